@@ -1,0 +1,5 @@
+"""gateway: the Python shell around the relay that answers /v1.
+
+Here: starting the relay, feeding it snapshots, uploading its spool.
+Not here: the bytes of a call, which only crates/relay sees; any database; prices (ledger).
+"""

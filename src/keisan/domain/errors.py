@@ -1,0 +1,155 @@
+"""The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
+
+KeisanError > InvalidInput > SettingsInvalid | Unauthenticated | PermissionDenied | NotFound | Refused > (AlreadyExists,
+VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict, LimitExceeded) | Unavailable > (StorageUnavailable,
+PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+"""
+
+from typing import ClassVar
+
+
+class KeisanError(Exception):
+    """Root of the tree. `outside` may be shown to anyone; `inside` is for logs of this process only."""
+
+    code: ClassVar[str] = "internal"
+    is_retryable: ClassVar[bool] = False
+
+    def __init__(self, outside: str, inside: str = "") -> None:
+        super().__init__(outside)
+        self.outside = outside
+        self.inside = inside
+
+    def __str__(self) -> str:
+        return f"{self.outside} [{self.inside}]" if self.inside else self.outside
+
+
+class InvalidInput(KeisanError):
+    """A value from outside is wrong; `field` is its path, for example `models[0]`."""
+
+    code = "invalid_input"
+
+    def __init__(self, outside: str, field: str = "", inside: str = "") -> None:
+        super().__init__(outside, inside)
+        self.field = field
+
+
+class SettingsInvalid(InvalidInput):
+    """Settings have faults; all of them are listed, one a line, and nothing starts."""
+
+    code = "settings_invalid"
+
+
+class Unauthenticated(KeisanError):
+    """No key, a wrong key or a revoked key was presented."""
+
+    code = "unauthenticated"
+
+
+class PermissionDenied(KeisanError):
+    """The key is good but lacks the right."""
+
+    code = "permission_denied"
+
+
+class NotFound(KeisanError):
+    """There is no such thing within the asker's scope."""
+
+    code = "not_found"
+
+
+class Refused(KeisanError):
+    """The request is well formed but the present state forbids it."""
+
+    code = "refused"
+
+
+class AlreadyExists(Refused):
+    """A unique name or id is taken."""
+
+    code = "already_exists"
+
+
+class VersionMismatch(Refused):
+    """If-Match names another version than the stored one."""
+
+    code = "version_mismatch"
+
+
+class PreconditionRequired(Refused):
+    """An update came without If-Match."""
+
+    code = "precondition_required"
+
+
+class IdempotencyMismatch(Refused):
+    """An idempotency key was used before with another request."""
+
+    code = "idempotency_mismatch"
+
+
+class StateConflict(Refused):
+    """The noun's state table has no such transition, or something still depends on the noun."""
+
+    code = "state_conflict"
+
+
+class LimitExceeded(Refused):
+    """A named limit would be passed."""
+
+    code = "limit_exceeded"
+
+
+class Unavailable(KeisanError):
+    """Something needed cannot be reached now; the same request may pass later."""
+
+    code = "unavailable"
+    is_retryable = True
+
+
+class StorageUnavailable(Unavailable):
+    """The database cannot be reached or is locked."""
+
+    code = "storage_unavailable"
+
+
+class PlatformUnreachable(Unavailable):
+    """The platform's API did not answer."""
+
+    code = "platform_unreachable"
+
+
+class EngineUnavailable(Unavailable):
+    """An engine does not answer its health probe."""
+
+    code = "engine_unavailable"
+
+
+class Failed(KeisanError):
+    """Work was tried and failed; the outside text says what to do."""
+
+    code = "failed"
+
+
+class WeightsInvalid(Failed):
+    """Model weights are missing, cannot be fetched, or have another digest than named."""
+
+    code = "weights_invalid"
+
+
+class LaunchFailed(Failed):
+    """An executor could not start a process."""
+
+    code = "launch_failed"
+
+
+class LeaseLost(KeisanError):
+    """A guarded apply found that its lease is held by another now; nothing was written."""
+
+    code = "lease_lost"
+    is_retryable = True
+
+
+class InvariantBroken(KeisanError):
+    """A rule that must always hold does not. In the ledger it stops the process."""
+
+    code = "invariant_broken"

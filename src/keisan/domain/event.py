@@ -1,0 +1,55 @@
+"""An event: one line of the hash-chained audit log; every mutation writes one in its own transaction."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from keisan.domain.ids import EventId, PlatformId
+
+FIRST_EVENT_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """`sequence` has no gaps; `hash` covers the event and `previous_hash`, so a changed line breaks the chain.
+
+    `actor` is "key:<id>", "machine:<id>" or "control"; `action` is noun.verb, for example "replica.ready".
+    """
+
+    id: EventId
+    platform_id: PlatformId
+    sequence: int
+    actor: str
+    action: str
+    noun_id: UUID | None
+    detail: Mapping[str, str]
+    created_at: datetime
+    previous_hash: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventDraft:
+    """What happened, before it has its place in the chain."""
+
+    actor: str
+    action: str
+    noun_id: UUID | None
+    detail: Mapping[str, str]
+
+
+def chain_event(draft: EventDraft, sequence: int, created_at: datetime, previous_hash: str) -> str:
+    """Return the hex SHA-256 that ties a draft to its place after `previous_hash`."""
+    content = {
+        "action": draft.action,
+        "actor": draft.actor,
+        "created_at": created_at.isoformat(),
+        "detail": dict(draft.detail),
+        "noun_id": str(draft.noun_id) if draft.noun_id else None,
+        "previous_hash": previous_hash,
+        "sequence": sequence,
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

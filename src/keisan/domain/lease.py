@@ -1,0 +1,29 @@
+"""A lease on one due piece of work: an outbox row names a noun to reconcile; a lease names who does it now.
+
+Every write that follows from the work is guarded by the lease's token; a lost lease writes nothing.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+
+class WorkNoun(StrEnum):
+    """Nouns that are reconciled; each has one reconciler in control."""
+
+    DEPLOYMENT = "deployment"
+    REPLICA = "replica"
+    SITE = "site"
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """`generation` is that of the outbox row when taken: if it rose meanwhile, the work is due again."""
+
+    noun: WorkNoun
+    noun_id: UUID
+    generation: int
+    token: UUID
+    attempt: int
+    expires_at: datetime

@@ -1,0 +1,88 @@
+"""A usage record: what one call consumed, written once, its id made by the gateway."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+
+from keisan.domain.ids import (
+    DeploymentId,
+    KeyId,
+    MachineId,
+    ModelId,
+    OrganizationId,
+    PlatformId,
+    PriceId,
+    ProjectId,
+    ProviderId,
+    RecordId,
+    ReplicaId,
+    SiteId,
+)
+from keisan.domain.model import Surface
+from keisan.domain.price import TokenClass
+
+
+class CallOutcome(StrEnum):
+    """How a call ended."""
+
+    COMPLETED = "completed"
+    CLIENT_CLOSED = "client_closed"
+    ENGINE_CUT = "engine_cut"
+    ENGINE_REFUSED = "engine_refused"
+    ENGINE_UNREACHABLE = "engine_unreachable"
+
+
+class UsageSource(StrEnum):
+    """Where the quantities came from (R6): the engine's final word, its running count, an estimate, or nothing."""
+
+    ENGINE = "engine"
+    ENGINE_RUNNING = "engine_running"
+    ESTIMATED = "estimated"
+    NONE = "none"
+
+
+class IntakeOutcome(StrEnum):
+    """The platform's answer for one record, given after commit (R8)."""
+
+    CREATED = "created"
+    EXISTS = "exists"
+    DIFFERS = "differs"
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
+
+    `content_digest` is the hex SHA-256 of the record as the gateway wrote it: equal id and other digest is `differs`.
+    """
+
+    id: RecordId
+    day: date
+    platform_id: PlatformId
+    gateway_id: MachineId
+    organization_id: OrganizationId
+    project_id: ProjectId
+    key_id: KeyId
+    model_id: ModelId
+    price_id: PriceId
+    deployment_id: DeploymentId
+    replica_id: ReplicaId
+    provider_id: ProviderId
+    site_id: SiteId
+    model_digest: str
+    surface: Surface
+    is_stream: bool
+    admitted_at: datetime
+    duration_us: int
+    first_byte_us: int | None
+    outcome: CallOutcome
+    http_status: int
+    usage_source: UsageSource
+    quantities: Mapping[TokenClass, int]
+    amount_nano: int
+    request_bytes: int
+    response_bytes: int
+    event_count: int
+    content_digest: str

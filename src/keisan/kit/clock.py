@@ -1,0 +1,60 @@
+"""Time, the one way to it. Everything that waits or stamps takes a Clock, so a simulation can own time."""
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """A source of time."""
+
+    def now(self) -> datetime:
+        """Return the wall time, aware, in UTC."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Return seconds that never go back; only differences mean anything."""
+        ...
+
+    async def sleep(self, duration_s: float) -> None:
+        """Wait for a duration in seconds."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Return the wall time, aware, in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic_s(self) -> float:
+        """Return seconds of the machine's monotonic clock."""
+        return time.monotonic()
+
+    async def sleep(self, duration_s: float) -> None:
+        """Wait for a duration in seconds."""
+        await asyncio.sleep(duration_s)
+
+
+def to_milliseconds(instant: datetime) -> int:
+    """Return an aware instant as whole milliseconds since 1970-01-01 UTC."""
+    return to_microseconds(instant) // 1000
+
+
+def to_microseconds(instant: datetime) -> int:
+    """Return an aware instant as whole microseconds since 1970-01-01 UTC, without passing through a float."""
+    delta = instant - datetime.fromtimestamp(0, UTC)
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def from_milliseconds(milliseconds: int) -> datetime:
+    """Return the aware UTC instant of whole milliseconds since 1970-01-01 UTC."""
+    return from_microseconds(milliseconds * 1000)
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """Return the aware UTC instant of whole microseconds since 1970-01-01 UTC."""
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)

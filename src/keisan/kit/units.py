@@ -1,0 +1,20 @@
+"""Sizes, durations and money as people read them."""
+
+NANO_PER_UNIT = 1_000_000_000
+_STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+def format_bytes(size_bytes: int) -> str:
+    """Return a size with one decimal and a binary unit: 98362432 -> '93.8 MiB'."""
+    value, step = size_bytes * 10, 0
+    while value >= 10240 and step < len(_STEPS) - 1:
+        value, step = value // 1024, step + 1
+    return f"{value // 10} B" if step == 0 else f"{value // 10}.{value % 10} {_STEPS[step]}"
+
+
+def format_nano(amount_nano: int, currency: str) -> str:
+    """Return nano-units as money, exact, trailing zeros beyond the second decimal cut: 30500 -> '0.0000305 CNY'."""
+    sign = "-" if amount_nano < 0 else ""
+    whole, nano = divmod(abs(amount_nano), NANO_PER_UNIT)
+    decimals = f"{nano:09d}".rstrip("0").ljust(2, "0")
+    return f"{sign}{whole}.{decimals} {currency}"

@@ -1,0 +1,357 @@
+"""The storage contract: a read view and a write transaction, with one repository per noun. All SQL is behind it.
+
+A read takes a Scope; outside the scope a thing is not found. A write transaction commits whole or not at all, and is
+the only one to do so. Unavailability raises StorageUnavailable (retryable); lost leases raise LeaseLost.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol, TypeVar
+from uuid import UUID
+
+from keisan.domain.access import MachineKind, Scope
+from keisan.domain.account import Account, AccountKind, Posting
+from keisan.domain.deployment import Deployment
+from keisan.domain.device import Device
+from keisan.domain.event import Event, EventDraft
+from keisan.domain.ids import (
+    AccountId,
+    DeploymentId,
+    JoinTokenId,
+    KeyId,
+    MachineId,
+    ModelId,
+    NodeId,
+    OrganizationId,
+    ProjectId,
+    ProviderId,
+    RecordId,
+    ReplicaId,
+    SiteId,
+)
+from keisan.domain.key import Key
+from keisan.domain.lease import Lease, WorkNoun
+from keisan.domain.machine import JoinToken, Machine
+from keisan.domain.model import Model
+from keisan.domain.node import Node
+from keisan.domain.organization import Organization
+from keisan.domain.page import PageOf, PageRequest
+from keisan.domain.platform import Platform
+from keisan.domain.price import Price
+from keisan.domain.project import Project
+from keisan.domain.provider import Provider
+from keisan.domain.replica import Replica
+from keisan.domain.site import Site
+from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
+from keisan.domain.usage import UsageRecord
+from keisan.domain.usage_sum import UsageFilter, UsageSum
+
+Noun = TypeVar("Noun")
+NounId = TypeVar("NounId", contravariant=True)
+
+
+class Repository(Protocol[Noun, NounId]):
+    """What every noun's repository does.
+
+    `get` raises NotFound, also for what lies outside the scope. `list` orders by id. `insert` raises AlreadyExists when
+    a unique name or id is taken. `update` writes the row whose stored version is `noun.version - 1` and raises
+    VersionMismatch otherwise.
+    """
+
+    async def get(self, scope: Scope, noun_id: NounId) -> Noun: ...
+    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Noun]: ...
+    async def insert(self, noun: Noun) -> None: ...
+    async def update(self, noun: Noun) -> None: ...
+
+
+class PlatformRepository(Protocol):
+    """The one platform this database belongs to."""
+
+    async def find(self) -> Platform | None: ...
+    async def get(self) -> Platform: ...
+    async def insert(self, platform: Platform) -> None: ...
+
+
+class OrganizationRepository(Repository[Organization, OrganizationId], Protocol):
+    """Organizations; an organization sees itself only."""
+
+
+class ProjectRepository(Repository[Project, ProjectId], Protocol):
+    """Projects of the organizations in scope."""
+
+
+class KeyRepository(Repository[Key, KeyId], Protocol):
+    """Keys of the organizations in scope."""
+
+    async def find_by_digest(self, digest: str) -> Key | None:
+        """Return the key with this digest, revoked or not: the one read without a scope, since it finds the scope."""
+        ...
+
+    async def list_in_force(self, scope: Scope) -> Sequence[Key]:
+        """Return all keys that are not revoked."""
+        ...
+
+
+class MachineRepository(Repository[Machine, MachineId], Protocol):
+    """Joined gateways and site agents."""
+
+    async def find_by_digest(self, digest: str) -> Machine | None:
+        """Return the machine with this digest, revoked or not; without a scope, as for keys."""
+        ...
+
+    async def list_kind(self, scope: Scope, kind: MachineKind) -> Sequence[Machine]:
+        """Return all machines of a kind that are not revoked."""
+        ...
+
+    async def acknowledge(self, machine_id: MachineId, version: int, seen_at: datetime) -> None:
+        """Note what snapshot version a gateway serves; does not raise the row's own version."""
+        ...
+
+
+class JoinTokenRepository(Protocol):
+    """One-time tokens, found by digest only."""
+
+    async def find_by_digest(self, digest: str) -> JoinToken | None: ...
+    async def insert(self, token: JoinToken) -> None: ...
+    async def use(self, token_id: JoinTokenId, machine_id: MachineId) -> None:
+        """Mark the token as used; raises StateConflict if another machine has used it."""
+        ...
+
+
+class ProviderRepository(Repository[Provider, ProviderId], Protocol):
+    """Providers; a provider sees itself, an organization sees all names."""
+
+
+class SiteRepository(Repository[Site, SiteId], Protocol):
+    """Sites; a provider sees its own."""
+
+    async def mark_reported(self, site_id: SiteId, reported_at: datetime) -> None:
+        """Note that the site's agent spoke; does not raise the row's version."""
+        ...
+
+
+class NodeRepository(Repository[Node, NodeId], Protocol):
+    """Nodes; a provider sees its own sites'. Organizations see none."""
+
+    async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Node]: ...
+
+
+class DeviceRepository(Repository[Device, UUID], Protocol):
+    """Devices; a provider sees its own sites'. Organizations see none."""
+
+    async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]: ...
+
+
+class ModelRepository(Repository[Model, ModelId], Protocol):
+    """Models; public on the platform."""
+
+    async def find_by_name(self, scope: Scope, name: str) -> Model | None: ...
+    async def list_by_ids(self, scope: Scope, ids: Iterable[ModelId] | None) -> Sequence[Model]:
+        """Return the models with these ids, or all for None."""
+        ...
+
+
+class PriceRepository(Protocol):
+    """Price versions; public on the platform, immutable."""
+
+    async def get(self, scope: Scope, price_id: UUID) -> Price: ...
+    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Price]: ...
+    async def insert(self, price: Price) -> None: ...
+    async def list_current(self, scope: Scope, model_ids: Iterable[ModelId] | None) -> Mapping[ModelId, Price]:
+        """Return the newest version of each model's price; None asks for all models."""
+        ...
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[UUID]) -> Mapping[UUID, Price]: ...
+
+
+class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
+    """Deployments; a provider sees those placed on its sites, organizations see none."""
+
+    async def count_active(self, scope: Scope, model_id: ModelId) -> int: ...
+
+
+class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):
+    """Replicas that are not stopped come first in no list: lists order by id as all do."""
+
+    async def list_deployment(self, scope: Scope, deployment_id: DeploymentId) -> Sequence[Replica]:
+        """Return the deployment's replicas that are not stopped."""
+        ...
+
+    async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Replica]:
+        """Return the site's replicas that are not stopped."""
+        ...
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[ReplicaId] | None) -> Sequence[Replica]:
+        """Return the replicas with these ids, or all that are not stopped for None."""
+        ...
+
+    async def get_log_tail(self, scope: Scope, replica_id: ReplicaId) -> str: ...
+    async def set_log_tail(self, replica_id: ReplicaId, log_tail: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class AccountKey:
+    """What makes an account one: kind, owner and currency."""
+
+    kind: AccountKind
+    organization_id: OrganizationId | None
+    provider_id: ProviderId | None
+    currency: str
+
+
+class AccountRepository(Protocol):
+    """Accounts and the journal. An organization sees its wallet, a provider its payable, a platform all."""
+
+    async def get(self, scope: Scope, account_id: AccountId) -> Account: ...
+    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Account]: ...
+    async def open(self, keys: Iterable[AccountKey]) -> Mapping[AccountKey, AccountId]:
+        """Return the account of each key, opened with balance 0 where there is none."""
+        ...
+
+    async def post(self, postings: Sequence[Posting]) -> None:
+        """Append postings and move the balances of both accounts, exactly, in this transaction."""
+        ...
+
+    async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]: ...
+    async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
+        """Return the sum of all balances in scope by currency: zero on a whole platform. Summed as Python integers."""
+        ...
+
+
+class UsageRepository(Protocol):
+    """Usage records, partitioned by day, unique by (day, id) (R12)."""
+
+    async def find_many(self, ids: Iterable[RecordId]) -> Mapping[RecordId, tuple[UsageRecord, ...]]:
+        """Return what is stored under these ids, on any day; for intake, which runs as the platform itself."""
+        ...
+
+    async def insert_many(self, records: Sequence[UsageRecord]) -> frozenset[RecordId]:
+        """Insert those whose id is new, set-based, and return their ids; the others are left as they are."""
+        ...
+
+    async def quarantine(self, text: str, code: str, gateway_id: MachineId, created_at: datetime) -> None:
+        """Keep a refused record's text for a person to look at; the same text is kept once."""
+        ...
+
+    async def count_quarantined(self, scope: Scope) -> int: ...
+    async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[UsageRecord]: ...
+    async def get(self, scope: Scope, record_id: RecordId) -> UsageRecord: ...
+    async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]: ...
+
+
+class EventRepository(Protocol):
+    """The hash-chained audit log. Appending locks the chain's head until commit."""
+
+    async def append(self, draft: EventDraft) -> Event: ...
+    async def list(self, scope: Scope, after_sequence: int, limit: int) -> Sequence[Event]:
+        """Return events in order of sequence, after the given one; an empty list outside a platform's scope."""
+        ...
+
+    async def get_last_sequence(self, scope: Scope) -> int: ...
+
+
+class SnapshotRepository(Protocol):
+    """Versions of the gateways' snapshot and which rows changed at each (R10)."""
+
+    async def get_mark(self) -> SnapshotMark: ...
+    async def touch(self, table: SnapshotTable, row_ids: Iterable[UUID]) -> int:
+        """Note that rows changed and return the version of this transaction, raised once however often it is called."""
+        ...
+
+    async def list_changes(self, after_version: int) -> Sequence[SnapshotChange] | None:
+        """Return changes after a version; None if they are no longer all kept."""
+        ...
+
+
+class OutboxRepository(Protocol):
+    """Work that follows from data, committed with it: one row per noun, due at a time, taken under a lease."""
+
+    async def put(self, noun: WorkNoun, noun_id: UUID, due_at: datetime) -> None:
+        """Make the work due at the earlier of `due_at` and what is stored, and raise its generation."""
+        ...
+
+    async def take(self, now: datetime, life: timedelta, most: int) -> Sequence[Lease]:
+        """Lease up to `most` rows that are due and not under another's live lease."""
+        ...
+
+    async def check(self, lease: Lease, now: datetime) -> None:
+        """Raise LeaseLost unless the lease is still held; locks the row, so the rest of the transaction is guarded."""
+        ...
+
+    async def finish(self, lease: Lease, due_again_at: datetime | None) -> None:
+        """End the lease: the row goes, or is due again then; a generation raised meanwhile makes it due at once.
+
+        Raises LeaseLost.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """The answer to a write that carried an idempotency key; `request_digest` is that of the request it answered."""
+
+    request_digest: str
+    status: int
+    body: str
+    etag: str | None
+
+
+class IdempotencyRepository(Protocol):
+    """Answers kept under (principal, key)."""
+
+    async def find(self, principal_id: UUID, key: str) -> StoredAnswer | None: ...
+    async def insert(self, principal_id: UUID, key: str, answer: StoredAnswer, created_at: datetime) -> None:
+        """Keep an answer; raises AlreadyExists if a concurrent request was first."""
+        ...
+
+    async def delete_before(self, instant: datetime) -> int: ...
+
+
+class Transaction(Protocol):
+    """All repositories within one transaction. In a read view, writing raises InvariantBroken."""
+
+    platform: PlatformRepository
+    organizations: OrganizationRepository
+    projects: ProjectRepository
+    keys: KeyRepository
+    machines: MachineRepository
+    join_tokens: JoinTokenRepository
+    providers: ProviderRepository
+    sites: SiteRepository
+    nodes: NodeRepository
+    devices: DeviceRepository
+    models: ModelRepository
+    prices: PriceRepository
+    deployments: DeploymentRepository
+    replicas: ReplicaRepository
+    accounts: AccountRepository
+    usage: UsageRepository
+    events: EventRepository
+    snapshot: SnapshotRepository
+    outbox: OutboxRepository
+    idempotency: IdempotencyRepository
+
+
+class Storage(Protocol):
+    """A database with keisan's schema."""
+
+    def read(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a read view; nothing is written."""
+        ...
+
+    def write(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a write transaction: committed when the block ends, rolled back when it raises.
+
+        Serialization failures and deadlocks surface as StorageUnavailable; the caller repeats the whole block.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Raise StorageUnavailable unless the database answers and its schema is the one expected."""
+        ...
+
+    async def close(self) -> None:
+        """Close all connections."""
+        ...

@@ -1,0 +1,26 @@
+"""What every wire type is: frozen pydantic models. Input refuses unknown fields; views ignore them (version skew)."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from keisan.domain.limits import NAME_CHARACTERS_MAX
+
+Name = Annotated[
+    str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=r"^[\w][\w .:/@+-]*$", strip_whitespace=True)
+]
+Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+# Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.
+NanoText = Annotated[int, Field(strict=False), PlainSerializer(str, return_type=str)]
+
+
+class WireInput(BaseModel):
+    """A body that somebody sends; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WireView(BaseModel):
+    """A body that the platform answers; unknown fields are ignored, so that newer platforms can be read."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", from_attributes=True)

@@ -1,0 +1,57 @@
+"""Machine identities on the wire: one-time join tokens and the join itself (R11)."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from keisan.domain.access import MachineKind
+from keisan.domain.limits import JOIN_TOKEN_LIFE_S
+from keisan.wire.base import Name, WireInput, WireView
+
+Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+
+class JoinTokenCreate(WireInput):
+    """A one-time token for a gateway, or for the agent of the named site."""
+
+    kind: MachineKind
+    site_id: UUID | None = None
+    life_s: Annotated[int, Field(ge=60, le=7 * 24 * 3600)] = JOIN_TOKEN_LIFE_S
+
+
+class JoinTokenCreated(WireView):
+    """`token` is shown this once."""
+
+    id: UUID
+    kind: MachineKind
+    site_id: UUID | None
+    token: str
+    expires_at: datetime
+
+
+class MachineJoin(WireInput):
+    """A machine that joins: it made its secret itself and hands in only the digest.
+
+    The same token with the same digest gives the same machine again, so a join may be repeated after a crash.
+    """
+
+    token: str
+    name: Name
+    secret_digest: Digest
+
+
+class MachineView(WireView):
+    """A joined machine as the API shows it."""
+
+    id: UUID
+    platform_id: str
+    kind: MachineKind
+    site_id: UUID | None
+    name: str
+    acknowledged_version: int
+    seen_at: datetime | None
+    version: int
+    created_at: datetime
+    revoked_at: datetime | None

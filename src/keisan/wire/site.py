@@ -1,0 +1,95 @@
+"""Sites on the wire, and the one exchange between a site's agent and the platform: report up, orders down.
+
+Orders are explicit: a replica stops only where an order says so. What an answer leaves out stays as it is.
+"""
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field
+
+from keisan.domain.limits import LOG_TAIL_CHARACTERS_MAX, SITE_DEVICES_MAX, SITE_NODES_MAX, SITE_REPLICAS_MAX
+from keisan.domain.replica import ReplicaState
+from keisan.domain.verdict import Verdict
+from keisan.wire.base import Name, Region, WireInput, WireView
+from keisan.wire.device import DeviceReport
+from keisan.wire.node import NodeReport
+from keisan.wire.replica import EndpointView
+from keisan.wire.snapshot import EngineProfile
+
+
+class SiteCreate(WireInput):
+    """A new site of a provider, in a region (ISO 3166-2)."""
+
+    name: Name
+    provider_id: UUID
+    region: Region
+
+
+class SiteView(WireView):
+    """A site as the API shows it."""
+
+    id: UUID
+    platform_id: str
+    provider_id: UUID
+    name: str
+    region: str
+    verdict: Verdict
+    reported_at: datetime | None
+    version: int
+    created_at: datetime
+
+
+class ReplicaReport(WireInput):
+    """What the agent knows of one replica; `message` is the last fault, `log_tail` the engine's last lines."""
+
+    replica_id: UUID
+    state: ReplicaState
+    endpoint: EndpointView | None = None
+    model_digest: str = ""
+    slots: Annotated[int, Field(ge=0)] = 0
+    restart_count: Annotated[int, Field(ge=0)] = 0
+    message: Annotated[str, Field(max_length=1024)] = ""
+    log_tail: Annotated[str, Field(max_length=LOG_TAIL_CHARACTERS_MAX)] = ""
+
+
+class SiteReport(WireInput):
+    """Everything an agent knows of its site, each time: level, not edge. `engines` are those it can start."""
+
+    agent_id: UUID
+    nodes: Annotated[tuple[NodeReport, ...], Field(max_length=SITE_NODES_MAX)]
+    devices: Annotated[tuple[DeviceReport, ...], Field(max_length=SITE_DEVICES_MAX)]
+    replicas: Annotated[tuple[ReplicaReport, ...], Field(max_length=SITE_REPLICAS_MAX)]
+    engines: dict[str, EngineProfile]
+
+
+class OrderAction(StrEnum):
+    """What the platform wants of one replica."""
+
+    RUN = "run"
+    STOP = "stop"
+
+
+class ReplicaOrder(WireView):
+    """An order for one replica. A RUN order carries all that is needed to start it without asking again."""
+
+    replica_id: UUID
+    action: OrderAction
+    deployment_id: UUID | None = None
+    model_name: str = ""
+    engine: str = ""
+    node_hardware_id: str = ""
+    slots: int = 0
+    context_tokens: int = 0
+    weights: str = ""
+    weights_sha256: str = ""
+    weights_bytes: int = 0
+
+
+class SiteOrders(WireView):
+    """The answer to a report."""
+
+    orders: tuple[ReplicaOrder, ...]
+    next_report_s: float

@@ -1,0 +1,179 @@
+"""The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot.rs.
+
+A snapshot is (incarnation, version) and five tables keyed by id. A delta names its base and replaces whole rows.
+"""
+
+import hashlib
+from typing import Annotated, Literal, TypeVar
+from uuid import UUID
+
+import pydantic_core
+from pydantic import Field
+
+from keisan.domain.errors import InvalidInput
+from keisan.domain.verdict import Verdict
+from keisan.wire.base import WireView
+
+SNAPSHOT_SCHEMA_VERSION = 1
+Row = TypeVar("Row")
+
+
+class SnapshotKey(WireView):
+    """A key in force: the digest of its secret (64 hex digits), its rights, and the models it may name (None: all)."""
+
+    digest: str
+    organization_id: UUID
+    project_id: UUID
+    rights: tuple[str, ...]
+    models: tuple[str, ...] | None
+
+
+class SnapshotModel(WireView):
+    """A model that can be called; lengths in tokens; `price_id` is pinned into each call at admission."""
+
+    name: str
+    owner: str
+    surfaces: tuple[str, ...]
+    capabilities: tuple[str, ...]
+    context_tokens: int
+    output_tokens_max: int
+    template_tokens_max: int
+    price_id: UUID
+    created_at_s: int
+
+
+class SnapshotPrice(WireView):
+    """A price version: decimal strings of nano-units per 1,000,000 tokens by token class."""
+
+    model_id: UUID
+    version: int
+    currency: str
+    nano_per_million: dict[str, str]
+
+
+class EngineProfile(WireView):
+    """What the relay must know of an engine: how it tells running usage (R6) and how long its connections live (R14)."""
+
+    running_usage: Literal["none", "llama_cpp_timings", "continuous_usage"]
+    idle_connection_s: Annotated[int, Field(ge=1)]
+    requests_per_connection_max: Annotated[int, Field(ge=1)]
+    is_usage_summed_over_choices: bool
+
+
+class SnapshotUpstream(WireView):
+    """How to reach a replica: a unix socket now, a site's door later."""
+
+    kind: str
+    path: str
+
+
+class SnapshotReplica(WireView):
+    """A candidate for calls of its model; only verdict "ok" gets new ones."""
+
+    model_id: UUID
+    deployment_id: UUID
+    provider_id: UUID
+    site_id: UUID
+    node_id: UUID
+    region: str
+    chip: str
+    engine: str
+    model_digest: str
+    verdict: Verdict
+    slots: int
+    upstream: SnapshotUpstream
+
+
+class SnapshotTables(WireView):
+    """The five tables, each keyed by the row's id."""
+
+    keys: dict[str, SnapshotKey] = {}
+    models: dict[str, SnapshotModel] = {}
+    prices: dict[str, SnapshotPrice] = {}
+    engines: dict[str, EngineProfile] = {}
+    replicas: dict[str, SnapshotReplica] = {}
+
+
+TABLE_NAMES = tuple(SnapshotTables.model_fields)
+
+
+class Snapshot(WireView):
+    """The full state at one version."""
+
+    schema_version: Literal[1] = SNAPSHOT_SCHEMA_VERSION
+    platform_id: str
+    incarnation: UUID
+    version: int
+    compiled_at_ms: int
+    digest: str
+    tables: SnapshotTables
+
+
+class SnapshotDelta(WireView):
+    """What changed since `base_version`: rows to put, and ids to drop by table. `digest` is that of the whole result."""
+
+    schema_version: Literal[1] = SNAPSHOT_SCHEMA_VERSION
+    incarnation: UUID
+    base_version: int
+    version: int
+    compiled_at_ms: int
+    digest: str
+    put: SnapshotTables
+    drop: dict[str, tuple[str, ...]]
+
+
+class SnapshotAnswer(WireView):
+    """Exactly one of the two: a delta if the asker's base is known, else the full state."""
+
+    snapshot: Snapshot | None = None
+    delta: SnapshotDelta | None = None
+
+
+def digest_tables(tables: SnapshotTables) -> str:
+    """Return the hex SHA-256 of the tables' canonical JSON: rows sorted by id, fields in their declared order."""
+    digest = hashlib.sha256()
+    for name in TABLE_NAMES:
+        digest.update(name.encode() + b"\n")
+        rows = getattr(tables, name)
+        for row_id in sorted(rows):
+            digest.update(row_id.encode() + b" " + pydantic_core.to_json(rows[row_id]) + b"\n")
+    return digest.hexdigest()
+
+
+def apply_delta(base: Snapshot, delta: SnapshotDelta) -> Snapshot:
+    """Return the snapshot that follows from `base`.
+
+    Raises InvalidInput on another incarnation, a gap, a step back or a wrong digest: the caller then asks for the full
+    state.
+    """
+    if delta.incarnation != base.incarnation:
+        raise InvalidInput("the delta belongs to another incarnation", "incarnation")
+    if delta.base_version != base.version or delta.version < base.version:
+        raise InvalidInput(f"the delta leads from {delta.base_version}, not from {base.version}", "base_version")
+    changed = {
+        name: _merge_rows(getattr(base.tables, name), getattr(delta.put, name), delta.drop.get(name, ()))
+        for name in TABLE_NAMES
+    }
+    tables = SnapshotTables.model_construct(**changed)
+    if digest_tables(tables) != delta.digest:
+        raise InvalidInput("the delta's digest does not match its result", "digest")
+    return base.model_copy(
+        update={
+            "version": delta.version,
+            "compiled_at_ms": delta.compiled_at_ms,
+            "digest": delta.digest,
+            "tables": tables,
+        }
+    )
+
+
+def check_snapshot(snapshot: Snapshot) -> None:
+    """Raise InvalidInput unless the digest matches the tables."""
+    if digest_tables(snapshot.tables) != snapshot.digest:
+        raise InvalidInput("the snapshot's digest does not match its tables", "digest")
+
+
+def _merge_rows(old: dict[str, Row], put: dict[str, Row], drop: tuple[str, ...]) -> dict[str, Row]:
+    dropped = frozenset(drop)
+    kept = {row_id: row for row_id, row in old.items() if row_id not in dropped}
+    return kept | put

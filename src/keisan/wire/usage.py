@@ -1,0 +1,193 @@
+"""Usage records on the wire: what the relay wrote into its spool, the platform's answer per record, and views.
+
+The relay's serde twin stands in crates/relay; tests/golden/usage_record.json keeps the two equal.
+"""
+
+import hashlib
+from datetime import date, datetime
+from typing import Annotated, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from keisan.domain.errors import InvalidInput
+from keisan.domain.ids import (
+    DeploymentId,
+    KeyId,
+    MachineId,
+    ModelId,
+    OrganizationId,
+    PriceId,
+    ProjectId,
+    ProviderId,
+    RecordId,
+    ReplicaId,
+    SiteId,
+    parse_platform_id,
+)
+from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
+from keisan.domain.model import Surface
+from keisan.domain.price import TokenClass
+from keisan.domain.usage import CallOutcome, IntakeOutcome, UsageRecord, UsageSource
+from keisan.kit.clock import from_milliseconds
+from keisan.wire.base import NanoText, WireInput, WireView
+
+Quantity = Annotated[int, Field(ge=0)]
+USAGE_RECORD_BYTES_MAX = 4096
+
+
+class UsageRecordBody(WireView):
+    """One record as the relay wrote it (schema version 1); unknown fields of later relays are ignored."""
+
+    schema_version: Literal[1]
+    record_id: UUID
+    platform_id: str
+    gateway_id: UUID
+    organization_id: UUID
+    project_id: UUID
+    key_id: UUID
+    model_id: UUID
+    price_id: UUID
+    deployment_id: UUID
+    replica_id: UUID
+    provider_id: UUID
+    site_id: UUID
+    model_digest: str
+    surface: Surface
+    is_stream: bool
+    admitted_at_ms: Quantity
+    day: date
+    duration_us: Quantity
+    first_byte_us: Quantity | None
+    outcome: CallOutcome
+    http_status: int
+    usage_source: UsageSource
+    quantities: dict[TokenClass, Quantity]
+    amount_nano: NanoText
+    request_bytes: Quantity
+    response_bytes: Quantity
+    events: Quantity
+
+
+class UsageBatch(WireInput):
+    """Records as text, each exactly as it stands in the spool, so that its digest can be taken.
+
+    A text that does not parse is answered `refused`; it never blocks the others.
+    """
+
+    records: Annotated[tuple[str, ...], Field(min_length=1, max_length=USAGE_BATCH_RECORDS_MAX)]
+
+
+class RecordAnswer(WireView):
+    """The platform's word on one record, given after commit; `position` is its place in the batch."""
+
+    position: int
+    record_id: UUID | None
+    outcome: IntakeOutcome
+    code: str = ""
+
+
+class UsageAnswer(WireView):
+    """One answer per record, in the batch's order."""
+
+    answers: tuple[RecordAnswer, ...]
+
+
+class UsageRecordView(WireView):
+    """A usage record as the API shows it."""
+
+    id: UUID
+    day: date
+    platform_id: str
+    gateway_id: UUID
+    organization_id: UUID
+    project_id: UUID
+    key_id: UUID
+    model_id: UUID
+    price_id: UUID
+    deployment_id: UUID
+    replica_id: UUID
+    provider_id: UUID
+    site_id: UUID
+    model_digest: str
+    surface: Surface
+    is_stream: bool
+    admitted_at: datetime
+    duration_us: int
+    first_byte_us: int | None
+    outcome: CallOutcome
+    http_status: int
+    usage_source: UsageSource
+    quantities: dict[TokenClass, int]
+    amount_nano: NanoText
+    request_bytes: int
+    response_bytes: int
+    event_count: int
+
+
+class UsageLine(WireView):
+    """A sum over records of one model, currency and usage source."""
+
+    model_id: UUID
+    model_name: str
+    currency: str
+    usage_source: UsageSource
+    call_count: int
+    quantities: dict[TokenClass, int]
+    amount_nano: NanoText
+
+
+class UsageSummary(WireView):
+    """Sums within a scope for the days `since` to `until`, both included."""
+
+    since: date
+    until: date
+    lines: tuple[UsageLine, ...]
+
+
+def parse_usage_record(text: str) -> UsageRecord:
+    """Return the domain record of a spooled text; its `content_digest` is the hex SHA-256 of the text.
+
+    Raises InvalidInput if the text is over 4 KiB, or not a record of schema version 1.
+    """
+    raw = text.encode()
+    if len(raw) > USAGE_RECORD_BYTES_MAX:
+        raise InvalidInput(f"a usage record has at most {USAGE_RECORD_BYTES_MAX} bytes, got {len(raw)}", "records")
+    try:
+        body = UsageRecordBody.model_validate_json(raw)
+    except ValueError as fault:
+        raise InvalidInput("not a usage record of schema version 1", "records", str(fault)) from fault
+    return _to_domain(body, hashlib.sha256(raw).hexdigest())
+
+
+def _to_domain(body: UsageRecordBody, content_digest: str) -> UsageRecord:
+    return UsageRecord(
+        id=RecordId(body.record_id),
+        day=body.day,
+        platform_id=parse_platform_id(body.platform_id),
+        gateway_id=MachineId(body.gateway_id),
+        organization_id=OrganizationId(body.organization_id),
+        project_id=ProjectId(body.project_id),
+        key_id=KeyId(body.key_id),
+        model_id=ModelId(body.model_id),
+        price_id=PriceId(body.price_id),
+        deployment_id=DeploymentId(body.deployment_id),
+        replica_id=ReplicaId(body.replica_id),
+        provider_id=ProviderId(body.provider_id),
+        site_id=SiteId(body.site_id),
+        model_digest=body.model_digest,
+        surface=body.surface,
+        is_stream=body.is_stream,
+        admitted_at=from_milliseconds(body.admitted_at_ms),
+        duration_us=body.duration_us,
+        first_byte_us=body.first_byte_us,
+        outcome=body.outcome,
+        http_status=body.http_status,
+        usage_source=body.usage_source,
+        quantities=body.quantities,
+        amount_nano=body.amount_nano,
+        request_bytes=body.request_bytes,
+        response_bytes=body.response_bytes,
+        event_count=body.events,
+        content_digest=content_digest,
+    )

@@ -1,0 +1,87 @@
+# keisan: the two commands to know are `make up` and `make test`.
+
+PYTHON ?= python3
+VENV   ?= .venv
+ARGS   ?=
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.SUFFIXES:
+
+BIN    := $(VENV)/bin
+STAMPS := $(VENV)/stamps
+UV     := $(BIN)/uv pip
+# The environment's own variables for Python (a user site, another checkout) must not leak into what is built and tested.
+unexport PYTHONPATH PYTHONHOME
+export PYTHONNOUSERSITE := 1
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+RUST_FILES := $(wildcard Cargo.toml Cargo.lock) $(shell find crates -type f \( -name '*.rs' -o -name '*.toml' \) 2>/dev/null)
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
+	@echo "  ARGS=... is passed to keisan by \`make up\`, and to pytest by \`make test\`"
+
+.PHONY: up
+up: $(STAMPS)/run $(STAMPS)/native ## set up and start a platform (Ctrl-C stops it)
+	@exec $(BIN)/keisan up $(ARGS)
+
+.PHONY: setup
+setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that development needs, in .venv
+
+.PHONY: test
+test: setup ## set up, bring up the servers that tests need, run all tests
+	@make/postgresql.sh
+	cargo test --workspace --locked
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	@$(BIN)/python -m coverage json --quiet -o .coverage.json
+	@$(BIN)/python make/coverage_floors.py .coverage.json
+
+.PHONY: check
+check: setup ## format, lint, types, import contracts, house rules
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	cargo fmt --all --check
+	@make/clippy.sh
+	$(BIN)/python -m pytest -q tests/tidy
+
+.PHONY: bench
+bench: setup ## run every bench; each prints one JSON line
+	@for file in bench/*.py; do if [ -f "$$file" ]; then $(BIN)/python "$$file"; fi; done
+
+.PHONY: wheel
+wheel: $(STAMPS)/build ## build the wheel that runs without Rust, in dist/
+	@make/wheel.sh $(BIN)
+
+.PHONY: lock
+lock: $(STAMPS)/build ## choose the newest allowed versions again and write them down with hashes
+	@make/lock.sh $(BIN)/uv
+
+# Each stamp says "done with these inputs"; a changed input does its step again and no other.
+$(STAMPS)/build: requirements/build.txt make/tools.sh
+	@PYTHON="$(PYTHON)" make/tools.sh
+	@echo "keisan: making $(VENV) and installing the build tools"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --require-hashes -r requirements/build.txt
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/run: requirements/run.txt $(STAMPS)/build
+	@echo "keisan: installing what it runs on (hash-checked)"
+	@$(UV) install --require-hashes -r requirements/run.txt
+	@touch $@
+
+$(STAMPS)/development: requirements/development.txt $(STAMPS)/build
+	@echo "keisan: installing what development needs (hash-checked)"
+	@$(UV) install --require-hashes -r requirements/development.txt
+	@touch $@
+
+$(STAMPS)/native: $(RUST_FILES) pyproject.toml $(STAMPS)/run
+	@echo "keisan: building the relay (the first time takes some minutes)"
+	@$(BIN)/maturin develop --release --locked --uv
+	@touch $@

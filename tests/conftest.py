@@ -1,0 +1,31 @@
+"""Fixtures for every test: PostgreSQL as it is found, skipped by name without it, failed in CI."""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from tests.postgresql import PostgresqlServer, find_programs, run_server
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[PostgresqlServer]:
+    """A private server for the whole run."""
+    programs = find_programs()
+    if programs is None:
+        reason = "PostgreSQL is not installed (no initdb under /usr/lib/postgresql or on PATH)"
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{reason}, and CI must not skip its tests")
+        pytest.skip(reason)
+    with run_server(programs) as server:
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
+    """The SQLAlchemy URL (asyncpg) of an empty database that only this test sees."""
+    database = f"test_{uuid4().hex}"
+    postgresql_server.create_database(database)
+    yield postgresql_server.format_url(database)
+    postgresql_server.drop_database(database)

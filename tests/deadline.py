@@ -1,0 +1,23 @@
+"""Waiting in tests: poll a condition until a deadline. The only place in tests/ where time is let pass."""
+
+import asyncio
+import time
+from collections.abc import Callable
+
+POLL_S = 0.01
+
+
+def wait_until(is_met: Callable[[], bool], what: str, deadline_s: float = 10.0) -> None:
+    """Return as soon as `is_met()`; raises AssertionError naming `what` after `deadline_s`."""
+    end_s = time.monotonic() + deadline_s
+    while not is_met():
+        assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
+        time.sleep(POLL_S)
+
+
+async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: float = 10.0) -> None:
+    """Same, and lets the event loop run meanwhile."""
+    end_s = time.monotonic() + deadline_s
+    while not is_met():
+        assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
+        await asyncio.sleep(POLL_S)

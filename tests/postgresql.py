@@ -1,0 +1,101 @@
+"""A private PostgreSQL server for one test run: own data folder, unix socket only, never as root.
+
+fsync is off: nothing here outlives the run, and no test asserts what survives a power cut.
+"""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.deadline import wait_until
+
+START_S_MAX = 60.0
+STOP_S_MAX = 30.0
+SUPERUSER = "postgres"
+SERVER_OPTIONS = (
+    "listen_addresses=",
+    "fsync=off",
+    "synchronous_commit=off",
+    "full_page_writes=off",
+    "max_connections=200",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlServer:
+    """A running server; `socket_folder` is where its unix socket is, `programs` where createdb is."""
+
+    socket_folder: Path
+    programs: Path
+
+    def format_url(self, database: str) -> str:
+        """Return SQLAlchemy's URL of a database for the asyncpg driver."""
+        return f"postgresql+asyncpg://{SUPERUSER}@/{database}?host={self.socket_folder}"
+
+    def create_database(self, database: str) -> None:
+        """Create an empty database."""
+        self._run_program("createdb", "--template=template0", database)
+
+    def drop_database(self, database: str) -> None:
+        """Drop a database, and cut whoever is still connected to it."""
+        self._run_program("dropdb", "--force", database)
+
+    def is_ready(self) -> bool:
+        """Tell whether the server takes connections."""
+        command = [self.programs / "pg_isready", "--quiet", f"--host={self.socket_folder}"]
+        return subprocess.run(command, check=False, timeout=START_S_MAX).returncode == 0
+
+    def _run_program(self, program: str, *arguments: str) -> None:
+        command = [self.programs / program, f"--host={self.socket_folder}", f"--username={SUPERUSER}", *arguments]
+        subprocess.run(command, check=True, timeout=START_S_MAX, capture_output=True)
+
+
+def find_programs() -> Path | None:
+    """Return the folder with initdb and postgres: the newest of Debian's, else that of PATH, else None."""
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    if debian:
+        return debian[-1].parent
+    on_path = shutil.which("initdb")
+    return Path(on_path).resolve().parent if on_path else None
+
+
+def _format_launcher() -> list[str]:
+    """Return what to put before a command so that it runs as a non-root user and dies with this process."""
+    launcher = ["setpriv", "--pdeathsig=INT"]
+    if os.geteuid() == 0:
+        launcher += [f"--reuid={SUPERUSER}", f"--regid={SUPERUSER}", "--clear-groups"]
+    return [*launcher, "--"]
+
+
+@contextmanager
+def run_server(programs: Path) -> Iterator[PostgresqlServer]:
+    """Start a server in a folder of its own and stop it at the end; raises AssertionError if it does not start."""
+    # A short folder under /tmp, because the path of a unix socket ends at 107 bytes.
+    folder = Path(tempfile.mkdtemp(prefix="keisan-pg-", dir="/tmp"))
+    if os.geteuid() == 0:
+        shutil.chown(folder, user=SUPERUSER)
+    data, log = folder / "data", folder / "log"
+    launcher = _format_launcher()
+    try:
+        initdb = [programs / "initdb", f"--pgdata={data}", f"--username={SUPERUSER}"]
+        initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
+        subprocess.run([*launcher, *initdb], check=True, timeout=START_S_MAX, capture_output=True, cwd=folder)
+        options = [part for option in SERVER_OPTIONS for part in ("-c", option)]
+        command = [*launcher, programs / "postgres", "-D", data, "-k", folder, *options]
+        with log.open("wb") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, start_new_session=True)
+        try:
+            server = PostgresqlServer(folder, programs)
+            wait_until(server.is_ready, f"PostgreSQL starts (its log: {log})", START_S_MAX)
+            yield server
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(STOP_S_MAX)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

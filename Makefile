@@ -43,8 +43,8 @@ test: setup ## set up, bring up the servers that tests need, run all tests
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, house rules
-	$(BIN)/ruff format --check src tests
-	$(BIN)/ruff check src tests
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	cargo fmt --all --check

@@ -48,11 +48,11 @@ class PostgresqlServer:
 
     def is_ready(self) -> bool:
         """Tell whether the server takes connections."""
-        command = [self.programs / "pg_isready", "--quiet", f"--host={self.socket_folder}"]
+        command = [str(self.programs / "pg_isready"), "--quiet", f"--host={self.socket_folder}"]
         return subprocess.run(command, check=False, timeout=START_S_MAX).returncode == 0
 
     def _run_program(self, program: str, *arguments: str) -> None:
-        command = [self.programs / program, f"--host={self.socket_folder}", f"--username={SUPERUSER}", *arguments]
+        command = [str(self.programs / program), f"--host={self.socket_folder}", f"--username={SUPERUSER}", *arguments]
         subprocess.run(command, check=True, timeout=START_S_MAX, capture_output=True)
 
 
@@ -83,11 +83,11 @@ def run_server(programs: Path) -> Iterator[PostgresqlServer]:
     data, log = folder / "data", folder / "log"
     launcher = _format_launcher()
     try:
-        initdb = [programs / "initdb", f"--pgdata={data}", f"--username={SUPERUSER}"]
+        initdb = [str(programs / "initdb"), f"--pgdata={data}", f"--username={SUPERUSER}"]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run([*launcher, *initdb], check=True, timeout=START_S_MAX, capture_output=True, cwd=folder)
         options = [part for option in SERVER_OPTIONS for part in ("-c", option)]
-        command = [*launcher, programs / "postgres", "-D", data, "-k", folder, *options]
+        command = [*launcher, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, start_new_session=True)
         try:

@@ -13,7 +13,6 @@ class WorkNoun(StrEnum):
     """Nouns that are reconciled; each has one reconciler in control."""
 
     DEPLOYMENT = "deployment"
-    REPLICA = "replica"
     SITE = "site"
 
 

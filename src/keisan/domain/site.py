@@ -1,21 +1,27 @@
 """A site: a compute facility with one executor and one agent."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from keisan.domain.engine import EngineProfile
 from keisan.domain.ids import PlatformId, ProviderId, SiteId
 from keisan.domain.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """`region` is an ISO 3166-2 code; `reported_at` is when its agent last spoke, None before the first time."""
+    """`region` is an ISO 3166-2 code; `reported_at` is when its agent last spoke, None before the first time.
+
+    `engines` are those its agent can start, by name.
+    """
 
     id: SiteId
     platform_id: PlatformId
     provider_id: ProviderId
     name: str
     region: str
+    engines: Mapping[str, EngineProfile]
     verdict: Verdict
     reported_at: datetime | None
     version: int

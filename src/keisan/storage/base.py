@@ -89,6 +89,10 @@ class KeyRepository(Repository[Key, KeyId], Protocol):
         """Return the key with this digest, revoked or not: the one read without a scope, since it finds the scope."""
         ...
 
+    async def list_by_ids(self, scope: Scope, ids: Iterable[KeyId]) -> Sequence[Key]:
+        """Return the keys with these ids, revoked or not."""
+        ...
+
     async def list_in_force(self, scope: Scope) -> Sequence[Key]:
         """Return all keys that are not revoked."""
         ...
@@ -126,6 +130,10 @@ class ProviderRepository(Repository[Provider, ProviderId], Protocol):
 
 class SiteRepository(Repository[Site, SiteId], Protocol):
     """Sites; a provider sees its own."""
+
+    async def list_all(self, scope: Scope) -> Sequence[Site]:
+        """Return all sites in scope."""
+        ...
 
     async def mark_reported(self, site_id: SiteId, reported_at: datetime) -> None:
         """Note that the site's agent spoke; does not raise the row's version."""
@@ -170,6 +178,7 @@ class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
     async def count_active(self, scope: Scope, model_id: ModelId) -> int: ...
+    async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
 
 
 class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):

@@ -10,6 +10,7 @@ from uuid import UUID
 import pydantic_core
 from pydantic import Field
 
+from keisan.domain.engine import RunningUsage
 from keisan.domain.errors import InvalidInput
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import WireView
@@ -54,7 +55,7 @@ class SnapshotPrice(WireView):
 class EngineProfile(WireView):
     """What the relay must know of an engine: how it tells running usage (R6) and how long its connections live (R14)."""
 
-    running_usage: Literal["none", "llama_cpp_timings", "continuous_usage"]
+    running_usage: RunningUsage
     idle_connection_s: Annotated[int, Field(ge=1)]
     requests_per_connection_max: Annotated[int, Field(ge=1)]
     is_usage_summed_over_choices: bool
@@ -85,7 +86,7 @@ class SnapshotReplica(WireView):
 
 
 class SnapshotTables(WireView):
-    """The five tables, each keyed by the row's id."""
+    """The five tables, each keyed by the row's id; an engine's is "<site id>/<engine name>", as sites may differ."""
 
     keys: dict[str, SnapshotKey] = {}
     models: dict[str, SnapshotModel] = {}

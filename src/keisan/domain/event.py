@@ -41,7 +41,7 @@ class EventDraft:
     detail: Mapping[str, str]
 
 
-def chain_event(draft: EventDraft, sequence: int, created_at: datetime, previous_hash: str) -> str:
+def hash_event(draft: EventDraft, sequence: int, created_at: datetime, previous_hash: str) -> str:
     """Return the hex SHA-256 that ties a draft to its place after `previous_hash`."""
     content = {
         "action": draft.action,

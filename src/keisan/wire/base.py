@@ -7,7 +7,10 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstr
 from keisan.domain.limits import NAME_CHARACTERS_MAX
 
 Name = Annotated[
-    str, StringConstraints(min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=r"^[\w][\w .:/@+-]*$", strip_whitespace=True)
+    str,
+    StringConstraints(
+        min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=r"^[\w][\w .:/@+-]*$", strip_whitespace=True
+    ),
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 # Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.

@@ -4,7 +4,7 @@ A snapshot is (incarnation, version) and five tables keyed by id. A delta names 
 """
 
 import hashlib
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 import pydantic_core
@@ -15,7 +15,7 @@ from keisan.domain.errors import InvalidInput
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import WireView
 
-SNAPSHOT_SCHEMA_VERSION = 1
+SNAPSHOT_SCHEMA_VERSION: Final = 1
 Row = TypeVar("Row")
 
 
@@ -155,7 +155,7 @@ def apply_delta(base: Snapshot, delta: SnapshotDelta) -> Snapshot:
         name: _merge_rows(getattr(base.tables, name), getattr(delta.put, name), delta.drop.get(name, ()))
         for name in TABLE_NAMES
     }
-    tables = SnapshotTables.model_construct(**changed)
+    tables = SnapshotTables.model_construct(None, **changed)
     if digest_tables(tables) != delta.digest:
         raise InvalidInput("the delta's digest does not match its result", "digest")
     return base.model_copy(

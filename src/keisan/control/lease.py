@@ -1,0 +1,86 @@
+"""The one lease loop: takes due outbox rows, runs the noun's reconciler, applies under the lease, finishes the row.
+
+A failed piece of work is due again after a backoff; a lost lease writes nothing. One of the three places that may
+catch everything: a fault in one piece of work must not stop the others.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from random import Random
+from typing import Any
+
+from keisan.control.context import Control
+from keisan.control.reconcilers.base import Reconciler
+from keisan.domain.errors import KeisanError, LeaseLost
+from keisan.domain.lease import Lease, WorkNoun
+from keisan.domain.limits import LEASE_LIFE_S, LEASES_TAKEN_MAX
+from keisan.kit.observe import write_failure, write_warning
+from keisan.kit.retry import Backoff
+
+Reconcilers = Mapping[WorkNoun, Reconciler[Any, Any]]
+LEASE_LIFE = timedelta(seconds=LEASE_LIFE_S)
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseLoop:
+    """`idle_s` is the wait after a round that found nothing due; `backoff` spaces the tries of failing work."""
+
+    control: Control
+    reconcilers: Reconcilers
+    idle_s: float = 0.25
+    backoff: Backoff = field(default_factory=Backoff)
+    random: Random = field(default_factory=Random)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set; the round under way is finished first."""
+        while not stop.is_set():
+            try:
+                worked = await self.run_round()
+            except Exception as failure:
+                write_failure("lease.round_failed", failure)
+                worked = 0
+            if not worked:
+                await self.control.clock.sleep(self.idle_s)
+
+    async def run_round(self) -> int:
+        """Take what is due, work on it, and return how many pieces there were."""
+        now = self.control.clock.now()
+        async with self.control.storage.write() as transaction:
+            leases = await transaction.outbox.take(now, LEASE_LIFE, LEASES_TAKEN_MAX)
+        for lease in leases:
+            await self._work(lease)
+        return len(leases)
+
+    async def _work(self, lease: Lease) -> None:
+        try:
+            await self._reconcile(lease)
+        except LeaseLost:
+            write_warning("lease.lost", noun=lease.noun, noun_id=lease.noun_id)
+        except KeisanError as fault:
+            write_warning("lease.work_failed", noun=lease.noun, noun_id=lease.noun_id, fault=str(fault))
+            await self._postpone(lease)
+        except Exception as failure:
+            write_failure("lease.work_failed", failure, noun=lease.noun, noun_id=lease.noun_id)
+            await self._postpone(lease)
+
+    async def _reconcile(self, lease: Lease) -> None:
+        reconciler = self.reconcilers[lease.noun]
+        async with self.control.storage.read() as view:
+            state = await reconciler.load(view, lease.noun_id)
+        change = None if state is None else reconciler.decide(state, self.control.clock.now())
+        async with self.control.storage.write() as transaction:
+            now = self.control.clock.now()
+            await transaction.outbox.check(lease, now)
+            due_again_at = None if state is None else await reconciler.apply(transaction, change, now)
+            await transaction.outbox.finish(lease, due_again_at)
+
+    async def _postpone(self, lease: Lease) -> None:
+        wait_s = self.backoff.compute_wait_s(lease.attempt, self.random)
+        try:
+            async with self.control.storage.write() as transaction:
+                await transaction.outbox.finish(lease, self.control.clock.now() + timedelta(seconds=wait_s))
+        except KeisanError as fault:
+            # The lease then runs out by itself and the work is due again.
+            write_warning("lease.postpone_failed", noun=lease.noun, noun_id=lease.noun_id, fault=str(fault))

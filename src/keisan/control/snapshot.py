@@ -1,0 +1,143 @@
+"""The feed of snapshots to gateways (R10): one compiled state per process, answers as deltas where the base is known.
+
+A gateway asks with the version it serves, which acknowledges it, and waits until there is a newer one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from keisan.control.context import Control
+from keisan.control.snapshot_tables import SnapshotRows, compile_tables
+from keisan.domain.access import PlatformScope, Principal, Right
+from keisan.domain.ids import MachineId
+from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
+from keisan.domain.snapshot import SnapshotChange, SnapshotMark
+from keisan.kit.clock import to_milliseconds
+from keisan.storage.base import Transaction
+from keisan.wire.snapshot import TABLE_NAMES, Snapshot, SnapshotAnswer, SnapshotDelta, SnapshotTables, digest_tables
+
+# How long a look at the database's version serves all waiting gateways; revocation must act within 2 s.
+LOOK_EVERY_S = 0.2
+ACKNOWLEDGE_EVERY_S = 5.0
+ENGINES = "engines"
+
+
+class SnapshotFeed:
+    """Holds the newest compiled snapshot of this process; shared by all waiting gateways."""
+
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._current: Snapshot | None = None
+        self._engines_version = 0
+        self._looked_at_s = float("-inf")
+        self._lock = asyncio.Lock()
+        self._acknowledged: dict[UUID, tuple[int, float]] = {}
+
+    async def answer(
+        self, principal: Principal, incarnation: UUID | None, version: int, wait_s: float
+    ) -> SnapshotAnswer | None:
+        """Return what leads from the asker's version to the newest, None if there is nothing new within `wait_s`.
+
+        Raises PermissionDenied for anybody but a gateway.
+        """
+        principal.require(Right.SERVE_GATEWAY)
+        clock = self._control.clock
+        give_up_at_s = clock.monotonic_s() + min(wait_s, SNAPSHOT_WAIT_S_MAX)
+        current = await self._refresh()
+        await self._acknowledge(principal, current, incarnation, version)
+        while (current.incarnation, current.version) == (incarnation, version):
+            if clock.monotonic_s() >= give_up_at_s:
+                return None
+            await clock.sleep(LOOK_EVERY_S)
+            current = await self._refresh()
+        return await self._build_answer(current, incarnation, version)
+
+    async def _acknowledge(
+        self, principal: Principal, current: Snapshot, incarnation: UUID | None, version: int
+    ) -> None:
+        served = version if incarnation == current.incarnation else 0
+        now_s = self._control.clock.monotonic_s()
+        last_version, last_at_s = self._acknowledged.get(principal.id, (-1, float("-inf")))
+        if served == last_version and now_s - last_at_s < ACKNOWLEDGE_EVERY_S:
+            return
+        async with self._control.storage.write() as transaction:
+            await transaction.machines.acknowledge(MachineId(principal.id), served, self._control.clock.now())
+        self._acknowledged[principal.id] = (served, now_s)
+
+    async def _refresh(self) -> Snapshot:
+        async with self._lock:
+            now_s = self._control.clock.monotonic_s()
+            if self._current is not None and now_s - self._looked_at_s < LOOK_EVERY_S:
+                return self._current
+            async with self._control.storage.read() as view:
+                mark = await view.snapshot.get_mark()
+                if self._current is None or mark != SnapshotMark(self._current.incarnation, self._current.version):
+                    self._replace(await self._compile(view, mark))
+            self._looked_at_s = now_s
+            assert self._current is not None, "replaced above when it was None"
+            return self._current
+
+    def _replace(self, compiled: Snapshot) -> None:
+        known = self._current
+        if known is None or known.tables.engines != compiled.tables.engines:
+            self._engines_version = compiled.version
+        self._current = compiled
+
+    async def _compile(self, view: Transaction, mark: SnapshotMark) -> Snapshot:
+        scope = PlatformScope()
+        rows = SnapshotRows(
+            keys=await view.keys.list_in_force(scope),
+            models=await view.models.list_by_ids(scope, None),
+            prices=await view.prices.list_current(scope, None),
+            sites=await view.sites.list_all(scope),
+            replicas=await view.replicas.list_by_ids(scope, None),
+        )
+        tables = compile_tables(rows)
+        return Snapshot(
+            platform_id=self._control.platform_id,
+            incarnation=mark.incarnation,
+            version=mark.version,
+            compiled_at_ms=to_milliseconds(self._control.clock.now()),
+            digest=digest_tables(tables),
+            tables=tables,
+        )
+
+    async def _build_answer(self, current: Snapshot, incarnation: UUID | None, version: int) -> SnapshotAnswer:
+        if incarnation != current.incarnation or version > current.version:
+            return SnapshotAnswer(snapshot=current)
+        async with self._control.storage.read() as view:
+            changes = await view.snapshot.list_changes(version)
+        if changes is None:
+            return SnapshotAnswer(snapshot=current)
+        return SnapshotAnswer(
+            delta=build_delta(current, version, changes, is_engines_put=version < self._engines_version)
+        )
+
+
+def build_delta(
+    current: Snapshot, base_version: int, changes: Sequence[SnapshotChange], *, is_engines_put: bool
+) -> SnapshotDelta:
+    """Return the delta from `base_version` to `current`: each changed row is put as it is now, or dropped if it is gone.
+
+    Changes later than `current` do no harm: they put rows that the base has already, or drop rows it never had.
+    """
+    put: dict[str, dict[str, object]] = {name: {} for name in TABLE_NAMES}
+    drop: dict[str, set[str]] = {}
+    for change in changes:
+        row_id, rows = str(change.row_id), getattr(current.tables, change.table)
+        if row_id in rows:
+            put[change.table][row_id] = rows[row_id]
+        else:
+            drop.setdefault(change.table, set()).add(row_id)
+    if is_engines_put:
+        put[ENGINES] = dict(current.tables.engines)
+    return SnapshotDelta(
+        incarnation=current.incarnation,
+        base_version=base_version,
+        version=current.version,
+        compiled_at_ms=current.compiled_at_ms,
+        digest=current.digest,
+        put=SnapshotTables.model_construct(None, **put),
+        drop={table: tuple(sorted(ids)) for table, ids in drop.items()},
+    )

@@ -1,0 +1,130 @@
+"""Intake of usage: a batch of records is inserted and posted in one transaction, each record once whatever happens.
+
+The record's id is the idempotency key. One bad record never blocks the others: it is quarantined and answered.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from keisan.domain.access import PlatformScope
+from keisan.domain.account import Posting
+from keisan.domain.errors import InvalidInput, StorageUnavailable
+from keisan.domain.ids import MachineId, PostingBatchId, RecordId
+from keisan.domain.usage import IntakeOutcome, UsageRecord
+from keisan.kit.clock import Clock
+from keisan.kit.ids import create_id
+from keisan.ledger.rule import Facts, RefusalCode, compare_record, refuse_record, sum_transfers
+from keisan.storage.base import Storage, Transaction
+from keisan.wire.usage import RecordAnswer, parse_usage_record
+
+
+@dataclass(slots=True)
+class _Sorting:
+    """A batch while it is sorted: the answer of each position, and the records that are new."""
+
+    texts: Sequence[str]
+    parsed: dict[int, UsageRecord] = field(default_factory=dict)
+    answers: dict[int, RecordAnswer] = field(default_factory=dict)
+    new: dict[RecordId, int] = field(default_factory=dict)
+
+    def answer(self, position: int, outcome: IntakeOutcome, code: str = "") -> None:
+        record = self.parsed.get(position)
+        record_id = record.id if record else None
+        self.answers[position] = RecordAnswer(position=position, record_id=record_id, outcome=outcome, code=code)
+
+
+async def accept_usage(
+    storage: Storage, clock: Clock, gateway_id: MachineId, texts: Sequence[str]
+) -> tuple[RecordAnswer, ...]:
+    """Insert and post a batch and return one answer per text, in order, after the transaction has committed.
+
+    Raises StorageUnavailable if nothing was committed; the same batch may be handed in again.
+    """
+    sorting = _Sorting(texts)
+    _parse_texts(sorting)
+    async with storage.write() as transaction:
+        facts = await _load_facts(transaction, gateway_id, sorting.parsed)
+        stored = await transaction.usage.find_many({record.id for record in sorting.parsed.values()})
+        _sort_records(sorting, facts, stored)
+        await _insert_and_post(transaction, sorting, facts, clock)
+        await _quarantine_bad(transaction, sorting, gateway_id, clock)
+    return tuple(sorting.answers[position] for position in range(len(texts)))
+
+
+def _parse_texts(sorting: _Sorting) -> None:
+    for position, text in enumerate(sorting.texts):
+        try:
+            sorting.parsed[position] = parse_usage_record(text)
+        except InvalidInput:
+            sorting.answer(position, IntakeOutcome.REFUSED, RefusalCode.MALFORMED)
+
+
+async def _load_facts(transaction: Transaction, gateway_id: MachineId, parsed: Mapping[int, UsageRecord]) -> Facts:
+    platform = await transaction.platform.get()
+    scope = PlatformScope()
+    keys = await transaction.keys.list_by_ids(scope, {record.key_id for record in parsed.values()})
+    prices = await transaction.prices.list_by_ids(scope, {record.price_id for record in parsed.values()})
+    return Facts(platform.id, gateway_id, {key.id: key for key in keys}, {price.id: price for price in prices.values()})
+
+
+def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, tuple[UsageRecord, ...]]) -> None:
+    for position, record in sorting.parsed.items():
+        refusal = refuse_record(record, facts)
+        if refusal is not None:
+            sorting.answer(position, IntakeOutcome.REFUSED, refusal)
+            continue
+        first = sorting.new.get(record.id)
+        earlier = (sorting.parsed[first],) if first is not None else stored.get(record.id, ())
+        outcome = compare_record(record, earlier)
+        if outcome is None:
+            sorting.new[record.id] = position
+        else:
+            sorting.answer(position, outcome)
+
+
+async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: Facts, clock: Clock) -> None:
+    records = [sorting.parsed[position] for position in sorting.new.values()]
+    inserted = await transaction.usage.insert_many(records)
+    await _settle_races(transaction, sorting, inserted)
+    for record_id in inserted:
+        sorting.answer(sorting.new[record_id], IntakeOutcome.CREATED)
+    transfers = sum_transfers((record for record in records if record.id in inserted), facts.prices)
+    accounts = await transaction.accounts.open(
+        {key for transfer in transfers for key in (transfer.debit, transfer.credit)}
+    )
+    batch_id, now = PostingBatchId(create_id()), clock.now()
+    await transaction.accounts.post(
+        [
+            Posting(
+                batch_id=batch_id,
+                debit_account_id=accounts[transfer.debit],
+                credit_account_id=accounts[transfer.credit],
+                currency=transfer.debit.currency,
+                amount_nano=transfer.amount_nano,
+                record_count=transfer.record_count,
+                created_at=now,
+            )
+            for transfer in transfers
+        ]
+    )
+
+
+async def _settle_races(transaction: Transaction, sorting: _Sorting, inserted: frozenset[RecordId]) -> None:
+    """Answer the records that a concurrent batch inserted between our look and our insert."""
+    lost = [record_id for record_id in sorting.new if record_id not in inserted]
+    if not lost:
+        return
+    stored = await transaction.usage.find_many(lost)
+    for record_id in lost:
+        position = sorting.new[record_id]
+        outcome = compare_record(sorting.parsed[position], stored.get(record_id, ()))
+        if outcome is None:
+            raise StorageUnavailable("a concurrent batch is not settled yet", f"record {record_id}")
+        sorting.answer(position, outcome)
+
+
+async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, clock: Clock) -> None:
+    for position, answer in sorting.answers.items():
+        if answer.outcome in (IntakeOutcome.REFUSED, IntakeOutcome.DIFFERS):
+            code = answer.code or answer.outcome
+            await transaction.usage.quarantine(sorting.texts[position], code, gateway_id, clock.now())

@@ -1,0 +1,103 @@
+"""Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from enum import StrEnum
+
+from keisan.domain.account import AccountKind
+from keisan.domain.errors import InvalidInput
+from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId
+from keisan.domain.key import Key
+from keisan.domain.price import Price, compute_amount_nano
+from keisan.domain.usage import IntakeOutcome, UsageRecord
+from keisan.storage.base import AccountKey
+
+
+class RefusalCode(StrEnum):
+    """Why a record is refused; refused records are quarantined, never dropped."""
+
+    MALFORMED = "malformed"
+    WRONG_PLATFORM = "wrong_platform"
+    WRONG_GATEWAY = "wrong_gateway"
+    WRONG_DAY = "wrong_day"
+    UNKNOWN_KEY = "unknown_key"
+    UNKNOWN_PRICE = "unknown_price"
+    AMOUNT_MISMATCH = "amount_mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What records are held against: who handed them in, and the keys and prices they name."""
+
+    platform_id: PlatformId
+    gateway_id: MachineId
+    keys: Mapping[KeyId, Key]
+    prices: Mapping[PriceId, Price]
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that moves from one account to another for `record_count` records; `amount_nano` > 0."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount_nano: int
+    record_count: int
+
+
+def refuse_record(record: UsageRecord, facts: Facts) -> RefusalCode | None:
+    """Return why a record cannot be accepted, or None.
+
+    The amount is derived again from the pinned price; the key must belong where the record says.
+    """
+    if record.platform_id != facts.platform_id:
+        return RefusalCode.WRONG_PLATFORM
+    if record.gateway_id != facts.gateway_id:
+        return RefusalCode.WRONG_GATEWAY
+    if record.day != record.admitted_at.astimezone(UTC).date():
+        return RefusalCode.WRONG_DAY
+    key = facts.keys.get(record.key_id)
+    if key is None or (key.organization_id, key.project_id) != (record.organization_id, record.project_id):
+        return RefusalCode.UNKNOWN_KEY
+    price = facts.prices.get(record.price_id)
+    if price is None or price.model_id != record.model_id:
+        return RefusalCode.UNKNOWN_PRICE
+    return None if _has_right_amount(record, price) else RefusalCode.AMOUNT_MISMATCH
+
+
+def _has_right_amount(record: UsageRecord, price: Price) -> bool:
+    try:
+        return record.amount_nano == compute_amount_nano(price.nano_per_million, record.quantities)
+    except InvalidInput:
+        return False
+
+
+def compare_record(record: UsageRecord, stored: Sequence[UsageRecord]) -> IntakeOutcome | None:
+    """Return what a record is beside those stored under its id: None if there are none, so that it is new.
+
+    The same bytes are a repeat; anything else under the same id, on whatever day, differs (R12).
+    """
+    if not stored:
+        return None
+    is_repeat = any(record.content_digest == other.content_digest for other in stored)
+    return IntakeOutcome.EXISTS if is_repeat else IntakeOutcome.DIFFERS
+
+
+def sum_transfers(records: Iterable[UsageRecord], prices: Mapping[PriceId, Price]) -> tuple[Transfer, ...]:
+    """Return what is posted for new records: one transfer per pair of accounts, from wallet to provider payable (R12).
+
+    Records that cost nothing move nothing.
+    """
+    sums: dict[tuple[AccountKey, AccountKey], tuple[int, int]] = {}
+    for record in records:
+        if record.amount_nano == 0:
+            continue
+        currency = prices[record.price_id].currency
+        pair = (
+            AccountKey(AccountKind.WALLET, record.organization_id, None, currency),
+            AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, currency),
+        )
+        amount_nano, record_count = sums.get(pair, (0, 0))
+        sums[pair] = (amount_nano + record.amount_nano, record_count + 1)
+    return tuple(Transfer(debit, credit, *total) for (debit, credit), total in sums.items())

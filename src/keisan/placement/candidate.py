@@ -1,0 +1,30 @@
+"""The values placement decides on: what is wanted, and the nodes it could go to."""
+
+from dataclasses import dataclass
+
+from keisan.domain.ids import NodeId, ProviderId, SiteId
+from keisan.domain.verdict import Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One copy of a model: the engine it needs, the memory it takes, and the site it must go to (None: any)."""
+
+    engine: str
+    memory_bytes: int
+    site_id: SiteId | None
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A node with its best device: free memory in bytes after all replicas placed so far."""
+
+    node_id: NodeId
+    site_id: SiteId
+    provider_id: ProviderId
+    chip: str
+    engines: frozenset[str]
+    memory_free_bytes: int
+    replica_count: int
+    site_verdict: Verdict
+    device_verdict: Verdict

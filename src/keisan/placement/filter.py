@@ -1,0 +1,49 @@
+"""Filters: each is one function that gives the reason why a node cannot take a copy, or None if it can.
+
+A new rule is a function here and its place in FILTERS; order is from cheap and common to rare.
+"""
+
+from collections.abc import Callable
+
+from keisan.domain.verdict import Verdict
+from keisan.placement.candidate import Candidate, Request
+
+Filter = Callable[[Request, Candidate], str | None]
+
+
+def refuse_other_site(request: Request, candidate: Candidate) -> str | None:
+    """Keep to the site that the deployment names."""
+    if request.site_id is not None and candidate.site_id != request.site_id:
+        return "another site is asked for"
+    return None
+
+
+def refuse_unproven_site(_: Request, candidate: Candidate) -> str | None:
+    """Send no new work where the last proof of life is too old (DESIGN D5)."""
+    return None if candidate.site_verdict is Verdict.OK else f"the site is {candidate.site_verdict}"
+
+
+def refuse_unproven_device(_: Request, candidate: Candidate) -> str | None:
+    """Send no new work to a device that is not known to be well."""
+    return None if candidate.device_verdict is Verdict.OK else f"the device is {candidate.device_verdict}"
+
+
+def refuse_missing_engine(request: Request, candidate: Candidate) -> str | None:
+    """The site's agent must be able to start the engine."""
+    return None if request.engine in candidate.engines else f"the site has no engine '{request.engine}'"
+
+
+def refuse_small_memory(request: Request, candidate: Candidate) -> str | None:
+    """The copy must fit into what is left."""
+    if request.memory_bytes <= candidate.memory_free_bytes:
+        return None
+    return f"{candidate.memory_free_bytes} bytes are free, {request.memory_bytes} are needed"
+
+
+FILTERS: tuple[Filter, ...] = (
+    refuse_other_site,
+    refuse_unproven_site,
+    refuse_unproven_device,
+    refuse_missing_engine,
+    refuse_small_memory,
+)

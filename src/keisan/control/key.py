@@ -1,0 +1,134 @@
+"""Commands on keys: create, revoke. Nobody makes or revokes a key that is wider than their own."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from keisan.control.context import Control, name_actor
+from keisan.domain.access import (
+    RIGHTS_BY_ROLE,
+    PlatformScope,
+    Principal,
+    Right,
+    Role,
+    choose_scope,
+)
+from keisan.domain.errors import InvalidInput, PermissionDenied
+from keisan.domain.event import EventDraft
+from keisan.domain.ids import KeyId, OrganizationId, ProjectId, ProviderId
+from keisan.domain.key import Key, Secret, create_secret, digest_secret
+from keisan.domain.project import Project
+from keisan.domain.snapshot import SnapshotTable
+from keisan.kit.ids import create_id
+from keisan.storage.base import Transaction
+from keisan.wire.key import KeyCreate
+
+
+@dataclass(frozen=True, slots=True)
+class CreatedKey:
+    """A new key and its secret, which nobody can read again; gateways know it from `snapshot_version` on."""
+
+    key: Key
+    secret: Secret
+    snapshot_version: int
+
+
+@dataclass(frozen=True, slots=True)
+class RevokedKey:
+    """A revoked key; gateways that serve `snapshot_version` refuse it."""
+
+    key: Key
+    snapshot_version: int
+
+
+async def create_key(control: Control, principal: Principal, body: KeyCreate) -> CreatedKey:
+    """Create a key in a project.
+
+    Raises PermissionDenied (also for a key wider than the asker's own), NotFound when the project or the provider lies
+    outside the asker's scope, InvalidInput when a model does not exist, or a provider key names no provider.
+    """
+    principal.require(Right.WRITE_KEYS)
+    secret = create_secret()
+    async with control.storage.write() as transaction:
+        project = await transaction.projects.get(principal.scope, ProjectId(body.project_id))
+        provider_id = await _check_provider(transaction, principal, body)
+        _check_not_wider(principal, body.role, project.organization_id, provider_id)
+        models = await _check_models(transaction, principal, body.models)
+        checked = body.model_copy(update={"models": models})
+        key = build_key(control, project, checked, digest_secret(secret))
+        snapshot_version = await insert_key(transaction, name_actor(principal), key)
+    return CreatedKey(key, secret, snapshot_version)
+
+
+async def revoke_key(control: Control, principal: Principal, key_id: KeyId) -> RevokedKey:
+    """Revoke a key for good; a repeat changes nothing. Raises PermissionDenied or NotFound."""
+    principal.require(Right.WRITE_KEYS)
+    async with control.storage.write() as transaction:
+        stored = await transaction.keys.get(principal.scope, key_id)
+        _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
+        if stored.revoked_at is not None:
+            return RevokedKey(stored, (await transaction.snapshot.get_mark()).version)
+        revoked = replace(stored, revoked_at=control.clock.now(), version=stored.version + 1)
+        await transaction.keys.update(revoked)
+        draft = EventDraft(name_actor(principal), "key.revoked", key_id, {"name": revoked.name})
+        await transaction.events.append(draft)
+        return RevokedKey(revoked, await transaction.snapshot.touch(SnapshotTable.KEYS, [key_id]))
+
+
+def build_key(control: Control, project: Project, body: KeyCreate, digest: str) -> Key:
+    """Return a new key that is not stored yet."""
+    return Key(
+        id=KeyId(create_id()),
+        platform_id=control.platform_id,
+        organization_id=project.organization_id,
+        project_id=project.id,
+        provider_id=ProviderId(body.provider_id) if body.provider_id is not None else None,
+        name=body.name,
+        role=body.role,
+        digest=digest,
+        models=body.models,
+        version=1,
+        created_at=control.clock.now(),
+        revoked_at=None,
+    )
+
+
+async def insert_key(transaction: Transaction, actor: str, key: Key) -> int:
+    """Write a key and its event, and return the snapshot version that carries it."""
+    await transaction.keys.insert(key)
+    detail = {"name": key.name, "role": key.role.value, "project_id": str(key.project_id)}
+    await transaction.events.append(EventDraft(actor, "key.created", key.id, detail))
+    return await transaction.snapshot.touch(SnapshotTable.KEYS, [key.id])
+
+
+async def _check_provider(transaction: Transaction, principal: Principal, body: KeyCreate) -> ProviderId | None:
+    if (body.role is Role.PROVIDER) != (body.provider_id is not None):
+        raise InvalidInput("a provider key names its provider, any other names none", "provider_id")
+    if body.provider_id is None:
+        return None
+    return (await transaction.providers.get(principal.scope, ProviderId(body.provider_id))).id
+
+
+def _check_not_wider(
+    principal: Principal, role: Role, organization_id: OrganizationId, provider_id: ProviderId | None
+) -> None:
+    is_within_rights = RIGHTS_BY_ROLE[role] <= principal.rights
+    is_within_scope = principal.scope in (PlatformScope(), choose_scope(role, organization_id, provider_id))
+    if not (is_within_rights and is_within_scope):
+        raise PermissionDenied(f"a key with the role '{role}' reaches further than yours")
+
+
+async def _check_models(
+    transaction: Transaction, principal: Principal, names: Sequence[str] | None
+) -> tuple[str, ...] | None:
+    """Return the names, each once; they must exist, and lie within what the asker's own key may call."""
+    own = (await transaction.keys.get(principal.scope, KeyId(principal.id))).models
+    if names is None:
+        if own is not None:
+            raise PermissionDenied("your key may call some models only, so a key for all models reaches further")
+        return None
+    for position, name in enumerate(names):
+        if await transaction.models.find_by_name(principal.scope, name) is None:
+            raise InvalidInput(f"there is no model '{name}'", f"models[{position}]")
+        if own is not None and name not in own:
+            raise PermissionDenied(f"your key may not call the model '{name}'")
+    return tuple(dict.fromkeys(names))

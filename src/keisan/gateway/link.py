@@ -1,0 +1,75 @@
+"""The gateway's two exchanges with its platform: fetch the snapshot, hand in usage records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import httpx
+import pydantic
+
+from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
+from keisan.wire.base import WireView
+from keisan.wire.snapshot import Snapshot, SnapshotAnswer
+from keisan.wire.usage import UsageAnswer, UsageBatch
+
+SNAPSHOT_PATH = "/api/v1/gateway/snapshot"
+USAGE_PATH = "/api/v1/gateway/usage"
+# How much longer than the wait asked for an answer may take before the platform counts as gone.
+ANSWER_MARGIN_S = 10.0
+UPLOAD_TIMEOUT_S = 30.0
+
+View = TypeVar("View", bound=WireView)
+
+
+@dataclass(frozen=True, slots=True)
+class PlatformLink:
+    """Requests with the machine's secret; the client is opened and closed by the owner.
+
+    Every call raises PlatformUnreachable (silence, 429, 5xx), Unauthenticated, PermissionDenied or Failed.
+    """
+
+    client: httpx.AsyncClient
+
+    async def fetch_snapshot(self, base: Snapshot | None, wait_s: float) -> SnapshotAnswer | None:
+        """Ask for what follows `base`, waiting up to `wait_s` for a change; None when nothing changed.
+
+        Naming a base acknowledges that it is served here.
+        """
+        query: dict[str, str] = {"wait_s": f"{wait_s:g}"}
+        if base is not None:
+            query |= {"incarnation": str(base.incarnation), "version": str(base.version)}
+        request = self.client.build_request("GET", SNAPSHOT_PATH, params=query, timeout=wait_s + ANSWER_MARGIN_S)
+        answer = await self._send(request)
+        if answer.status_code in (204, 304):
+            return None
+        return _read(SnapshotAnswer, answer)
+
+    async def upload_usage(self, texts: Sequence[str]) -> UsageAnswer:
+        """Hand in records, each exactly as spooled; the answer is given after the platform's commit."""
+        body = UsageBatch(records=tuple(texts)).model_dump_json()
+        headers = {"content-type": "application/json"}
+        request = self.client.build_request("POST", USAGE_PATH, content=body, headers=headers, timeout=UPLOAD_TIMEOUT_S)
+        return _read(UsageAnswer, await self._send(request))
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = await self.client.send(request)
+        except httpx.HTTPError as fault:
+            raise PlatformUnreachable("the platform does not answer", repr(fault)) from fault
+        code = answer.status_code
+        if code == 401:
+            raise Unauthenticated("the platform does not know this gateway", answer.text[:500])
+        if code == 403:
+            raise PermissionDenied("the platform refuses this gateway", answer.text[:500])
+        if code == 429 or code >= 500:
+            raise PlatformUnreachable(f"the platform answered with {code}", answer.text[:500])
+        if code >= 400:
+            raise Failed(f"the platform answered with {code}", answer.text[:500])
+        return answer
+
+
+def _read(view: type[View], answer: httpx.Response) -> View:
+    try:
+        return view.model_validate_json(answer.content)
+    except pydantic.ValidationError as fault:
+        raise Failed(f"the platform's {view.__name__} cannot be read", str(fault)[:500]) from fault

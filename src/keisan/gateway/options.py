@@ -1,0 +1,72 @@
+"""What one gateway process is told: whom it serves, where it listens, where it keeps its state, and its limits."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keisan.domain.key import Secret
+from keisan.gateway.identity import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """An address, and the certificate files if it speaks TLS; port 0 takes a free one."""
+
+    host: str
+    port: int
+    certificate_path: Path | None = None
+    certificate_key_path: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """`folder` (0700) holds identity, snapshot and spool. `relay_limits` are those of the relay's options, by name."""
+
+    platform_url: str
+    ca_path: str | None
+    folder: Path
+    name: str
+    join_token: Secret | None
+    listener: Listener
+    worker_threads: int = 1
+    relay_limits: Mapping[str, int] = field(default_factory=dict)
+    drain_s: float = 30.0
+    last_upload_s: float = 10.0
+
+    @property
+    def identity_path(self) -> Path:
+        """Return where the machine's identity is kept."""
+        return self.folder / "identity.json"
+
+    @property
+    def snapshot_path(self) -> Path:
+        """Return where the last snapshot is kept."""
+        return self.folder / "snapshot.json"
+
+    @property
+    def spool_folder(self) -> Path:
+        """Return where the relay spools usage records."""
+        return self.folder / "spool"
+
+
+def format_relay_options(options: GatewayOptions, identity: Identity) -> str:
+    """Return the relay's options as JSON (schema: keisan._native.Relay)."""
+    listener = options.listener
+    return json.dumps(
+        {
+            "gateway_id": str(identity.machine_id),
+            "platform_id": identity.platform_id,
+            "listen_host": listener.host,
+            "listen_port": listener.port,
+            "certificate_path": _format_path(listener.certificate_path),
+            "certificate_key_path": _format_path(listener.certificate_key_path),
+            "spool_directory": str(options.spool_folder),
+            "worker_threads": options.worker_threads,
+            "limits": dict(options.relay_limits),
+        }
+    )
+
+
+def _format_path(path: Path | None) -> str | None:
+    return None if path is None else str(path)

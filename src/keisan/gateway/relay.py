@@ -1,0 +1,35 @@
+"""What the shell needs of the relay; keisan._native.Relay is the one implementation, tests record calls to a double."""
+
+from typing import Protocol
+
+
+class Relay(Protocol):
+    """The data plane. Calls may block on disk, so the shell makes them in a thread; none holds the GIL while it waits."""
+
+    def load_snapshot(self, snapshot: bytes) -> None:
+        """Swap in a snapshot (JSON), whole; raises ValueError if it does not parse, and the old one stays."""
+        ...
+
+    def start(self) -> tuple[str, int]:
+        """Bind, begin to answer, and return host and port; needs a snapshot. Raises OSError if it cannot bind."""
+        ...
+
+    def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
+        """Return the oldest synced records behind the cursor, and the cursor that stands after them."""
+        ...
+
+    def advance_spool(self, cursor: str) -> None:
+        """Put the cursor there, durably."""
+        ...
+
+    def drain(self, timeout_s: float) -> bool:
+        """Accept no more and wait for the open calls; return whether all ended in time."""
+        ...
+
+    def stop(self) -> None:
+        """End everything that is still open and release address and spool."""
+        ...
+
+    def stats(self) -> str:
+        """Return counters as JSON."""
+        ...

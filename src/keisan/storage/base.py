@@ -223,7 +223,13 @@ class AccountRepository(Protocol):
         """Append postings and move the balances of both accounts, exactly, in this transaction."""
         ...
 
-    async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]: ...
+    async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:
+        """Return postings of batches after `page.after`, a batch id, by batch.
+
+        A batch is never cut: the last one is whole even if that passes `page.limit`.
+        """
+        ...
+
     async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
         """Return the sum of all balances in scope by currency: zero on a whole platform. Summed as Python integers."""
         ...
@@ -278,7 +284,7 @@ class OutboxRepository(Protocol):
     """Work that follows from data, committed with it: one row per noun, due at a time, taken under a lease."""
 
     async def put(self, noun: WorkNoun, noun_id: UUID, due_at: datetime) -> None:
-        """Make the work due at the earlier of `due_at` and what is stored, and raise its generation."""
+        """Make the work due at the earlier of `due_at` and what is stored, raise its generation, count attempts anew."""
         ...
 
     async def take(self, now: datetime, life: timedelta, most: int) -> Sequence[Lease]:
@@ -354,6 +360,13 @@ class Storage(Protocol):
         """Open a write transaction: committed when the block ends, rolled back when it raises.
 
         Serialization failures and deadlocks surface as StorageUnavailable; the caller repeats the whole block.
+        """
+        ...
+
+    async def migrate(self) -> None:
+        """Bring the schema to the revision of this code, under a lock: processes that start together are safe.
+
+        Raises StorageUnavailable if the database cannot be reached or has a newer schema than this code knows.
         """
         ...
 

@@ -105,7 +105,7 @@ class BootstrapOutcome:
     created: tuple[str, ...]
 
 
-async def bootstrap(storage: Storage, clock: Clock, plan: BootstrapPlan) -> BootstrapOutcome:
+async def prepare_platform(storage: Storage, clock: Clock, plan: BootstrapPlan) -> BootstrapOutcome:
     """Create what the plan names and storage lacks.
 
     Raises StateConflict when the storage belongs to another platform, InvalidInput for a wrong key, model or price.

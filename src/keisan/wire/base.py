@@ -2,9 +2,12 @@
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from keisan.domain.limits import NAME_CHARACTERS_MAX
+
+# The largest whole number that both databases store.
+INTEGER_MAX = 2**63 - 1
 
 Name = Annotated[
     str,
@@ -13,6 +16,9 @@ Name = Annotated[
     ),
 ]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
+# What a machine passes on from elsewhere (host names, an engine's log) may hold anything; PostgreSQL stores no NUL.
+ForeignText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))]
+Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 # Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.
 NanoText = Annotated[int, Field(strict=False), PlainSerializer(str, return_type=str)]
 

@@ -7,17 +7,17 @@ from uuid import UUID
 from pydantic import Field
 
 from keisan.domain.verdict import Verdict
-from keisan.wire.base import WireInput, WireView
+from keisan.wire.base import Count, ForeignText, WireInput, WireView
 
 
 class DeviceReport(WireInput):
     """A device as its driver reports it; `hardware_id` is its UUID or serial, never an index."""
 
-    hardware_id: Annotated[str, Field(min_length=1, max_length=128)]
-    node_hardware_id: Annotated[str, Field(min_length=1, max_length=128)]
-    chip: Annotated[str, Field(min_length=1, max_length=64)]
-    name: Annotated[str, Field(max_length=256)]
-    memory_bytes: Annotated[int, Field(ge=0)]
+    hardware_id: Annotated[ForeignText, Field(min_length=1, max_length=128)]
+    node_hardware_id: Annotated[ForeignText, Field(min_length=1, max_length=128)]
+    chip: Annotated[ForeignText, Field(min_length=1, max_length=64)]
+    name: Annotated[ForeignText, Field(max_length=256)]
+    memory_bytes: Count
     verdict: Verdict
 
 

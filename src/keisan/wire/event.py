@@ -3,7 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from keisan.wire.base import WireView
+from keisan.domain.limits import PAGE_ITEMS_DEFAULT
+from keisan.wire.base import Count, WireInput, WireView
+from keisan.wire.page import Limit
+
+
+class EventQuery(WireInput):
+    """At most `limit` events whose sequence is above `after`."""
+
+    after: Count = 0
+    limit: Limit = PAGE_ITEMS_DEFAULT
 
 
 class EventView(WireView):
@@ -19,3 +28,10 @@ class EventView(WireView):
     created_at: datetime
     previous_hash: str
     hash: str
+
+
+class EventList(WireView):
+    """Events in order of their sequence; `last_sequence` is that of the newest event there is."""
+
+    items: tuple[EventView, ...]
+    last_sequence: int

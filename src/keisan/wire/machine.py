@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from keisan.domain.access import MachineKind
-from keisan.domain.limits import JOIN_TOKEN_LIFE_S
+from keisan.domain.limits import JOIN_TOKEN_LIFE_S, NAME_CHARACTERS_MAX
 from keisan.wire.base import Name, WireInput, WireView
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
@@ -37,9 +37,25 @@ class MachineJoin(WireInput):
     The same token with the same digest gives the same machine again, so a join may be repeated after a crash.
     """
 
-    token: str
+    token: Annotated[str, Field(max_length=NAME_CHARACTERS_MAX)]
     name: Name
     secret_digest: Digest
+
+
+class GatewayView(WireView):
+    """How far a gateway is: the snapshot version it last said it serves. One that is not connected is not waited for."""
+
+    id: UUID
+    acknowledged_version: int
+    seen_at: datetime | None
+    is_connected: bool
+
+
+class GatewayList(WireView):
+    """All gateways that are not revoked, and the snapshot version that they will come to."""
+
+    items: tuple[GatewayView, ...]
+    snapshot_version: int
 
 
 class MachineView(WireView):

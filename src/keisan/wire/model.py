@@ -7,11 +7,11 @@ from uuid import UUID
 from pydantic import Field, StringConstraints
 
 from keisan.domain.model import Surface
-from keisan.wire.base import Name, WireInput, WireView
+from keisan.wire.base import INTEGER_MAX, Count, Name, WireInput, WireView
 from keisan.wire.machine import Digest
 
 ModelName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
-Count = Annotated[int, Field(ge=1)]
+PositiveCount = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
 
 
 class ModelCreate(WireInput):
@@ -20,19 +20,19 @@ class ModelCreate(WireInput):
     name: ModelName
     owner: Name
     architecture: Name
-    parameter_count: Count
+    parameter_count: PositiveCount
     precision: Name
     licence: Name
     surfaces: Annotated[tuple[Surface, ...], Field(min_length=1)]
     capabilities: tuple[Name, ...] = ()
     engines: Annotated[tuple[Name, ...], Field(min_length=1)]
-    context_tokens: Count
-    output_tokens_max: Count
-    template_tokens_max: Annotated[int, Field(ge=0)]
-    weights: Annotated[str, StringConstraints(pattern=r"^(path|package):.+$", max_length=1024)]
+    context_tokens: PositiveCount
+    output_tokens_max: PositiveCount
+    template_tokens_max: Count
+    weights: Annotated[str, StringConstraints(pattern=r"^(path|package):[^\x00-\x1f\x7f]+$", max_length=1024)]
     weights_sha256: Digest
-    weights_bytes: Count
-    memory_bytes: Count
+    weights_bytes: PositiveCount
+    memory_bytes: PositiveCount
 
 
 class ModelView(WireView):

@@ -6,17 +6,17 @@ from uuid import UUID
 
 from pydantic import Field
 
-from keisan.wire.base import WireInput, WireView
+from keisan.wire.base import INTEGER_MAX, Count, ForeignText, WireInput, WireView
 
 
 class NodeReport(WireInput):
     """A host as its agent sees it; `hardware_id` is the machine id, memory in bytes."""
 
-    hardware_id: Annotated[str, Field(min_length=1, max_length=128)]
-    hostname: Annotated[str, Field(min_length=1, max_length=255)]
-    boot_id: Annotated[str, Field(min_length=1, max_length=64)]
-    cpu_count: Annotated[int, Field(ge=1)]
-    memory_bytes: Annotated[int, Field(ge=0)]
+    hardware_id: Annotated[ForeignText, Field(min_length=1, max_length=128)]
+    hostname: Annotated[ForeignText, Field(min_length=1, max_length=255)]
+    boot_id: Annotated[ForeignText, Field(min_length=1, max_length=64)]
+    cpu_count: Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+    memory_bytes: Count
 
 
 class NodeView(WireView):

@@ -9,6 +9,7 @@ from pydantic import Field
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import WireView
+from keisan.wire.page import ListQuery
 
 
 class EndpointView(WireView):
@@ -39,6 +40,12 @@ class ReplicaView(WireView):
     version: int
     created_at: datetime
     reported_at: datetime | None
+
+
+class ReplicaQuery(ListQuery):
+    """A page of replicas, or all that are not stopped of one deployment, which fit one answer."""
+
+    deployment_id: UUID | None = None
 
 
 class ReplicaLog(WireView):

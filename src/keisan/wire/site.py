@@ -13,7 +13,7 @@ from pydantic import Field
 from keisan.domain.limits import LOG_TAIL_CHARACTERS_MAX, SITE_DEVICES_MAX, SITE_NODES_MAX, SITE_REPLICAS_MAX
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
-from keisan.wire.base import Name, Region, WireInput, WireView
+from keisan.wire.base import Count, ForeignText, Name, Region, WireInput, WireView
 from keisan.wire.device import DeviceReport
 from keisan.wire.node import NodeReport
 from keisan.wire.replica import EndpointView
@@ -48,11 +48,11 @@ class ReplicaReport(WireInput):
     replica_id: UUID
     state: ReplicaState
     endpoint: EndpointView | None = None
-    model_digest: str = ""
-    slots: Annotated[int, Field(ge=0)] = 0
-    restart_count: Annotated[int, Field(ge=0)] = 0
-    message: Annotated[str, Field(max_length=1024)] = ""
-    log_tail: Annotated[str, Field(max_length=LOG_TAIL_CHARACTERS_MAX)] = ""
+    model_digest: Annotated[ForeignText, Field(max_length=128)] = ""
+    slots: Count = 0
+    restart_count: Count = 0
+    message: Annotated[ForeignText, Field(max_length=1024)] = ""
+    log_tail: Annotated[ForeignText, Field(max_length=LOG_TAIL_CHARACTERS_MAX)] = ""
 
 
 class SiteReport(WireInput):

@@ -30,10 +30,13 @@ from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
 from keisan.domain.usage import CallOutcome, IntakeOutcome, UsageRecord, UsageSource
 from keisan.kit.clock import from_milliseconds
-from keisan.wire.base import NanoText, WireInput, WireView
+from keisan.wire.base import Count, ForeignText, NanoText, WireInput, WireView
+from keisan.wire.page import ListQuery
 
-Quantity = Annotated[int, Field(ge=0)]
 USAGE_RECORD_BYTES_MAX = 4096
+# Bounds of what the platform can store: the end of the year 9999, and 36 of NUMERIC(38,0)'s digits.
+INSTANT_MS_MAX = 253_402_300_799_999
+RECORD_NANO_MAX = 10**36
 
 
 class UsageRecordBody(WireView):
@@ -52,21 +55,21 @@ class UsageRecordBody(WireView):
     replica_id: UUID
     provider_id: UUID
     site_id: UUID
-    model_digest: str
+    model_digest: ForeignText
     surface: Surface
     is_stream: bool
-    admitted_at_ms: Quantity
+    admitted_at_ms: Annotated[int, Field(ge=0, le=INSTANT_MS_MAX)]
     day: date
-    duration_us: Quantity
-    first_byte_us: Quantity | None
+    duration_us: Count
+    first_byte_us: Count | None
     outcome: CallOutcome
-    http_status: int
+    http_status: Annotated[int, Field(ge=0, le=999)]
     usage_source: UsageSource
-    quantities: dict[TokenClass, Quantity]
-    amount_nano: NanoText
-    request_bytes: Quantity
-    response_bytes: Quantity
-    events: Quantity
+    quantities: dict[TokenClass, Count]
+    amount_nano: Annotated[NanoText, Field(ge=0, le=RECORD_NANO_MAX)]
+    request_bytes: Count
+    response_bytes: Count
+    events: Count
 
 
 class UsageBatch(WireInput):
@@ -75,7 +78,7 @@ class UsageBatch(WireInput):
     A text that does not parse is answered `refused`; it never blocks the others.
     """
 
-    records: Annotated[tuple[str, ...], Field(min_length=1, max_length=USAGE_BATCH_RECORDS_MAX)]
+    records: Annotated[tuple[ForeignText, ...], Field(min_length=1, max_length=USAGE_BATCH_RECORDS_MAX)]
 
 
 class RecordAnswer(WireView):
@@ -123,6 +126,20 @@ class UsageRecordView(WireView):
     request_bytes: int
     response_bytes: int
     event_count: int
+
+
+class UsageQuery(WireInput):
+    """Which records: days `since` to `until`, both included (the last 30 days), of one project, key or model."""
+
+    since: date | None = None
+    until: date | None = None
+    project_id: UUID | None = None
+    key_id: UUID | None = None
+    model_id: UUID | None = None
+
+
+class RecordQuery(UsageQuery, ListQuery):
+    """A page of the records that a UsageQuery names."""
 
 
 class UsageLine(WireView):

@@ -21,3 +21,8 @@ async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: fl
     while not is_met():
         assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
         await asyncio.sleep(POLL_S)
+
+
+def let_time_pass(duration_s: float) -> None:
+    """Wait without waiting for anything: for moments that must be random, never to let something finish."""
+    time.sleep(duration_s)

@@ -5,11 +5,49 @@ from pathlib import Path
 
 import pytest
 from tests.tidy.rule import Files, Rule
-from tests.tidy.rules import effects, files, functions, imports, names, rust, tasks, units
+from tests.tidy.rules import (
+    docstrings,
+    effects,
+    files,
+    functions,
+    glossary,
+    imports,
+    money,
+    names,
+    project,
+    rust,
+    scope,
+    tasks,
+    tests,
+    texts,
+    types,
+    units,
+)
 from tests.tidy.tree import Tree, load_tree
 
 ROOT = Path(__file__).parents[2]
-RULES = [rule for room in (effects, files, functions, imports, names, rust, tasks, units) for rule in room.RULES]
+RULES = [
+    rule
+    for room in (
+        docstrings,
+        effects,
+        files,
+        functions,
+        glossary,
+        imports,
+        money,
+        names,
+        project,
+        rust,
+        scope,
+        tasks,
+        tests,
+        texts,
+        types,
+        units,
+    )
+    for rule in room.RULES
+]
 PLANTED = [pytest.param(rule, plant, id=f"{rule.name} {n}") for rule in RULES for n, plant in enumerate(rule.planted)]
 ALLOWED = [pytest.param(rule, plant, id=f"{rule.name} {n}") for rule in RULES for n, plant in enumerate(rule.allowed)]
 

@@ -41,9 +41,12 @@ def _list_caught(node: ast.ExceptHandler) -> set[str]:
     return {format_dotted(element) for element in elements}
 
 
-def _is_reraising(node: ast.ExceptHandler) -> bool:
+def _is_cleanup(node: ast.ExceptHandler) -> bool:
+    """Tell whether it is `except BaseException` that undoes and re-raises, which swallows nothing."""
     last = node.body[-1]
-    return isinstance(last, ast.Raise) and last.exc is None
+    return (
+        node.type is not None and "BaseException" in _list_caught(node) and isinstance(last, ast.Raise) and not last.exc
+    )
 
 
 def check_broad_except(tree: Tree) -> list[Violation]:
@@ -52,10 +55,8 @@ def check_broad_except(tree: Tree) -> list[Violation]:
         if file.path in BROAD_EXCEPT_PATHS:
             continue
         for node in file.nodes:
-            # BaseException that cleans up and re-raises swallows nothing.
-            if isinstance(node, ast.ExceptHandler) and _list_caught(node) & BROAD:
-                if not ("BaseException" in _list_caught(node) and node.type and _is_reraising(node)):
-                    found.append(file.report(node, "a broad except belongs to the three loop owners"))
+            if isinstance(node, ast.ExceptHandler) and _list_caught(node) & BROAD and not _is_cleanup(node):
+                found.append(file.report(node, "a broad except belongs to the three loop owners"))
         for call, name in walk_calls(file):
             if name.endswith("suppress") and any(format_dotted(argument) in BROAD for argument in call.args):
                 found.append(file.report(call, "a broad suppress belongs to the three loop owners"))
@@ -135,7 +136,12 @@ def check_timeouts(tree: Tree) -> list[Violation]:
         for call, name in walk_calls(file):
             if name in PATIENT_CALLS and id(call) not in timed:
                 found.append(file.report(call, f"{name} waits for ever: put it inside asyncio.timeout"))
-            if name in TIMED_CALLS and not any(keyword.arg in {"timeout", None} for keyword in call.keywords):
+            is_ours = file.path.startswith("src/") or name.startswith("subprocess.")
+            if (
+                name in TIMED_CALLS
+                and is_ours
+                and not any(keyword.arg in {"timeout", None} for keyword in call.keywords)
+            ):
                 found.append(file.report(call, f"{name} needs its timeout"))
     return found
 

@@ -15,6 +15,9 @@ COMMAND_DECORATORS = frozenset({"command", "callback"})
 ROUTE_DECORATORS = frozenset({"get", "post", "put", "patch", "delete", "head"})
 ROUTE_PARAMETERS_MAX = 8
 
+# keisan._native's own names: its Python shape repeats them.
+NATIVE_NAMES = frozenset({"drain"})
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -81,7 +84,7 @@ def check_predicates(tree: Tree) -> list[Violation]:
         for function in walk_functions(file):
             is_bool = isinstance(function.returns, ast.Name) and function.returns.id == "bool"
             is_named = function.name.startswith(PREDICATE_PREFIXES)
-            if is_bool and not is_named and not function.name.startswith("_"):
+            if is_bool and not is_named and not function.name.startswith("_") and function.name not in NATIVE_NAMES:
                 found.append(file.report(function, f"'{function.name}' returns bool: name it is_, has_, can_ or try_"))
             if is_named and not is_bool and not function.name.startswith("try_") and not _is_guard(function):
                 found.append(file.report(function, f"'{function.name}' is named like a predicate and returns no bool"))
@@ -94,17 +97,19 @@ def _is_guard(function: Function) -> bool:
 
 
 def check_flags(tree: Tree) -> list[Violation]:
-    found = []
-    for file in tree.select(".py", "src/keisan/domain/"):
-        for node in file.nodes:
-            if (
-                isinstance(node, ast.AnnAssign)
-                and isinstance(node.target, ast.Name)
-                and format_dotted(node.annotation) == "bool"
-            ):
-                if not node.target.id.startswith(PREDICATE_PREFIXES):
-                    found.append(file.report(node, f"'{node.target.id}' is a bool: name it is_, has_ or can_"))
-    return found
+    fields = (
+        (file, node, node.target.id)
+        for file in tree.select(".py", "src/keisan/domain/")
+        for node in file.nodes
+        if isinstance(node, ast.AnnAssign)
+        and isinstance(node.target, ast.Name)
+        and format_dotted(node.annotation) == "bool"
+    )
+    return [
+        file.report(node, f"'{name}' is a bool: name it is_, has_ or can_")
+        for file, node, name in fields
+        if not name.startswith(PREDICATE_PREFIXES)
+    ]
 
 
 LONG = "def run_it():\n" + "    a = 1\n" * 60

@@ -4,6 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+
 from tests.tidy.rule import Files, Rule
 from tests.tidy.rules import (
     docstrings,

@@ -15,8 +15,8 @@ COMMAND_DECORATORS = frozenset({"command", "callback"})
 ROUTE_DECORATORS = frozenset({"get", "post", "put", "patch", "delete", "head"})
 ROUTE_PARAMETERS_MAX = 8
 
-# keisan._native's own names: its Python shape repeats them.
-NATIVE_NAMES = frozenset({"drain"})
+# Verbs that ask. A bool from any other verb tells whether the act took place (`insert_or_ignore`, `drain`).
+QUESTIONS = frozenset({"check", "test", "validate", "verify", "determine", "compare", "match", "get", "find", "tell"})
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -84,8 +84,10 @@ def check_predicates(tree: Tree) -> list[Violation]:
         for function in walk_functions(file):
             is_bool = isinstance(function.returns, ast.Name) and function.returns.id == "bool"
             is_named = function.name.startswith(PREDICATE_PREFIXES)
-            if is_bool and not is_named and not function.name.startswith("_") and function.name not in NATIVE_NAMES:
-                found.append(file.report(function, f"'{function.name}' returns bool: name it is_, has_, can_ or try_"))
+            first = function.name.partition("_")[0]
+            is_act = first in VERBS and first not in QUESTIONS
+            if is_bool and not is_named and not is_act and not function.name.startswith("_"):
+                found.append(file.report(function, f"'{function.name}' answers a question: name it is_, has_ or can_"))
             if is_named and not is_bool and not function.name.startswith("try_") and not _is_guard(function):
                 found.append(file.report(function, f"'{function.name}' is named like a predicate and returns no bool"))
     return found
@@ -144,9 +146,10 @@ RULES = (
         check_predicates,
         planted=(
             {"src/keisan/kit/x.py": "def check_ready() -> bool: ...\n"},
+            {"src/keisan/kit/x.py": "def ready() -> bool: ...\n"},
             {"src/keisan/kit/x.py": "def is_ready() -> int: ...\n"},
         ),
-        allowed=({"src/keisan/kit/x.py": "def is_ready() -> bool: ...\ndef check_ready() -> None: ...\n"},),
+        allowed=({"src/keisan/kit/x.py": "def is_ready() -> bool: ...\ndef insert() -> bool: ...\n"},),
     ),
     Rule(
         "flags",

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from tests.tidy.rule import Rule
 from tests.tidy.rules.functions import Function
-from tests.tidy.tree import SourceFile, Tree, Violation, format_dotted
+from tests.tidy.rules.imports import walk_imports
+from tests.tidy.tree import SourceFile, Tree, Violation, find_room, format_dotted
 
 # A code in the comment, and the reason behind it (after a hash or a dash) or in a comment on the line above.
 SILENCER = re.compile(r"#\s*(?:type:\s*ignore|noqa|pragma:\s*no cover|fmt:\s*(?:off|skip)|nosec)")
@@ -32,9 +33,22 @@ def walk_public(file: SourceFile) -> Iterator[ast.AST]:
                     yield member
 
 
+def list_borders(tree: Tree) -> set[str]:
+    """Return the paths of modules that another room imports, and of all contracts."""
+    borders = {file.path for file in tree.select_modules() if file.stem in {"base", "__init__"}}
+    for file in tree.select_modules():
+        for _, name in walk_imports(file):
+            for module in (name, name.rpartition(".")[0]):
+                path = f"src/{module.replace('.', '/')}.py"
+                if path in tree.files and find_room(path) != find_room(file.path):
+                    borders.add(path)
+    return borders
+
+
 def check_any(tree: Tree) -> list[Violation]:
     found = []
-    for file in tree.select_modules():
+    borders = list_borders(tree)
+    for file in (tree.files[path] for path in sorted(borders)):
         for node in walk_public(file):
             annotations: list[ast.expr | None] = []
             if isinstance(node, Function):
@@ -90,12 +104,16 @@ RULES = (
         "Any at a border",
         check_any,
         planted=(
-            plant("kit/x.py", "def read(a: dict[str, Any]) -> int: ...\n"),
-            plant("kit/x.py", "def read(*, a: int) -> typing.Any: ...\n"),
-            plant("kit/x.py", "class X:\n    def __init__(self, **all: Any) -> None: ...\n"),
-            plant("kit/x.py", "class X:\n    a: list[Any]\n"),
+            plant("kit/base.py", "def read(a: dict[str, Any]) -> int: ...\n"),
+            plant("kit/base.py", "def read(*, a: int) -> typing.Any: ...\n"),
+            plant("kit/base.py", "class X:\n    def __init__(self, **all: Any) -> None: ...\n"),
+            plant("kit/base.py", "class X:\n    a: list[Any]\n"),
+            plant("kit/x.py", "def f(a: Any): ...\n") | plant("api/x.py", "from keisan.kit.x import f\n"),
         ),
-        allowed=(plant("kit/x.py", "def _read(a: Any) -> int: ...\nclass _X:\n    a: Any\ndef f(a: object): ...\n"),),
+        allowed=(
+            plant("kit/x.py", "def read(a: Any) -> int: ...\n"),
+            plant("kit/base.py", "def _read(a: Any) -> int: ...\nclass _X:\n    a: Any\ndef f(a: object): ...\n"),
+        ),
     ),
     Rule(
         "frozen values",

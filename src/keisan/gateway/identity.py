@@ -8,7 +8,6 @@ from pathlib import Path
 from uuid import UUID
 
 import httpx
-import pydantic
 
 from keisan.domain.errors import Failed, PlatformUnreachable, Unauthenticated
 from keisan.domain.ids import MachineId, PlatformId, parse_platform_id
@@ -103,7 +102,7 @@ async def _join(request: JoinRequest, token: Secret, secret: Secret) -> MachineV
         raise Failed(f"the platform answered the join with {answer.status_code}", answer.text[:500])
     try:
         return MachineView.model_validate_json(answer.content)
-    except pydantic.ValidationError as fault:
+    except ValueError as fault:
         raise Failed("the platform's answer to the join cannot be read", str(fault)) from fault
 
 

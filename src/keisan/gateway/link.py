@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
-import pydantic
 
 from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
 from keisan.wire.base import WireView
@@ -71,5 +70,5 @@ class PlatformLink:
 def _read(view: type[View], answer: httpx.Response) -> View:
     try:
         return view.model_validate_json(answer.content)
-    except pydantic.ValidationError as fault:
+    except ValueError as fault:
         raise Failed(f"the platform's {view.__name__} cannot be read", str(fault)[:500]) from fault

@@ -1,0 +1,225 @@
+"""The settings of every process: one frozen object from command line, environment, TOML file and defaults, in that order.
+
+All faults are found at once (SettingsInvalid, one a line). KEISAN_GATEWAY__LISTEN sets `listen` of the table [gateway].
+"""
+
+import ipaddress
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+
+from keisan.daemon.settings_faults import list_faults
+from keisan.domain.errors import SettingsInvalid
+from keisan.domain.platform import PlatformKind
+from keisan.wire.base import Name, Region
+
+PREFIX = "KEISAN_"
+# Read by the command line (daemon/connection.py), not settings of a server.
+CLIENT_VARIABLES = frozenset(
+    {"KEISAN_PLATFORM_URL", "KEISAN_GATEWAY_URL", "KEISAN_API_KEY", "KEISAN_CONFIG", "KEISAN_CA_PATH"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Host and port; port 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Tell whether only this host can reach it."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def parse_address(text: object) -> Address:
+    """Return "HOST:PORT" as an address; raises ValueError naming the form."""
+    if isinstance(text, Address):
+        return text
+    host, colon, port = str(text).rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:
+        raise ValueError("HOST:PORT with a port from 0 to 65535")
+    return Address(host, int(port))
+
+
+def _check_file(path: Path) -> Path:
+    if not path.is_file():
+        raise ValueError("a file that exists")
+    return path
+
+
+ListenAddress = Annotated[Address, BeforeValidator(parse_address)]
+ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+Positive = Annotated[int, Field(ge=1)]
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Section(BaseModel):
+    """A table of the settings file; an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ListenerSection(Section):
+    """Where a server listens, and its TLS: an address beyond this host needs a certificate or `insecure` (R11)."""
+
+    listen: ListenAddress
+    certificate: ExistingFile | None = None
+    certificate_key: ExistingFile | None = None
+    insecure: bool = False
+
+    @model_validator(mode="after")
+    def _check_tls(self) -> Self:
+        if (self.certificate is None) != (self.certificate_key is None):
+            raise ValueError("certificate and certificate_key together, or neither")
+        if not self.listen.is_loopback and self.certificate is None and not self.insecure:
+            raise ValueError(f"a certificate, or insecure = true, to listen on {self.listen}, which is not loopback")
+        return self
+
+
+class PlatformSettings(ListenerSection):
+    """The control plane. Without `database_url` it keeps SQLite in the data directory."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8080)
+    database_url: Annotated[str, Field(pattern=r"^(sqlite|postgresql)(\+\w+)?://")] | None = None
+    name: Name = "keisan"
+    kind: PlatformKind = PlatformKind.REGIONAL
+
+
+class RelayLimits(Section):
+    """The relay's limits; what is not given has the relay's own default."""
+
+    body_bytes_max: Positive | None = None
+    request_bytes_in_flight_max: Positive | None = None
+    queue_requests_max: Positive | None = None
+    connections_max: Positive | None = None
+    head_read_timeout_s: Positive | None = None
+    upstream_connect_timeout_s: Positive | None = None
+    first_byte_timeout_s: Positive | None = None
+    stream_idle_timeout_s: Positive | None = None
+    drain_after_client_s: Positive | None = None
+    event_bytes_max: Positive | None = None
+    response_bytes_max: Positive | None = None
+    spool_bytes_max: Positive | None = None
+
+
+class GatewaySettings(ListenerSection):
+    """The data plane. `join_token_path` is a file with the one-time token, needed for the first start only."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8000)
+    platform_url: Url = "http://127.0.0.1:8080"
+    ca_path: ExistingFile | None = None
+    name: Name = "gateway"
+    join_token_path: Path | None = None
+    worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    drain_s: Seconds = 30.0
+    limits: RelayLimits = RelayLimits()
+
+
+class SiteSettings(Section):
+    """The agent of a site."""
+
+    platform_url: Url = "http://127.0.0.1:8080"
+    ca_path: ExistingFile | None = None
+    name: Name = "site"
+    join_token_path: Path | None = None
+
+
+class FirstStartSettings(Section):
+    """What `keisan up` makes at the first start in a data directory; later starts change nothing of it."""
+
+    organization: Name = "default"
+    project: Name = "default"
+    provider: Name = "local"
+    site: Name = "local"
+    region: Region = "JP-13"
+    model: Name = "smollm2-135m-instruct"
+    replica_count: Annotated[int, Field(ge=0, le=1000)] = 1
+    slots: Annotated[int, Field(ge=1, le=1024)] = 4
+
+
+class Settings(Section):
+    """The settings of one process; each process reads its own table."""
+
+    data_directory: Path
+    log_level: Annotated[str, Field(pattern=r"^(?i:debug|info|warning|error)$")] = "info"
+    platform: PlatformSettings = PlatformSettings()
+    gateway: GatewaySettings = GatewaySettings()
+    site: SiteSettings = SiteSettings()
+    first_start: FirstStartSettings = FirstStartSettings()
+
+
+def load_settings(options: Mapping[str, object], environment: Mapping[str, str], config_path: Path | None) -> Settings:
+    """Return the settings; `options` are those of the command line, nested as the tables are.
+
+    Raises SettingsInvalid with every fault, one a line.
+    """
+    faults: list[str] = []
+    merged = _read_file(config_path, faults)
+    _merge_into(merged, _read_environment(environment, faults))
+    _merge_into(merged, options)
+    try:
+        settings = Settings.model_validate(merged)
+    except ValidationError as fault:
+        faults += list_faults(fault)
+    else:
+        if not faults:
+            return settings
+    raise SettingsInvalid("\n".join(faults))
+
+
+def _read_environment(environment: Mapping[str, str], faults: list[str]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for name, text in sorted(environment.items()):
+        if not name.startswith(PREFIX) or name in CLIENT_VARIABLES:
+            continue
+        table, *path = name.removeprefix(PREFIX).lower().split("__")
+        known = Settings.model_fields.get(table)
+        if known is None or isinstance(known.default, Section) != bool(path):
+            faults.append(f"{name}: expected a known variable, got one that names no setting")
+        else:
+            _merge_into(found, _nest([table, *path], text))
+    return found
+
+
+def _nest(path: list[str], text: str) -> dict[str, object]:
+    nested: object = text
+    for name in reversed(path):
+        nested = {name: nested}
+    assert isinstance(nested, dict)
+    return nested
+
+
+def _read_file(config_path: Path | None, faults: list[str]) -> dict[str, object]:
+    if config_path is None:
+        return {}
+    try:
+        return tomllib.loads(config_path.read_text())
+    except OSError as fault:
+        faults.append(f"{config_path}: expected a settings file, got '{fault.strerror}'")
+    except ValueError as fault:
+        faults.append(f"{config_path}: expected TOML, got '{fault}'")
+    return {}
+
+
+def _merge_into(lower: dict[str, object], upper: Mapping[str, object]) -> None:
+    for name, found in upper.items():
+        below = lower.get(name)
+        if isinstance(below, dict) and isinstance(found, Mapping):
+            _merge_into(below, found)
+        else:
+            lower[name] = dict(found) if isinstance(found, Mapping) else found

@@ -1,0 +1,119 @@
+"""Settings: every fault at once and in words, unknown keys refused, command line over environment over file."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from keisan.daemon.settings import Address, Settings, load_settings, parse_address
+from keisan.domain.errors import SettingsInvalid
+
+DATA: Mapping[str, object] = {"data_directory": "/tmp/keisan"}
+
+
+def load(
+    options: Mapping[str, object] = DATA,
+    environment: Mapping[str, str] | None = None,
+    config_path: Path | None = None,
+) -> Settings:
+    return load_settings(options, environment or {}, config_path)
+
+
+def list_faults(**arguments: object) -> list[str]:
+    with pytest.raises(SettingsInvalid) as caught:
+        load(**arguments)  # type: ignore[arg-type]
+    return caught.value.outside.splitlines()
+
+
+def test_defaults_are_loopback() -> None:
+    settings = load()
+    assert str(settings.platform.listen) == "127.0.0.1:8080"
+    assert str(settings.gateway.listen) == "127.0.0.1:8000"
+    assert settings.data_directory == Path("/tmp/keisan")
+
+
+def test_command_line_over_environment_over_file(tmp_path: Path) -> None:
+    file = tmp_path / "keisan.toml"
+    file.write_text('[gateway]\nlisten = "127.0.0.1:1"\nname = "from-file"\nworker_threads = 3\n')
+    settings = load(
+        {**DATA, "gateway": {"listen": "127.0.0.1:3"}},
+        {"KEISAN_GATEWAY__LISTEN": "127.0.0.1:2", "KEISAN_GATEWAY__NAME": "from-environment"},
+        file,
+    )
+    assert settings.gateway.listen == Address("127.0.0.1", 3)
+    assert (settings.gateway.name, settings.gateway.worker_threads) == ("from-environment", 3)
+
+
+def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
+    file = tmp_path / "keisan.toml"
+    file.write_text(
+        '[gateway]\nlisten = "nowhere"\nworker_threads = 0\nlitsen = "127.0.0.1:1"\n'
+        '[platform]\ndatabase_url = "mysql://root:secret@db"\n[first_start]\nregion = "Tokyo"\n'
+    )
+    faults = list_faults(environment={"KEISAN_GATEWAI__NAME": "x"}, config_path=file)
+    text = "\n".join(faults)
+    # A fault outside the file does not hide those in it.
+    assert "KEISAN_GATEWAI__NAME: expected a known variable, got one that names no setting" in faults
+    assert "gateway.listen: expected HOST:PORT with a port from 0 to 65535, got 'nowhere'" in faults
+    assert "gateway.worker_threads: expected greater than or equal to 1, got 0" in faults
+    assert "gateway.litsen: expected a known key, got one that names no setting" in faults
+    assert "first_start.region: expected pattern '^[A-Z]{2}-[A-Z0-9]{1,3}$', got 'Tokyo'" in faults
+    assert len(faults) == 6, text
+    assert "secret" not in text
+
+
+@pytest.mark.parametrize("name", ["KEISAN_PORT", "KEISAN_GATEWAY", "KEISAN_GATEWAY__LITSEN", "KEISAN_LOG_LEVEL__X"])
+def test_unknown_variable_is_a_fault(name: str) -> None:
+    assert list_faults(environment={name: "{}"})
+
+
+def test_variables_of_the_command_line_are_no_faults() -> None:
+    load(environment={"KEISAN_GATEWAY_URL": "http://a", "KEISAN_API_KEY": "k", "PATH": "/bin"})
+
+
+def test_listening_beyond_this_host_needs_tls_or_a_word(tmp_path: Path) -> None:
+    bare = {**DATA, "gateway": {"listen": "0.0.0.0:8000"}, "platform": {"listen": "[::]:8080"}}
+    faults = list_faults(options=bare)
+    assert [fault.split(":")[0] for fault in faults] == ["platform", "gateway"]
+    assert "certificate" in faults[0]
+    load({**DATA, "gateway": {"listen": "0.0.0.0:8000", "insecure": True}})
+    for name in ("certificate", "certificate_key"):
+        (tmp_path / name).write_text("x")
+    both = {"certificate": tmp_path / "certificate", "certificate_key": tmp_path / "certificate_key"}
+    load({**DATA, "gateway": {"listen": "0.0.0.0:8000", **both}})
+
+
+def test_certificate_without_its_key(tmp_path: Path) -> None:
+    (tmp_path / "certificate").write_text("x")
+    [fault] = list_faults(options={**DATA, "gateway": {"certificate": tmp_path / "certificate"}})
+    assert fault == "gateway: expected certificate and certificate_key together, or neither"
+
+
+def test_file_that_is_missing_or_no_toml(tmp_path: Path) -> None:
+    [missing] = list_faults(config_path=tmp_path / "none.toml")
+    assert missing.endswith("expected a settings file, got 'No such file or directory'")
+    broken = tmp_path / "keisan.toml"
+    broken.write_text("[gateway\n")
+    [fault] = list_faults(config_path=broken)
+    assert "expected TOML" in fault
+
+
+def test_settings_are_frozen() -> None:
+    settings = load()
+    with pytest.raises(ValueError, match="frozen"):
+        settings.gateway.name = "other"
+
+
+@pytest.mark.parametrize("text", ["", "8000", ":8000", "host:", "host:x", "host:65536", "host:-1"])
+def test_address_that_is_none(text: str) -> None:
+    with pytest.raises(ValueError, match="HOST:PORT"):
+        parse_address(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_loopback"),
+    [("127.0.0.1:1", True), ("[::1]:1", True), ("localhost:1", True), ("10.0.0.1:1", False), ("example.org:1", False)],
+)
+def test_loopback(text: str, *, is_loopback: bool) -> None:
+    address = parse_address(text)
+    assert (address.is_loopback, str(address)) == (is_loopback, text)

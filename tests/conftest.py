@@ -5,8 +5,13 @@ from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
+from hypothesis import settings
 
 from tests.postgresql import PostgresqlServer, find_programs, run_server
+
+# How long one example takes says nothing about it on a machine that others share.
+settings.register_profile("keisan", deadline=None)
+settings.load_profile("keisan")
 
 
 @pytest.fixture(scope="session")

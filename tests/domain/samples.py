@@ -1,0 +1,241 @@
+"""One good value of each noun, all of one small platform; `replace` or the keywords make the case a test needs."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from keisan.domain.access import Role
+from keisan.domain.deployment import Deployment, DeploymentState
+from keisan.domain.device import Device
+from keisan.domain.engine import EngineProfile, RunningUsage
+from keisan.domain.ids import (
+    DeploymentId,
+    DeviceId,
+    KeyId,
+    MachineId,
+    ModelId,
+    NodeId,
+    OrganizationId,
+    PlatformId,
+    PriceId,
+    ProjectId,
+    ProviderId,
+    RecordId,
+    ReplicaId,
+    SiteId,
+)
+from keisan.domain.key import Key
+from keisan.domain.model import Model, ModelFacts, Surface
+from keisan.domain.node import Node
+from keisan.domain.price import Price, TokenClass, compute_amount_nano
+from keisan.domain.replica import Endpoint, Replica, ReplicaState
+from keisan.domain.site import Site
+from keisan.domain.usage import CallOutcome, UsageRecord, UsageSource
+from keisan.domain.verdict import Verdict
+
+
+def name_id(group: int, number: int = 1) -> UUID:
+    """Return a fixed UUIDv7; `group` tells the noun, `number` one from another."""
+    return UUID(f"019ab000-{group:04x}-7000-8000-{number:012x}")
+
+
+NOW = datetime(2026, 11, 23, 9, 0, tzinfo=UTC)
+PLATFORM_ID = PlatformId("ab" * 32)
+ORGANIZATION_ID = OrganizationId(name_id(1))
+PROJECT_ID = ProjectId(name_id(2))
+KEY_ID = KeyId(name_id(3))
+GATEWAY_ID = MachineId(name_id(4))
+PROVIDER_ID = ProviderId(name_id(5))
+SITE_ID = SiteId(name_id(6))
+NODE_ID = NodeId(name_id(7))
+DEVICE_ID = DeviceId(name_id(8))
+MODEL_ID = ModelId(name_id(9))
+PRICE_ID = PriceId(name_id(10))
+DEPLOYMENT_ID = DeploymentId(name_id(11))
+REPLICA_ID = ReplicaId(name_id(12))
+RECORD_ID = RecordId(name_id(13))
+WEIGHTS_SHA256 = "5e" * 32
+MODEL_DIGEST = f"sha256:{WEIGHTS_SHA256}"
+MEMORY_BYTES = 300_000_000
+ENGINE = EngineProfile(RunningUsage.LLAMA_CPP_TIMINGS, 5, 100, is_usage_summed_over_choices=False)
+ENDPOINT = Endpoint("unix", "/run/keisan/e.sock")
+PRICES = {
+    TokenClass.INPUT: 500_000_000,
+    TokenClass.INPUT_CACHED: 50_000_000,
+    TokenClass.OUTPUT: 1_500_000_000,
+}
+
+FACTS = ModelFacts(
+    name="smollm2-135m-instruct",
+    owner="HuggingFaceTB",
+    architecture="llama",
+    parameter_count=134_515_008,
+    precision="q4_1",
+    licence="Apache-2.0",
+    surfaces=(Surface.CHAT, Surface.COMPLETIONS),
+    capabilities=("stream",),
+    engines=("llama_cpp",),
+    context_tokens=2048,
+    output_tokens_max=512,
+    template_tokens_max=64,
+    weights="path:/weights/smollm2.gguf",
+    weights_sha256=WEIGHTS_SHA256,
+    weights_bytes=98_362_432,
+    memory_bytes=MEMORY_BYTES,
+)
+
+
+def build_key(**changes: Any) -> Key:
+    key = Key(
+        id=KEY_ID,
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        project_id=PROJECT_ID,
+        provider_id=None,
+        name="first",
+        role=Role.DEVELOPER,
+        digest="d1" * 32,
+        models=None,
+        version=1,
+        created_at=NOW,
+        revoked_at=None,
+    )
+    return replace(key, **changes)
+
+
+def build_model(**changes: Any) -> Model:
+    return replace(Model(MODEL_ID, PLATFORM_ID, FACTS, 1, NOW), **changes)
+
+
+def build_price(**changes: Any) -> Price:
+    return replace(Price(PRICE_ID, PLATFORM_ID, MODEL_ID, 1, "CNY", PRICES, NOW), **changes)
+
+
+def build_site(**changes: Any) -> Site:
+    site = Site(
+        id=SITE_ID,
+        platform_id=PLATFORM_ID,
+        provider_id=PROVIDER_ID,
+        name="tokyo-1",
+        region="JP-13",
+        engines={"llama_cpp": ENGINE},
+        verdict=Verdict.OK,
+        reported_at=NOW,
+        version=3,
+        created_at=NOW,
+    )
+    return replace(site, **changes)
+
+
+def build_node(**changes: Any) -> Node:
+    node = Node(
+        id=NODE_ID,
+        platform_id=PLATFORM_ID,
+        site_id=SITE_ID,
+        hardware_id="machine-1",
+        hostname="host-1",
+        boot_id="boot-1",
+        cpu_count=2,
+        memory_bytes=8_000_000_000,
+        version=1,
+        created_at=NOW,
+        reported_at=NOW,
+    )
+    return replace(node, **changes)
+
+
+def build_device(**changes: Any) -> Device:
+    device = Device(
+        id=DEVICE_ID,
+        platform_id=PLATFORM_ID,
+        site_id=SITE_ID,
+        node_id=NODE_ID,
+        hardware_id="cpu-machine-1",
+        chip="cpu-x86-64",
+        name="a processor",
+        memory_bytes=8_000_000_000,
+        verdict=Verdict.OK,
+        version=1,
+        created_at=NOW,
+        reported_at=NOW,
+    )
+    return replace(device, **changes)
+
+
+def build_deployment(**changes: Any) -> Deployment:
+    deployment = Deployment(
+        id=DEPLOYMENT_ID,
+        platform_id=PLATFORM_ID,
+        model_id=MODEL_ID,
+        engine="llama_cpp",
+        replica_count=1,
+        slots=4,
+        site_id=None,
+        state=DeploymentState.ACTIVE,
+        reason="",
+        version=1,
+        created_at=NOW,
+    )
+    return replace(deployment, **changes)
+
+
+def build_replica(**changes: Any) -> Replica:
+    replica = Replica(
+        id=REPLICA_ID,
+        platform_id=PLATFORM_ID,
+        deployment_id=DEPLOYMENT_ID,
+        model_id=MODEL_ID,
+        provider_id=PROVIDER_ID,
+        site_id=SITE_ID,
+        node_id=NODE_ID,
+        engine="llama_cpp",
+        chip="cpu-x86-64",
+        slots=4,
+        state=ReplicaState.READY,
+        verdict=Verdict.OK,
+        endpoint=ENDPOINT,
+        model_digest=MODEL_DIGEST,
+        restart_count=0,
+        message="",
+        version=5,
+        created_at=NOW,
+        reported_at=NOW,
+    )
+    return replace(replica, **changes)
+
+
+def build_record(**changes: Any) -> UsageRecord:
+    """Return a record whose amount follows from `PRICES` unless it is given."""
+    quantities = changes.get("quantities", {TokenClass.INPUT: 37, TokenClass.INPUT_CACHED: 0, TokenClass.OUTPUT: 8})
+    record = UsageRecord(
+        id=RECORD_ID,
+        day=NOW.date(),
+        platform_id=PLATFORM_ID,
+        gateway_id=GATEWAY_ID,
+        organization_id=ORGANIZATION_ID,
+        project_id=PROJECT_ID,
+        key_id=KEY_ID,
+        model_id=MODEL_ID,
+        price_id=PRICE_ID,
+        deployment_id=DEPLOYMENT_ID,
+        replica_id=REPLICA_ID,
+        provider_id=PROVIDER_ID,
+        site_id=SITE_ID,
+        model_digest=MODEL_DIGEST,
+        surface=Surface.CHAT,
+        is_stream=True,
+        admitted_at=NOW,
+        duration_us=1_000_000,
+        first_byte_us=30_000,
+        outcome=CallOutcome.COMPLETED,
+        http_status=200,
+        usage_source=UsageSource.ENGINE,
+        quantities=quantities,
+        amount_nano=compute_amount_nano(PRICES, quantities),
+        request_bytes=300,
+        response_bytes=900,
+        event_count=12,
+        content_digest="c0" * 32,
+    )
+    return replace(record, **changes)

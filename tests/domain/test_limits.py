@@ -1,0 +1,15 @@
+"""Named limits: every integer has its unit's place, and those that depend on each other agree."""
+
+from keisan.domain import limits
+from keisan.wire.usage import USAGE_RECORD_BYTES_MAX
+
+
+def test_every_limit_is_positive() -> None:
+    values = {name: value for name, value in vars(limits).items() if name.isupper()}
+    assert values
+    assert [name for name, value in values.items() if value <= 0] == []
+
+
+def test_largest_usage_batch_fits_the_largest_body() -> None:
+    # Quoted as JSON text, each character of a record at most doubles.
+    assert limits.USAGE_BATCH_RECORDS_MAX * USAGE_RECORD_BYTES_MAX * 2 < limits.API_BODY_BYTES_MAX

@@ -1,0 +1,101 @@
+"""The control plane's HTTP application, whole: what a request passes on its way in, and every route."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+
+from keisan.api import (
+    account,
+    deployment,
+    device,
+    event,
+    gateway,
+    key,
+    machine,
+    model,
+    node,
+    organization,
+    platform,
+    price,
+    project,
+    provider,
+    replica,
+    site,
+    usage,
+)
+from keisan.api.authentication import API_PATH, Authentication
+from keisan.api.body_limit import BodyLimit
+from keisan.api.context import ApiContext
+from keisan.api.edge import Edge
+from keisan.api.idempotency import Idempotency
+from keisan.api.reference import describe_api
+from keisan.wire.problem import Problem
+
+ROUTERS = (
+    platform.router,
+    organization.router,
+    project.router,
+    key.router,
+    provider.router,
+    site.router,
+    machine.router,
+    node.router,
+    device.router,
+    model.router,
+    price.router,
+    deployment.router,
+    replica.router,
+    account.router,
+    usage.router,
+    event.router,
+    gateway.router,
+    site.report_router,
+    gateway.exchange_router,
+)
+
+
+def create_app(context: ApiContext) -> FastAPI:
+    """Return the application; it owns nothing of the context and closes nothing."""
+    app = FastAPI(
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        generate_unique_id_function=_name_operation,
+        responses={"default": {"model": Problem, "description": "A problem document"}},
+        middleware=[
+            Middleware(Edge, context=context),
+            Middleware(BodyLimit),
+            Middleware(Authentication, context=context),
+            Middleware(Idempotency),
+        ],
+        exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},
+    )
+    for router in ROUTERS:
+        app.include_router(router, prefix=API_PATH)
+    app.add_api_route("/healthz", platform.get_health, include_in_schema=False)
+    _publish_reference(app)
+    return app
+
+
+def _publish_reference(app: FastAPI) -> None:
+    document = describe_api(app)
+    router = APIRouter()
+
+    @router.get("/openapi.json", include_in_schema=False)
+    async def get_reference() -> Response:
+        return JSONResponse(document)
+
+    app.include_router(router, prefix=API_PATH)
+
+
+async def _pass_on(_: Request, fault: Exception) -> Response:
+    """Leave the framework's refusals to the edge, so that open transactions see them too."""
+    raise fault
+
+
+def _name_operation(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,70 @@
+"""What routes work with: the platform's context, and who asks. Handed down in the request's scope, never global."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from keisan.control.context import Control
+from keisan.control.snapshot import SnapshotFeed
+from keisan.domain.access import Principal, Right, Scope
+from keisan.domain.errors import InvariantBroken
+from keisan.domain.key import Secret
+from keisan.storage.base import Transaction
+
+CONTEXT_KEY = "keisan.context"
+CALLER_KEY = "keisan.caller"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiContext:
+    """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it."""
+
+    control: Control
+    snapshots: SnapshotFeed
+    release: str
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who stands behind a request, with the secret presented, and the control to act through.
+
+    With an idempotency key, the storage of `control` is the one transaction that the answer is kept in.
+    """
+
+    control: Control
+    principal: Principal
+    secret: Secret
+
+    @property
+    def scope(self) -> Scope:
+        return self.principal.scope
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Transaction]:
+        """Open a read view; raises PermissionDenied without the right to read."""
+        self.principal.require(Right.READ)
+        async with self.control.storage.read() as view:
+            yield view
+
+
+def get_context(request: Request) -> ApiContext:
+    """Return the process's context; raises InvariantBroken outside an app made by create_app."""
+    context = request.scope.get(CONTEXT_KEY)
+    if not isinstance(context, ApiContext):
+        raise InvariantBroken("the request came past the edge")
+    return context
+
+
+def get_caller(request: Request) -> Caller:
+    """Return who asks; raises InvariantBroken on a path that needs no authentication."""
+    caller = request.scope.get(CALLER_KEY)
+    if not isinstance(caller, Caller):
+        raise InvariantBroken("the request came past authentication")
+    return caller
+
+
+ContextOf = Annotated[ApiContext, Depends(get_context)]
+CallerOf = Annotated[Caller, Depends(get_caller)]

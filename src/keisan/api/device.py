@@ -1,0 +1,29 @@
+"""Devices over HTTP."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from keisan.api.context import CallerOf
+from keisan.api.page import build_page, read_page
+from keisan.api.version import tag_version
+from keisan.domain.ids import DeviceId
+from keisan.wire.device import DeviceView
+from keisan.wire.page import ListQuery, Page
+
+router = APIRouter(prefix="/devices", tags=["devices"])
+
+
+@router.get("")
+async def list_devices(caller: CallerOf, query: Annotated[ListQuery, Query()]) -> Page[DeviceView]:
+    async with caller.read() as view:
+        found = await view.devices.list(caller.scope, read_page(query))
+    return build_page(found, DeviceView.model_validate)
+
+
+@router.get("/{device_id}")
+async def get_device(caller: CallerOf, device_id: UUID, response: Response) -> DeviceView:
+    async with caller.read() as view:
+        found = await view.devices.get(caller.scope, DeviceId(device_id))
+    return tag_version(response, DeviceView.model_validate(found))

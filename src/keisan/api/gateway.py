@@ -1,0 +1,61 @@
+"""Gateways over HTTP: how far each is, and the two exchanges of a gateway with its platform."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+
+from keisan.api.context import CallerOf, ContextOf
+from keisan.control.machine import is_connected
+from keisan.domain.access import MachineKind, PlatformScope, Right
+from keisan.domain.ids import MachineId
+from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
+from keisan.ledger.intake import accept_usage
+from keisan.wire.base import INTEGER_MAX
+from keisan.wire.machine import GatewayList, GatewayView
+from keisan.wire.snapshot import SnapshotAnswer
+from keisan.wire.usage import UsageAnswer, UsageBatch
+
+router = APIRouter(prefix="/gateways", tags=["gateways"])
+exchange_router = APIRouter(prefix="/gateway", tags=["machines' own"])
+
+
+@router.get("")
+async def list_gateways(caller: CallerOf) -> GatewayList:
+    """Whoever makes or revokes a key waits for all gateways, so everyone may see how far each is, and no more."""
+    now = caller.control.clock.now()
+    async with caller.read() as view:
+        gateways = await view.machines.list_kind(PlatformScope(), MachineKind.GATEWAY)
+        mark = await view.snapshot.get_mark()
+    items = tuple(
+        GatewayView(
+            id=gateway.id,
+            acknowledged_version=gateway.acknowledged_version,
+            seen_at=gateway.seen_at,
+            is_connected=is_connected(gateway, now),
+        )
+        for gateway in gateways
+    )
+    return GatewayList(items=items, snapshot_version=mark.version)
+
+
+@exchange_router.get("/snapshot", response_model=SnapshotAnswer, responses={204: {"description": "Nothing newer"}})
+async def fetch_snapshot(
+    caller: CallerOf,
+    context: ContextOf,
+    incarnation: UUID | None = None,
+    version: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
+    wait_s: Annotated[float, Query(ge=0, le=SNAPSHOT_WAIT_S_MAX)] = 0,
+) -> Response:
+    answer = await context.snapshots.answer(caller.principal, incarnation, version, wait_s)
+    if answer is None:
+        return Response(status_code=204)
+    # A snapshot is large and was built here; validating it once more as FastAPI would is work for nothing.
+    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+
+
+@exchange_router.post("/usage")
+async def hand_in_usage(caller: CallerOf, body: UsageBatch) -> UsageAnswer:
+    caller.principal.require(Right.SERVE_GATEWAY)
+    control, gateway_id = caller.control, MachineId(caller.principal.id)
+    return UsageAnswer(answers=await accept_usage(control.storage, control.clock, gateway_id, body.records))

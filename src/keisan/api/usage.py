@@ -1,0 +1,70 @@
+"""Usage over HTTP: records, and their sums by model, currency and source."""
+
+from datetime import date, timedelta
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from keisan.api.context import CallerOf
+from keisan.api.page import build_page, read_page
+from keisan.domain.errors import InvalidInput
+from keisan.domain.ids import KeyId, ModelId, ProjectId, RecordId
+from keisan.domain.usage_sum import UsageFilter
+from keisan.wire.page import Page
+from keisan.wire.usage import RecordQuery, UsageLine, UsageQuery, UsageRecordView, UsageSummary
+
+DAYS_DEFAULT = 30
+
+router = APIRouter(prefix="/usage", tags=["usage"])
+
+
+@router.get("")
+async def list_usage(caller: CallerOf, query: Annotated[RecordQuery, Query()]) -> Page[UsageRecordView]:
+    wanted = _build_filter(query, caller.control.clock.now().date())
+    async with caller.read() as view:
+        found = await view.usage.list(caller.scope, wanted, read_page(query))
+    return build_page(found, UsageRecordView.model_validate)
+
+
+@router.get("/summary")
+async def sum_usage(caller: CallerOf, query: Annotated[UsageQuery, Query()]) -> UsageSummary:
+    wanted = _build_filter(query, caller.control.clock.now().date())
+    async with caller.read() as view:
+        sums = await view.usage.sum(caller.scope, wanted)
+        models = await view.models.list_by_ids(caller.scope, {line.model_id for line in sums})
+    names = {model.id: model.facts.name for model in models}
+    lines = tuple(
+        UsageLine(
+            model_id=line.model_id,
+            model_name=names.get(line.model_id, ""),
+            currency=line.currency,
+            usage_source=line.usage_source,
+            call_count=line.call_count,
+            quantities=dict(line.quantities),
+            amount_nano=line.amount_nano,
+        )
+        for line in sums
+    )
+    return UsageSummary(since=wanted.since, until=wanted.until, lines=lines)
+
+
+@router.get("/{record_id}")
+async def get_usage(caller: CallerOf, record_id: UUID) -> UsageRecordView:
+    async with caller.read() as view:
+        found = await view.usage.get(caller.scope, RecordId(record_id))
+    return UsageRecordView.model_validate(found)
+
+
+def _build_filter(query: UsageQuery, today: date) -> UsageFilter:
+    until = query.until or today
+    since = query.since or until - timedelta(days=min(DAYS_DEFAULT - 1, (until - date.min).days))
+    if since > until:
+        raise InvalidInput(f"since ({since}) lies after until ({until})", "since")
+    return UsageFilter(
+        since=since,
+        until=until,
+        project_id=ProjectId(query.project_id) if query.project_id else None,
+        key_id=KeyId(query.key_id) if query.key_id else None,
+        model_id=ModelId(query.model_id) if query.model_id else None,
+    )

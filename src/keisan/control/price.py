@@ -45,6 +45,7 @@ async def insert_price(
         **{f"nano_per_million.{token_class}": str(nano) for token_class, nano in price.nano_per_million.items()},
     }
     await transaction.events.append(EventDraft(actor, "price.created", price.id, detail))
-    await transaction.snapshot.touch(SnapshotTable.PRICES, [price.id])
+    # Gateways hold the newest version only, so the one it follows leaves the snapshot.
+    await transaction.snapshot.touch(SnapshotTable.PRICES, [price.id, *([current.id] if current else [])])
     await transaction.snapshot.touch(SnapshotTable.MODELS, [model_id])
     return price

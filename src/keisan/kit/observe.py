@@ -6,6 +6,7 @@ Values are names, ids, counts and durations; a Secret given by mistake prints ma
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import TextIO
 
 _LOGGER = logging.getLogger("keisan")
@@ -14,7 +15,7 @@ _LOGGER = logging.getLogger("keisan")
 class _JsonFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S"),
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "event": record.getMessage(),
         }

@@ -23,7 +23,7 @@ VERBS = split_list(
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
     inspect install intersect invalidate invoke issue iterate join judge keep kill know launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
-    mint mirror mount move multiply name negotiate normalize note notify number observe offer omit open order organize
+    mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize
     own pack page paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
     publish pull purge push put quarantine query quote raise rank reach read reap rebuild receive recompute reconcile
@@ -31,7 +31,7 @@ VERBS = split_list(
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
-    share shift show shrink shut sign simulate skip slice snapshot sort spawn spend spill split spool start state stop
+    share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool start state stop
     store stream strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
     truncate trust turn type understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert

@@ -1,0 +1,42 @@
+"""Each filter alone: what passes, what is refused, and in what words."""
+
+import pytest
+
+from keisan.domain.verdict import Verdict
+from keisan.placement.candidate import Request
+from keisan.placement.filter import (
+    FILTERS,
+    refuse_missing_engine,
+    refuse_other_site,
+    refuse_small_memory,
+    refuse_unproven_device,
+    refuse_unproven_site,
+)
+from tests.domain.samples import SITE_ID
+from tests.placement.nodes import OTHER_SITE_ID, REQUEST, build_candidate
+
+
+def test_good_node_passes_every_filter() -> None:
+    assert [check(REQUEST, build_candidate()) for check in FILTERS] == [None] * len(FILTERS)
+
+
+def test_named_site_is_kept_to() -> None:
+    request = Request("llama_cpp", 300, OTHER_SITE_ID)
+    assert refuse_other_site(request, build_candidate(site_id=SITE_ID)) == "another site is asked for"
+    assert refuse_other_site(request, build_candidate(site_id=OTHER_SITE_ID)) is None
+
+
+@pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.FAILED])
+def test_unproven_place_gets_no_new_work(verdict: Verdict) -> None:
+    assert refuse_unproven_site(REQUEST, build_candidate(site_verdict=verdict)) == f"the site is {verdict}"
+    assert refuse_unproven_device(REQUEST, build_candidate(device_verdict=verdict)) == f"the device is {verdict}"
+
+
+def test_engine_must_be_there() -> None:
+    assert refuse_missing_engine(REQUEST, build_candidate(engines=frozenset())) == "the site has no engine 'llama_cpp'"
+
+
+def test_memory_must_suffice_to_the_last_byte() -> None:
+    assert refuse_small_memory(REQUEST, build_candidate(memory_free_bytes=300)) is None
+    refusal = refuse_small_memory(REQUEST, build_candidate(memory_free_bytes=299))
+    assert refusal == "299 bytes are free, 300 are needed"

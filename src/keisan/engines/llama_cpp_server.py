@@ -7,7 +7,6 @@ the reason on standard error, which is the replica's log.
 import argparse
 import os
 import signal
-import socket
 import sys
 from pathlib import Path
 
@@ -16,39 +15,17 @@ import xllamacpp
 from keisan.domain.errors import KeisanError, LaunchFailed
 from keisan.engines.llama_cpp import LlamaCppConfig, parse_config
 
-CONNECT_TIMEOUT_S = 1.0
 # Errors only: a warning or more per call would let the log of a busy engine grow without bound.
 VERBOSITY = 1
-
-
-def remove_stale_socket(path: Path) -> None:
-    """Remove a socket that a dead engine left behind; llama.cpp cannot bind over it.
-
-    Raises LaunchFailed when somebody answers on it, or when it is no socket: neither is ours to remove.
-    """
-    if not path.exists():
-        return
-    if not path.is_socket():
-        raise LaunchFailed(f"{path} is in the way and is not a socket")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as attempt:
-        attempt.settimeout(CONNECT_TIMEOUT_S)
-        try:
-            attempt.connect(str(path))
-        except (ConnectionRefusedError, FileNotFoundError):
-            path.unlink(missing_ok=True)
-            return
-        except TimeoutError:
-            pass
-    raise LaunchFailed(f"another process listens on {path}")
 
 
 def serve_model(config: LlamaCppConfig) -> None:
     """Load the model and serve until SIGTERM or SIGINT; does not return.
 
-    Raises LaunchFailed when the socket is taken or llama.cpp refuses the model; what it says stands in the log.
+    Raises LaunchFailed when something is at the socket's path or llama.cpp refuses the model; what it says stands in
+    the log.
     """
     socket_path = Path(config.socket_path)
-    remove_stale_socket(socket_path)
     # The socket is bound inside the wheel, so its mode (0600) can only come from the mask.
     os.umask(0o177)
     wake_reader, wake_writer = os.pipe()

@@ -33,9 +33,10 @@ def find_process(pid: int, boot_id: str) -> ProcessFacts | None:
         return None
     # The second field is the command in brackets and may hold spaces and brackets itself.
     fields = text.rpartition(")")[2].split()
+    # A killed process is a zombie as soon as its first thread is; the others may still hold its sockets.
     return ProcessFacts(
         identity=ProcessIdentity(pid, int(fields[19]), boot_id),
-        is_running=fields[0] not in DEAD_STATES,
+        is_running=fields[0] not in DEAD_STATES or int(fields[17]) > 1,
         session=int(fields[3]),
     )
 

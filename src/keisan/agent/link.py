@@ -1,0 +1,77 @@
+"""The way to the platform: the agent dials, the platform never does. Whatever fails becomes an error of the one tree."""
+
+from typing import Self, TypeVar
+
+import httpx
+import pydantic
+
+from keisan.domain.errors import KeisanError, PermissionDenied, PlatformUnreachable, Refused, Unauthenticated
+from keisan.domain.key import Secret
+from keisan.kit.http import HttpTarget, open_async_client
+from keisan.wire.base import WireView
+from keisan.wire.machine import MachineJoin, MachineView
+from keisan.wire.site import SiteOrders, SiteReport
+
+View = TypeVar("View", bound=WireView)
+DETAIL_CHARACTERS_MAX = 300
+
+
+class PlatformLink:
+    """The two requests an agent makes, as the machine that owns `secret`. Close it after use."""
+
+    def __init__(self, platform_url: str, secret: Secret, ca_path: str | None) -> None:
+        self._client = open_async_client(HttpTarget(base_url=platform_url, bearer=secret.reveal(), ca_path=ca_path))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.aclose()
+
+    async def join(self, body: MachineJoin) -> MachineView:
+        """Join; the same token and digest give the same machine again.
+
+        Raises PlatformUnreachable when it may be tried again, else Unauthenticated, PermissionDenied or Refused.
+        """
+        return await self._post("/api/v1/machines/join", body, MachineView)
+
+    async def report(self, body: SiteReport) -> SiteOrders:
+        """Send a report and return the orders; raises as `join` does."""
+        return await self._post("/api/v1/site/report", body, SiteOrders)
+
+    async def _post(self, path: str, body: pydantic.BaseModel, kind: type[View]) -> View:
+        try:
+            answer = await self._client.post(
+                path, content=body.model_dump_json(), headers={"content-type": "application/json"}
+            )
+        except httpx.HTTPError as failure:
+            raise PlatformUnreachable(
+                "the platform does not answer", str(failure) or type(failure).__name__
+            ) from failure
+        if not answer.is_success:
+            raise read_problem(answer)
+        try:
+            return kind.model_validate_json(answer.content)
+        except pydantic.ValidationError as failure:
+            raise PlatformUnreachable("the platform's answer is not understood", str(failure)) from failure
+
+
+def read_problem(answer: httpx.Response) -> KeisanError:
+    """Return the error that an answer with a failing status means."""
+    text = f"{answer.status_code}: {_read_detail(answer)}"
+    if answer.is_server_error or answer.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS):
+        return PlatformUnreachable("the platform cannot answer now", text)
+    if answer.status_code == httpx.codes.UNAUTHORIZED:
+        return Unauthenticated(f"the platform does not know this agent ({text})")
+    if answer.status_code == httpx.codes.FORBIDDEN:
+        return PermissionDenied(f"the platform forbids it ({text})")
+    return Refused(f"the platform refuses ({text})")
+
+
+def _read_detail(answer: httpx.Response) -> str:
+    try:
+        problem = answer.json()
+    except ValueError:
+        return answer.reason_phrase
+    detail = problem.get("detail") or problem.get("title") if isinstance(problem, dict) else None
+    return str(detail or answer.reason_phrase)[:DETAIL_CHARACTERS_MAX]

@@ -1,0 +1,133 @@
+"""The agent: adopts what runs, keeps what was ordered, and tells the platform, again and again (R13).
+
+The platform being away changes nothing but the talk: replicas are kept by the orders on disk.
+"""
+
+import asyncio
+from random import SystemRandom
+from uuid import UUID
+
+from keisan.agent.folder import lock_folder, prepare_folder
+from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
+from keisan.agent.keeper import Workplace
+from keisan.agent.link import PlatformLink
+from keisan.agent.report import build_report, drop_known_tails, list_stopped, read_devices
+from keisan.agent.settings import AgentAdapters, AgentSettings
+from keisan.agent.supervisor import Supervisor
+from keisan.agent.waiting import wait_for_event
+from keisan.devices.node import read_node
+from keisan.domain.errors import KeisanError, PlatformUnreachable
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_log, write_warning
+from keisan.wire.site import ReplicaReport
+
+# Whatever the platform says, it is asked neither in a busy loop nor so rarely that it forgets us.
+REPORT_PERIOD_S_MIN = 0.05
+REPORT_PERIOD_S_MAX = 60.0
+# Several replicas that change at once are told in one report.
+SETTLE_S = 0.02
+
+
+async def run_agent(settings: AgentSettings, adapters: AgentAdapters, clock: Clock, stop: asyncio.Event) -> None:
+    """Serve a site until `stop` is set.
+
+    Raises SettingsInvalid for a data directory that cannot be used or a missing join token, StateConflict when another
+    agent runs in it or its state cannot be read, and what the platform says to a join that can never pass.
+    """
+    folder = prepare_folder(settings.data_directory)
+    with lock_folder(folder):
+        identity = load_identity(folder.identity_path)
+        workplace = Workplace(
+            settings=settings,
+            adapters=adapters,
+            folder=folder,
+            clock=clock,
+            node=read_node(str(identity.agent_id)),
+            changed=asyncio.Event(),
+            is_leaving=asyncio.Event(),
+        )
+        supervisor = Supervisor(workplace)
+        await supervisor.recover()
+        async with PlatformLink(settings.platform_url, identity.secret, settings.ca_path) as link:
+            await _serve(supervisor, Talk(workplace, supervisor, link, identity), stop)
+
+
+async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> None:
+    async with asyncio.TaskGroup() as group:
+        supervisor.start(group)
+        talking = group.create_task(talk.run())
+        stopping = group.create_task(stop.wait())
+        await asyncio.wait((talking, stopping), return_when=asyncio.FIRST_COMPLETED)
+        talking.cancel()
+        stopping.cancel()
+        await supervisor.leave()
+    if talk.refusal is not None:
+        raise talk.refusal
+
+
+class Talk:
+    """The conversation with the platform: join once, then report and follow orders."""
+
+    def __init__(
+        self, workplace: Workplace, supervisor: Supervisor, link: PlatformLink, identity: AgentIdentity
+    ) -> None:
+        self.refusal: KeisanError | None = None
+        self._place = workplace
+        self._supervisor = supervisor
+        self._link = link
+        self._identity = identity
+        self._random = SystemRandom()
+        self._acknowledged: dict[UUID, ReplicaReport] = {}
+        self._fault_count = 0
+
+    async def run(self) -> None:
+        """Talk until cancelled; returns when the platform refuses the join for good, with `refusal` set."""
+        while self._identity.machine_id is None:
+            try:
+                await self._join()
+            except PlatformUnreachable as failure:
+                await self._wait_after(failure)
+            except KeisanError as failure:
+                self.refusal = failure
+                return
+        while True:
+            try:
+                period_s = await self._report()
+            except KeisanError as failure:
+                await self._wait_after(failure)
+                continue
+            if self._fault_count:
+                write_log("platform.reached", after_tries=self._fault_count)
+            self._fault_count = 0
+            await wait_for_event(self._place.changed, self._place.clock, period_s)
+            await self._place.clock.sleep(SETTLE_S)
+
+    async def _join(self) -> None:
+        settings = self._place.settings
+        machine = await self._link.join(build_join(self._identity, settings.join_token, settings.machine_name))
+        self._identity = mark_joined(self._identity, machine)
+        save_identity(self._place.folder.identity_path, self._identity)
+        self._fault_count = 0
+        write_log("agent.joined", machine=machine.id, site=machine.site_id)
+
+    async def _report(self) -> float:
+        self._place.changed.clear()
+        devices = await asyncio.to_thread(read_devices, self._place.adapters, self._place.node)
+        whole = build_report(
+            self._identity.agent_id,
+            self._place.node,
+            devices,
+            self._supervisor.list_reports(),
+            self._place.adapters,
+        )
+        orders = await self._link.report(drop_known_tails(whole, self._acknowledged))
+        self._acknowledged = {entry.replica_id: entry for entry in whole.replicas}
+        self._supervisor.apply(orders, list_stopped(whole))
+        return min(max(orders.next_report_s, REPORT_PERIOD_S_MIN), REPORT_PERIOD_S_MAX)
+
+    async def _wait_after(self, failure: KeisanError) -> None:
+        self._fault_count += 1
+        if self._fault_count == 1:
+            write_warning("platform.unreachable", code=failure.code, outside=failure.outside, inside=failure.inside)
+        wait_s = self._place.settings.platform_backoff.compute_wait_s(self._fault_count, self._random)
+        await self._place.clock.sleep(wait_s)

@@ -1,0 +1,41 @@
+"""What an agent is told by its daemon: settings and adapters."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from keisan.devices.base import DeviceDriver
+from keisan.domain.key import Secret
+from keisan.engines.base import Engine
+from keisan.executors.base import Executor
+from keisan.kit.retry import Backoff
+from keisan.weights.base import WeightsSource
+
+
+@dataclass(frozen=True, slots=True)
+class AgentSettings:
+    """`join_token` is needed until the agent has joined once; `ca_path` is the certificate file to trust.
+
+    With `is_stopping_replicas_on_exit` the engines end with the agent and start again with it; else they outlive it.
+    """
+
+    platform_url: str
+    data_directory: Path
+    machine_name: str
+    join_token: Secret | None = None
+    ca_path: str | None = None
+    is_stopping_replicas_on_exit: bool = False
+    probe_period_s: float = 1.0
+    stop_grace_s: float = 5.0
+    restart_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, most_s=30.0))
+    platform_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))
+
+
+@dataclass(frozen=True, slots=True)
+class AgentAdapters:
+    """What this site can do: engines, weight sources by scheme and device drivers by name, and its one executor."""
+
+    engines: Mapping[str, Engine]
+    weights: Mapping[str, WeightsSource]
+    devices: Mapping[str, DeviceDriver]
+    executor: Executor

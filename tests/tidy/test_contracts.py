@@ -43,7 +43,7 @@ PLANTED = [
 
 def lint(folder: Path) -> tuple[int, str]:
     shutil.copy(ROOT / "pyproject.toml", folder)
-    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo", "--show-timings"]
+    command = [str(Path(sys.executable).with_name("lint-imports")), "--no-cache", "--no-logo", "--show-timings"]
     environment = {**os.environ, "PYTHONPATH": str(folder / "src"), "NO_COLOR": "1", "COLUMNS": "200"}
     result = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=LINT_S_MAX

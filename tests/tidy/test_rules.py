@@ -16,6 +16,7 @@ from tests.tidy.rules import (
     money,
     names,
     project,
+    purity,
     rust,
     scope,
     tasks,

@@ -11,7 +11,7 @@ from tests.tidy.tree import SourceFile, Tree, Violation, find_room, format_dotte
 
 # A code in the comment, and the reason behind it (after a hash or a dash) or in a comment on the line above.
 SILENCER = re.compile(r"#\s*(?:type:\s*ignore|noqa|pragma:\s*no cover|fmt:\s*(?:off|skip)|nosec)")
-REASONED = re.compile(r"#\s*(?:type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\]|noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|pragma:\s*no cover|fmt:\s*\w+)\s*(?:#|--|-)\s*\w{2,}")  # fmt: skip # one pattern, whole
+REASONED = re.compile(r"#\s*(?:type:\s*ignore\[[\w-]+(?:,\s*[\w-]+)*\]|noqa:\s*[A-Z]+\d+(?:,\s*[A-Z]+\d+)*|pragma:\s*no cover|fmt:\s*\w+)\s*(?:#|--|-)\s*\w")  # fmt: skip # one pattern, whole
 
 
 def _has_any(annotation: ast.expr | None) -> bool:

@@ -1,55 +1,18 @@
 """Every house rule over the repository, and over its planted violations: a rule that finds nothing planted is none."""
 
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 from tests.tidy.rule import Files, Rule
-from tests.tidy.rules import (
-    docstrings,
-    effects,
-    files,
-    functions,
-    glossary,
-    imports,
-    money,
-    names,
-    project,
-    purity,
-    rust,
-    scope,
-    tasks,
-    tests,
-    texts,
-    types,
-    units,
-)
 from tests.tidy.tree import Tree, load_tree
 
 ROOT = Path(__file__).parents[2]
-RULES = [
-    rule
-    for room in (
-        docstrings,
-        effects,
-        files,
-        functions,
-        glossary,
-        imports,
-        money,
-        names,
-        project,
-        rust,
-        scope,
-        tasks,
-        tests,
-        texts,
-        types,
-        units,
-    )
-    for rule in room.RULES
-]
+# Found by folder, so that a new file of rules cannot be forgotten.
+ROOMS = [import_module(f"tests.tidy.rules.{path.stem}") for path in sorted(ROOT.glob("tests/tidy/rules/*.py"))]
+RULES: list[Rule] = [rule for room in ROOMS for rule in room.RULES]
 PLANTED = [pytest.param(rule, plant, id=f"{rule.name} {n}") for rule in RULES for n, plant in enumerate(rule.planted)]
 ALLOWED = [pytest.param(rule, plant, id=f"{rule.name} {n}") for rule in RULES for n, plant in enumerate(rule.allowed)]
 

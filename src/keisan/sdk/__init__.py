@@ -3,3 +3,102 @@
 Here: one client per noun over HTTP; everything a caller may import is in __all__.
 Not here: the shapes that cross the wire (wire) and the transport under it (kit).
 """
+
+from keisan.domain.access import MachineKind, Role
+from keisan.domain.errors import (
+    AlreadyExists,
+    EngineUnavailable,
+    IdempotencyMismatch,
+    InvalidInput,
+    KeisanError,
+    LimitExceeded,
+    NotFound,
+    PermissionDenied,
+    PlatformUnreachable,
+    PreconditionRequired,
+    Refused,
+    StateConflict,
+    StorageUnavailable,
+    Unauthenticated,
+    Unavailable,
+    VersionMismatch,
+)
+from keisan.sdk.client import AsyncKeisan, Connections, Keisan
+from keisan.sdk.gateway import ChatMessage, ChatOptions
+from keisan.wire.account import AccountView
+from keisan.wire.deployment import DeploymentCreate, DeploymentView
+from keisan.wire.device import DeviceView
+from keisan.wire.event import EventView
+from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyView
+from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
+from keisan.wire.model import ModelCreate, ModelView
+from keisan.wire.node import NodeView
+from keisan.wire.organization import OrganizationCreate, OrganizationView
+from keisan.wire.platform import HealthView, PlatformView
+from keisan.wire.price import PriceCreate, PriceView
+from keisan.wire.project import ProjectCreate, ProjectView
+from keisan.wire.provider import ProviderCreate, ProviderView
+from keisan.wire.replica import ReplicaLog, ReplicaView
+from keisan.wire.site import SiteCreate, SiteView
+from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
+
+__all__ = [
+    "AccountView",
+    "AlreadyExists",
+    "AsyncKeisan",
+    "ChatMessage",
+    "ChatOptions",
+    "Connections",
+    "DeploymentCreate",
+    "DeploymentView",
+    "DeviceView",
+    "EngineUnavailable",
+    "EventView",
+    "GatewayList",
+    "GatewayView",
+    "HealthView",
+    "IdempotencyMismatch",
+    "InvalidInput",
+    "JoinTokenCreate",
+    "JoinTokenCreated",
+    "Keisan",
+    "KeisanError",
+    "KeyCreate",
+    "KeyCreated",
+    "KeyRevoked",
+    "KeyView",
+    "LimitExceeded",
+    "MachineKind",
+    "MachineView",
+    "ModelCreate",
+    "ModelView",
+    "NodeView",
+    "NotFound",
+    "OrganizationCreate",
+    "OrganizationView",
+    "PermissionDenied",
+    "PlatformUnreachable",
+    "PlatformView",
+    "PreconditionRequired",
+    "PriceCreate",
+    "PriceView",
+    "ProjectCreate",
+    "ProjectView",
+    "ProviderCreate",
+    "ProviderView",
+    "Refused",
+    "ReplicaLog",
+    "ReplicaView",
+    "Role",
+    "SiteCreate",
+    "SiteView",
+    "StateConflict",
+    "StorageUnavailable",
+    "Unauthenticated",
+    "Unavailable",
+    "UsageLine",
+    "UsageQuery",
+    "UsageRecordView",
+    "UsageSummary",
+    "VersionMismatch",
+]

@@ -1,0 +1,225 @@
+"""The client of one platform: one resource per noun, waits, and calls through its gateway."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+from uuid import UUID
+
+import httpx
+
+from keisan.domain.deployment import DeploymentState
+from keisan.domain.errors import StateConflict, Unavailable
+from keisan.domain.replica import ReplicaState
+from keisan.domain.verdict import Verdict
+from keisan.kit.clock import Clock, SystemClock
+from keisan.kit.http import HttpTarget, open_async_client
+from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.blocking import Blocking, Shell, wait_for
+from keisan.sdk.deployment import AsyncDeployments, Deployments
+from keisan.sdk.device import AsyncDevices, Devices
+from keisan.sdk.event import AsyncEvents, Events
+from keisan.sdk.gateway import AsyncGateways, Gateways
+from keisan.sdk.key import AsyncKeys, Keys
+from keisan.sdk.machine import AsyncMachines, Machines
+from keisan.sdk.model import AsyncModels, Models
+from keisan.sdk.node import AsyncNodes, Nodes
+from keisan.sdk.organization import AsyncOrganizations, Organizations
+from keisan.sdk.platform import AsyncPlatform, Platform
+from keisan.sdk.price import AsyncPrices, Prices
+from keisan.sdk.project import AsyncProjects, Projects
+from keisan.sdk.provider import AsyncProviders, Providers
+from keisan.sdk.replica import AsyncReplicas, Replicas
+from keisan.sdk.site import AsyncSites, Sites
+from keisan.sdk.transport import Transport
+from keisan.sdk.usage import AsyncUsage, Usage
+from keisan.wire.deployment import DeploymentView
+from keisan.wire.machine import GatewayList
+from keisan.wire.replica import ReplicaView
+
+GATEWAY_POLL_S = 0.1
+DEPLOYMENT_POLL_S = 0.25
+GATEWAYS_TIMEOUT_S = 10.0
+DEPLOYMENT_TIMEOUT_S = 600.0
+EXCHANGE_TIMEOUT_S = 10.0
+
+OnChange = Callable[[DeploymentView, Sequence[ReplicaView]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Connections:
+    """The HTTP clients under an AsyncKeisan, for those who open their own; `gateway` None: no calls."""
+
+    platform: httpx.AsyncClient
+    gateway: httpx.AsyncClient | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+
+class AsyncKeisan:
+    """A platform, asynchronously: `async with AsyncKeisan(url, key) as keisan`.
+
+    `gateway_url` is where calls go; `ca_path` a file of the certificates to trust; `timeout_s` bounds each exchange
+    with the platform, in seconds. Every method raises errors of keisan.domain.errors; PlatformUnreachable when nobody
+    answers.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        gateway_url: str | None = None,
+        ca_path: str | None = None,
+        timeout_s: float = EXCHANGE_TIMEOUT_S,
+    ) -> None:
+        platform, *gateway = [
+            open_async_client(HttpTarget(url, api_key, ca_path, timeout_s)) for url in (base_url, gateway_url) if url
+        ]
+        self._attach(Connections(platform, gateway[0] if gateway else None))
+
+    @classmethod
+    def over(cls, connections: Connections) -> Self:
+        """Return a client over HTTP clients that somebody else made; closing it closes them."""
+        client = cls.__new__(cls)
+        client._attach(connections)  # noqa: SLF001  # its own, before anybody has it
+        return client
+
+    def _attach(self, connections: Connections) -> None:
+        self._connections = connections
+        transport = Transport(connections.platform, connections.clock)
+        self.platform = AsyncPlatform(transport)
+        self.organizations = AsyncOrganizations(transport)
+        self.projects = AsyncProjects(transport)
+        self.keys = AsyncKeys(transport)
+        self.providers = AsyncProviders(transport)
+        self.sites = AsyncSites(transport)
+        self.machines = AsyncMachines(transport)
+        self.nodes = AsyncNodes(transport)
+        self.devices = AsyncDevices(transport)
+        self.models = AsyncModels(transport)
+        self.prices = AsyncPrices(transport)
+        self.deployments = AsyncDeployments(transport)
+        self.replicas = AsyncReplicas(transport)
+        self.accounts = AsyncAccounts(transport)
+        self.usage = AsyncUsage(transport)
+        self.events = AsyncEvents(transport)
+        self.gateways = AsyncGateways(transport, connections.gateway)
+
+    async def wait_for_gateways(self, version: int, timeout_s: float = GATEWAYS_TIMEOUT_S) -> GatewayList:
+        """Return once every connected gateway serves this snapshot version or a later one.
+
+        Raises Unavailable after `timeout_s`; a gateway that is cut off is not waited for.
+        """
+        clock = self._connections.clock
+        end_s = clock.monotonic_s() + timeout_s
+        while True:
+            gateways = await self.gateways.list()
+            behind = [line for line in gateways.items if line.is_connected and line.acknowledged_version < version]
+            if not behind:
+                return gateways
+            if clock.monotonic_s() >= end_s:
+                raise Unavailable(f"{len(behind)} gateways do not serve version {version} after {timeout_s:g} s")
+            await clock.sleep(GATEWAY_POLL_S)
+
+    async def wait_for_deployment(
+        self, deployment_id: UUID, timeout_s: float = DEPLOYMENT_TIMEOUT_S, on_change: OnChange | None = None
+    ) -> DeploymentView:
+        """Return once as many replicas are ready as are wanted; `on_change` is told whenever something moved.
+
+        Raises StateConflict when it is being deleted, Unavailable after `timeout_s` with what is known of the reason.
+        """
+        clock = self._connections.clock
+        end_s = clock.monotonic_s() + timeout_s
+        told: tuple[DeploymentView, tuple[ReplicaView, ...]] | None = None
+        while True:
+            deployment = await self.deployments.get(deployment_id)
+            replicas = tuple([replica async for replica in self.replicas.list(deployment_id)])
+            if on_change is not None and (deployment, replicas) != told:
+                on_change(deployment, replicas)
+                told = (deployment, replicas)
+            if _is_served(deployment, replicas):
+                return deployment
+            if clock.monotonic_s() >= end_s:
+                raise Unavailable(f"not ready after {timeout_s:g} s: {_explain(deployment, replicas)}")
+            await clock.sleep(DEPLOYMENT_POLL_S)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._connections.platform.aclose()
+        if self._connections.gateway is not None:
+            await self._connections.gateway.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class Keisan(Blocking[AsyncKeisan]):
+    """A platform, synchronously: `with Keisan(url, key) as keisan`. Parameters are those of AsyncKeisan.
+
+    One thread at a time, and not where an event loop runs already: that is AsyncKeisan's place.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        gateway_url: str | None = None,
+        ca_path: str | None = None,
+        timeout_s: float = EXCHANGE_TIMEOUT_S,
+    ) -> None:
+        inner = AsyncKeisan(base_url, api_key, gateway_url=gateway_url, ca_path=ca_path, timeout_s=timeout_s)
+        shell = Shell()
+        super().__init__(inner, shell)
+        self.platform = Platform(inner.platform, shell)
+        self.organizations = Organizations(inner.organizations, shell)
+        self.projects = Projects(inner.projects, shell)
+        self.keys = Keys(inner.keys, shell)
+        self.providers = Providers(inner.providers, shell)
+        self.sites = Sites(inner.sites, shell)
+        self.machines = Machines(inner.machines, shell)
+        self.nodes = Nodes(inner.nodes, shell)
+        self.devices = Devices(inner.devices, shell)
+        self.models = Models(inner.models, shell)
+        self.prices = Prices(inner.prices, shell)
+        self.deployments = Deployments(inner.deployments, shell)
+        self.replicas = Replicas(inner.replicas, shell)
+        self.accounts = Accounts(inner.accounts, shell)
+        self.usage = Usage(inner.usage, shell)
+        self.events = Events(inner.events, shell)
+        self.gateways = Gateways(inner.gateways, shell)
+
+    wait_for_gateways = wait_for(AsyncKeisan.wait_for_gateways)
+    wait_for_deployment = wait_for(AsyncKeisan.wait_for_deployment)
+
+    def close(self) -> None:
+        """Close all connections; a second time does nothing."""
+        if not self._shell.is_closed:
+            self._shell.run(self._inner.close)
+            self._shell.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _is_served(deployment: DeploymentView, replicas: Sequence[ReplicaView]) -> bool:
+    """Tell whether enough replicas are ready; raises StateConflict for a deployment on its way out."""
+    if deployment.state is not DeploymentState.ACTIVE:
+        raise StateConflict(f"the deployment is {deployment.state}")
+    ready = [line for line in replicas if line.state is ReplicaState.READY and line.verdict is Verdict.OK]
+    return len(ready) >= deployment.replica_count
+
+
+def _explain(deployment: DeploymentView, replicas: Sequence[ReplicaView]) -> str:
+    told = [deployment.reason, *(f"replica {line.id} is {line.state} {line.message}".strip() for line in replicas)]
+    return "; ".join(text for text in told if text) or "no replica has been started"

@@ -1,0 +1,42 @@
+"""Organizations of a platform."""
+
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+from keisan.sdk.blocking import Blocking, iterate, wait_for
+from keisan.sdk.transport import Transport
+from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
+from keisan.wire.page import Page
+
+
+class AsyncOrganizations:
+    """Organizations within the key's scope."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> AsyncGenerator[OrganizationView, None]:
+        """Iterate over all, oldest first; pages are fetched as they are needed."""
+        return self._transport.walk(Page[OrganizationView], "/organizations")
+
+    async def get(self, organization_id: UUID) -> OrganizationView:
+        """Return one; raises NotFound outside the key's scope."""
+        return await self._transport.fetch(OrganizationView, f"/organizations/{organization_id}")
+
+    async def create(self, body: OrganizationCreate) -> OrganizationView:
+        """Create an organization; raises AlreadyExists if the name is taken."""
+        return await self._transport.write(OrganizationView, "POST", "/organizations", body)
+
+    async def rename(self, organization: OrganizationView, name: str) -> OrganizationView:
+        """Rename what was seen; raises VersionMismatch if it has changed since, AlreadyExists if the name is taken."""
+        body, path = OrganizationUpdate(name=name), f"/organizations/{organization.id}"
+        return await self._transport.write(OrganizationView, "PATCH", path, body, version=organization.version)
+
+
+class Organizations(Blocking[AsyncOrganizations]):
+    """Organizations within the key's scope."""
+
+    list = iterate(AsyncOrganizations.list)
+    get = wait_for(AsyncOrganizations.get)
+    create = wait_for(AsyncOrganizations.create)
+    rename = wait_for(AsyncOrganizations.rename)

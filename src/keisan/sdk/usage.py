@@ -1,0 +1,38 @@
+"""Usage: what calls consumed, record by record and summed."""
+
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+from keisan.sdk.blocking import Blocking, iterate, wait_for
+from keisan.sdk.transport import Transport
+from keisan.wire.page import Page
+from keisan.wire.usage import UsageQuery, UsageRecordView, UsageSummary
+
+EVERYTHING = UsageQuery()
+
+
+class AsyncUsage:
+    """Usage within the key's scope; without a query, that of the last 30 days."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self, query: UsageQuery = EVERYTHING) -> AsyncGenerator[UsageRecordView, None]:
+        """Iterate over records, oldest first; pages are fetched as they are needed."""
+        return self._transport.walk(Page[UsageRecordView], "/usage", query.model_dump())
+
+    async def get(self, record_id: UUID) -> UsageRecordView:
+        """Return one record; raises NotFound outside the key's scope."""
+        return await self._transport.fetch(UsageRecordView, f"/usage/{record_id}")
+
+    async def sum(self, query: UsageQuery = EVERYTHING) -> UsageSummary:
+        """Return sums by model, currency and usage source; amounts in nano-units."""
+        return await self._transport.fetch(UsageSummary, "/usage/summary", query.model_dump())
+
+
+class Usage(Blocking[AsyncUsage]):
+    """Usage within the key's scope; without a query, that of the last 30 days."""
+
+    list = iterate(AsyncUsage.list)
+    get = wait_for(AsyncUsage.get)
+    sum = wait_for(AsyncUsage.sum)

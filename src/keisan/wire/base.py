@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 
 from keisan.domain.limits import NAME_CHARACTERS_MAX
 
@@ -19,8 +19,16 @@ Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 # What a machine passes on from elsewhere (host names, an engine's log) may hold anything; PostgreSQL stores no NUL.
 ForeignText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))]
 Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
+
+
+def _refuse_inexact(value: object) -> object:
+    if isinstance(value, float | bool):
+        raise ValueError("expected a whole number as a decimal string")  # noqa: TRY004  # pydantic collects ValueErrors
+    return value
+
+
 # Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.
-NanoText = Annotated[int, Field(strict=False), PlainSerializer(str, return_type=str)]
+NanoText = Annotated[int, Field(strict=False), BeforeValidator(_refuse_inexact), PlainSerializer(str, return_type=str)]
 
 
 class WireInput(BaseModel):

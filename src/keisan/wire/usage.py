@@ -167,7 +167,8 @@ def parse_usage_record(text: str) -> UsageRecord:
 
     Raises InvalidInput if the text is over 4 KiB, or not a record of schema version 1.
     """
-    raw = text.encode()
+    # A lone surrogate, which no bytes of UTF-8 give, becomes bytes that do not parse.
+    raw = text.encode(errors="surrogatepass")
     if len(raw) > USAGE_RECORD_BYTES_MAX:
         raise InvalidInput(f"a usage record has at most {USAGE_RECORD_BYTES_MAX} bytes, got {len(raw)}", "records")
     try:

@@ -38,8 +38,10 @@ test: setup ## set up, bring up the servers that tests need, run all tests
 	cargo test --workspace --locked
 	@rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+ifeq ($(ARGS),)
 	@$(BIN)/python -m coverage json --quiet -o .coverage.json
 	@$(BIN)/python make/coverage_floors.py .coverage.json
+endif
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, house rules
@@ -47,8 +49,7 @@ check: setup ## format, lint, types, import contracts, house rules
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
-	cargo fmt --all --check
-	@make/clippy.sh
+	@make/rust_check.sh
 	$(BIN)/python -m pytest -q tests/tidy
 
 .PHONY: bench

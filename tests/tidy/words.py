@@ -16,23 +16,23 @@ VERBS = split_list(
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
     connect consume continue convert copy count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
-    dial diff digest discard disconnect discover dispatch divide download drain draw drive drop dump emit empty enable encode
+    dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict exchange exclude execute
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
-    inspect install intersect invalidate invoke issue iterate join judge keep kill know launch lay lead lease leave let
+    inspect install intersect invalidate invoke issue iterate join judge keep kill know label launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
-    mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize
-    own pack page paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prepare
+    mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
+    own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
     publish pull purge push put quarantine query quote raise rank reach read reap rebuild receive recompute reconcile
-    reconnect record recover reduce refer refresh refund refuse register reject relay release reload remain remember
+    reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
-    share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool start state stop
-    store stream strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
+    share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
+    store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
     truncate trust turn type understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert
     use validate verify view visit void wait wake walk want warm warn watch weigh widen with withdraw work wrap write

@@ -1,15 +1,13 @@
-"""The project's own papers: dependencies, errors, benches, decisions, the import contract."""
+"""The project's own papers: errors, benches, decisions, the import contract."""
 
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
 
 from tests.tidy.rule import Rule
 from tests.tidy.tree import Tree, Violation, find_room
 from tests.tidy.words import split_list
 
-DEPENDENCIES = "docs/dependencies.md"
 ERRORS = "src/keisan/domain/errors.py"
 ERROR_MAPPING = "src/keisan/api/errors.py"
 BENCH_WORDS = ("Question:", "Method:", "Reference:", "Wrong if:")
@@ -20,61 +18,6 @@ BETWEEN_SDK_AND_WIRE = split_list(
 )
 GATEWAY_WITHOUT = frozenset({"storage", "control", "federation", "placement", "ledger"})
 PLACEMENT_WITHOUT = frozenset({"storage", "engines", "devices", "executors"})
-
-
-def _normalize(name: str) -> str:
-    return name.strip().lower().replace("_", "-")
-
-
-def list_python_dependencies(tree: Tree) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of each dependency that is asked for by name."""
-    if "pyproject.toml" in tree.files:
-        project = tomllib.loads(tree.files["pyproject.toml"].text)
-        asked = [
-            *project.get("project", {}).get("dependencies", []),
-            *project.get("build-system", {}).get("requires", []),
-        ]
-        for requirement in asked:
-            yield "pyproject.toml", _normalize(re.split(r"[\s\[<>=!~;]", requirement)[0])
-    for file in tree.select(".in", "requirements/"):
-        for line in file.lines:
-            if line.strip() and not line.startswith(("#", "-")):
-                yield file.path, _normalize(re.split(r"[\s\[<>=!~;#]", line)[0])
-
-
-def list_rust_dependencies(tree: Tree) -> Iterator[tuple[str, str]]:
-    """Yield (path, name) of each crate from outside this repository."""
-    for file in tree.select("Cargo.toml"):
-        manifest = tomllib.loads(file.text)
-        tables = [manifest.get("workspace", {}).get("dependencies", {})]
-        tables += [manifest.get(f"{kind}dependencies", {}) for kind in ("", "dev-", "build-")]
-        for name, wanted in (item for table in tables for item in table.items()):
-            if not (isinstance(wanted, dict) and "path" in wanted):
-                yield file.path, _normalize(wanted.get("package", name) if isinstance(wanted, dict) else name)
-
-
-def _list_inner_crates(tree: Tree) -> set[str]:
-    manifests = (tomllib.loads(file.text) for file in tree.select("Cargo.toml"))
-    return {_normalize(manifest["package"]["name"]) for manifest in manifests if "package" in manifest}
-
-
-def check_dependencies(tree: Tree) -> list[Violation]:
-    text = tree.files[DEPENDENCIES].text if DEPENDENCIES in tree.files else ""
-    rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line.startswith("| ")
-    ]
-    explained = {_normalize(row[0]) for row in rows if len(row) == 4 and all(row)}
-    asked = [*list_python_dependencies(tree), *list_rust_dependencies(tree)]
-    inner = _list_inner_crates(tree)
-    missing = [
-        Violation(path, 1, f"{name} has no full line (name, what for, why this one, licence) in {DEPENDENCIES}")
-        for path, name in asked
-        if name not in explained | inner
-    ]
-    gone = sorted(explained - {name for _, name in asked} - {"name"})
-    return missing + [
-        Violation(DEPENDENCIES, 1, f"{name} is no dependency any more") for name in gone if "---" not in name
-    ]
 
 
 def check_errors(tree: Tree) -> list[Violation]:
@@ -179,27 +122,9 @@ def check_contract_lists(tree: Tree) -> list[Violation]:
     ]
 
 
-LINE = "| httpx | HTTP | async and sync alike | BSD-3-Clause |\n"
-PROJECT = '[project]\ndependencies = ["httpx>=1"]\n'
 TREE = '"""KeisanError > NotFound"""\nclass KeisanError(Exception):\n    code: ClassVar[str] = "a"\n'
 CONTRACT = '[[tool.importlinter.contracts]]\nid = "gateway-alone"\nforbidden_modules = ["keisan.storage"]\n'
 RULES = (
-    Rule(
-        "dependencies explained",
-        check_dependencies,
-        planted=(
-            {"pyproject.toml": PROJECT},
-            {"pyproject.toml": PROJECT, DEPENDENCIES: "| httpx | HTTP | | |\n"},
-            {"pyproject.toml": "[project]\n", DEPENDENCIES: LINE},
-            {"requirements/x.in": "pytest>=9\n"},
-            {"crates/relay/Cargo.toml": '[dependencies]\nhyper = "1"\n'},
-            {"Cargo.toml": '[workspace.dependencies]\nhyper = { version = "1" }\n'},
-        ),
-        allowed=(
-            {"pyproject.toml": PROJECT, DEPENDENCIES: LINE},
-            {"crates/relay/Cargo.toml": '[dependencies]\nroute = { path = "../route" }\n'},
-        ),
-    ),
     Rule(
         "error tree",
         check_errors,

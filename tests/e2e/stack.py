@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,20 +50,13 @@ class Stack:
 
     def find_process(self, name: str) -> psutil.Process | None:
         """Return the child "platform", "gateway" or "site", or an "engine", None while there is none."""
-        marks = {"engine": "keisan.engines"}
-        for process in psutil.process_iter(["cmdline"]):
-            command = process.info["cmdline"] or []
-            text = " ".join(command)
-            is_own = str(self.data) in text or self._is_descendant(process)
-            if is_own and (marks[name] in text if name in marks else f" {name}" in f" {text}" and "up" not in command):
-                return process
-        return None
-
-    def _is_descendant(self, process: psutil.Process) -> bool:
+        if name == "engine":
+            engines = [process for process in self.list_processes() if "keisan.engines" in " ".join(process.cmdline())]
+            return engines[0] if engines else None
         try:
-            return self.process.pid in [parent.pid for parent in process.parents()]
-        except psutil.Error:
-            return False
+            return psutil.Process(json.loads((self.data / "run" / f"{name}.json").read_text())["pid"])
+        except (OSError, ValueError, psutil.NoSuchProcess):
+            return None
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> int:
         """Send a signal (Ctrl-C's by default), wait for the end, and return the exit code."""
@@ -74,33 +67,49 @@ class Stack:
         return self.process.wait(STOP_S_MAX)
 
     def list_processes(self) -> list[psutil.Process]:
-        """Return every living process that has the data folder on its command line or in its environment."""
-        found = []
-        for process in psutil.process_iter():
-            try:
-                is_ours = str(self.data) in " ".join(process.cmdline())
-                is_ours = is_ours or str(self.data) in process.environ().get("KEISAN_DATA_DIRECTORY", "")
-                if is_ours and process.status() != psutil.STATUS_ZOMBIE:
-                    found.append(process)
-            except psutil.Error:
-                continue
-        return found
+        """Return every living process that names the data folder on its command line or in its environment."""
+        return [process for process in psutil.process_iter() if self._is_ours(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        try:
+            texts = (*process.cmdline(), *process.environ().values())
+            return any(str(self.data) in text for text in texts) and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.Error:
+            return False
 
 
-def build_command(data: Path, gateway: str = FREE_PORT, platform: str = FREE_PORT) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Program:
+    """Which keisan is started and in what environment; by default the one beside this interpreter."""
+
+    path: Path = field(default_factory=lambda: Path(sys.executable).with_name("keisan"))
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
+
+    def build_environment(self) -> dict[str, str]:
+        """Return the environment without settings that a person may have set for keisan."""
+        return {name: value for name, value in self.environment.items() if not name.startswith("KEISAN_")}
+
+
+def build_command(
+    data: Path, gateway: str = FREE_PORT, platform: str = FREE_PORT, program: Program | None = None
+) -> list[str]:
     """Return the command line that starts a platform in `data`."""
-    keisan = Path(sys.executable).with_name("keisan")
-    return [str(keisan), "up", "--json", "--data", str(data), "--gateway", gateway, "--platform", platform]
+    path = (program or Program()).path
+    return [str(path), "up", "--json", "--data", str(data), "--gateway", gateway, "--platform", platform]
 
 
-def start_stack(data: Path, gateway: str = FREE_PORT, platform: str = FREE_PORT) -> Stack:
+def start_stack(data: Path, program: Program | None = None) -> Stack:
     """Start a platform and return when it has printed that it is ready; raises AssertionError with its output if not."""
+    chosen = program or Program()
     output = data.parent / f"{data.name}.out"
     progress = data.parent / f"{data.name}.err"
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("KEISAN_")}
     with output.open("wb") as out, progress.open("wb") as err:
         process = subprocess.Popen(
-            build_command(data, gateway, platform), stdout=out, stderr=err, env=environment, start_new_session=True
+            build_command(data, program=chosen),
+            stdout=out,
+            stderr=err,
+            env=chosen.build_environment(),
+            start_new_session=True,
         )
 
     def is_ready() -> bool:

@@ -64,7 +64,14 @@ async def _load_facts(transaction: Transaction, gateway_id: MachineId, parsed: M
     scope = PlatformScope()
     keys = await transaction.keys.list_by_ids(scope, {record.key_id for record in parsed.values()})
     prices = await transaction.prices.list_by_ids(scope, {record.price_id for record in parsed.values()})
-    return Facts(platform.id, gateway_id, {key.id: key for key in keys}, {price.id: price for price in prices.values()})
+    replicas = await transaction.replicas.list_by_ids(scope, {record.replica_id for record in parsed.values()})
+    return Facts(
+        platform_id=platform.id,
+        gateway_id=gateway_id,
+        keys={key.id: key for key in keys},
+        prices={price.id: price for price in prices.values()},
+        replicas={replica.id: replica for replica in replicas},
+    )
 
 
 def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, tuple[UsageRecord, ...]]) -> None:

@@ -7,9 +7,10 @@ from enum import StrEnum
 
 from keisan.domain.account import AccountKind
 from keisan.domain.errors import InvalidInput
-from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId
+from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, ReplicaId
 from keisan.domain.key import Key
 from keisan.domain.price import Price, compute_amount_nano
+from keisan.domain.replica import Replica
 from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.storage.base import AccountKey
 
@@ -23,17 +24,19 @@ class RefusalCode(StrEnum):
     WRONG_DAY = "wrong_day"
     UNKNOWN_KEY = "unknown_key"
     UNKNOWN_PRICE = "unknown_price"
+    UNKNOWN_REPLICA = "unknown_replica"
     AMOUNT_MISMATCH = "amount_mismatch"
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What records are held against: who handed them in, and the keys and prices they name."""
+    """What records are held against: who handed them in, and the keys, prices and replicas they name."""
 
     platform_id: PlatformId
     gateway_id: MachineId
     keys: Mapping[KeyId, Key]
     prices: Mapping[PriceId, Price]
+    replicas: Mapping[ReplicaId, Replica]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Transfer:
 def refuse_record(record: UsageRecord, facts: Facts) -> RefusalCode | None:
     """Return why a record cannot be accepted, or None.
 
-    The amount is derived again from the pinned price; the key must belong where the record says.
+    The amount is derived again from the pinned price; key and replica must belong where the record says, for the one
+    names who pays and the other who is paid.
     """
     if record.platform_id != facts.platform_id:
         return RefusalCode.WRONG_PLATFORM
@@ -63,7 +67,18 @@ def refuse_record(record: UsageRecord, facts: Facts) -> RefusalCode | None:
     price = facts.prices.get(record.price_id)
     if price is None or price.model_id != record.model_id:
         return RefusalCode.UNKNOWN_PRICE
+    if not _has_right_replica(record, facts.replicas.get(record.replica_id)):
+        return RefusalCode.UNKNOWN_REPLICA
     return None if _has_right_amount(record, price) else RefusalCode.AMOUNT_MISMATCH
+
+
+def _has_right_replica(record: UsageRecord, replica: Replica | None) -> bool:
+    return replica is not None and (replica.model_id, replica.deployment_id, replica.provider_id, replica.site_id) == (
+        record.model_id,
+        record.deployment_id,
+        record.provider_id,
+        record.site_id,
+    )
 
 
 def _has_right_amount(record: UsageRecord, price: Price) -> bool:

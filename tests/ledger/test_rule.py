@@ -1,0 +1,158 @@
+"""Ledger rules on values: what makes a record acceptable, what a second one under the same id is, what is posted."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keisan.domain.account import AccountKind
+from keisan.domain.ids import PriceId
+from keisan.domain.price import Price, TokenClass
+from keisan.domain.replica import ReplicaState
+from keisan.domain.usage import IntakeOutcome, UsageRecord
+from keisan.ledger.rule import Facts, RefusalCode, compare_record, refuse_record, sum_transfers
+from keisan.storage.base import AccountKey
+from tests.domain.samples import (
+    GATEWAY_ID,
+    KEY_ID,
+    NOW,
+    PLATFORM_ID,
+    PRICE_ID,
+    PROVIDER_ID,
+    REPLICA_ID,
+    build_key,
+    build_price,
+    build_record,
+    build_replica,
+    name_id,
+)
+
+FACTS = Facts(
+    platform_id=PLATFORM_ID,
+    gateway_id=GATEWAY_ID,
+    keys={KEY_ID: build_key()},
+    prices={PRICE_ID: build_price()},
+    replicas={REPLICA_ID: build_replica()},
+)
+DOLLAR_PRICE_ID = PriceId(name_id(10, 2))
+
+
+def test_good_record_is_accepted() -> None:
+    assert refuse_record(build_record(), FACTS) is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "code"),
+    [
+        ({"platform_id": "cd" * 32}, RefusalCode.WRONG_PLATFORM),
+        ({"gateway_id": name_id(4, 2)}, RefusalCode.WRONG_GATEWAY),
+        ({"day": NOW.date() + timedelta(days=1)}, RefusalCode.WRONG_DAY),
+        ({"admitted_at": NOW - timedelta(days=1)}, RefusalCode.WRONG_DAY),
+        ({"key_id": name_id(3, 2)}, RefusalCode.UNKNOWN_KEY),
+        ({"organization_id": name_id(1, 2)}, RefusalCode.UNKNOWN_KEY),
+        ({"project_id": name_id(2, 2)}, RefusalCode.UNKNOWN_KEY),
+        ({"price_id": name_id(10, 9)}, RefusalCode.UNKNOWN_PRICE),
+        ({"model_id": name_id(9, 2)}, RefusalCode.UNKNOWN_PRICE),
+        ({"replica_id": name_id(12, 2)}, RefusalCode.UNKNOWN_REPLICA),
+        ({"provider_id": name_id(5, 2)}, RefusalCode.UNKNOWN_REPLICA),
+        ({"site_id": name_id(6, 2)}, RefusalCode.UNKNOWN_REPLICA),
+        ({"deployment_id": name_id(11, 2)}, RefusalCode.UNKNOWN_REPLICA),
+        ({"amount_nano": 30_499}, RefusalCode.AMOUNT_MISMATCH),
+        ({"amount_nano": 0}, RefusalCode.AMOUNT_MISMATCH),
+        ({"quantities": {TokenClass.INPUT: 38}, "amount_nano": 30_500}, RefusalCode.AMOUNT_MISMATCH),
+    ],
+    ids=str,
+)
+def test_forged_field_is_refused_by_name(changes: dict[str, object], code: RefusalCode) -> None:
+    assert refuse_record(build_record(**changes), FACTS) is code
+
+
+def test_replica_of_another_model_is_refused() -> None:
+    facts = replace(FACTS, replicas={REPLICA_ID: build_replica(model_id=name_id(9, 2))})
+    assert refuse_record(build_record(), facts) is RefusalCode.UNKNOWN_REPLICA
+
+
+def test_class_without_price_is_a_wrong_amount_and_no_failure() -> None:
+    facts = replace(FACTS, prices={PRICE_ID: build_price(nano_per_million={TokenClass.INPUT: 1})})
+    assert refuse_record(build_record(), facts) is RefusalCode.AMOUNT_MISMATCH
+
+
+def test_what_ended_since_the_call_was_admitted_does_not_matter() -> None:
+    facts = replace(
+        FACTS,
+        keys={KEY_ID: build_key(revoked_at=NOW)},
+        replicas={REPLICA_ID: build_replica(state=ReplicaState.STOPPED)},
+    )
+    assert refuse_record(build_record(), facts) is None
+
+
+def test_day_is_that_of_admission_in_utc() -> None:
+    midnight = NOW.replace(hour=0)
+    assert refuse_record(build_record(admitted_at=midnight, day=midnight.date()), FACTS) is None
+    before = midnight - timedelta(microseconds=1)
+    assert refuse_record(build_record(admitted_at=before, day=midnight.date()), FACTS) is RefusalCode.WRONG_DAY
+
+
+def test_same_bytes_under_the_same_id_exist_and_others_differ() -> None:
+    record = build_record()
+    other = replace(record, content_digest="00" * 32)
+    assert compare_record(record, ()) is None
+    assert compare_record(record, (record,)) is IntakeOutcome.EXISTS
+    assert compare_record(record, (other,)) is IntakeOutcome.DIFFERS
+    assert compare_record(record, (other, record)) is IntakeOutcome.EXISTS
+
+
+RECORDS = st.lists(
+    st.builds(
+        build_record,
+        organization_id=st.sampled_from([name_id(1), name_id(1, 2)]),
+        provider_id=st.sampled_from([PROVIDER_ID, name_id(5, 2)]),
+        price_id=st.sampled_from([PRICE_ID, DOLLAR_PRICE_ID]),
+        amount_nano=st.integers(min_value=0, max_value=10**30),
+    ),
+    max_size=20,
+)
+PRICES: dict[PriceId, Price] = {
+    PRICE_ID: build_price(),
+    DOLLAR_PRICE_ID: build_price(id=DOLLAR_PRICE_ID, currency="USD"),
+}
+
+
+@given(RECORDS)
+def test_transfers_move_exactly_what_the_records_cost(records: list[UsageRecord]) -> None:
+    transfers = sum_transfers(records, PRICES)
+    assert sum(transfer.amount_nano for transfer in transfers) == sum(record.amount_nano for record in records)
+    assert sum(transfer.record_count for transfer in transfers) == sum(record.amount_nano > 0 for record in records)
+    assert all(transfer.amount_nano > 0 for transfer in transfers)
+    pairs = [(transfer.debit, transfer.credit) for transfer in transfers]
+    assert len(set(pairs)) == len(pairs)
+
+
+@given(RECORDS)
+def test_each_wallet_pays_for_its_own_and_each_provider_gets_its_own(records: list[UsageRecord]) -> None:
+    for transfer in sum_transfers(records, PRICES):
+        own = [
+            record.amount_nano
+            for record in records
+            if record.organization_id == transfer.debit.organization_id
+            and record.provider_id == transfer.credit.provider_id
+            and PRICES[record.price_id].currency == transfer.debit.currency
+        ]
+        assert transfer.amount_nano == sum(own)
+        assert transfer.debit.kind is AccountKind.WALLET
+        assert transfer.credit.kind is AccountKind.PROVIDER_PAYABLE
+        assert transfer.debit.currency == transfer.credit.currency
+
+
+def test_free_records_move_nothing() -> None:
+    assert sum_transfers([build_record(quantities={}, amount_nano=0)], PRICES) == ()
+
+
+def test_accounts_name_their_owner_and_nobody_else() -> None:
+    record = build_record()
+    (transfer,) = sum_transfers([record, record], PRICES)
+    assert transfer.debit == AccountKey(AccountKind.WALLET, record.organization_id, None, "CNY")
+    assert transfer.credit == AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, "CNY")
+    assert (transfer.amount_nano, transfer.record_count) == (61_000, 2)

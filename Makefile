@@ -64,6 +64,8 @@ wheel: $(STAMPS)/build ## build the wheel that runs without Rust, in dist/
 lock: $(STAMPS)/build ## choose the newest allowed versions again and write them down with hashes
 	@make/lock.sh $(BIN)/uv
 
+# `install` and not `sync`: sync would take keisan itself out of the environment, perhaps under a running `make up`. That
+# nothing undeclared is used is shown by a fresh clone and by tests/tidy/rules/dependencies.py.
 # Each stamp says "done with these inputs"; a changed input does its step again and no other.
 $(STAMPS)/build: requirements/build.txt make/tools.sh
 	@PYTHON="$(PYTHON)" make/tools.sh

@@ -27,10 +27,11 @@ def read_banned(text: str) -> dict[str, str]:
 
 
 def read_allowed(text: str) -> dict[str, tuple[str, ...]]:
-    """Return word -> the paths where it may mean something else, from the second table."""
-    return {
-        cells[0]: tuple(cells[1].split()) for cells in _read_rows(text.partition(ALLOWED_TITLE)[2]) if len(cells) >= 2
-    }
+    """Return word -> the paths where it may mean something else, from the second table; a word may have several rows."""
+    allowed: dict[str, tuple[str, ...]] = {}
+    for cells in _read_rows(text.partition(ALLOWED_TITLE)[2]):
+        allowed[cells[0]] = allowed.get(cells[0], ()) + tuple(cells[1].split())
+    return allowed
 
 
 def _read_rows(text: str) -> Iterator[list[str]]:

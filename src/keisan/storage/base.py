@@ -110,7 +110,7 @@ class MachineRepository(Repository[Machine, MachineId], Protocol):
         ...
 
     async def acknowledge(self, machine_id: MachineId, version: int, seen_at: datetime) -> None:
-        """Note what snapshot version a gateway serves; does not raise the row's own version."""
+        """Note what snapshot version a gateway serves: the one way to write it and `seen_at`; the row's version stays."""
         ...
 
 
@@ -136,7 +136,7 @@ class SiteRepository(Repository[Site, SiteId], Protocol):
         ...
 
     async def mark_reported(self, site_id: SiteId, reported_at: datetime) -> None:
-        """Note that the site's agent spoke; does not raise the row's version."""
+        """Note that the site's agent spoke: the one way to write `reported_at`, never backwards; the version stays."""
         ...
 
 
@@ -272,7 +272,10 @@ class SnapshotRepository(Protocol):
 
     async def get_mark(self) -> SnapshotMark: ...
     async def touch(self, table: SnapshotTable, row_ids: Iterable[UUID]) -> int:
-        """Note that rows changed and return the version of this transaction, raised once however often it is called."""
+        """Note that rows changed and return the version of this transaction, raised once however often it is called.
+
+        No rows raise nothing.
+        """
         ...
 
     async def list_changes(self, after_version: int) -> Sequence[SnapshotChange] | None:
@@ -298,6 +301,7 @@ class OutboxRepository(Protocol):
     async def finish(self, lease: Lease, due_again_at: datetime | None) -> None:
         """End the lease: the row goes, or is due again then; a generation raised meanwhile makes it due at once.
 
+        In a transaction that has checked the lease the work is done, so attempts are counted anew; alone, it failed.
         Raises LeaseLost.
         """
         ...

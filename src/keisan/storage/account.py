@@ -1,0 +1,231 @@
+"""Accounts and the journal: balances move exactly, under the lock of their rows, with the postings that move them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    ForeignKey,
+    Index,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    bindparam,
+    or_,
+    select,
+    update,
+)
+
+from keisan.domain.access import Scope
+from keisan.domain.account import Account, AccountKind, Posting
+from keisan.domain.errors import InvariantBroken, NotFound
+from keisan.domain.ids import AccountId, PlatformId
+from keisan.domain.page import PageOf, PageRequest
+from keisan.kit.clock import Clock
+from keisan.kit.ids import create_id
+from keisan.storage.base import AccountKey
+from keisan.storage.connection import GuardedConnection
+from keisan.storage.platform import PlatformRepository
+from keisan.storage.repository import (
+    PARAMETERS_PER_STATEMENT_MAX,
+    Condition,
+    Visibility,
+    cut_page,
+    order_page,
+    split_chunks,
+)
+from keisan.storage.schema import (
+    AnyColumn,
+    AnyRow,
+    AnySelect,
+    EnumText,
+    ExactInteger,
+    Instant,
+    build_column,
+    build_id,
+    metadata,
+)
+
+account = Table(
+    "account",
+    metadata,
+    build_id("id", is_primary=True),
+    build_column("platform_id", Text()),
+    build_column("kind", EnumText(AccountKind)),
+    build_id("organization_id", ForeignKey("organization.id"), is_nullable=True),
+    build_id("provider_id", ForeignKey("provider.id"), is_nullable=True),
+    build_column("currency", Text()),
+    build_column("balance_nano", ExactInteger()),
+    build_column("created_at", Instant()),
+    # Who holds it, as one text: nulls are never equal, so the two ids alone could not make an account unique.
+    build_column("holder", Text()),
+    UniqueConstraint("holder", "kind", "currency"),
+)
+
+posting = Table(
+    "posting",
+    metadata,
+    build_id("batch_id"),
+    build_id("debit_account_id", ForeignKey("account.id")),
+    build_id("credit_account_id", ForeignKey("account.id")),
+    build_column("currency", Text()),
+    build_column("amount_nano", ExactInteger()),
+    build_column("record_count", BigInteger()),
+    build_column("created_at", Instant()),
+    PrimaryKeyConstraint("batch_id", "debit_account_id", "credit_account_id"),
+    Index(None, "debit_account_id", "batch_id"),
+    Index(None, "credit_account_id", "batch_id"),
+)
+
+
+def limit_to_wallet(organization_id: UUID) -> Condition:
+    """Return the condition of an organization: its wallets."""
+    return (account.c.kind == AccountKind.WALLET) & (account.c.organization_id == organization_id)
+
+
+def limit_to_payable(provider_id: UUID) -> Condition:
+    """Return the condition of a provider: its payables."""
+    return (account.c.kind == AccountKind.PROVIDER_PAYABLE) & (account.c.provider_id == provider_id)
+
+
+VISIBILITY = Visibility(organization=limit_to_wallet, provider=limit_to_payable)
+
+
+class AccountRepository:
+    """Accounts by id and by key, and postings by account."""
+
+    def __init__(self, connection: GuardedConnection, platform: PlatformRepository, clock: Clock) -> None:
+        self._connection = connection
+        self._platform = platform
+        self._clock = clock
+
+    async def get(self, scope: Scope, account_id: AccountId) -> Account:
+        """Return the account; raises NotFound, also for what lies outside the scope."""
+        statement = select(*list_fields()).where(VISIBILITY.limit(scope), account.c.id == account_id)
+        row = await self._connection.fetch_first(statement)
+        if row is None:
+            raise NotFound(f"there is no account {account_id}")
+        return Account(**row)
+
+    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Account]:
+        """Return a page in order of id."""
+        statement = order_page(select(*list_fields()).where(VISIBILITY.limit(scope)), account.c.id, page)
+        rows = await self._connection.fetch_all(statement)
+        return cut_page([Account(**row) for row in rows], page, lambda noun: noun.id)
+
+    async def open(self, keys: Iterable[AccountKey]) -> Mapping[AccountKey, AccountId]:
+        """Return the account of each key, opened with balance 0 where there is none."""
+        wanted = {_describe_key(key): key for key in keys}
+        if not wanted:
+            return {}
+        found = await self._find_open(wanted)
+        # In one order for all transactions, so that two that open the same accounts cannot wait for each other.
+        missing = [key for described, key in sorted(wanted.items()) if key not in found]
+        if not missing:
+            return found
+        platform_id = await self._platform.get_id()
+        await self._connection.insert_missing(account, [self._build_row(key, platform_id) for key in missing])
+        return await self._find_open(wanted)
+
+    async def post(self, postings: Sequence[Posting]) -> None:
+        """Append postings and move the balances of both accounts, exactly, in this transaction.
+
+        Raises NotFound for an unknown account, InvariantBroken for an amount below 1 or a mix of currencies.
+        """
+        if not postings:
+            return
+        moves = _sum_moves(postings)
+        # Rows are locked in order of id, so that two batches with the same accounts cannot wait for each other.
+        wanted = select(account.c.id, account.c.currency, account.c.balance_nano)
+        locked = await self._connection.fetch_locked(
+            wanted.where(account.c.id.in_(sorted(moves))).order_by(account.c.id)
+        )
+        _check_currencies(postings, locked)
+        rows = [{column.name: getattr(entry, column.name) for column in posting.columns} for entry in postings]
+        await self._connection.change(posting.insert(), rows)
+        moved = update(account).where(account.c.id == bindparam("account_id")).values(balance_nano=bindparam("balance"))
+        await self._connection.change(
+            moved, [{"account_id": row["id"], "balance": row["balance_nano"] + moves[row["id"]]} for row in locked]
+        )
+
+    async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:
+        """Return postings of batches after `page.after`, the last batch whole; raises NotFound as get does."""
+        await self.get(scope, account_id)
+        own = select(posting).where(
+            or_(posting.c.debit_account_id == account_id, posting.c.credit_account_id == account_id)
+        )
+        later = own if page.after is None else own.where(posting.c.batch_id > page.after)
+        order = (posting.c.batch_id, posting.c.debit_account_id, posting.c.credit_account_id)
+        found = await self._list_entries(later.order_by(*order).limit(page.limit))
+        if len(found) < page.limit:
+            return found
+        last_id = found[-1].batch_id
+        whole = await self._list_entries(own.where(posting.c.batch_id == last_id).order_by(*order))
+        return [*(entry for entry in found if entry.batch_id != last_id), *whole]
+
+    async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
+        """Return the sum of all balances in scope by currency, added as Python integers."""
+        statement = select(account.c.currency, account.c.balance_nano).where(VISIBILITY.limit(scope))
+        sums: dict[str, int] = {}
+        for row in await self._connection.fetch_all(statement):
+            sums[row["currency"]] = sums.get(row["currency"], 0) + row["balance_nano"]
+        return sums
+
+    async def _find_open(self, wanted: Mapping[tuple[str, str, str], AccountKey]) -> dict[AccountKey, AccountId]:
+        holders = sorted({holder for holder, _, _ in wanted})
+        found: dict[AccountKey, AccountId] = {}
+        for chunk in split_chunks(holders, PARAMETERS_PER_STATEMENT_MAX):
+            statement = select(account.c.id, account.c.holder, account.c.kind, account.c.currency)
+            for row in await self._connection.fetch_all(statement.where(account.c.holder.in_(chunk))):
+                key = wanted.get((row["holder"], row["kind"], row["currency"]))
+                if key is not None:
+                    found[key] = AccountId(row["id"])
+        return found
+
+    async def _list_entries(self, statement: AnySelect) -> Sequence[Posting]:
+        return [Posting(**row) for row in await self._connection.fetch_all(statement)]
+
+    def _build_row(self, key: AccountKey, platform_id: PlatformId) -> dict[str, object]:
+        return {
+            "id": create_id(),
+            "platform_id": platform_id,
+            "kind": key.kind,
+            "organization_id": key.organization_id,
+            "provider_id": key.provider_id,
+            "currency": key.currency,
+            "balance_nano": 0,
+            "created_at": self._clock.now(),
+            "holder": _describe_key(key)[0],
+        }
+
+
+def list_fields() -> tuple[AnyColumn, ...]:
+    """Return the columns that hold an account's fields."""
+    return tuple(column for column in account.columns if column.name != "holder")
+
+
+def _describe_key(key: AccountKey) -> tuple[str, str, str]:
+    """Return holder, kind and currency: what the unique key compares."""
+    return f"{key.organization_id or '-'}/{key.provider_id or '-'}", str(key.kind), key.currency
+
+
+def _sum_moves(postings: Sequence[Posting]) -> dict[UUID, int]:
+    """Return by how much each account's balance changes: credits less debits."""
+    moves: dict[UUID, int] = {}
+    for entry in postings:
+        if entry.amount_nano <= 0:
+            raise InvariantBroken("a posting moves a positive amount")
+        moves[entry.debit_account_id] = moves.get(entry.debit_account_id, 0) - entry.amount_nano
+        moves[entry.credit_account_id] = moves.get(entry.credit_account_id, 0) + entry.amount_nano
+    return moves
+
+
+def _check_currencies(postings: Sequence[Posting], locked: Sequence[AnyRow]) -> None:
+    currencies = {row["id"]: row["currency"] for row in locked}
+    for entry in postings:
+        for account_id in (entry.debit_account_id, entry.credit_account_id):
+            if account_id not in currencies:
+                raise NotFound(f"there is no account {account_id}")
+            if currencies[account_id] != entry.currency:
+                raise InvariantBroken("a posting stays within one currency", f"account {account_id}")

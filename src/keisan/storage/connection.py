@@ -1,0 +1,122 @@
+"""A connection as repositories see it: guarded against writes in a read view, with errors of domain only."""
+
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from datetime import date
+from uuid import UUID
+
+from sqlalchemy import Executable, Insert, Table
+from sqlalchemy.exc import StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from keisan.domain.errors import InvariantBroken, KeisanError
+from keisan.storage.dialect import Changes, Dialect
+from keisan.storage.schema import AnyRow, AnySelect, Values
+
+
+@contextmanager
+def translate_errors(dialect: Dialect) -> Iterator[None]:
+    """Raise what the driver raises as an error of domain; an error of a column type passes as it is."""
+    try:
+        yield
+    except dialect.errors as error:
+        cause = error.orig if isinstance(error, StatementError) else None
+        translated = cause if isinstance(cause, KeisanError) else dialect.translate_error(error)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+@asynccontextmanager
+async def open_connection(dialect: Dialect, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    """Open a connection within a transaction, rolled back at the end unless committed. Raises StorageUnavailable."""
+    async with AsyncExitStack() as stack:
+        with translate_errors(dialect):
+            connection = await stack.enter_async_context(engine.connect())
+            _begun = await connection.begin()
+        yield connection
+
+
+class GuardedConnection:
+    """Runs statements. `has_failed` is set once the database refused one: PostgreSQL then takes no more."""
+
+    def __init__(self, connection: AsyncConnection, dialect: Dialect, *, is_writable: bool) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._is_writable = is_writable
+        self.has_failed = False
+
+    async def fetch_all(self, statement: AnySelect) -> Sequence[AnyRow]:
+        """Return all rows."""
+        with self._watch():
+            return (await self._connection.execute(statement)).mappings().all()
+
+    async def fetch_first(self, statement: AnySelect) -> AnyRow | None:
+        """Return the first row, or None."""
+        with self._watch():
+            return (await self._connection.execute(statement)).mappings().first()
+
+    async def fetch_locked(self, statement: AnySelect, *, is_skipping: bool = False) -> Sequence[AnyRow]:
+        """Return all rows, locked until commit; raises InvariantBroken in a read view."""
+        self.require_writable()
+        return await self.fetch_all(statement.with_for_update(skip_locked=is_skipping))
+
+    async def change(self, statement: Executable, rows: Sequence[Values] | None = None) -> int:
+        """Run a write and return how many rows it touched (not meaningful with `rows`).
+
+        Raises InvariantBroken in a read view.
+        """
+        self.require_writable()
+        with self._watch():
+            return (await self._connection.execute(statement, rows)).rowcount
+
+    async def insert_or_ignore(self, table: Table, row: Values) -> bool:
+        """Insert a row unless one of its unique keys is taken, and tell whether it went in."""
+        return await self.change(self._dialect.insert_or_ignore(table).values(row)) == 1
+
+    async def insert_missing(self, table: Table, rows: Sequence[Values]) -> None:
+        """Insert those rows of which no unique key is taken."""
+        if rows:
+            await self.change(self._dialect.insert_or_ignore(table), rows)
+
+    def upsert(self, table: Table, change: Changes) -> Insert:
+        """Return an insert that changes the row with the same primary key."""
+        return self._dialect.upsert(table, change)
+
+    async def insert_new(self, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
+        """Insert the rows whose primary key is new and return their ids, in one statement."""
+        self.require_writable()
+        with self._watch():
+            return await self._dialect.insert_new(self._connection, table, rows)
+
+    async def prepare_days(self, days: frozenset[date]) -> None:
+        """Make room for usage records of these days."""
+        self.require_writable()
+        with self._watch():
+            await self._dialect.prepare_days(self._connection, days)
+
+    async def lock_gateways(self, gateway_ids: Sequence[UUID]) -> None:
+        """Let no other transaction insert records of these gateways until this one ends."""
+        self.require_writable()
+        with self._watch():
+            await self._dialect.lock_gateways(self._connection, gateway_ids)
+
+    def require_writable(self) -> None:
+        """Raise InvariantBroken in a read view, and after the database has refused a statement."""
+        if not self._is_writable:
+            raise InvariantBroken("nothing is written in a read view")
+        self.require_whole()
+
+    def require_whole(self) -> None:
+        """Raise InvariantBroken after the database has refused a statement: the block cannot go on from there."""
+        if self.has_failed:
+            raise InvariantBroken("a transaction ends with the first statement that the database refuses")
+
+    @contextmanager
+    def _watch(self) -> Iterator[None]:
+        try:
+            with translate_errors(self._dialect):
+                yield
+        except BaseException:
+            self.has_failed = True
+            raise

@@ -1,0 +1,123 @@
+"""A database as Storage: read views and write transactions over either dialect. The only place that commits."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from sqlalchemy import Connection
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from keisan.domain.errors import StorageUnavailable
+from keisan.kit.clock import Clock
+from keisan.storage.account import AccountRepository
+from keisan.storage.connection import GuardedConnection, translate_errors
+from keisan.storage.deployment import DeploymentRepository
+from keisan.storage.device import DeviceRepository
+from keisan.storage.dialect import Dialect
+from keisan.storage.event import EventRepository
+from keisan.storage.head import HeadRow
+from keisan.storage.idempotency import IdempotencyRepository
+from keisan.storage.key import KeyRepository
+from keisan.storage.lease import OutboxRepository
+from keisan.storage.machine import JoinTokenRepository, MachineRepository
+from keisan.storage.migration import downgrade_schema, name_newest_revision, read_revision, upgrade_schema
+from keisan.storage.model import ModelRepository
+from keisan.storage.node import NodeRepository
+from keisan.storage.organization import OrganizationRepository
+from keisan.storage.platform import PlatformRepository
+from keisan.storage.price import PriceRepository
+from keisan.storage.project import ProjectRepository
+from keisan.storage.provider import ProviderRepository
+from keisan.storage.replica import ReplicaRepository
+from keisan.storage.site import SiteRepository
+from keisan.storage.snapshot import SnapshotRepository
+from keisan.storage.usage import UsageRepository
+
+
+class DatabaseTransaction:
+    """All repositories over one connection."""
+
+    def __init__(self, connection: GuardedConnection, clock: Clock) -> None:
+        head = HeadRow(connection)
+        self.platform = PlatformRepository(connection)
+        self.organizations = OrganizationRepository(connection)
+        self.projects = ProjectRepository(connection)
+        self.keys = KeyRepository(connection)
+        self.machines = MachineRepository(connection)
+        self.join_tokens = JoinTokenRepository(connection)
+        self.providers = ProviderRepository(connection)
+        self.sites = SiteRepository(connection)
+        self.nodes = NodeRepository(connection)
+        self.devices = DeviceRepository(connection)
+        self.models = ModelRepository(connection)
+        self.prices = PriceRepository(connection)
+        self.deployments = DeploymentRepository(connection)
+        self.replicas = ReplicaRepository(connection)
+        self.accounts = AccountRepository(connection, self.platform, clock)
+        self.usage = UsageRepository(connection)
+        self.events = EventRepository(connection, head, self.platform, clock)
+        self.snapshot = SnapshotRepository(connection, head)
+        self.outbox = OutboxRepository(connection)
+        self.idempotency = IdempotencyRepository(connection)
+
+
+class Database:
+    """Storage on one database."""
+
+    def __init__(self, dialect: Dialect, clock: Clock) -> None:
+        self._dialect = dialect
+        self._clock = clock
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[DatabaseTransaction]:
+        """Open a read view: consistent, and nothing is written. Raises StorageUnavailable."""
+        async with self._dialect.open_reader() as connection:
+            yield DatabaseTransaction(GuardedConnection(connection, self._dialect, is_writable=False), self._clock)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[DatabaseTransaction]:
+        """Open a write transaction, committed when the block ends. Raises StorageUnavailable.
+
+        A block that goes on after the database refused a statement is rolled back and raises InvariantBroken.
+        """
+        async with self._dialect.open_writer() as connection:
+            guarded = GuardedConnection(connection, self._dialect, is_writable=True)
+            transaction = DatabaseTransaction(guarded, self._clock)
+            yield transaction
+            guarded.require_whole()
+            await transaction.outbox.flush()
+            await self._commit(connection)
+
+    async def migrate(self) -> None:
+        """Bring the schema to the newest revision, alone. Raises StorageUnavailable for a schema newer than that."""
+        await self.change_schema(upgrade_schema)
+
+    async def downgrade(self, revision: str) -> None:
+        """Take the schema back to a revision, or to "base": for tests of the migrations, it drops data."""
+        await self.change_schema(lambda connection: downgrade_schema(connection, revision))
+
+    async def change_schema(self, change: Callable[[Connection], None]) -> None:
+        """Run a change of the schema alone and commit it whole."""
+        async with self._dialect.open_migrator() as connection:
+            with translate_errors(self._dialect):
+                await connection.run_sync(change)
+                await self._dialect.check_migrated(connection)
+            await self._commit(connection)
+
+    async def check(self) -> None:
+        """Raise StorageUnavailable unless the database answers and its schema is the one expected."""
+        async with self._dialect.open_reader() as connection:
+            with translate_errors(self._dialect):
+                revision = await connection.run_sync(read_revision)
+        expected = name_newest_revision()
+        if revision != expected:
+            raise StorageUnavailable(
+                "the database is not at this release's schema", f"expected {expected}, got {revision}"
+            )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._dialect.close()
+
+    async def _commit(self, connection: AsyncConnection) -> None:
+        with translate_errors(self._dialect):
+            await connection.commit()

@@ -1,0 +1,55 @@
+"""Deployments: a provider sees those placed on its sites, organizations see none."""
+
+from collections.abc import Iterable, Sequence
+from uuid import UUID
+
+from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, func, or_, select
+
+from keisan.domain.access import Scope
+from keisan.domain.deployment import Deployment, DeploymentState
+from keisan.domain.ids import DeploymentId, ModelId
+from keisan.storage.replica import replica
+from keisan.storage.repository import Condition, TableRepository, Visibility
+from keisan.storage.schema import EnumText, build_column, build_id, build_noun_columns, metadata
+from keisan.storage.site import limit_to_sites
+
+deployment = Table(
+    "deployment",
+    metadata,
+    *build_noun_columns(),
+    build_id("model_id", ForeignKey("model.id")),
+    build_column("engine", Text()),
+    build_column("replica_count", BigInteger()),
+    build_column("slots", BigInteger()),
+    build_id("site_id", ForeignKey("site.id"), is_nullable=True),
+    build_column("state", EnumText(DeploymentState)),
+    build_column("reason", Text()),
+    Index(None, "model_id"),
+)
+
+
+def limit_to_placed(provider_id: UUID) -> Condition:
+    """Return the condition of a provider: its site is named, or a replica was placed there."""
+    placed = select(replica.c.deployment_id).where(replica.c.provider_id == provider_id)
+    return or_(limit_to_sites(deployment.c.site_id)(provider_id), deployment.c.id.in_(placed))
+
+
+class DeploymentRepository(TableRepository[Deployment, DeploymentId]):
+    """Deployments by id and by model."""
+
+    table = deployment
+    noun_type = Deployment
+    visibility = Visibility(provider=limit_to_placed)
+
+    async def count_active(self, scope: Scope, model_id: ModelId) -> int:
+        """Return how many deployments of a model are neither on their way out nor gone."""
+        is_active = (deployment.c.model_id == model_id) & (deployment.c.state == DeploymentState.ACTIVE)
+        statement = (
+            select(func.count().label("count")).select_from(deployment).where(self.visibility.limit(scope), is_active)
+        )
+        row = await self._connection.fetch_first(statement)
+        return 0 if row is None else int(row["count"])
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]:
+        """Return the deployments with these ids, whatever their state."""
+        return await self._list_ids(scope, ids)

@@ -1,0 +1,41 @@
+"""Devices: a provider sees those of its sites, organizations see none."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import BigInteger, ForeignKey, Table, Text, UniqueConstraint
+
+from keisan.domain.access import Scope
+from keisan.domain.device import Device
+from keisan.domain.ids import DeviceId, SiteId
+from keisan.domain.verdict import Verdict
+from keisan.storage.repository import TableRepository, Visibility
+from keisan.storage.schema import EnumText, Instant, build_column, build_id, build_noun_columns, metadata
+from keisan.storage.site import limit_to_sites
+
+device = Table(
+    "device",
+    metadata,
+    *build_noun_columns(),
+    build_id("site_id", ForeignKey("site.id")),
+    build_id("node_id", ForeignKey("node.id")),
+    build_column("hardware_id", Text()),
+    build_column("chip", Text()),
+    build_column("name", Text()),
+    build_column("memory_bytes", BigInteger()),
+    build_column("verdict", EnumText(Verdict)),
+    build_column("reported_at", Instant()),
+    UniqueConstraint("site_id", "hardware_id"),
+)
+
+
+class DeviceRepository(TableRepository[Device, DeviceId]):
+    """Devices by id and by site."""
+
+    table = device
+    noun_type = Device
+    unique = "hardware id on its site"
+    visibility = Visibility(provider=limit_to_sites(device.c.site_id))
+
+    async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]:
+        """Return the devices of a site."""
+        return await self._list_where(scope, device.c.site_id == site_id)

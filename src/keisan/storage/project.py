@@ -1,0 +1,26 @@
+"""Projects: an organization sees its own."""
+
+from sqlalchemy import ForeignKey, Table, Text, UniqueConstraint
+
+from keisan.domain.ids import ProjectId
+from keisan.domain.project import Project
+from keisan.storage.repository import TableRepository, Visibility, limit_to_owner
+from keisan.storage.schema import build_column, build_id, build_noun_columns, metadata
+
+project = Table(
+    "project",
+    metadata,
+    *build_noun_columns(),
+    build_id("organization_id", ForeignKey("organization.id")),
+    build_column("name", Text()),
+    UniqueConstraint("organization_id", "name"),
+)
+
+
+class ProjectRepository(TableRepository[Project, ProjectId]):
+    """Projects by id."""
+
+    table = project
+    noun_type = Project
+    unique = "name"
+    visibility = Visibility(organization=limit_to_owner(project.c.organization_id))

@@ -6,11 +6,11 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.gateway.small_platform import PLATFORM_ID, Reply, Request, run_platform
 
 from keisan.domain.errors import Failed, PlatformUnreachable, Unauthenticated
 from keisan.domain.key import MACHINE_PREFIX, Secret
 from keisan.gateway.identity import JOIN_PATH, Identity, JoinRequest, ensure_identity
+from tests.gateway.small_platform import PLATFORM_ID, Reply, Request, run_platform
 
 MACHINE_ID = str(uuid4())
 

@@ -9,16 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from tests.deadline import wait_until_async
-from tests.gateway.small_platform import (
-    PLATFORM_ID,
-    RecordingRelay,
-    Reply,
-    Request,
-    build_snapshot,
-    run_platform,
-)
-from tests.gateway.test_identity import answer_join
 
 from keisan.domain.errors import Unauthenticated
 from keisan.domain.ids import PlatformId
@@ -29,6 +19,16 @@ from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.gateway.snapshot_file import read_snapshot
 from keisan.kit.clock import SystemClock
 from keisan.wire.snapshot import SnapshotAnswer
+from tests.deadline import wait_until_async
+from tests.gateway.small_platform import (
+    PLATFORM_ID,
+    RecordingRelay,
+    Reply,
+    Request,
+    build_snapshot,
+    run_platform,
+)
+from tests.gateway.test_identity import answer_join
 
 CLEAN = """
 import sys

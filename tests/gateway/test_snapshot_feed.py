@@ -7,6 +7,16 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+
+from keisan.domain.errors import Failed, InvalidInput, KeisanError
+from keisan.domain.ids import PlatformId
+from keisan.gateway.link import SNAPSHOT_PATH, PlatformLink
+from keisan.gateway.snapshot_feed import SnapshotFeed
+from keisan.gateway.snapshot_file import read_snapshot
+from keisan.kit.clock import SystemClock
+from keisan.kit.http import HttpTarget, open_async_client
+from keisan.kit.retry import Backoff
+from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDelta, SnapshotTables, digest_tables
 from tests.deadline import wait_until_async
 from tests.gateway.small_platform import (
     PLATFORM_ID,
@@ -18,16 +28,6 @@ from tests.gateway.small_platform import (
     build_snapshot,
     run_platform,
 )
-
-from keisan.domain.errors import Failed, InvalidInput, KeisanError
-from keisan.domain.ids import PlatformId
-from keisan.gateway.link import SNAPSHOT_PATH, PlatformLink
-from keisan.gateway.snapshot_feed import SnapshotFeed
-from keisan.gateway.snapshot_file import read_snapshot
-from keisan.kit.clock import SystemClock
-from keisan.kit.http import HttpTarget, open_async_client
-from keisan.kit.retry import Backoff
-from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDelta, SnapshotTables, digest_tables
 
 ONE, TWO = build_key(), build_key(("a",))
 

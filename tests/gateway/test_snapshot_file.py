@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import pytest
-from tests.gateway.small_platform import PLATFORM_ID, build_key, build_replica, build_snapshot
 
 from keisan.domain.ids import PlatformId
 from keisan.gateway.snapshot_file import encode_snapshot, read_snapshot, write_snapshot
 from keisan.wire.snapshot import SnapshotTables
+from tests.gateway.small_platform import PLATFORM_ID, build_key, build_replica, build_snapshot
 
 
 def read(path: Path, platform_id: str = PLATFORM_ID) -> object:

@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
-from tests.deadline import wait_until_async
-from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, run_platform
 
 from keisan.domain.errors import Failed, PlatformUnreachable
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
@@ -18,6 +16,8 @@ from keisan.gateway.usage_upload import UsageUpload
 from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.retry import Backoff
+from tests.deadline import wait_until_async
+from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, run_platform
 
 
 @dataclass

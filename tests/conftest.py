@@ -9,6 +9,9 @@ from hypothesis import settings
 
 from tests.postgresql import PostgresqlServer, find_programs, run_server
 
+# The real model, for whoever asks for it.
+pytest_plugins = ("tests.smollm2",)
+
 # How long one example takes says nothing about it on a machine that others share.
 settings.register_profile("keisan", deadline=None)
 settings.load_profile("keisan")

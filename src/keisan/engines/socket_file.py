@@ -24,7 +24,9 @@ def clear_stale_socket(path: Path) -> None:
         except (ConnectionRefusedError, FileNotFoundError):
             path.unlink(missing_ok=True)
             return
-        except TimeoutError:
+        except (TimeoutError, BlockingIOError):
             # A full backlog: somebody is there, and busy.
             pass
+        except OSError as failure:
+            raise LaunchFailed(f"{path} cannot be tried: {failure}") from failure
     raise LaunchFailed(f"another process listens on {path}")

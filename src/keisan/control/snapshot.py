@@ -30,6 +30,7 @@ class SnapshotFeed:
         self._control = control
         self._current: Snapshot | None = None
         self._engines_version = 0
+        self._full_before_version = 0
         self._looked_at_s = float("-inf")
         self._lock = asyncio.Lock()
         self._acknowledged: dict[UUID, tuple[int, float]] = {}
@@ -79,9 +80,13 @@ class SnapshotFeed:
             return self._current
 
     def _replace(self, compiled: Snapshot) -> None:
-        known = self._current
-        if known is None or known.tables.engines != compiled.tables.engines:
+        engines = compiled.tables.engines
+        known = None if self._current is None else self._current.tables.engines
+        if known != engines:
             self._engines_version = compiled.version
+        # A delta puts engines and drops none: nothing notes which a site had before.
+        if known is None or known.keys() - engines.keys():
+            self._full_before_version = compiled.version
         self._current = compiled
 
     async def _compile(self, view: Transaction, mark: SnapshotMark) -> Snapshot:
@@ -104,7 +109,8 @@ class SnapshotFeed:
         )
 
     async def _build_answer(self, current: Snapshot, incarnation: UUID | None, version: int) -> SnapshotAnswer:
-        if incarnation != current.incarnation or version > current.version:
+        is_base_known = incarnation == current.incarnation and self._full_before_version <= version <= current.version
+        if not is_base_known:
             return SnapshotAnswer(snapshot=current)
         async with self._control.storage.read() as view:
             changes = await view.snapshot.list_changes(version)

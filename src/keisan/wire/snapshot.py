@@ -1,6 +1,7 @@
 """The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot.rs.
 
 A snapshot is (incarnation, version) and five tables keyed by id. A delta names its base and replaces whole rows.
+Rows of a newer platform keep the fields that are unknown here, so the digest holds; a new field therefore stands last.
 """
 
 import hashlib
@@ -8,7 +9,7 @@ from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
 import pydantic_core
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from keisan.domain.engine import RunningUsage
 from keisan.domain.errors import InvalidInput
@@ -19,7 +20,13 @@ SNAPSHOT_SCHEMA_VERSION: Final = 1
 Row = TypeVar("Row")
 
 
-class SnapshotKey(WireView):
+class SnapshotRow(WireView):
+    """A row of a table, or a part of one: passed on whole, with fields that only a newer platform knows."""
+
+    model_config = ConfigDict(extra="allow")
+
+
+class SnapshotKey(SnapshotRow):
     """A key in force: the digest of its secret (64 hex digits), its rights, and the models it may name (None: all)."""
 
     digest: str
@@ -29,7 +36,7 @@ class SnapshotKey(WireView):
     models: tuple[str, ...] | None
 
 
-class SnapshotModel(WireView):
+class SnapshotModel(SnapshotRow):
     """A model that can be called; lengths in tokens; `price_id` is pinned into each call at admission."""
 
     name: str
@@ -43,7 +50,7 @@ class SnapshotModel(WireView):
     created_at_s: int
 
 
-class SnapshotPrice(WireView):
+class SnapshotPrice(SnapshotRow):
     """A price version: decimal strings of nano-units per 1,000,000 tokens by token class."""
 
     model_id: UUID
@@ -52,7 +59,7 @@ class SnapshotPrice(WireView):
     nano_per_million: dict[str, str]
 
 
-class EngineProfile(WireView):
+class EngineProfile(SnapshotRow):
     """What the relay must know of an engine: how it tells running usage (R6) and how long its connections live (R14)."""
 
     running_usage: RunningUsage
@@ -61,14 +68,14 @@ class EngineProfile(WireView):
     is_usage_summed_over_choices: bool
 
 
-class SnapshotUpstream(WireView):
+class SnapshotUpstream(SnapshotRow):
     """How to reach a replica: a unix socket now, a site's door later."""
 
     kind: str
     path: str
 
 
-class SnapshotReplica(WireView):
+class SnapshotReplica(SnapshotRow):
     """A candidate for calls of its model; only verdict "ok" gets new ones."""
 
     model_id: UUID

@@ -1,0 +1,176 @@
+"""The snapshot compiler: what is left out, what each row says, and the golden snapshot that the relay reads."""
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+
+from keisan.control.snapshot_tables import SnapshotRows, compile_tables, name_engine
+from keisan.domain.access import Role
+from keisan.domain.engine import EngineProfile, RunningUsage
+from keisan.domain.ids import ModelId
+from keisan.domain.key import Secret, digest_secret
+from keisan.domain.model import Surface
+from keisan.domain.price import TokenClass
+from keisan.domain.replica import Endpoint, ReplicaState
+from keisan.domain.verdict import Verdict
+from keisan.kit.clock import to_milliseconds
+from keisan.wire.snapshot import Snapshot, check_snapshot, digest_tables
+from tests.control.rows import STATES, State, compile_state
+from tests.domain.samples import (
+    ENGINE,
+    FACTS,
+    KEY_ID,
+    MODEL_ID,
+    NOW,
+    ORGANIZATION_ID,
+    PLATFORM_ID,
+    PRICE_ID,
+    PROJECT_ID,
+    REPLICA_ID,
+    SITE_ID,
+    build_key,
+    build_model,
+    build_price,
+    build_replica,
+    build_site,
+    name_id,
+)
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot.json"
+ROWS = SnapshotRows(
+    keys=[build_key()],
+    models=[build_model()],
+    prices={MODEL_ID: build_price()},
+    sites=[build_site()],
+    replicas=[build_replica()],
+)
+
+
+@given(STATES)
+def test_only_what_can_be_called_is_told(state: State) -> None:
+    tables = compile_tables(state.to_rows())
+    priced = {price.model_id for price in state.prices.values()}
+    assert set(tables.models) == {str(model.id) for model in state.models.values() if model.id in priced}
+    assert set(tables.keys) == {str(key.id) for key in state.keys.values()}
+    assert {model.price_id for model in tables.models.values()} <= {price.id for price in state.prices.values()}
+    assert {str(model.price_id) for model in tables.models.values()} <= set(tables.prices)
+    served = [one for one in state.replicas.values() if one.state is ReplicaState.READY and one.endpoint]
+    assert set(tables.replicas) == {str(replica.id) for replica in served}
+
+
+@given(STATES)
+def test_same_rows_in_another_order_give_the_same_digest(state: State) -> None:
+    rows = state.to_rows()
+    turned = SnapshotRows(
+        keys=list(reversed(list(rows.keys))),
+        models=list(reversed(list(rows.models))),
+        prices=dict(reversed(list(rows.prices.items()))),
+        sites=list(reversed(list(rows.sites))),
+        replicas=list(reversed(list(rows.replicas))),
+    )
+    assert digest_tables(compile_tables(turned)) == digest_tables(compile_tables(rows))
+
+
+@given(STATES)
+def test_snapshot_comes_back_from_json_with_its_digest(state: State) -> None:
+    snapshot = compile_state(state, 3)
+    again = Snapshot.model_validate_json(snapshot.model_dump_json())
+    check_snapshot(again)
+    assert again == snapshot
+
+
+def test_key_row_has_the_rights_of_its_role_and_no_secret() -> None:
+    row = compile_tables(ROWS).keys[str(KEY_ID)]
+    assert row.rights == ("call", "read")
+    assert (row.organization_id, row.project_id, row.models) == (ORGANIZATION_ID, PROJECT_ID, None)
+    auditor = compile_tables(replace(ROWS, keys=[build_key(role=Role.AUDITOR)])).keys[str(KEY_ID)]
+    assert "call" not in auditor.rights
+
+
+def test_model_row_pins_its_price() -> None:
+    tables = compile_tables(ROWS)
+    row = tables.models[str(MODEL_ID)]
+    assert (row.name, row.price_id, row.created_at_s) == (FACTS.name, PRICE_ID, to_milliseconds(NOW) // 1000)
+    assert tables.prices[str(PRICE_ID)].nano_per_million == {
+        "input": "500000000",
+        "input_cached": "50000000",
+        "output": "1500000000",
+    }
+
+
+def test_replica_row_names_the_engine_of_its_own_site() -> None:
+    tables = compile_tables(ROWS)
+    row = tables.replicas[str(REPLICA_ID)]
+    assert row.engine == name_engine(SITE_ID, "llama_cpp")
+    assert row.engine in tables.engines
+    assert (row.region, row.verdict, row.upstream.path) == ("JP-13", Verdict.OK, "/run/keisan/e.sock")
+
+
+@pytest.mark.parametrize("state", set(ReplicaState) - {ReplicaState.READY})
+def test_replica_that_is_not_ready_is_left_out(state: ReplicaState) -> None:
+    assert compile_tables(replace(ROWS, replicas=[build_replica(state=state)])).replicas == {}
+
+
+def test_failed_replica_stays_with_its_verdict() -> None:
+    tables = compile_tables(replace(ROWS, replicas=[build_replica(verdict=Verdict.FAILED)]))
+    assert tables.replicas[str(REPLICA_ID)].verdict is Verdict.FAILED
+
+
+def build_golden() -> Snapshot:
+    """Return two models at two sites, keys of three kinds, and replicas of all verdicts."""
+    small = replace(FACTS, name="tiny-8b", owner="Example", surfaces=(Surface.CHAT,), context_tokens=8192)
+    vllm = EngineProfile(RunningUsage.CONTINUOUS_USAGE, 60, 1000, is_usage_summed_over_choices=True)
+    keys = [
+        build_key(digest=digest_secret(Secret("sk-keisan-golden-developer"))),
+        build_key(
+            id=name_id(3, 2),
+            digest=digest_secret(Secret("sk-keisan-golden-narrow")),
+            models=("smollm2-135m-instruct",),
+        ),
+        build_key(id=name_id(3, 3), digest=digest_secret(Secret("sk-keisan-golden-auditor")), role=Role.AUDITOR),
+    ]
+    free = {TokenClass.INPUT: 0, TokenClass.OUTPUT: 0, TokenClass.REASONING: 10**18}
+    other = {"id": name_id(12, 2), "site_id": name_id(6, 2), "model_id": name_id(9, 2), "engine": "vllm"}
+    rows = SnapshotRows(
+        keys=keys,
+        models=[build_model(), build_model(id=name_id(9, 2), facts=small)],
+        prices={
+            MODEL_ID: build_price(version=2),
+            ModelId(name_id(9, 2)): build_price(
+                id=name_id(10, 2), model_id=name_id(9, 2), currency="JPY", nano_per_million=free
+            ),
+        },
+        sites=[
+            build_site(),
+            build_site(id=name_id(6, 2), region="CN-SX", engines={"llama_cpp": ENGINE, "vllm": vllm}),
+        ],
+        replicas=[
+            build_replica(),
+            build_replica(**other, endpoint=Endpoint("unix", "/run/keisan/v.sock"), verdict=Verdict.UNKNOWN),
+            build_replica(id=name_id(12, 3), verdict=Verdict.FAILED, message="serves other weights"),
+        ],
+    )
+    tables = compile_tables(rows)
+    return Snapshot(
+        platform_id=PLATFORM_ID,
+        incarnation=name_id(99),
+        version=17,
+        compiled_at_ms=to_milliseconds(NOW),
+        digest=digest_tables(tables),
+        tables=tables,
+    )
+
+
+def test_golden_snapshot_is_what_the_compiler_writes() -> None:
+    text = json.dumps(json.loads(build_golden().model_dump_json()), indent=2) + "\n"
+    if os.environ.get("UPDATE_GOLDEN") == "1":
+        GOLDEN.write_text(text, encoding="utf-8")
+    assert GOLDEN.read_text(encoding="utf-8") == text, "UPDATE_GOLDEN=1 writes it anew; the relay reads it too"
+
+
+def test_golden_snapshot_is_whole() -> None:
+    check_snapshot(Snapshot.model_validate_json(GOLDEN.read_text(encoding="utf-8")))

@@ -15,6 +15,8 @@ LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
 # A how-to names an example, and its own paths then hold for it: "`<noun>` = `project`".
 EXAMPLE = re.compile(r"`<(\w+)>` = `([\w.-]+)`")
+TYPED = re.compile(r"^(?:\$ |    )((?:make|keisan) .*)$", re.MULTILINE)
+MAKE = re.compile(r"^make ([a-z-]+)")
 TARGET = re.compile(r"^([a-z][a-z-]*):", re.MULTILINE)
 
 
@@ -62,15 +64,16 @@ class Page:
         return paths
 
     def find_commands(self) -> list[str]:
-        """Return the keisan commands that the page names: in the prose, and behind a prompt in its blocks."""
-        typed = re.findall(r"^\$ (keisan .*)$", self.text, re.MULTILINE)
-        return [*(span for span in self.spans if span.startswith("keisan ")), *typed]
+        """Return the keisan commands that the page names: in the prose, and typed in its blocks."""
+        return [span for span in [*self.spans, *self._find_typed()] if span.startswith("keisan ")]
 
     def find_targets(self) -> list[str]:
         """Return the make targets that the page names."""
-        typed = re.findall(r"^\$ (make .*)$", self.text, re.MULTILINE)
-        named = [span for span in [*self.spans, *typed] if span.startswith("make ")]
-        return [word for span in named for word in span.split()[1:] if re.fullmatch(r"[a-z-]+", word)]
+        return [target for span in [*self.spans, *self._find_typed()] for target in MAKE.findall(span)]
+
+    def _find_typed(self) -> list[str]:
+        """Return the lines of blocks that are typed: behind a prompt, or in an indented block."""
+        return TYPED.findall(self.text)
 
 
 def _name_anchor(heading: str) -> str:

@@ -11,8 +11,8 @@ from tests.tidy.words import ABBREVIATIONS
 
 # Rust's own words: a trait method, the ends of a channel, a keyword.
 RUST_WORDS = frozenset({"fmt", "tx", "rx", "impl", "fn", "mut", "const", "err", "iter", "vec", "ret"})
-# Names that other people gave: pytest's fixtures, the kernel's file system of processes, SQLAlchemy's column types.
-FOREIGN_NAMES = frozenset({"tmp_path", "tmp_path_factory", "PROC", "impl", "load_dialect_impl"})
+# Names that other people gave: pytest's fixtures, the kernel's file system of processes, llama.cpp's fields, SQLAlchemy's types.
+FOREIGN_NAMES = frozenset({"tmp_path", "tmp_path_factory", "PROC", "n_ctx", "impl", "load_dialect_impl"})
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 

@@ -131,12 +131,13 @@ class GatewaySettings(ListenerSection):
 
 
 class SiteSettings(Section):
-    """The agent of a site."""
+    """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`."""
 
     platform_url: Url = "http://127.0.0.1:8080"
     ca_path: ExistingFile | None = None
     name: Name = "site"
     join_token_path: Path | None = None
+    stop_replicas_on_exit: bool = False
 
 
 class FirstStartSettings(Section):

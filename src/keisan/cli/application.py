@@ -1,0 +1,11 @@
+"""The commands of people, mounted by daemon into the console script."""
+
+import typer
+
+from keisan.cli import chat, deployment, event, key, model, status, usage
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Add every command."""
+    for room in (status, chat, key, model, deployment, usage, event):
+        room.add_commands(application)

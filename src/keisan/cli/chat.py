@@ -1,0 +1,84 @@
+"""`keisan chat`: one question, or a conversation; the answer appears as it is made."""
+
+from typing import Annotated
+
+import typer
+
+from keisan.cli.command import add_command
+from keisan.cli.session import Session
+from keisan.domain.errors import InvalidInput, KeisanError, NotFound
+from keisan.sdk import ChatMessage, ChatOptions
+
+QuestionArgument = Annotated[str | None, typer.Argument(help="The question; without one, a conversation.")]
+ModelOption = Annotated[str | None, typer.Option(help="Name of the model; needed if there are several.")]
+SystemOption = Annotated[str | None, typer.Option(help="What the model is told beforehand.")]
+TemperatureOption = Annotated[float | None, typer.Option(help="0 answers the same each time.", min=0.0, max=2.0)]
+TokensOption = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer.", min=1)]
+
+
+async def chat(
+    session: Session,
+    question: QuestionArgument = None,
+    model: ModelOption = None,
+    system: SystemOption = None,
+    temperature: TemperatureOption = None,
+    output_tokens_max: TokensOption = None,
+) -> None:
+    """Ask a model; without a question, talk with it until Ctrl-D."""
+    name = await _choose_model(session, model)
+    options = ChatOptions(output_tokens_max=output_tokens_max, temperature=temperature)
+    messages = [ChatMessage("system", system)] if system else []
+    if question is not None:
+        await _answer(session, name, [*messages, ChatMessage("user", question)], options)
+        return
+    if session.output.is_json:
+        raise InvalidInput("with --json a question is needed", "question")
+    session.output.tell(f"talking with {name}; Ctrl-D ends it")
+    while (said := _read_line()) is not None:
+        messages.append(ChatMessage("user", said))
+        try:
+            messages.append(ChatMessage("assistant", await _answer(session, name, messages, options)))
+        except KeisanError as fault:
+            # A conversation outlives one refused message.
+            messages.pop()
+            session.output.tell(f"keisan: {fault.outside}")
+
+
+async def _choose_model(session: Session, wanted: str | None) -> str:
+    if wanted is not None:
+        return wanted
+    names = await session.keisan.gateways.list_models()
+    if not names:
+        raise NotFound("no model can be called with this key now; see `keisan status`")
+    if len(names) > 1:
+        raise InvalidInput(f"choose a model; there are: {', '.join(names)}", "--model")
+    return names[0]
+
+
+async def _answer(session: Session, model: str, messages: list[ChatMessage], options: ChatOptions) -> str:
+    parts = []
+    async for part in session.keisan.gateways.chat(model, messages, options):
+        parts.append(part)
+        if not session.output.is_json:
+            session.output.show_text(part, end="")
+    text = "".join(parts)
+    if session.output.is_json:
+        session.output.show_json({"model": model, "content": text})
+    else:
+        session.output.show_text("")
+    return text
+
+
+def _read_line() -> str | None:
+    while True:
+        try:
+            said = input("> ").strip()
+        except EOFError:
+            return None
+        if said:
+            return said
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Add chat."""
+    add_command(application, "chat", chat)

@@ -1,0 +1,89 @@
+"""What every command has: the options that name the platform, --json, and faults told as one line and an exit code."""
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from keisan.cli.exit_code import ExitCode, choose_exit_code
+from keisan.cli.output import Output
+from keisan.cli.session import ConnectionOptions, Session
+from keisan.domain.errors import InvalidInput, KeisanError
+
+PANEL = "Connection and output"
+Work = Callable[..., Awaitable[None]]
+SHARED: Mapping[str, object] = {
+    "is_json": Annotated[bool, typer.Option("--json", help="Print JSON.", rich_help_panel=PANEL)],
+    "platform_url": Annotated[
+        str | None, typer.Option("--url", help="Platform (or KEISAN_PLATFORM_URL).", rich_help_panel=PANEL)
+    ],
+    "gateway_url": Annotated[
+        str | None, typer.Option("--gateway-url", help="Gateway (or KEISAN_GATEWAY_URL).", rich_help_panel=PANEL)
+    ],
+    "api_key": Annotated[str | None, typer.Option("--key", help="Key (or KEISAN_API_KEY).", rich_help_panel=PANEL)],
+    "ca_path": Annotated[
+        Path | None, typer.Option("--ca", help="Certificate to trust (or KEISAN_CA_PATH).", rich_help_panel=PANEL)
+    ],
+    "data": Annotated[
+        Path | None, typer.Option("--data", help="Data directory of `keisan up`.", rich_help_panel=PANEL)
+    ],
+}
+
+
+def add_command(application: typer.Typer, name: str, work: Work, **settings: Any) -> None:
+    """Make `work(session, ...)` a command: its parameters after the session are its own options."""
+    hints = get_type_hints(work, include_extras=True)
+    own = [
+        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in list(inspect.signature(work).parameters.values())[1:]
+    ]
+    shared = [
+        inspect.Parameter(
+            option,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=False if option == "is_json" else None,
+            annotation=annotation,
+        )
+        for option, annotation in SHARED.items()
+    ]
+    context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
+
+    def run(context: typer.Context, **arguments: Any) -> None:
+        raise typer.Exit(_run_work(work, context, arguments))
+
+    run.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]  # how typer learns it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *own, *shared]}
+    application.command(name, help=work.__doc__, **settings)(run)
+
+
+def _run_work(work: Work, context: typer.Context, arguments: dict[str, Any]) -> ExitCode:
+    output = Output(is_json=bool(arguments.pop("is_json")))
+    options = ConnectionOptions(**{name: arguments.pop(name) for name in SHARED if name != "is_json"})
+    try:
+        target = context.obj(options)
+
+        async def run_in_session() -> None:
+            async with target.open() as keisan:
+                await work(Session(keisan, output, target), **arguments)
+
+        asyncio.run(run_in_session())
+    except KeisanError as fault:
+        return tell_fault(output, fault)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    return ExitCode.OK
+
+
+def tell_fault(output: Output, fault: KeisanError) -> ExitCode:
+    """Print a fault in words, as JSON where JSON was asked for, and return the code to end with."""
+    code = choose_exit_code(fault)
+    if output.is_json:
+        told = {"code": fault.code, "message": fault.outside, "retryable": fault.is_retryable}
+        output.show_json({"error": told})
+    else:
+        field = f" ({fault.field})" if isinstance(fault, InvalidInput) and fault.field else ""
+        output.tell(f"keisan: {fault.outside}{field}")
+    return code

@@ -1,0 +1,60 @@
+"""How a command answers: text and tables for eyes, or JSON on standard output with everything else on standard error."""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from keisan.wire.base import WireView
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """`show_*` prints the answer, once per command; `tell` prints what is going on meanwhile."""
+
+    is_json: bool
+    console: Console = field(default_factory=lambda: Console(soft_wrap=True))
+    aside: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
+
+    def show_json(self, content: object) -> None:
+        """Print one JSON value on one line."""
+        text = json.dumps(content, ensure_ascii=False)
+        self.console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    def show_views(self, views: Sequence[WireView], columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a list: its views as a JSON array, or its rows as a table."""
+        if self.is_json:
+            self.show_json([view.model_dump(mode="json") for view in views])
+        else:
+            self.show_table(columns, rows)
+
+    def show_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+        """Print a table for eyes; an empty one says so."""
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        for column in columns:
+            table.add_column(column, overflow="fold")
+        for row in rows:
+            table.add_row(*(escape(str(cell)) for cell in row))
+        if table.row_count:
+            self.console.print(table, soft_wrap=False)
+        else:
+            self.tell("nothing here")
+
+    def show_view(self, view: WireView, text: str) -> None:
+        """Print one thing: its view as a JSON object, or a text."""
+        if self.is_json:
+            self.show_json(view.model_dump(mode="json"))
+        else:
+            self.show_text(text)
+
+    def show_text(self, text: str, end: str = "\n") -> None:
+        """Print a text for eyes, as it is."""
+        self.console.print(text, markup=False, highlight=False, end=end, soft_wrap=True)
+
+    def tell(self, text: str) -> None:
+        """Print what is going on, for people, beside the answer."""
+        self.aside.print(text, markup=False, highlight=False, soft_wrap=True)

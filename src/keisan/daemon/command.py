@@ -1,0 +1,154 @@
+"""The commands that run processes, and their options; each builds its process only when it is called."""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keisan.cli.exit_code import ExitCode
+from keisan.daemon.folder import lock_folder, prepare_folder
+from keisan.daemon.serving import run_process, tell_fault
+from keisan.daemon.settings import Settings, load_settings
+from keisan.domain.errors import KeisanError, SettingsInvalid
+
+DataOption = Annotated[
+    Path | None, typer.Option("--data", help="Data directory.", show_default="~/.local/share/keisan")
+]
+ConfigOption = Annotated[Path | None, typer.Option("--config", help="Settings file (TOML).")]
+LogOption = Annotated[Path | None, typer.Option("--log", help="Log file, bounded; standard error without it.")]
+ListenOption = Annotated[str | None, typer.Option("--listen", help="HOST:PORT; port 0 takes a free one.")]
+PlatformUrlOption = Annotated[str | None, typer.Option("--platform-url", help="Where the platform answers.")]
+TokenOption = Annotated[Path | None, typer.Option("--join-token", help="File with the one-time join token.")]
+CaOption = Annotated[Path | None, typer.Option("--ca", help="Certificate to trust when calling the platform.")]
+CertificateOption = Annotated[Path | None, typer.Option("--certificate", help="Certificate chain (PEM).")]
+CertificateKeyOption = Annotated[Path | None, typer.Option("--certificate-key", help="Key of the certificate (PEM).")]
+InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this host without a certificate.")]
+Table = dict[str, object]
+PANEL = "Processes"
+
+
+def find_data_directory() -> Path:
+    """Return the data directory that is used when none is named (XDG base directories)."""
+    home = os.environ.get("XDG_DATA_HOME")
+    return Path(home) / "keisan" if home else Path.home() / ".local" / "share" / "keisan"
+
+
+def read_settings(data: Path | None, config: Path | None, tables: dict[str, Table]) -> Settings:
+    """Return the settings of a process; prints all faults and exits with 2 when there are any."""
+    options: Table = {name: {key: value for key, value in table.items() if value} for name, table in tables.items()}
+    if data is not None:
+        options["data_directory"] = data
+    environment = {"KEISAN_DATA_DIRECTORY": str(find_data_directory()), **os.environ}
+    try:
+        return load_settings(options, environment, config)
+    except SettingsInvalid as fault:
+        raise typer.Exit(tell_fault(fault)) from fault
+
+
+def add_process_commands(application: typer.Typer) -> None:
+    """Add platform, gateway and site."""
+
+    @application.command("platform", rich_help_panel=PANEL)
+    def run_platform(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        log: LogOption = None,
+        listen: ListenOption = None,
+        certificate: CertificateOption = None,
+        certificate_key: CertificateKeyOption = None,
+        insecure: InsecureOption = False,
+    ) -> None:
+        """Run the control plane: API and reconcilers."""
+        listener = _list_listener(listen, certificate, certificate_key, insecure)
+        settings = read_settings(data, config, {"platform": listener})
+        # Each process imports its own rooms and no others: the API's take as long as all else together.
+        from keisan.daemon.platform import serve_platform
+
+        raise typer.Exit(run_process("platform", lambda stop: serve_platform(settings, stop), settings.log_level, log))
+
+    @application.command("gateway", rich_help_panel=PANEL)
+    def run_gateway(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        log: LogOption = None,
+        listen: ListenOption = None,
+        platform_url: PlatformUrlOption = None,
+        join_token: TokenOption = None,
+        ca: CaOption = None,
+        certificate: CertificateOption = None,
+        certificate_key: CertificateKeyOption = None,
+        insecure: InsecureOption = False,
+    ) -> None:
+        """Run a gateway: /v1 for clients."""
+        table = _list_listener(listen, certificate, certificate_key, insecure) | _list_link(
+            platform_url, join_token, ca
+        )
+        settings = read_settings(data, config, {"gateway": table})
+        # As above.
+        from keisan.daemon.gateway import serve_gateway
+
+        raise typer.Exit(run_process("gateway", lambda stop: serve_gateway(settings, stop), settings.log_level, log))
+
+    @application.command("site", rich_help_panel=PANEL)
+    def run_site(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        log: LogOption = None,
+        platform_url: PlatformUrlOption = None,
+        join_token: TokenOption = None,
+        ca: CaOption = None,
+        stop_replicas: Annotated[bool, typer.Option("--stop-replicas", help="End engines with the agent.")] = False,
+    ) -> None:
+        """Run a site's agent: devices and engines."""
+        table = _list_link(platform_url, join_token, ca) | {"stop_replicas_on_exit": stop_replicas}
+        settings = read_settings(data, config, {"site": table})
+        # As above.
+        from keisan.daemon.site import serve_site
+
+        raise typer.Exit(run_process("site", lambda stop: serve_site(settings, stop), settings.log_level, log))
+
+
+def add_up_command(application: typer.Typer) -> None:
+    """Add up."""
+
+    @application.command("up", rich_help_panel=PANEL)
+    def up(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        gateway: Annotated[str | None, typer.Option(help="HOST:PORT of the gateway; port 0 takes a free one.")] = None,
+        platform: Annotated[str | None, typer.Option(help="HOST:PORT of the platform; port 0: a free one.")] = None,
+        certificate: CertificateOption = None,
+        certificate_key: CertificateKeyOption = None,
+        insecure: InsecureOption = False,
+        is_json: Annotated[bool, typer.Option("--json", help="Print one JSON object when ready.")] = False,
+    ) -> None:
+        """Start a whole platform on this machine and keep it running until Ctrl-C."""
+        shared = _list_listener(None, certificate, certificate_key, insecure)
+        tables = {"gateway": {"listen": gateway, **shared}, "platform": {"listen": platform, **shared}}
+        settings = read_settings(data, config, tables)
+        options: list[str] = ["--config", str(config.absolute())] if config else []
+        raise typer.Exit(_run_up(settings, tuple(options), is_json))
+
+
+def _run_up(settings: Settings, options: tuple[str, ...], is_json: bool) -> ExitCode:
+    # Only for this command: the client library and the terminal's colours.
+    from keisan.daemon.up import start_up
+
+    try:
+        folder = prepare_folder(settings.data_directory)
+        with lock_folder(folder):
+            return asyncio.run(start_up(settings, folder, options, is_json))
+    except KeisanError as fault:
+        return tell_fault(fault)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+
+
+def _list_listener(listen: str | None, certificate: Path | None, certificate_key: Path | None, insecure: bool) -> Table:
+    return {"listen": listen, "certificate": certificate, "certificate_key": certificate_key, "insecure": insecure}
+
+
+def _list_link(platform_url: str | None, join_token: Path | None, ca: Path | None) -> Table:
+    return {"platform_url": platform_url, "join_token_path": join_token, "ca_path": ca}

@@ -1,0 +1,64 @@
+"""Builds the gateway process from settings. It imports neither the API's framework nor a database."""
+
+import asyncio
+import resource
+from pathlib import Path
+
+from keisan.daemon.serving import announce_ready
+from keisan.daemon.settings import Address, GatewaySettings, Settings
+from keisan.domain.errors import SettingsInvalid
+from keisan.domain.key import Secret
+from keisan.gateway.native import open_relay
+from keisan.gateway.options import GatewayOptions, Listener
+from keisan.gateway.process import GatewayPorts, run_gateway
+from keisan.kit.clock import SystemClock
+
+
+async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the gateway until `stop` is set; raises SettingsInvalid if the relay refuses an option or the address."""
+    own = settings.gateway
+    raise_open_files()
+
+    def announce(host: str, port: int) -> None:
+        scheme = "https" if own.certificate else "http"
+        announce_ready(url=f"{scheme}://{Address(host, port)}")
+
+    options = build_options(own, settings.data_directory / "gateway")
+    try:
+        await run_gateway(options, GatewayPorts(open_relay, SystemClock(), announce), stop)
+    except ValueError as fault:
+        raise SettingsInvalid(f"gateway: {fault}", "gateway") from fault
+    except OSError as fault:
+        raise SettingsInvalid(f"gateway: {fault}", "gateway.listen") from fault
+
+
+def raise_open_files() -> None:
+    """Allow as many open files as this user may: a call holds two sockets, and the usual soft limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
+    """Return what the gateway room is told."""
+    listener = Listener(own.listen.host, own.listen.port, own.certificate, own.certificate_key)
+    return GatewayOptions(
+        platform_url=own.platform_url,
+        ca_path=str(own.ca_path) if own.ca_path else None,
+        folder=folder,
+        name=own.name,
+        join_token=read_join_token(own.join_token_path),
+        listener=listener,
+        worker_threads=own.worker_threads,
+        relay_limits=own.limits.model_dump(exclude_none=True),
+        drain_s=own.drain_s,
+    )
+
+
+def read_join_token(path: Path | None) -> Secret | None:
+    """Return the one-time token in a file, None if there is none; one that has joined needs none."""
+    if path is None:
+        return None
+    try:
+        return Secret(path.read_text().strip())
+    except FileNotFoundError:
+        return None

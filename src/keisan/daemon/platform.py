@@ -1,0 +1,161 @@
+"""Builds the control plane from settings: storage, first start, lease loop, and the API on one address."""
+
+import asyncio
+import importlib.metadata
+import socket
+import ssl
+from dataclasses import dataclass
+from pathlib import Path
+
+import uvicorn
+
+from keisan.api.app import create_app
+from keisan.api.context import ApiContext
+from keisan.control.bootstrap import prepare_platform
+from keisan.control.context import Control
+from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.site import SiteReconciler
+from keisan.control.snapshot import SnapshotFeed
+from keisan.daemon.first_start import build_plan, ensure_operator
+from keisan.daemon.folder import prepare_folder
+from keisan.daemon.listener import bind_listener
+from keisan.daemon.platform_identity import ensure_public_key
+from keisan.daemon.serving import announce_ready
+from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.domain.lease import WorkNoun
+from keisan.kit.clock import Clock, SystemClock
+from keisan.kit.observe import write_log, write_warning
+from keisan.storage.base import Storage
+from keisan.storage.sqlite import open_sqlite
+
+GRACEFUL_S = 2
+# Longer than the clients' own, so that no idle connection is closed just as a request is sent on it.
+KEEP_ALIVE_S = 60
+CONNECTIONS_WAITING_MAX = 1024
+CERTIFICATE_LOOK_S = 5.0
+# An agent reports every second; this many misses make its site unknown.
+SITE_SILENCE_S = 15.0
+
+
+async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
+    """Run the control plane until `stop` is set.
+
+    Raises SettingsInvalid if the address cannot be used, StorageUnavailable if the database cannot, StateConflict if it
+    belongs to another platform.
+    """
+    clock = SystemClock()
+    folder = prepare_folder(settings.data_directory)
+    own = settings.platform
+    listener = bind_listener(own.listen)
+    plan = build_plan(
+        ensure_operator(folder), ensure_public_key(folder.platform / "identity.pem"), own, settings.first_start
+    )
+    storage = open_storage(own, folder.platform, clock)
+    try:
+        await storage.migrate()
+        outcome = await prepare_platform(storage, clock, plan)
+        write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
+        control = Control(storage, clock, outcome.platform.id)
+        await _serve(own, control, listener, stop)
+    finally:
+        await storage.close()
+        listener.close()
+
+
+def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
+    """Return the storage that the settings name: SQLite in `folder` unless there is a URL."""
+    if own.database_url is None:
+        return open_sqlite(folder / "keisan.db", clock)
+    if own.database_url.startswith("sqlite"):
+        return open_sqlite(Path(own.database_url.partition("///")[2]), clock)
+    # Its driver is only loaded where it is used: a laptop's start is quicker without.
+    from keisan.storage.postgresql import open_postgresql
+
+    return open_postgresql(own.database_url, clock)
+
+
+async def _serve(own: PlatformSettings, control: Control, listener: socket.socket, stop: asyncio.Event) -> None:
+    app = create_app(ApiContext(control, SnapshotFeed(control), importlib.metadata.version("keisan")))
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        backlog=CONNECTIONS_WAITING_MAX,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_S,
+        ssl_certfile=own.certificate,
+        ssl_keyfile=own.certificate_key,
+    )
+    config.load()
+    reconcilers: Reconcilers = {
+        WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
+    }
+    server = Server(config)
+    async with asyncio.TaskGroup() as group:
+        group.create_task(LeaseLoop(control, reconcilers).run(stop), name="lease loop")
+        serving = group.create_task(server.answer(listener, stop), name="api")
+        if config.ssl is not None and own.certificate and own.certificate_key:
+            files = CertificateFiles(own.certificate, own.certificate_key)
+            following = group.create_task(follow_certificate(config.ssl, files, control.clock), name="certificate")
+            serving.add_done_callback(lambda _: following.cancel())
+
+
+class Server(uvicorn.Server):
+    """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
+
+    async def answer(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Answer until `stop` is set, and say so once it does."""
+        async with asyncio.TaskGroup() as group:
+            stopping = group.create_task(self._stop_with(stop))
+            await self._serve([listener])
+            stopping.cancel()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the listener and announce where it answers."""
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        scheme = "https" if self.config.is_ssl else "http"
+        announce_ready(url=f"{scheme}://{Address(host, port)}")
+
+    async def _stop_with(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.should_exit = True
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateFiles:
+    """A certificate chain and its key."""
+
+    certificate: Path
+    key: Path
+
+
+async def follow_certificate(context: ssl.SSLContext, files: CertificateFiles, clock: Clock) -> None:
+    """Load the files again whenever they change; open connections keep the old certificate (R11)."""
+    seen = _read_times(files)
+    while True:
+        await clock.sleep(CERTIFICATE_LOOK_S)
+        found = _read_times(files)
+        if found == seen:
+            continue
+        try:
+            context.load_cert_chain(files.certificate, files.key)
+            seen = found
+            write_log("certificate.loaded", path=str(files.certificate))
+        except (OSError, ssl.SSLError) as fault:
+            # The two files are replaced one after the other; the next look finds both.
+            write_warning("certificate.not_loaded", path=str(files.certificate), fault=str(fault))
+
+
+def _read_times(files: CertificateFiles) -> tuple[int, int] | None:
+    try:
+        return files.certificate.stat().st_mtime_ns, files.key.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,9 @@
+"""The one import of the relay itself."""
+
+from keisan._native import Relay as NativeRelay
+from keisan.gateway.relay import Relay
+
+
+def open_relay(options: str) -> Relay:
+    """Return a relay that holds its spool and listens to nobody yet; raises ValueError naming every fault of `options`."""
+    return NativeRelay(options)

@@ -1,0 +1,217 @@
+"""PostgreSQL (13 or later): a bounded pool, limits on how long anything waits, and days as partitions (R12)."""
+
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import date, timedelta
+from functools import cache
+from uuid import UUID
+
+import asyncpg
+from sqlalchemy import ARRAY, Insert, Table, bindparam, column, func, make_url, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
+
+from keisan.domain.errors import (
+    AlreadyExists,
+    InvalidInput,
+    InvariantBroken,
+    KeisanError,
+    SettingsInvalid,
+    StateConflict,
+    StorageUnavailable,
+)
+from keisan.kit.clock import Clock
+from keisan.storage.connection import open_connection, translate_errors
+from keisan.storage.database import Database
+from keisan.storage.dialect import Changes
+from keisan.storage.schema import Values
+
+CONNECTIONS_MAX = 20
+CONNECT_TIMEOUT_S = 10
+POOL_TIMEOUT_S = 10
+STATEMENT_TIMEOUT_S = 30
+LOCK_TIMEOUT_S = 10
+IDLE_IN_TRANSACTION_TIMEOUT_S = 60
+MIGRATION_TIMEOUT_S = 600
+# The server gives up on a statement before its client does, so that the client learns why.
+CLIENT_MARGIN_S = 5
+# Pairs of numbers that name what is locked beside rows; single numbers are gateways.
+MIGRATION_LOCK = (0x6B656973, 1)
+PARTITION_LOCK = (0x6B656973, 2)
+
+# SQLSTATE classes and codes of appendix A of PostgreSQL's documentation, by what they mean to callers.
+UNAVAILABLE_CLASSES = ("08", "28", "40", "53", "55", "57", "58", "3D", "3F", "0A", "XX")
+# Undefined table or column: the schema is not the one expected. 25P03: the server ended an idle transaction.
+UNAVAILABLE_CODES = ("42P01", "42703", "25P03")
+UNIQUE_VIOLATION = "23505"
+FOREIGN_KEY_VIOLATION = "23503"
+# Days outside these have one partition before and one after, made by the first migration.
+FIRST_DAY = date(2020, 1, 1)
+END_DAY = date(2100, 1, 1)
+
+
+def open_postgresql(url: str, clock: Clock) -> Database:
+    """Return storage in the database that a URL names; nothing is connected yet.
+
+    Raises SettingsInvalid for a text that is no URL of PostgreSQL.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise SettingsInvalid("expected a URL such as postgresql://user@host/database", "database_url") from error
+    if parsed.get_backend_name() != "postgresql":
+        raise SettingsInvalid(f"expected a URL of postgresql, got {parsed.get_backend_name()}", "database_url")
+    full = parsed.set(drivername="postgresql+asyncpg").render_as_string(hide_password=False)
+    return Database(PostgresqlDialect(full), clock)
+
+
+class PostgresqlDialect:
+    """Connections to one database and PostgreSQL's own statements."""
+
+    errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeError)
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._writer = create_async_engine(
+            url,
+            hide_parameters=True,
+            pool_size=CONNECTIONS_MAX // 2,
+            max_overflow=CONNECTIONS_MAX // 2,
+            pool_timeout=POOL_TIMEOUT_S,
+            connect_args=_build_arguments(STATEMENT_TIMEOUT_S),
+        )
+        self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+
+    @asynccontextmanager
+    async def open_reader(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection for one repeatable, read-only view."""
+        async with open_connection(self, self._reader) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def open_writer(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection that reads what is committed and locks what it changes."""
+        async with open_connection(self, self._writer) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def open_migrator(self) -> AsyncIterator[AsyncConnection]:
+        """Open a connection of its own, with time enough, that waits until no other one migrates."""
+        engine = create_async_engine(
+            self._url, hide_parameters=True, poolclass=NullPool, connect_args=_build_arguments(MIGRATION_TIMEOUT_S)
+        )
+        try:
+            async with open_connection(self, engine) as connection:
+                with translate_errors(self):
+                    await _lock_pair(connection, MIGRATION_LOCK)
+                yield connection
+        finally:
+            await engine.dispose()
+
+    def insert_or_ignore(self, table: Table) -> Insert:
+        """Return an insert that leaves a row alone which has one of its unique keys."""
+        return insert(table).on_conflict_do_nothing()
+
+    def upsert(self, table: Table, change: Changes) -> Insert:
+        """Return an insert that changes the row with the same primary key."""
+        statement = insert(table)
+        return statement.on_conflict_do_update(
+            index_elements=list(table.primary_key.columns), set_=change(statement.excluded)
+        )
+
+    def translate_error(self, error: Exception) -> KeisanError | None:
+        """Return what PostgreSQL's or the driver's error means to callers."""
+        cause = error.orig.__cause__ or error.orig if isinstance(error, DBAPIError) and error.orig else error
+        if isinstance(cause, asyncpg.DataError | UnicodeError):
+            return InvalidInput("a value is beyond what can be stored", inside=str(cause))
+        code = getattr(cause, "sqlstate", None)
+        if code is not None:
+            return _translate_code(str(code), str(cause))
+        if isinstance(cause, asyncpg.InterfaceError | PoolTimeout | OSError | TimeoutError):
+            return StorageUnavailable("the database cannot be reached or is busy", str(cause))
+        return None
+
+    async def prepare_days(self, connection: AsyncConnection, days: frozenset[date]) -> None:
+        """Make the partitions that are missing; one transaction at a time makes them."""
+        wanted = {name_partition(day): day for day in days if FIRST_DAY <= day < END_DAY}
+        if not await _list_missing(connection, wanted):
+            return
+        await _lock_pair(connection, PARTITION_LOCK)
+        for name in sorted(await _list_missing(connection, wanted)):
+            # Attached and not created in place: that would wait for every reader and hold up every writer.
+            await connection.execute(text(f"CREATE TABLE {name} (LIKE usage_record INCLUDING ALL)"))
+            first, after = wanted[name], wanted[name] + timedelta(days=1)
+            bounds = f"FOR VALUES FROM ('{first}') TO ('{after}')"
+            await connection.execute(text(f"ALTER TABLE usage_record ATTACH PARTITION {name} {bounds}"))
+
+    async def lock_gateways(self, connection: AsyncConnection, gateway_ids: Sequence[UUID]) -> None:
+        """Take the advisory lock of each gateway until the transaction ends, in the order given."""
+        for gateway_id in gateway_ids:
+            # The low 62 bits of a UUIDv7 are random.
+            await connection.execute(select(func.pg_advisory_xact_lock(gateway_id.int & (2**62 - 1))))
+
+    async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
+        """Insert the rows whose primary key is new and return their ids; one array per column, so one statement."""
+        arrays = {name: [row[name] for row in rows] for name in table.columns.keys()}  # noqa: SIM118  # not a dict
+        inserted = await connection.execute(_build_insert(table), arrays)
+        return frozenset(inserted.scalars())
+
+    async def check_migrated(self, connection: AsyncConnection) -> None:
+        """Do nothing: PostgreSQL has held its constraints throughout."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._writer.dispose()
+
+
+def name_partition(day: date) -> str:
+    """Return the name of a day's partition."""
+    return f"usage_record_{day:%Y%m%d}"
+
+
+async def _list_missing(connection: AsyncConnection, names: Iterable[str]) -> list[str]:
+    return [name for name in names if await connection.scalar(select(func.to_regclass(name).is_(None)))]
+
+
+async def _lock_pair(connection: AsyncConnection, pair: tuple[int, int]) -> None:
+    statement = text("SELECT pg_advisory_xact_lock(CAST(:space AS integer), CAST(:number AS integer))")
+    await connection.execute(statement, {"space": pair[0], "number": pair[1]})
+
+
+@cache
+def _build_insert(table: Table) -> Insert:
+    columns = list(table.columns)
+    arrays = [bindparam(own.name, type_=ARRAY(own.type)) for own in columns]
+    rows = func.unnest(*arrays).table_valued(*(column(own.name, own.type) for own in columns)).render_derived()
+    names = [own.name for own in columns]
+    statement = insert(table).from_select(names, select(*(rows.c[name] for name in names)))
+    return statement.on_conflict_do_nothing().returning(table.c.id)
+
+
+def _build_arguments(statement_timeout_s: int) -> dict[str, object]:
+    lock_timeout_s = max(LOCK_TIMEOUT_S, statement_timeout_s // 10)
+    return {
+        "timeout": CONNECT_TIMEOUT_S,
+        "command_timeout": statement_timeout_s + CLIENT_MARGIN_S,
+        "server_settings": {
+            "application_name": "keisan",
+            "statement_timeout": f"{statement_timeout_s}s",
+            "lock_timeout": f"{lock_timeout_s}s",
+            "idle_in_transaction_session_timeout": f"{IDLE_IN_TRANSACTION_TIMEOUT_S}s",
+            # Compiling a plan costs more than the short statements here.
+            "jit": "off",
+        },
+    }
+
+
+def _translate_code(code: str, cause: str) -> KeisanError:
+    if code == UNIQUE_VIOLATION:
+        return AlreadyExists("a unique name or id is taken", cause)
+    if code == FOREIGN_KEY_VIOLATION:
+        return StateConflict("something named here does not exist, or something still depends on it", cause)
+    if code[:2] in UNAVAILABLE_CLASSES or code in UNAVAILABLE_CODES:
+        return StorageUnavailable("the database cannot be reached or is busy", f"{code} {cause}")
+    return InvariantBroken("the database refused what must never be", f"{code} {cause}")

@@ -1,0 +1,289 @@
+"""Nouns with new ids, and a small world of two organizations and two providers that is whole: every name it uses exists."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from keisan.domain.access import MachineKind
+from keisan.domain.account import AccountKind
+from keisan.domain.deployment import Deployment
+from keisan.domain.device import Device
+from keisan.domain.ids import (
+    AccountId,
+    DeploymentId,
+    DeviceId,
+    JoinTokenId,
+    KeyId,
+    MachineId,
+    ModelId,
+    NodeId,
+    OrganizationId,
+    PriceId,
+    ProjectId,
+    ProviderId,
+    RecordId,
+    ReplicaId,
+    SiteId,
+    hash_public_key,
+)
+from keisan.domain.key import Key
+from keisan.domain.machine import JoinToken, Machine
+from keisan.domain.model import Model
+from keisan.domain.node import Node
+from keisan.domain.organization import Organization
+from keisan.domain.platform import Platform, PlatformKind
+from keisan.domain.price import Price
+from keisan.domain.project import Project
+from keisan.domain.provider import Provider
+from keisan.domain.replica import Replica
+from keisan.domain.site import Site
+from keisan.domain.usage import UsageRecord
+from keisan.kit.ids import create_id
+from keisan.storage.base import AccountKey, Storage, Transaction
+from tests.domain.samples import (
+    FACTS,
+    build_deployment,
+    build_device,
+    build_key,
+    build_model,
+    build_node,
+    build_price,
+    build_record,
+    build_replica,
+    build_site,
+)
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+PUBLIC_KEY = b"\x07" * 32
+PLATFORM_ID = hash_public_key(PUBLIC_KEY)
+
+
+@dataclass
+class FixedClock:
+    """A clock that stands still until it is moved; waiting moves it."""
+
+    instant: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.instant
+
+    def monotonic_s(self) -> float:
+        return (self.instant - NOW).total_seconds()
+
+    async def sleep(self, duration_s: float) -> None:
+        self.instant += timedelta(seconds=duration_s)
+
+
+@dataclass(frozen=True)
+class Side:
+    """What belongs to one organization and one provider."""
+
+    organization: Organization
+    project: Project
+    key: Key
+    provider: Provider
+    site: Site
+    node: Node
+    device: Device
+    agent: Machine
+    deployment: Deployment
+    replica: Replica
+    record: UsageRecord
+    wallet_id: AccountId
+    payable_id: AccountId
+
+
+@dataclass(frozen=True)
+class World:
+    """The platform, what is public on it, a gateway, and two sides that must not see each other."""
+
+    platform: Platform
+    model: Model
+    price: Price
+    gateway: Machine
+    left: Side
+    right: Side
+
+
+def create_platform() -> Platform:
+    return Platform(PLATFORM_ID, "national", PlatformKind.NATIONAL, "JP-13", PUBLIC_KEY, 1, NOW)
+
+
+def create_organization(name: str = "") -> Organization:
+    new_id = create_id()
+    return Organization(OrganizationId(new_id), PLATFORM_ID, name or f"organization {new_id}", 1, NOW)
+
+
+def create_project(organization: Organization, name: str = "default") -> Project:
+    return Project(ProjectId(create_id()), PLATFORM_ID, organization.id, name, 1, NOW)
+
+
+def create_key(project: Project) -> Key:
+    new_id = create_id()
+    return build_key(
+        id=KeyId(new_id),
+        platform_id=PLATFORM_ID,
+        organization_id=project.organization_id,
+        project_id=project.id,
+        digest=new_id.hex * 2,
+        created_at=NOW,
+    )
+
+
+def create_provider(name: str = "") -> Provider:
+    new_id = create_id()
+    return Provider(ProviderId(new_id), PLATFORM_ID, name or f"provider {new_id}", 1, NOW)
+
+
+def create_site(provider: Provider, name: str = "tokyo-1") -> Site:
+    new_id = SiteId(create_id())
+    return build_site(id=new_id, platform_id=PLATFORM_ID, provider_id=provider.id, name=name, version=1, created_at=NOW)
+
+
+def create_node(site: Site) -> Node:
+    new_id = NodeId(create_id())
+    return build_node(id=new_id, platform_id=PLATFORM_ID, site_id=site.id, hardware_id=new_id.hex)
+
+
+def create_device(node: Node) -> Device:
+    new_id = DeviceId(create_id())
+    return build_device(
+        id=new_id, platform_id=PLATFORM_ID, site_id=node.site_id, node_id=node.id, hardware_id=new_id.hex
+    )
+
+
+def create_machine(site: Site | None = None) -> Machine:
+    """Return a site's agent, or a gateway without a site."""
+    new_id = create_id()
+    return Machine(
+        id=MachineId(new_id),
+        platform_id=PLATFORM_ID,
+        kind=MachineKind.SITE if site else MachineKind.GATEWAY,
+        site_id=site.id if site else None,
+        name="machine",
+        digest=new_id.hex * 2,
+        acknowledged_version=0,
+        seen_at=None,
+        version=1,
+        created_at=NOW,
+        revoked_at=None,
+    )
+
+
+def create_join_token(site: Site | None = None) -> JoinToken:
+    new_id = create_id()
+    return JoinToken(
+        id=JoinTokenId(new_id),
+        platform_id=PLATFORM_ID,
+        kind=MachineKind.SITE if site else MachineKind.GATEWAY,
+        site_id=site.id if site else None,
+        digest=new_id.hex * 2,
+        created_at=NOW,
+        expires_at=NOW + timedelta(hours=1),
+        used_by=None,
+    )
+
+
+def create_model(name: str = "") -> Model:
+    new_id = create_id()
+    facts = replace(FACTS, name=name or f"model-{new_id}")
+    return build_model(id=ModelId(new_id), platform_id=PLATFORM_ID, facts=facts, created_at=NOW)
+
+
+def create_price(model: Model, version: int = 1, currency: str = "CNY") -> Price:
+    return build_price(
+        id=PriceId(create_id()), platform_id=PLATFORM_ID, model_id=model.id, version=version, currency=currency
+    )
+
+
+def create_deployment(model: Model, site: Site | None = None) -> Deployment:
+    return build_deployment(
+        id=DeploymentId(create_id()),
+        platform_id=PLATFORM_ID,
+        model_id=model.id,
+        site_id=site.id if site else None,
+    )
+
+
+def create_replica(deployment: Deployment, site: Site, node: Node) -> Replica:
+    return build_replica(
+        id=ReplicaId(create_id()),
+        platform_id=PLATFORM_ID,
+        deployment_id=deployment.id,
+        model_id=deployment.model_id,
+        provider_id=site.provider_id,
+        site_id=site.id,
+        node_id=node.id,
+        version=1,
+    )
+
+
+def create_record(key: Key, price: Price, replica: Replica, gateway: Machine) -> UsageRecord:
+    new_id = create_id()
+    return build_record(
+        id=RecordId(new_id),
+        platform_id=PLATFORM_ID,
+        gateway_id=gateway.id,
+        organization_id=key.organization_id,
+        project_id=key.project_id,
+        key_id=key.id,
+        model_id=price.model_id,
+        price_id=price.id,
+        deployment_id=replica.deployment_id,
+        replica_id=replica.id,
+        provider_id=replica.provider_id,
+        site_id=replica.site_id,
+        content_digest=new_id.hex * 2,
+    )
+
+
+async def plant_world(storage: Storage) -> World:
+    """Insert a world and return it."""
+    platform, model, gateway = create_platform(), create_model(), create_machine()
+    price = create_price(model)
+    async with storage.write() as transaction:
+        await transaction.platform.insert(platform)
+        await transaction.models.insert(model)
+        await transaction.prices.insert(price)
+        await transaction.machines.insert(gateway)
+        left = await plant_side(transaction, price, model, gateway)
+        right = await plant_side(transaction, price, model, gateway)
+    return World(platform, model, price, gateway, left, right)
+
+
+async def plant_side(transaction: Transaction, price: Price, model: Model, gateway: Machine) -> Side:
+    """Insert one organization and one provider with all that belongs to them."""
+    organization, provider = create_organization(), create_provider()
+    project, site = create_project(organization), create_site(provider)
+    key, node, agent = create_key(project), create_node(site), create_machine(site)
+    device, deployment = create_device(node), create_deployment(model)
+    replica = create_replica(deployment, site, node)
+    await transaction.organizations.insert(organization)
+    await transaction.projects.insert(project)
+    await transaction.keys.insert(key)
+    await transaction.providers.insert(provider)
+    await transaction.sites.insert(site)
+    await transaction.nodes.insert(node)
+    await transaction.devices.insert(device)
+    await transaction.machines.insert(agent)
+    await transaction.deployments.insert(deployment)
+    await transaction.replicas.insert(replica)
+    record = create_record(key, price, replica, gateway)
+    await transaction.usage.insert_many([record])
+    wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
+    payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
+    accounts = await transaction.accounts.open([wallet, payable])
+    return Side(
+        organization=organization,
+        project=project,
+        key=key,
+        provider=provider,
+        site=site,
+        node=node,
+        device=device,
+        agent=agent,
+        deployment=deployment,
+        replica=replica,
+        record=record,
+        wallet_id=accounts[wallet],
+        payable_id=accounts[payable],
+    )

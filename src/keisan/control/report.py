@@ -110,8 +110,8 @@ async def _write_change(transaction: Transaction, change: ReportChange, actor: s
         await transaction.events.append(_describe_replica(replica, actor))
     for replica_id, log_tail in change.log_tails.items():
         await transaction.replicas.set_log_tail(replica_id, log_tail)
-    if change.replicas:
-        await transaction.snapshot.touch(SnapshotTable.REPLICAS, [replica.id for replica in change.replicas])
+    touched = {replica.id for replica in change.replicas} | set(change.replicas_retold)
+    await transaction.snapshot.touch(SnapshotTable.REPLICAS, touched)
     if change.is_site_changed:
         await transaction.outbox.put(WorkNoun.SITE, change.site.id, now)
 

@@ -32,7 +32,10 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class ReportChange:
-    """Rows to write; `site` is the site as it is after the report."""
+    """Rows to write; `site` is the site as it is after the report.
+
+    `replicas_retold` are those that stay as they are, but whose engine has another profile now: gateways must know.
+    """
 
     site: Site
     is_site_changed: bool
@@ -41,6 +44,7 @@ class ReportChange:
     devices_new: tuple[Device, ...]
     devices_changed: tuple[Device, ...]
     replicas: tuple[Replica, ...]
+    replicas_retold: tuple[ReplicaId, ...]
     log_tails: Mapping[ReplicaId, str]
 
     @property
@@ -52,7 +56,11 @@ class ReportChange:
 
 
 def compare_report(known: Known, report: SiteReport, now: datetime) -> ReportChange:
-    """Return what a report changes. Raises InvalidInput if a device names a node that the report leaves out."""
+    """Return what a report changes.
+
+    Raises InvalidInput if a device names a node that is neither known nor reported, or if anything is reported twice.
+    """
+    _refuse_repeated(report)
     site = _update_site(known.site, report)
     nodes = _compare_nodes(known, report.nodes, now)
     node_ids = {node.hardware_id: node.id for node in (*known.nodes, *nodes)}
@@ -69,12 +77,31 @@ def compare_report(known: Known, report: SiteReport, now: datetime) -> ReportCha
         devices_new=tuple(device for device in devices if device.id not in known_device_ids),
         devices_changed=tuple(device for device in devices if device.id in known_device_ids),
         replicas=replicas,
+        replicas_retold=tuple(
+            replica.id
+            for replica in known.replicas
+            if site.engines.get(replica.engine) != known.site.engines.get(replica.engine)
+        ),
         log_tails={
             ReplicaId(entry.replica_id): entry.log_tail
             for entry in report.replicas
             if entry.log_tail and entry.replica_id in changed_ids
         },
     )
+
+
+def _refuse_repeated(report: SiteReport) -> None:
+    named: tuple[tuple[str, list[object]], ...] = (
+        ("nodes", [entry.hardware_id for entry in report.nodes]),
+        ("devices", [entry.hardware_id for entry in report.devices]),
+        ("replicas", [entry.replica_id for entry in report.replicas]),
+    )
+    for name, ids in named:
+        seen: set[object] = set()
+        for position, entry_id in enumerate(ids):
+            if entry_id in seen:
+                raise InvalidInput("the same one is reported twice", f"{name}[{position}]")
+            seen.add(entry_id)
 
 
 def _update_site(site: Site, report: SiteReport) -> Site:
@@ -188,7 +215,9 @@ def _compare_replicas(known: Known, reports: tuple[ReplicaReport, ...], now: dat
 def _update_replica(replica: Replica, report: ReplicaReport, model: Model) -> Replica:
     state = report.state
     expected_digest = f"sha256:{model.facts.weights_sha256}"
-    is_wrong = bool(report.model_digest) and report.model_digest != expected_digest
+    # A report that leaves the digest out proves nothing new: a ready replica is held to the last one it told.
+    digest = report.model_digest or (replica.model_digest if state is ReplicaState.READY else "")
+    is_wrong = bool(digest) and digest != expected_digest
     message = f"serves other weights than {expected_digest}" if is_wrong else report.message
     endpoint = None if report.endpoint is None else Endpoint(report.endpoint.kind, report.endpoint.path)
     return replace(

@@ -1,0 +1,146 @@
+"""The attack: every operation of the published document, asked by everybody who must not get an answer.
+
+The lists of exceptions may only shrink: one that is not needed any more fails too.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.api.stage import MODEL_BODY, NANO_PER_MILLION, NOBODY, Stage, build_record, build_report
+
+# What the platform shows to every key, or that belongs to nobody: ids that an answer to a stranger may hold.
+PUBLIC_IDS = frozenset({"model", "price", "provider", "umi", "beta", "second", "harbour"})
+# Operation -> why it answers without a key.
+OPEN_TO_NOBODY = {"get_health": "a load balancer has no key"}
+OPEN_TO_GATEWAYS = {"get_health": "public", "fetch_snapshot": "its own", "hand_in_usage": "its own"}
+OPEN_TO_SITES = {"get_health": "public", "report_site": "its own"}
+READERS = ("auditor", "developer")
+
+
+@dataclass(frozen=True)
+class Operation:
+    name: str
+    method: str
+    path: str
+    has_body: bool
+
+    @property
+    def is_write(self) -> bool:
+        return self.method != "GET"
+
+
+async def list_operations(stage: Stage) -> list[Operation]:
+    document = (await stage.http.get("/api/v1/openapi.json")).json()
+    return [
+        Operation(operation["operationId"], method.upper(), path.removeprefix("/api/v1"), "requestBody" in operation)
+        for path, operations in document["paths"].items()
+        for method, operation in operations.items()
+    ]
+
+
+def build_bodies(stage: Stage) -> dict[str, object]:
+    """Return a good body for each operation, all of them about organization alpha and provider hikari."""
+    ids = {name: str(value) for name, value in stage.ids.items()}
+    return {
+        "create_organization": {"name": "attack"},
+        "rename_organization": {"name": "attacked"},
+        "create_project": {"name": "attack", "organization_id": ids["organization"]},
+        "rename_project": {"name": "attacked"},
+        "create_key": {"name": "attack", "project_id": ids["project"]},
+        "create_provider": {"name": "attack"},
+        "create_site": {"name": "attack", "provider_id": ids["provider"], "region": "JP-13"},
+        "create_join_token": {"kind": "site", "site_id": ids["site"]},
+        "join_machine": {"token": "jt-keisan-guessed", "name": "attack", "secret_digest": "d" * 64},
+        "create_model": MODEL_BODY | {"name": "attack"},
+        "create_price": {"model_id": ids["model"], "currency": "CNY", "nano_per_million": NANO_PER_MILLION},
+        "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
+        "scale_deployment": {"replica_count": 0},
+        "report_site": build_report(),
+        "hand_in_usage": {"records": [build_record(stage)]},
+    }
+
+
+async def attack(stage: Stage, who: str, operation: Operation) -> tuple[int, str]:
+    """Ask one operation about things that are not the asker's; return the status and the text of the answer."""
+    path = operation.path.format(**{f"{name}_id": value for name, value in stage.ids.items()})
+    body = build_bodies(stage)[operation.name] if operation.has_body else None
+    answer = await stage.ask(who, operation.method, path, body, {"if-match": '"1"'})
+    return answer.status_code, answer.text
+
+
+async def attack_all(stage: Stage, who: str) -> Iterator[tuple[Operation, int, str]]:
+    return iter([(operation, *await attack(stage, who, operation)) for operation in await list_operations(stage)])
+
+
+def find_private(stage: Stage, text: str) -> set[str]:
+    private = {name: str(value) for name, value in stage.ids.items() if name not in PUBLIC_IDS}
+    return {name for name, value in private.items() if value in text}
+
+
+async def test_document_lists_what_is_attacked(stage: Stage) -> None:
+    operations = await list_operations(stage)
+    assert len(operations) >= 41
+    assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
+    assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
+
+
+async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
+    """It would prove nothing if its requests were refused for their shape, or showed nothing worth hiding."""
+    statuses = {operation.name: (status, text) for operation, status, text in await attack_all(stage, "admin")}
+    shown = set().union(*(find_private(stage, text) for status, text in statuses.values() if status == 200))
+    assert shown == set(stage.ids) - PUBLIC_IDS
+    machine_only = {"report_site", "hand_in_usage", "fetch_snapshot"}
+    refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
+    # The deployment was scaled just before, and the guessed token is no token.
+    assert set(refused) == {"delete_deployment", "join_machine"}, refused
+    assert (refused["delete_deployment"][0], refused["join_machine"][0]) == (412, 401)
+
+
+@pytest.mark.parametrize("who", [NOBODY, "revoked"])
+async def test_without_a_key_in_force_nothing_opens(stage: Stage, who: str) -> None:
+    events = await stage.list_actions()
+    opened = {operation.name for operation, status, _ in await attack_all(stage, who) if status != 401}
+    assert opened == set(OPEN_TO_NOBODY)
+    assert await stage.list_actions() == events
+
+
+@pytest.mark.parametrize("who", ["stranger", "other_provider"])
+async def test_strangers_neither_see_nor_change(stage: Stage, who: str) -> None:
+    events = await stage.list_actions()
+    for operation, status, text in await attack_all(stage, who):
+        assert status in {200, 401, 403, 404}, (operation, status, text)
+        assert not operation.is_write or status != 200, (operation, text)
+        if status == 200:
+            assert not find_private(stage, text), (operation, find_private(stage, text))
+    assert await stage.list_actions() == events
+
+
+@pytest.mark.parametrize(("who", "own"), [("gateway", OPEN_TO_GATEWAYS), ("site", OPEN_TO_SITES)])
+async def test_machines_reach_their_own_exchange_only(stage: Stage, who: str, own: dict[str, str]) -> None:
+    events = await stage.list_actions()
+    answers = [(operation.name, status) for operation, status, _ in await attack_all(stage, who)]
+    assert {name for name, status in answers if status < 300} == set(own)
+    assert {status for name, status in answers if name not in own} == {401, 403}
+    assert [name for name, status in answers if status == 401] == ["join_machine"]
+    assert await stage.list_actions() == events
+
+
+@pytest.mark.parametrize("who", READERS)
+async def test_readers_change_nothing(stage: Stage, who: str) -> None:
+    events = await stage.list_actions()
+    for operation, status, text in await attack_all(stage, who):
+        if operation.is_write:
+            assert status in {401, 403}, (operation, status, text)
+    assert await stage.list_actions() == events
+
+
+async def test_no_answer_shows_a_secret_or_its_digest(stage: Stage) -> None:
+    hidden = set(stage.secrets.values()) | {key.digest for key in stage.keys.values()}
+    hidden |= {machine.digest for machine in stage.machines.values()}
+    for who in ("admin", "auditor", "owner"):
+        for operation, _, text in await attack_all(stage, who):
+            # The snapshot is made of digests, and is for gateways.
+            shown = {value for value in hidden if value in text}
+            assert not shown, operation

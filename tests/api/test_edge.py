@@ -1,0 +1,113 @@
+"""The edge: an answer for everything, an id for every request, no internals, whatever is sent."""
+
+import copy
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.api.stage import Stage
+from tests.api.test_app import build_bodies, list_operations
+
+NASTY: tuple[object, ...] = (
+    None,
+    True,
+    -1,
+    2**70,
+    1e308,
+    "",
+    "\x00",
+    "\ud800",
+    "x" * 5000,
+    "2026-11-23T00:00:00Z",
+    [],
+    {},
+    [None],
+)
+
+
+def walk_mutations(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    """Yield the path of every field and item of a JSON value."""
+    steps: list[tuple[str | int, Any]] = []
+    if isinstance(value, dict):
+        steps = list(value.items())
+    elif isinstance(value, list):
+        steps = list(enumerate(value))
+    for step, inner in steps:
+        yield (*path, step)
+        yield from walk_mutations(inner, (*path, step))
+
+
+def replace_at(body: Any, path: tuple[str | int, ...], value: object) -> Any:
+    changed = copy.deepcopy(body)
+    holder = changed
+    for step in path[:-1]:
+        holder = holder[step]
+    holder[path[-1]] = value
+    return changed
+
+
+def choose_asker(name: str) -> str:
+    return {"report_site": "site", "hand_in_usage": "gateway", "fetch_snapshot": "gateway"}.get(name, "admin")
+
+
+async def test_no_body_makes_the_platform_fail(stage: Stage) -> None:
+    tried = 0
+    bodies = build_bodies(stage)
+    for operation in [line for line in await list_operations(stage) if line.has_body]:
+        path = "/api/v1" + operation.path.format(**{f"{name}_id": value for name, value in stage.ids.items()})
+        headers = {
+            "authorization": f"Bearer {stage.secrets[choose_asker(operation.name)]}",
+            "content-type": "application/json",
+            "if-match": '"1"',
+        }
+        body = bodies[operation.name]
+        for field in walk_mutations(body):
+            for value in NASTY:
+                content = json.dumps(replace_at(body, field, value))
+                answer = await stage.http.request(operation.method, path, content=content, headers=headers)
+                assert answer.status_code < 500, (operation.name, field, value, answer.text)
+                tried += 1
+    assert tried > 500
+
+
+async def test_no_query_makes_the_platform_fail(stage: Stage) -> None:
+    document = (await stage.http.get("/api/v1/openapi.json")).json()
+    tried = 0
+    for path, operations in document["paths"].items():
+        operation = operations.get("get", {})
+        for parameter in operation.get("parameters", ()):
+            for value in ("", "-1", "1e400", "\x00", str(2**70), "9" * 400, "NaN", "0001-01-01", "ÿ", "AQ"):
+                filled = path.format(**{f"{name}_id": identity for name, identity in stage.ids.items()})
+                query = {}
+                if parameter["in"] == "query":
+                    query = {parameter["name"]: value}
+                elif parameter["in"] == "path" and value:
+                    filled = path.replace("{" + parameter["name"] + "}", value.replace("\x00", "%00"))
+                headers = {"authorization": f"Bearer {stage.secrets[choose_asker(operation['operationId'])]}"}
+                answer = await stage.http.get(filled, params=query, headers=headers)
+                assert answer.status_code < 500, (path, parameter["name"], value, answer.text)
+                tried += 1
+    assert tried > 200
+
+
+async def test_unexpected_fault_is_answered_without_internals(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def fail() -> None:
+        raise RuntimeError("/srv/secret/path")
+
+    monkeypatch.setattr(stage.storage, "check", fail)
+    answer = await stage.http.get("/healthz")
+    assert (answer.status_code, answer.json()["code"]) == (500, "internal")
+    assert "secret" not in answer.text
+    assert "/srv/secret/path" in caplog.text
+    assert answer.headers["x-request-id"] in answer.json()["instance"]
+
+
+async def test_request_id_is_kept_if_harmless(stage: Stage) -> None:
+    kept = await stage.http.get("/healthz", headers={"x-request-id": "trace-1"})
+    assert kept.headers["x-request-id"] == "trace-1"
+    replaced = await stage.http.get("/healthz", headers={"x-request-id": 'evil"\t{}'})
+    assert "evil" not in replaced.headers["x-request-id"]

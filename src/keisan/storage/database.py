@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
+from keisan.storage import base
 from keisan.storage.account import AccountRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deployment import DeploymentRepository
@@ -38,26 +39,28 @@ class DatabaseTransaction:
 
     def __init__(self, connection: GuardedConnection, clock: Clock) -> None:
         head = HeadRow(connection)
-        self.platform = PlatformRepository(connection)
-        self.organizations = OrganizationRepository(connection)
-        self.projects = ProjectRepository(connection)
-        self.keys = KeyRepository(connection)
-        self.machines = MachineRepository(connection)
-        self.join_tokens = JoinTokenRepository(connection)
-        self.providers = ProviderRepository(connection)
-        self.sites = SiteRepository(connection)
-        self.nodes = NodeRepository(connection)
-        self.devices = DeviceRepository(connection)
-        self.models = ModelRepository(connection)
-        self.prices = PriceRepository(connection)
-        self.deployments = DeploymentRepository(connection)
-        self.replicas = ReplicaRepository(connection)
-        self.accounts = AccountRepository(connection, self.platform, clock)
-        self.usage = UsageRepository(connection)
-        self.events = EventRepository(connection, head, self.platform, clock)
-        self.snapshot = SnapshotRepository(connection, head)
-        self.outbox = OutboxRepository(connection)
-        self.idempotency = IdempotencyRepository(connection)
+        platform = PlatformRepository(connection)
+        self.platform: base.PlatformRepository = platform
+        self.organizations: base.OrganizationRepository = OrganizationRepository(connection)
+        self.projects: base.ProjectRepository = ProjectRepository(connection)
+        self.keys: base.KeyRepository = KeyRepository(connection)
+        self.machines: base.MachineRepository = MachineRepository(connection)
+        self.join_tokens: base.JoinTokenRepository = JoinTokenRepository(connection)
+        self.providers: base.ProviderRepository = ProviderRepository(connection)
+        self.sites: base.SiteRepository = SiteRepository(connection)
+        self.nodes: base.NodeRepository = NodeRepository(connection)
+        self.devices: base.DeviceRepository = DeviceRepository(connection)
+        self.models: base.ModelRepository = ModelRepository(connection)
+        self.prices: base.PriceRepository = PriceRepository(connection)
+        self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
+        self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
+        self.accounts: base.AccountRepository = AccountRepository(connection, platform, clock)
+        self.usage: base.UsageRepository = UsageRepository(connection)
+        self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
+        self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
+        self.work = OutboxRepository(connection)
+        self.outbox: base.OutboxRepository = self.work
+        self.idempotency: base.IdempotencyRepository = IdempotencyRepository(connection)
 
 
 class Database:
@@ -84,7 +87,7 @@ class Database:
             transaction = DatabaseTransaction(guarded, self._clock)
             yield transaction
             guarded.require_whole()
-            await transaction.outbox.flush()
+            await transaction.work.flush()
             await self._commit(connection)
 
     async def migrate(self) -> None:

@@ -1,12 +1,13 @@
 """Devices: a provider sees those of its sites, organizations see none."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Table, Text, UniqueConstraint
 
 from keisan.domain.access import Scope
 from keisan.domain.device import Device
-from keisan.domain.ids import DeviceId, SiteId
+from keisan.domain.ids import SiteId
 from keisan.domain.verdict import Verdict
 from keisan.storage.repository import TableRepository, Visibility
 from keisan.storage.schema import EnumText, Instant, build_column, build_id, build_noun_columns, metadata
@@ -28,7 +29,7 @@ device = Table(
 )
 
 
-class DeviceRepository(TableRepository[Device, DeviceId]):
+class DeviceRepository(TableRepository[Device, UUID]):
     """Devices by id and by site."""
 
     table = device

@@ -1,7 +1,7 @@
 """A sum of integers that is exact on both databases (R3).
 
-PostgreSQL adds numerics. SQLite's sum ends at 2^63, so there the decimal text is cut into limbs of nine digits, each
-limb is summed in SQL, and Python puts the sums together.
+PostgreSQL adds numerics. SQLite's sum ends at 2^63, so there a number is cut into limbs of nine digits, each limb is
+summed in SQL, and Python puts the sums together.
 """
 
 from decimal import Decimal
@@ -11,7 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 
-from keisan.storage.schema import EXACT_DIGITS_MAX
+from keisan.storage.schema import EXACT_DIGITS_MAX, ExactInteger
 
 LIMB_DIGITS = 9
 LIMB_COUNT = 5
@@ -19,6 +19,7 @@ LIMB_COUNT = 5
 assert (2**63 - 1) // 10**LIMB_DIGITS > 9 * 10**9
 # Five limbs are 45 digits, more than the 38 of an amount.
 assert LIMB_DIGITS * LIMB_COUNT >= EXACT_DIGITS_MAX
+LIMB_ENDS = range(LIMB_DIGITS * LIMB_COUNT, 0, -LIMB_DIGITS)
 LIMB_SEPARATOR = "|"
 
 
@@ -38,7 +39,7 @@ class SummedInteger(TypeDecorator[int]):
 
 
 class ExactSum(FunctionElement[int]):
-    """The sum of one integer column, null when there is nothing to add."""
+    """The sum of one column, null when there is nothing to add; a column of ExactInteger must hold no negatives."""
 
     name = "exact_sum"
     type = SummedInteger()
@@ -53,13 +54,11 @@ def write_postgresql(element: ExactSum, compiler: SQLCompiler, **options: object
 
 @compiles(ExactSum, "sqlite")
 def write_sqlite(element: ExactSum, compiler: SQLCompiler, **options: object) -> str:
-    """Return the sums of all limbs as one text."""
-    column = compiler.process(element.clauses, **options)
-    digits = LIMB_DIGITS * LIMB_COUNT
-    padded = f"substr('{'0' * digits}' || ltrim({column}, '-'), -{digits})"
-    sign = f"CASE WHEN {column} LIKE '-%' THEN -1 ELSE 1 END"
-    limbs = (
-        f"sum(({sign}) * CAST(substr({padded}, {first}, {LIMB_DIGITS}) AS INTEGER))"
-        for first in range(1, digits, LIMB_DIGITS)
-    )
-    return "(" + f" || '{LIMB_SEPARATOR}' || ".join(limbs) + ")"
+    """Return the sums of all limbs as one text, highest limb first."""
+    (column,) = element.clauses
+    name = compiler.process(column, **options)
+    if isinstance(column.type, ExactInteger):
+        limbs = [f"CAST(substr({name}, -{end}, {LIMB_DIGITS}) AS INTEGER)" for end in LIMB_ENDS]
+    else:
+        limbs = [f"{name} / {10**LIMB_DIGITS}", f"{name} % {10**LIMB_DIGITS}"]
+    return "(" + f" || '{LIMB_SEPARATOR}' || ".join(f"sum({limb})" for limb in limbs) + ")"

@@ -6,11 +6,13 @@ Quantities have a column per token class, null where the record names none, so t
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Date,
     Index,
     LargeBinary,
@@ -78,6 +80,8 @@ usage_record = Table(
     build_column("event_count", BigInteger()),
     build_column("content_digest", Text()),
     PrimaryKeyConstraint("day", "id"),
+    # SQLite compares the text with '0', before which '-' sorts.
+    CheckConstraint("amount_nano >= 0", "amount_not_negative"),
     # The same id on another day must be found, whatever the partition.
     Index(None, "id"),
     Index(None, "organization_id", "day"),
@@ -98,6 +102,7 @@ quarantined_record = Table(
 )
 
 FIELD_NAMES = tuple(c.name for c in usage_record.columns if c.name not in QUANTITY_COLUMNS.values())
+_read_fields = attrgetter(*FIELD_NAMES)
 VISIBILITY = Visibility(
     organization=limit_to_owner(usage_record.c.organization_id), provider=limit_to_owner(usage_record.c.provider_id)
 )
@@ -199,7 +204,7 @@ def _list_conditions(wanted: UsageFilter) -> list[Condition]:
 
 
 def _to_row(record: UsageRecord) -> dict[str, object]:
-    row: dict[str, object] = {name: getattr(record, name) for name in FIELD_NAMES}
+    row: dict[str, object] = dict(zip(FIELD_NAMES, _read_fields(record), strict=True))
     for token_class, name in QUANTITY_COLUMNS.items():
         row[name] = record.quantities.get(token_class)
     return row

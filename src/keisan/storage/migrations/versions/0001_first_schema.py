@@ -385,6 +385,7 @@ def create_usage() -> None:
             "reasoning_tokens",
         ),
         sa.PrimaryKeyConstraint("day", "id", name="pk_usage_record"),
+        sa.CheckConstraint("amount_nano >= 0", name="ck_usage_record_amount_not_negative"),
         postgresql_partition_by="RANGE (day)",
     )
     op.create_index("ix_usage_record_id", "usage_record", ["id"])

@@ -1,0 +1,328 @@
+"""Intake of usage on a real SQLite file: each record once whatever happens, and the books always balanced."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from random import Random
+from typing import ClassVar
+from uuid import UUID
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+
+from keisan.domain.errors import StorageUnavailable
+from keisan.domain.ids import RecordId
+from keisan.domain.page import PageRequest
+from keisan.domain.usage import IntakeOutcome, UsageRecord
+from keisan.kit.clock import to_milliseconds
+from keisan.ledger.intake import accept_usage
+from keisan.storage.usage import UsageRepository
+from keisan.wire.usage import parse_usage_record
+from tests.domain.samples import name_id
+from tests.factories import NOW, World, create_machine
+from tests.ledger.intake_world import SCOPE, IntakeWorld, open_world, plant_template
+
+RECORD_ID = name_id(13, 1)
+COST_NANO = 30_500
+CREATED, EXISTS = IntakeOutcome.CREATED, IntakeOutcome.EXISTS
+DIFFERS, REFUSED = IntakeOutcome.DIFFERS, IntakeOutcome.REFUSED
+NEXT_DAY = NOW + timedelta(days=1)
+OTHER_DAY = {"admitted_at_ms": to_milliseconds(NEXT_DAY), "day": NEXT_DAY.date().isoformat()}
+
+
+@pytest.fixture
+async def ledger(tmp_path: Path) -> AsyncIterator[IntakeWorld]:
+    """A planted platform."""
+    template = tmp_path / "template.db"
+    world = await plant_template(template)
+    async with open_world(tmp_path / "keisan.db", template, world) as opened:
+        yield opened
+
+
+async def hand_in(ledger: IntakeWorld, *texts: str) -> list[IntakeOutcome]:
+    return [answer.outcome for answer in await ledger.hand_in(*texts)]
+
+
+async def test_new_record_is_created_and_posted_once(ledger: IntakeWorld) -> None:
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID))
+    assert (answer.position, answer.record_id, answer.outcome, answer.code) == (0, RECORD_ID, CREATED, "")
+    balances = await ledger.read_balances()
+    assert balances[ledger.world.left.organization.id] == -COST_NANO
+    assert balances[ledger.world.left.provider.id] == COST_NANO
+    async with ledger.storage.read() as view:
+        stored = await view.usage.get(SCOPE, RecordId(RECORD_ID))
+        (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
+    assert stored.amount_nano == COST_NANO
+    assert (posting.amount_nano, posting.record_count) == (COST_NANO, 1)
+    assert posting.debit_account_id == ledger.world.left.wallet_id
+    assert posting.credit_account_id == ledger.world.left.payable_id
+
+
+async def test_one_posting_stands_for_all_records_of_a_pair_of_accounts(ledger: IntakeWorld) -> None:
+    await ledger.hand_in(*(ledger.write_record(name_id(13, number)) for number in range(1, 6)))
+    async with ledger.storage.read() as view:
+        (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
+    assert (posting.amount_nano, posting.record_count) == (5 * COST_NANO, 5)
+
+
+async def test_repeat_within_a_batch_is_counted_once(ledger: IntakeWorld) -> None:
+    text = ledger.write_record(RECORD_ID)
+    assert await hand_in(ledger, text, text, text) == [CREATED, EXISTS, EXISTS]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
+
+
+async def test_repeat_across_batches_is_counted_once(ledger: IntakeWorld) -> None:
+    text = ledger.write_record(RECORD_ID)
+    outcomes = [await hand_in(ledger, text) for _ in range(3)]
+    assert outcomes == [[CREATED], [EXISTS], [EXISTS]]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
+    assert await ledger.count_quarantined() == 0
+
+
+async def test_same_id_with_other_content_differs_and_is_kept_for_a_person(ledger: IntakeWorld) -> None:
+    first, second = ledger.write_record(RECORD_ID), ledger.write_record(RECORD_ID, quantities={"input": 1})
+    assert await hand_in(ledger, first, second) == [CREATED, DIFFERS]
+    assert await hand_in(ledger, second) == [DIFFERS]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
+    assert await ledger.count_quarantined() == 1
+
+
+async def test_same_id_on_another_day_differs(ledger: IntakeWorld) -> None:
+    assert await hand_in(ledger, ledger.write_record(RECORD_ID)) == [CREATED]
+    assert await hand_in(ledger, ledger.write_record(RECORD_ID, **OTHER_DAY)) == [DIFFERS]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
+
+
+async def test_record_of_another_day_than_its_admission_is_refused(ledger: IntakeWorld) -> None:
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, day=NEXT_DAY.date().isoformat()))
+    assert (answer.outcome, answer.code) == (REFUSED, "wrong_day")
+
+
+FORGERIES: dict[str, tuple[str, dict[str, object]]] = {
+    "platform": ("wrong_platform", {"platform_id": "cd" * 32}),
+    "gateway": ("wrong_gateway", {"gateway_id": str(name_id(4, 9))}),
+    "key": ("unknown_key", {"key_id": str(name_id(3, 9))}),
+    "organization": ("unknown_key", {"organization_id": str(name_id(1, 9))}),
+    "price": ("unknown_price", {"price_id": str(name_id(10, 9))}),
+    "model": ("unknown_price", {"model_id": str(name_id(9, 9))}),
+    "replica": ("unknown_replica", {"replica_id": str(name_id(12, 9))}),
+    "provider": ("unknown_replica", {"provider_id": str(name_id(5, 9))}),
+    "amount": ("amount_mismatch", {"amount_nano": "1"}),
+    "version": ("malformed", {"schema_version": 2}),
+    "number": ("malformed", {"duration_us": 2**70}),
+}
+
+
+@pytest.mark.parametrize(("code", "changes"), FORGERIES.values(), ids=FORGERIES)
+async def test_forged_record_is_refused_and_blocks_no_other(
+    ledger: IntakeWorld, code: str, changes: dict[str, object]
+) -> None:
+    texts = [
+        ledger.write_record(name_id(13, 1)),
+        ledger.write_record(name_id(13, 2), **changes),
+        ledger.write_record(name_id(13, 3)),
+    ]
+    answers = await ledger.hand_in(*texts)
+    assert [answer.outcome for answer in answers] == [CREATED, REFUSED, CREATED]
+    assert answers[1].code == code
+    assert await ledger.count_quarantined() == 1
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -2 * COST_NANO
+
+
+@pytest.mark.parametrize("text", ["", "{", "\x00\x00", "\ufffd\ufffd", "a" * 5000, "\ud800"])
+async def test_text_that_is_no_record_is_refused_and_blocks_no_other(ledger: IntakeWorld, text: str) -> None:
+    first, second = await ledger.hand_in(text, ledger.write_record(RECORD_ID))
+    assert (first.outcome, first.code, first.record_id) == (REFUSED, "malformed", None)
+    assert second.outcome is CREATED
+    assert await ledger.count_quarantined() == 1
+
+
+async def test_key_of_one_organization_cannot_pay_for_another(ledger: IntakeWorld) -> None:
+    stranger = str(ledger.world.right.organization.id)
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, organization_id=stranger))
+    assert answer.code == "unknown_key"
+
+
+async def test_replica_of_one_provider_cannot_be_paid_to_another(ledger: IntakeWorld) -> None:
+    stranger = str(ledger.world.right.provider.id)
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, provider_id=stranger))
+    assert answer.code == "unknown_replica"
+
+
+async def test_record_of_another_gateway_is_refused(ledger: IntakeWorld) -> None:
+    other = create_machine()
+    async with ledger.storage.write() as transaction:
+        await transaction.machines.insert(other)
+    (answer,) = await accept_usage(ledger.storage, ledger.clock, other.id, [ledger.write_record(RECORD_ID)])
+    assert answer.code == "wrong_gateway"
+
+
+async def test_record_that_cost_nothing_is_kept_and_moves_nothing(ledger: IntakeWorld) -> None:
+    text = ledger.write_record(RECORD_ID, quantities={}, usage_source="none")
+    assert await hand_in(ledger, text) == [CREATED]
+    assert set((await ledger.read_balances()).values()) == {0}
+
+
+async def test_batch_that_cannot_be_committed_leaves_nothing(
+    ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The last thing that a batch writes is its quarantine: what fails there must undo all before it.
+    async def fail(*_: object) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    texts = [ledger.write_record(RECORD_ID), "no record"]
+    with monkeypatch.context() as patch:
+        patch.setattr("keisan.ledger.intake._quarantine_bad", fail)
+        with pytest.raises(StorageUnavailable):
+            await ledger.hand_in(*texts)
+    assert set((await ledger.read_balances()).values()) == {0}
+    assert await hand_in(ledger, *texts) == [CREATED, REFUSED]
+
+
+async def test_same_batch_from_two_requests_at_once_counts_once(ledger: IntakeWorld) -> None:
+    texts = [ledger.write_record(name_id(13, number)) for number in range(1, 20)]
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(hand_in(ledger, *texts)) for _ in range(4)]
+    outcomes = [task.result() for task in tasks]
+    assert sorted(outcomes) == [[CREATED] * 19, *([[EXISTS] * 19] * 3)]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -19 * COST_NANO
+
+
+def blind_looks(patch: pytest.MonkeyPatch, count: int) -> None:
+    """Let the next `count` looks at stored records find nothing, as while another batch is not committed yet."""
+    look, blind = UsageRepository.find_many, iter(range(count))
+
+    async def find_many(self: UsageRepository, ids: Iterable[RecordId]) -> Mapping[RecordId, tuple[UsageRecord, ...]]:
+        return {} if next(blind, None) is not None else await look(self, ids)
+
+    patch.setattr(UsageRepository, "find_many", find_many)
+
+
+async def test_race_with_another_batch_is_settled_by_what_it_stored(
+    ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ours, theirs = ledger.write_record(RECORD_ID), ledger.write_record(RECORD_ID, events=13)
+    new = ledger.write_record(name_id(13, 2))
+    assert await hand_in(ledger, theirs) == [CREATED]
+    with monkeypatch.context() as patch:
+        blind_looks(patch, 1)
+        assert await hand_in(ledger, theirs, new) == [EXISTS, CREATED]
+    with monkeypatch.context() as patch:
+        blind_looks(patch, 1)
+        assert await hand_in(ledger, ours) == [DIFFERS]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -2 * COST_NANO
+
+
+async def test_race_that_cannot_be_settled_yet_commits_nothing(
+    ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text, new = ledger.write_record(RECORD_ID), ledger.write_record(name_id(13, 2))
+    assert await hand_in(ledger, text) == [CREATED]
+    with monkeypatch.context() as patch:
+        blind_looks(patch, 2)
+        with pytest.raises(StorageUnavailable):
+            await hand_in(ledger, text, new)
+    assert await hand_in(ledger, text, new) == [EXISTS, CREATED]
+
+
+SPECIFICATIONS = st.tuples(
+    st.integers(min_value=1, max_value=8),
+    st.sampled_from(["left", "right"]),
+    st.sampled_from(["good"] * 6 + ["more", "day", "free", *FORGERIES]),
+)
+
+
+class Books(RuleBasedStateMachine):
+    """Random batches with repeats, changes and forgeries, in any order, beside the simplest account of them."""
+
+    template: ClassVar[Path]
+    world: ClassVar[World]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.created: dict[UUID, UsageRecord] = {}
+        self.bad: set[str] = set()
+        self.texts: list[str] = []
+        self.runner = asyncio.Runner()
+        self.folder = tempfile.TemporaryDirectory()
+        self.stack = AsyncExitStack()
+        opening = open_world(Path(self.folder.name) / "keisan.db", self.template, self.world)
+        self.ledger = self.runner.run(self.stack.enter_async_context(opening))
+
+    def teardown(self) -> None:
+        self.runner.run(self.stack.aclose())
+        self.runner.close()
+        self.folder.cleanup()
+
+    def write_text(self, number: int, side_name: str, kind: str) -> str:
+        side = self.world.left if side_name == "left" else self.world.right
+        changes: dict[str, dict[str, object]] = {
+            "good": {},
+            "more": {"quantities": {"input": 10**15, "output": number}},
+            "day": OTHER_DAY,
+            "free": {"quantities": {}},
+            **{name: forged for name, (_, forged) in FORGERIES.items()},
+        }
+        return self.ledger.write_record(name_id(13, number), side, **changes[kind])
+
+    def expect(self, text: str, *, is_forged: bool) -> IntakeOutcome:
+        """Return the right answer to the next text, and note it."""
+        if is_forged:
+            self.bad.add(text)
+            return REFUSED
+        record = parse_usage_record(text)
+        known = self.created.setdefault(record.id, record)
+        if known is record:
+            return CREATED
+        if known == record:
+            return EXISTS
+        self.bad.add(text)
+        return DIFFERS
+
+    @rule(specifications=st.lists(SPECIFICATIONS, min_size=1, max_size=8))
+    def hand_in_batch(self, specifications: list[tuple[int, str, str]]) -> None:
+        texts = [self.write_text(*specification) for specification in specifications]
+        expected = [
+            self.expect(text, is_forged=kind in FORGERIES)
+            for text, (_, _, kind) in zip(texts, specifications, strict=True)
+        ]
+        answers = self.runner.run(self.ledger.hand_in(*texts))
+        assert [answer.outcome for answer in answers] == expected
+        assert [answer.position for answer in answers] == list(range(len(texts)))
+        self.texts += texts
+
+    @rule(order=st.randoms(use_true_random=False))
+    def replay_everything(self, order: Random) -> None:
+        texts = list(self.texts)
+        order.shuffle(texts)
+        if texts:
+            before = self.runner.run(self.ledger.read_balances())
+            answers = self.runner.run(self.ledger.hand_in(*texts))
+            assert CREATED not in {answer.outcome for answer in answers}
+            assert self.runner.run(self.ledger.read_balances()) == before
+
+    @invariant()
+    def books_balance(self) -> None:
+        assert set(self.runner.run(self.ledger.sum_balances()).values()) <= {0}
+        balances = self.runner.run(self.ledger.read_balances())
+        for side in (self.world.left, self.world.right):
+            cost_nano = sum(
+                record.amount_nano for record in self.created.values() if record.organization_id == side.organization.id
+            )
+            assert balances[side.organization.id] == -cost_nano
+            assert balances[side.provider.id] == cost_nano
+
+    @invariant()
+    def every_bad_text_is_kept_once(self) -> None:
+        assert self.runner.run(self.ledger.count_quarantined()) == len(self.bad)
+
+
+def test_books_balance_whatever_is_handed_in(tmp_path: Path) -> None:
+    Books.template = tmp_path / "template.db"
+    Books.world = asyncio.run(plant_template(Books.template))
+    run_state_machine_as_test(Books, settings=settings(max_examples=30, stateful_step_count=8))

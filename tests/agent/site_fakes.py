@@ -53,11 +53,12 @@ class SetClock:
 
 @dataclass(slots=True)
 class ToldEngine:
-    """An engine whose health is `health`."""
+    """An engine whose health is `health`, and whose probe of `breaks_on` breaks the contract."""
 
     name: str = "told"
     health: Health = field(default_factory=lambda: Health(Verdict.OK))
     probed: int = 0
+    breaks_on: Path | None = None
 
     def profile(self) -> EngineProfile:
         return EngineProfile(
@@ -73,6 +74,8 @@ class ToldEngine:
 
     async def probe(self, socket_path: Path) -> Health:
         self.probed += 1
+        if socket_path == self.breaks_on:
+            raise ZeroDivisionError
         return self.health
 
 

@@ -16,15 +16,10 @@ from keisan.engines.base import Health
 from keisan.executors.base import ProcessIdentity, ProcessPlan
 from keisan.weights.base import Progress, WeightsRequest
 from keisan.wire.site import OrderAction, ReplicaOrder
-from tests.agent.site_fakes import SHA256, FakeSite, build_order, build_site
+from tests.agent.site_fakes import SHA256, FakeSite, build_order
 from tests.deadline import wait_until_async
 
 RUN, STOP = OrderAction.RUN, OrderAction.STOP
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> FakeSite:
-    return build_site(tmp_path / "site")
 
 
 @pytest.fixture

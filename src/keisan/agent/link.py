@@ -3,12 +3,11 @@
 from typing import Self, TypeVar
 
 import httpx
-import pydantic
 
 from keisan.domain.errors import KeisanError, PermissionDenied, PlatformUnreachable, Refused, Unauthenticated
 from keisan.domain.key import Secret
 from keisan.kit.http import HttpTarget, open_async_client
-from keisan.wire.base import WireView
+from keisan.wire.base import WireInput, WireView
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import SiteOrders, SiteReport
 
@@ -39,7 +38,7 @@ class PlatformLink:
         """Send a report and return the orders; raises as `join` does."""
         return await self._post("/api/v1/site/report", body, SiteOrders)
 
-    async def _post(self, path: str, body: pydantic.BaseModel, kind: type[View]) -> View:
+    async def _post(self, path: str, body: WireInput, kind: type[View]) -> View:
         try:
             answer = await self._client.post(
                 path, content=body.model_dump_json(), headers={"content-type": "application/json"}
@@ -52,7 +51,7 @@ class PlatformLink:
             raise read_problem(answer)
         try:
             return kind.model_validate_json(answer.content)
-        except pydantic.ValidationError as failure:
+        except ValueError as failure:
             raise PlatformUnreachable("the platform's answer is not understood", str(failure)) from failure
 
 

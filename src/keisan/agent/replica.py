@@ -129,13 +129,13 @@ def note_health(progress: Progress, health: Health, now_s: float) -> Progress:
     if health.verdict is Verdict.UNKNOWN:
         return _note_unknown(progress, health)
     if not progress.was_ready:
-        return replace(progress, deaf_since_s=_earlier(progress.deaf_since_s, now_s), unknown_count=0)
+        return replace(progress, deaf_since_s=_choose_since(progress.deaf_since_s, now_s), unknown_count=0)
     return replace(
         progress,
         state=ReplicaState.FAILED,
         fault=health.message,
         ready_since_s=None,
-        deaf_since_s=_earlier(progress.deaf_since_s, now_s),
+        deaf_since_s=_choose_since(progress.deaf_since_s, now_s),
         unknown_count=0,
     )
 
@@ -166,5 +166,5 @@ def _is_deaf_too_long(progress: Progress, now_s: float) -> bool:
     return now_s - progress.deaf_since_s >= (DEAF_READY_S if progress.was_ready else DEAF_STARTING_S)
 
 
-def _earlier(since_s: float | None, now_s: float) -> float:
+def _choose_since(since_s: float | None, now_s: float) -> float:
     return now_s if since_s is None else since_s

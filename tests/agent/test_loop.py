@@ -1,0 +1,265 @@
+"""The agent whole: over real HTTP, with a real engine in a process of its own, killed in every way."""
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from keisan.agent.folder import prepare_folder
+from keisan.agent.identity import load_identity
+from keisan.agent.loop import run_agent
+from keisan.agent.settings import AgentSettings
+from keisan.agent.state import load_state
+from keisan.devices.node import read_node
+from keisan.domain.errors import SettingsInvalid, StateConflict, Unauthenticated
+from keisan.domain.key import Secret
+from keisan.domain.replica import ReplicaState
+from keisan.domain.verdict import Verdict
+from keisan.engines.llama_cpp import LlamaCpp
+from keisan.executors.base import ProcessIdentity
+from keisan.executors.local import LocalExecutor
+from keisan.kit.clock import SystemClock
+from keisan.wire.site import OrderAction, ReplicaOrder
+from tests.agent.site_process import build_adapters, build_settings
+from tests.agent.small_platform import MACHINE_ID, SITE_ID, SmallPlatform
+from tests.deadline import wait_until, wait_until_async
+from tests.smollm2 import RealModel
+
+REPLICA_ID = UUID("01900000-0000-7000-8000-0000000000a1")
+READY_DEADLINE_S = 60.0
+ROOT = Path(__file__).parents[2]
+
+
+@asynccontextmanager
+async def run_agent_here(settings: AgentSettings) -> AsyncIterator[None]:
+    """Run an agent in this process; it is told to stop at the end."""
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(run_agent(settings, build_adapters(), SystemClock(), stop))
+        yield
+        stop.set()
+
+
+async def test_it_joins_once_and_reports_its_devices(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings = build_settings(platform.url, tmp_path / "site")
+    for _ in range(2):
+        platform.reports.clear()
+        async with run_agent_here(settings):
+            await wait_until_async(lambda: bool(platform.reports), "it reports")
+        settings = replace(settings, join_token=None)
+    assert len(platform.joined) == 1
+    report = platform.reports[-1]
+    assert [device.node_hardware_id for device in report.devices] == [report.nodes[0].hardware_id]
+    assert list(report.engines) == ["llama_cpp"]
+    identity = load_identity(tmp_path / "site" / "identity.json")
+    assert (identity.machine_id, identity.site_id, identity.agent_id) == (MACHINE_ID, SITE_ID, report.agent_id)
+
+
+async def test_it_waits_for_a_platform_that_is_not_there_yet(platform: SmallPlatform, tmp_path: Path) -> None:
+    platform.stop()
+    async with run_agent_here(build_settings(platform.url, tmp_path / "site")):
+        await wait_until_async((tmp_path / "site" / "identity.json").exists, "it has an identity")
+        platform.start()
+        await wait_until_async(lambda: bool(platform.reports), "it reports")
+
+
+async def test_join_repeated_after_a_crash_is_the_same_machine(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings = build_settings(platform.url, tmp_path / "site")
+    load_identity(prepare_folder(settings.data_directory).identity_path)
+    async with run_agent_here(settings):
+        await wait_until_async(lambda: bool(platform.joined), "it joins")
+    kept = load_identity(tmp_path / "site" / "identity.json")
+    assert {join.secret_digest for join in platform.joined} == {platform.joined[0].secret_digest}
+    assert kept.machine_id == MACHINE_ID
+
+
+async def test_refused_reports_are_tried_again(platform: SmallPlatform, tmp_path: Path) -> None:
+    async with run_agent_here(build_settings(platform.url, tmp_path / "site")):
+        await wait_until_async(lambda: bool(platform.reports), "it reports")
+        platform.refusal = 401
+        await wait_until_async(lambda: platform.refused_count >= 3, "it goes on asking")
+        platform.reports.clear()
+        platform.refusal = None
+        await wait_until_async(lambda: bool(platform.reports), "it reports again")
+
+
+@pytest.mark.parametrize(("token", "kind"), [(Secret("other"), Unauthenticated), (None, SettingsInvalid)])
+async def test_join_that_can_never_pass_ends_it(
+    platform: SmallPlatform, tmp_path: Path, token: Secret | None, kind: type[Exception]
+) -> None:
+    settings = replace(build_settings(platform.url, tmp_path / "site"), join_token=token)
+    with pytest.raises(kind):
+        await run_agent(settings, build_adapters(), SystemClock(), asyncio.Event())
+
+
+async def test_second_agent_in_the_folder_is_refused(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings = build_settings(platform.url, tmp_path / "site")
+    async with run_agent_here(settings):
+        await wait_until_async(lambda: bool(platform.reports), "the first reports")
+        with pytest.raises(StateConflict, match="another agent"):
+            await run_agent(settings, build_adapters(), SystemClock(), asyncio.Event())
+
+
+async def test_long_directory_is_refused(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings = build_settings(platform.url, tmp_path / ("x" * 100))
+    with pytest.raises(SettingsInvalid, match="sockets"):
+        await run_agent(settings, build_adapters(), SystemClock(), asyncio.Event())
+
+
+class RealSite:
+    """A site with the real model, its agent a process that can be killed."""
+
+    def __init__(self, platform: SmallPlatform, directory: Path, model: RealModel) -> None:
+        self.platform = platform
+        self.folder = prepare_folder(directory)
+        self._agent: subprocess.Popen[bytes] | None = None
+        facts = model.facts
+        platform.orders[REPLICA_ID] = ReplicaOrder(
+            replica_id=REPLICA_ID,
+            action=OrderAction.RUN,
+            model_name=facts.name,
+            engine="llama_cpp",
+            node_hardware_id=read_node("none").hardware_id,
+            slots=1,
+            context_tokens=256,
+            weights=f"path:{model.path}",
+            weights_sha256=facts.weights_sha256,
+            weights_bytes=facts.weights_bytes,
+        )
+
+    def start_agent(self, *options: str) -> None:
+        command = (sys.executable, "-m", "tests.agent.site_process", self.platform.url, str(self.folder.root))
+        with (self.folder.root / "agent.log").open("ab") as log:
+            self._agent = subprocess.Popen((*command, *options), cwd=ROOT, stderr=log)
+
+    def end_agent(self, number: signal.Signals) -> None:
+        assert self._agent is not None
+        self._agent.send_signal(number)
+        self._agent.wait(30)
+        self._agent = None
+
+    def find_process(self) -> ProcessIdentity:
+        launch = load_state(self.folder.state_path).records[REPLICA_ID].launch
+        assert launch is not None
+        return launch.process
+
+    def wait_for(self, state: ReplicaState) -> None:
+        """Wait until a report that begins after this call tells the state."""
+        self.platform.reports.clear()
+        wait_until(lambda: self.platform.is_told(REPLICA_ID, state), f"{state} is told", READY_DEADLINE_S)
+
+    async def probe(self) -> Verdict:
+        return (await LlamaCpp().probe(self.folder.locate_socket(REPLICA_ID))).verdict
+
+    async def end(self) -> None:
+        """Leave nothing behind, whatever the test did."""
+        if self._agent is not None:
+            self.end_agent(signal.SIGKILL)
+        executor = LocalExecutor(os.environ)
+        for process in await executor.find_owned(self.folder.run):
+            await executor.stop(process, 5)
+
+
+@pytest.fixture
+def real_site(platform: SmallPlatform, tmp_path: Path, real_model: RealModel) -> Iterator[RealSite]:
+    site = RealSite(platform, tmp_path / "site", real_model)
+    yield site
+    asyncio.run(site.end())
+
+
+def test_killed_engine_is_started_again(real_site: RealSite) -> None:
+    real_site.start_agent()
+    real_site.wait_for(ReplicaState.READY)
+    before = real_site.find_process()
+    os.kill(before.pid, signal.SIGKILL)
+    wait_until(
+        lambda: (
+            (entry := real_site.platform.find_replica(REPLICA_ID)) is not None
+            and (entry.restart_count, entry.state) == (1, ReplicaState.READY)
+        ),
+        "it is ready again",
+        READY_DEADLINE_S,
+    )
+    assert real_site.find_process() != before
+    assert asyncio.run(real_site.probe()) is Verdict.OK
+
+
+def test_engine_outlives_its_killed_agent_and_is_adopted(real_site: RealSite) -> None:
+    real_site.start_agent()
+    real_site.wait_for(ReplicaState.READY)
+    before = real_site.find_process()
+    real_site.end_agent(signal.SIGKILL)
+    assert asyncio.run(real_site.probe()) is Verdict.OK
+    real_site.platform.reports.clear()
+    real_site.start_agent()
+    wait_until(lambda: bool(real_site.platform.reports), "it reports", READY_DEADLINE_S)
+    # Not even the first report after the restart doubts the replica: its traffic goes on.
+    assert [entry.state for entry in real_site.platform.reports[0].replicas] == [ReplicaState.READY]
+    assert real_site.find_process() == before
+
+
+def test_replica_is_kept_and_restarted_without_the_platform(real_site: RealSite) -> None:
+    real_site.start_agent()
+    real_site.wait_for(ReplicaState.READY)
+    before = real_site.find_process()
+    real_site.platform.stop()
+    os.kill(before.pid, signal.SIGKILL)
+    wait_until(
+        lambda: (
+            (launch := load_state(real_site.folder.state_path).records[REPLICA_ID].launch) is not None
+            and launch.process != before
+            and asyncio.run(real_site.probe()) is Verdict.OK
+        ),
+        "it is ready again",
+        READY_DEADLINE_S,
+    )
+    during = real_site.find_process()
+    real_site.platform.start()
+    real_site.wait_for(ReplicaState.READY)
+    assert real_site.find_process() == during
+
+
+def test_stop_order_ends_the_engine(real_site: RealSite) -> None:
+    real_site.start_agent()
+    real_site.wait_for(ReplicaState.READY)
+    process = real_site.find_process()
+    real_site.platform.order_stop(REPLICA_ID)
+    wait_until(
+        lambda: any(
+            entry.state is ReplicaState.STOPPED for report in real_site.platform.reports for entry in report.replicas
+        ),
+        "it is told",
+    )
+    assert not asyncio.run(LocalExecutor(os.environ).is_alive(process))
+    assert list(real_site.folder.run.iterdir()) == []
+
+
+@pytest.mark.parametrize("ends", ["stays", "ends"])
+def test_engine_stays_or_ends_with_its_agent(real_site: RealSite, ends: str) -> None:
+    real_site.start_agent(*(["--ends-engines"] if ends == "ends" else []))
+    real_site.wait_for(ReplicaState.READY)
+    process = real_site.find_process()
+    real_site.end_agent(signal.SIGTERM)
+    assert asyncio.run(LocalExecutor(os.environ).is_alive(process)) is (ends == "stays")
+    kept = json.loads(real_site.folder.state_path.read_text())["replicas"]
+    assert kept[str(REPLICA_ID)]["order"]["action"] == "run"
+
+
+def test_wrong_weights_are_never_served(real_site: RealSite) -> None:
+    order = real_site.platform.orders[REPLICA_ID]
+    real_site.platform.orders[REPLICA_ID] = order.model_copy(update={"weights_sha256": "0" * 64})
+    real_site.start_agent()
+    real_site.wait_for(ReplicaState.FAILED)
+    entry = real_site.platform.find_replica(REPLICA_ID)
+    assert entry is not None
+    assert f"has the digest sha256:{order.weights_sha256}" in entry.message
+    assert list(real_site.folder.run.iterdir()) == []

@@ -1,5 +1,7 @@
 """The control plane's HTTP application, whole: what a request passes on its way in, and every route."""
 
+from functools import cache
+
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
@@ -82,12 +84,13 @@ def create_app(context: ApiContext) -> FastAPI:
 
 
 def _publish_reference(app: FastAPI) -> None:
-    document = describe_api(app)
+    # Made when it is first asked for: it takes longer to make than all routes together, and few ask.
+    describe = cache(lambda: describe_api(app))
     router = APIRouter()
 
     @router.get("/openapi.json", include_in_schema=False)
     async def get_reference() -> Response:
-        return JSONResponse(document)
+        return JSONResponse(describe())
 
     app.include_router(router, prefix=API_PATH)
 

@@ -17,7 +17,7 @@ from keisan.wire.snapshot import SnapshotAnswer
 from keisan.wire.usage import UsageAnswer, UsageBatch
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])
-exchange_router = APIRouter(prefix="/gateway", tags=["machines' own"])
+exchange_router = APIRouter(prefix="/gateway", tags=["machine exchanges"])
 
 
 @router.get("")

@@ -15,7 +15,7 @@ from keisan.wire.page import ListQuery, Page
 from keisan.wire.site import SiteCreate, SiteOrders, SiteReport, SiteView
 
 router = APIRouter(prefix="/sites", tags=["sites"])
-report_router = APIRouter(prefix="/site", tags=["machines' own"])
+report_router = APIRouter(prefix="/site", tags=["machine exchanges"])
 
 
 @router.get("")

@@ -26,7 +26,7 @@ def tag_version(response: Response, view: View) -> View:
     return view
 
 
-def read_expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
+def read_expected_version(if_match: Annotated[str | None, Header(alias="If-Match")] = None) -> int:
     """Return the version that If-Match names.
 
     Raises PreconditionRequired without it, InvalidInput unless it is one strong ETag of this platform.

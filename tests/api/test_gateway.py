@@ -1,0 +1,46 @@
+"""Gateways over HTTP: the snapshot that acknowledges, the usage that is answered record by record."""
+
+import json
+
+from keisan.control.machine import GATEWAY_SILENCE_S_MAX
+from tests.api.stage import Stage, build_record
+
+
+async def test_asking_with_a_version_acknowledges_it(stage: Stage) -> None:
+    snapshot = (await stage.ask("gateway", "GET", "/gateway/snapshot")).json()["snapshot"]
+    before = (await stage.ask("developer", "GET", "/gateways")).json()
+    assert [line["acknowledged_version"] for line in before["items"]] == [0]
+    query = f"incarnation={snapshot['incarnation']}&version={snapshot['version']}&wait_s=0"
+    nothing = await stage.ask("gateway", "GET", f"/gateway/snapshot?{query}")
+    assert (nothing.status_code, nothing.content) == (204, b"")
+    after = (await stage.ask("developer", "GET", "/gateways")).json()
+    assert [(line["acknowledged_version"], line["is_connected"]) for line in after["items"]] == [
+        (snapshot["version"], True)
+    ]
+    assert after["snapshot_version"] == snapshot["version"]
+
+
+async def test_change_comes_as_a_delta(stage: Stage) -> None:
+    snapshot = (await stage.ask("gateway", "GET", "/gateway/snapshot")).json()["snapshot"]
+    created = await stage.ask("owner", "POST", "/keys", {"name": "new", "project_id": str(stage.project.id)})
+    query = f"incarnation={snapshot['incarnation']}&version={snapshot['version']}&wait_s=5"
+    answer = (await stage.ask("gateway", "GET", f"/gateway/snapshot?{query}")).json()
+    assert set(answer) == {"delta"}
+    assert answer["delta"]["version"] == created.json()["snapshot_version"]
+    assert list(answer["delta"]["put"]["keys"]) == [created.json()["key"]["id"]]
+
+
+async def test_silent_gateway_is_not_connected(stage: Stage) -> None:
+    await stage.ask("gateway", "GET", "/gateway/snapshot")
+    stage.clock.elapsed_s += GATEWAY_SILENCE_S_MAX + 1
+    [line] = (await stage.ask("developer", "GET", "/gateways")).json()["items"]
+    assert line["is_connected"] is False
+
+
+async def test_each_record_has_its_answer(stage: Stage) -> None:
+    text = build_record(stage)
+    differing = json.dumps(json.loads(text) | {"http_status": 201})
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, "nonsense"]})
+    assert [line["outcome"] for line in answer.json()["answers"]] == ["created", "refused"]
+    again = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, differing]})
+    assert [line["outcome"] for line in again.json()["answers"]] == ["exists", "differs"]

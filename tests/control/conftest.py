@@ -1,0 +1,40 @@
+"""Fixtures of control: one SQLite file with the newest schema, a world in it, and a clock that stands still."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keisan.control.context import Control
+from keisan.storage.database import Database
+from keisan.storage.sqlite import open_sqlite
+from tests.factories import FixedClock, World, plant_world
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    """The clock of storage and control."""
+    return FixedClock()
+
+
+@pytest.fixture
+async def storage(tmp_path: Path, clock: FixedClock) -> AsyncIterator[Database]:
+    """Storage that is migrated and otherwise empty; what differs between databases is tried in tests/contracts."""
+    opened = open_sqlite(tmp_path / "keisan.db", clock)
+    try:
+        await opened.migrate()
+        yield opened
+    finally:
+        await opened.close()
+
+
+@pytest.fixture
+async def world(storage: Database) -> World:
+    """A small platform in that storage."""
+    return await plant_world(storage)
+
+
+@pytest.fixture
+def control(storage: Database, clock: FixedClock, world: World) -> Control:
+    """What commands of the planted platform work with."""
+    return Control(storage, clock, world.platform.id)

@@ -11,13 +11,22 @@ from rich.table import Table
 
 from keisan.wire.base import WireView
 
+# A table into a pipe or a file is for a program or a wide screen, not for the 80 columns that rich would assume.
+PIPE_COLUMNS = 200
+
+
+def open_console() -> Console:
+    """Return a console on standard output."""
+    console = Console(soft_wrap=True)
+    return console if console.is_terminal else Console(soft_wrap=True, width=PIPE_COLUMNS)
+
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """`show_*` prints the answer, once per command; `tell` prints what is going on meanwhile."""
 
     is_json: bool
-    console: Console = field(default_factory=lambda: Console(soft_wrap=True))
+    console: Console = field(default_factory=open_console)
     aside: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
 
     def show_json(self, content: object) -> None:
@@ -36,7 +45,8 @@ class Output:
         """Print a table for eyes; an empty one says so."""
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
         for column in columns:
-            table.add_column(column, overflow="fold")
+            # An id is there to be copied whole.
+            table.add_column(column, overflow="fold", no_wrap=column == "id")
         for row in rows:
             table.add_row(*(escape(str(cell)) for cell in row))
         if table.row_count:

@@ -4,7 +4,7 @@ import asyncio
 import importlib.metadata
 import socket
 import ssl
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
 import uvicorn
@@ -20,6 +20,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
 from keisan.daemon.listener import bind_listener
+from keisan.daemon.operator_file import note_urls
 from keisan.daemon.platform_identity import ensure_public_key
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
@@ -57,10 +58,23 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
         control = Control(storage, clock, outcome.platform.id)
-        await _serve(own, control, listener, stop)
+
+        def announce(url: str) -> None:
+            note_urls(folder.operator_path, platform_url=url)
+            announce_ready(url=url)
+
+        await _serve(build_server(own, control, announce), control, listener, stop)
     finally:
         await storage.close()
         listener.close()
+
+
+def read_release() -> str:
+    """Return keisan's own version, "unknown" in a checkout that was not installed."""
+    try:
+        return importlib.metadata.version("keisan")
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
 
 
 def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
@@ -75,8 +89,9 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
     return open_postgresql(own.database_url, clock)
 
 
-async def _serve(own: PlatformSettings, control: Control, listener: socket.socket, stop: asyncio.Event) -> None:
-    app = create_app(ApiContext(control, SnapshotFeed(control), importlib.metadata.version("keisan")))
+def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
+    """Return the API's server, which listens to nobody yet."""
+    app = create_app(ApiContext(control, SnapshotFeed(control), read_release()))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -92,22 +107,27 @@ async def _serve(own: PlatformSettings, control: Control, listener: socket.socke
         ssl_keyfile=own.certificate_key,
     )
     config.load()
+    return Server(config, announce)
+
+
+async def _serve(server: "Server", control: Control, listener: socket.socket, stop: asyncio.Event) -> None:
     reconcilers: Reconcilers = {
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
     }
-    server = Server(config)
     async with asyncio.TaskGroup() as group:
         group.create_task(LeaseLoop(control, reconcilers).run(stop), name="lease loop")
-        serving = group.create_task(server.answer(listener, stop), name="api")
-        if config.ssl is not None and own.certificate and own.certificate_key:
-            files = CertificateFiles(own.certificate, own.certificate_key)
-            following = group.create_task(follow_certificate(config.ssl, files, control.clock), name="certificate")
-            serving.add_done_callback(lambda _: following.cancel())
+        following = group.create_task(server.follow_certificate(control.clock), name="certificate")
+        await server.answer(listener, stop)
+        following.cancel()
 
 
 class Server(uvicorn.Server):
     """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
+
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
+        super().__init__(config)
+        self._announce = announce
 
     async def answer(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Answer until `stop` is set, and say so once it does."""
@@ -122,40 +142,35 @@ class Server(uvicorn.Server):
         assert sockets is not None
         host, port = sockets[0].getsockname()[:2]
         scheme = "https" if self.config.is_ssl else "http"
-        announce_ready(url=f"{scheme}://{Address(host, port)}")
+        self._announce(f"{scheme}://{Address(host, port)}")
 
     async def _stop_with(self, stop: asyncio.Event) -> None:
         await stop.wait()
         self.should_exit = True
 
-
-@dataclass(frozen=True, slots=True)
-class CertificateFiles:
-    """A certificate chain and its key."""
-
-    certificate: Path
-    key: Path
-
-
-async def follow_certificate(context: ssl.SSLContext, files: CertificateFiles, clock: Clock) -> None:
-    """Load the files again whenever they change; open connections keep the old certificate (R11)."""
-    seen = _read_times(files)
-    while True:
-        await clock.sleep(CERTIFICATE_LOOK_S)
-        found = _read_times(files)
-        if found == seen:
-            continue
-        try:
-            context.load_cert_chain(files.certificate, files.key)
-            seen = found
-            write_log("certificate.loaded", path=str(files.certificate))
-        except (OSError, ssl.SSLError) as fault:
-            # The two files are replaced one after the other; the next look finds both.
-            write_warning("certificate.not_loaded", path=str(files.certificate), fault=str(fault))
+    async def follow_certificate(self, clock: Clock) -> None:
+        """Load the certificate again whenever its files change; open connections keep the old one (R11)."""
+        context, files = self.config.ssl, (self.config.ssl_certfile, self.config.ssl_keyfile)
+        if context is None or files[0] is None or files[1] is None:
+            return
+        certificate, key = Path(files[0]), Path(files[1])
+        seen = _read_times(certificate, key)
+        while True:
+            await clock.sleep(CERTIFICATE_LOOK_S)
+            found = _read_times(certificate, key)
+            if found == seen:
+                continue
+            try:
+                context.load_cert_chain(certificate, key)
+                seen = found
+                write_log("certificate.loaded", path=str(certificate))
+            except (OSError, ssl.SSLError) as fault:
+                # The two files are replaced one after the other; the next look finds both.
+                write_warning("certificate.not_loaded", path=str(certificate), fault=str(fault))
 
 
-def _read_times(files: CertificateFiles) -> tuple[int, int] | None:
+def _read_times(certificate: Path, key: Path) -> tuple[int, int] | None:
     try:
-        return files.certificate.stat().st_mtime_ns, files.key.stat().st_mtime_ns
+        return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
     except FileNotFoundError:
         return None

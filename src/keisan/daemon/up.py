@@ -118,7 +118,6 @@ class _Tree:
             bind_listener(address).close()
         made, developer = ensure_first_start(folder, request.clock)
         platform_url = await self._start_listening("platform", settings.platform, ())
-        note_urls(folder.operator_path, platform_url=platform_url)
         link = ("--platform-url", platform_url, *self._trust())
         self._add("site", lambda: (*link, *self._name_token("site"), "--stop-replicas"), SITE_STOP_S)
         gateway_url = await self._start_listening("gateway", settings.gateway, (*link, *self._name_token("gateway")))
@@ -179,7 +178,7 @@ class _Tree:
 
 
 def _list_tls(listener: ListenerSection) -> tuple[str, ...]:
-    options = ("--insecure",) if listener.insecure else ()
+    options: tuple[str, ...] = ("--insecure",) if listener.insecure else ()
     if listener.certificate and listener.certificate_key:
         options += ("--certificate", str(listener.certificate), "--certificate-key", str(listener.certificate_key))
     return options

@@ -1,0 +1,81 @@
+"""What every command shares: connection options, JSON, exit codes, and never a traceback."""
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from keisan.cli.application import add_commands
+from keisan.cli.session import ConnectionOptions, Target
+from keisan.domain.errors import Unavailable
+from tests.cli.conftest import CommandLine
+
+EVERY_COMMAND = [
+    ("status",),
+    ("chat", "hi"),
+    ("keys", "list"),
+    ("keys", "create", "x"),
+    ("keys", "revoke", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("models", "list"),
+    ("models", "show", "x"),
+    ("deploy", "list"),
+    ("deploy", "create", "x"),
+    ("deploy", "scale", "x", "1"),
+    ("deploy", "delete", "x"),
+    ("usage",),
+    ("logs",),
+]
+
+
+def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    own = [(*path, str(command.name)) for command in application.registered_commands]
+    for group in application.registered_groups:
+        assert group.typer_instance is not None
+        own += list_leaves(group.typer_instance, (*path, str(group.name)))
+    return own
+
+
+def test_list_above_is_complete() -> None:
+    application = typer.Typer()
+    add_commands(application)
+    tried = {words[: 2 if words[0] in ("keys", "models", "deploy") else 1] for words in EVERY_COMMAND}
+    assert tried == set(list_leaves(application))
+
+
+@pytest.mark.parametrize("words", EVERY_COMMAND, ids=" ".join)
+def test_unreachable_platform_is_one_line_and_code_3(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    nowhere = ("--url", "http://127.0.0.1:1", "--gateway-url", "http://127.0.0.1:1")
+    answer = command_line.run(*words, *nowhere)
+    assert answer.code == 3
+    assert answer.aside.startswith("keisan: ")
+    assert len(answer.aside.splitlines()) == 1
+    told = command_line.run(*words, *nowhere, "--json")
+    assert told.code == 3
+    assert told.told["error"]["retryable"] is True
+
+
+@pytest.mark.parametrize("words", [words for words in EVERY_COMMAND if words[0] != "chat"], ids=" ".join)
+def test_wrong_key_is_code_4(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    answer = command_line.run(*words, "--key", "sk-keisan-wrong", "--json")
+    assert answer.code == 4
+    assert answer.told["error"]["code"] == "unauthenticated"
+
+
+def test_options_reach_the_resolver() -> None:
+    application, seen = typer.Typer(), []
+    add_commands(application)
+
+    def resolve(options: ConnectionOptions) -> Target:
+        seen.append(options)
+        raise Unavailable("nobody is there")
+
+    words = "usage --url http://a --gateway-url http://b --key k --data /d --ca /c"
+    result = CliRunner().invoke(application, words.split(), obj=resolve)
+    assert (result.exit_code, result.stderr) == (3, "keisan: nobody is there\n")
+    [options] = seen
+    assert (options.platform_url, options.gateway_url, options.api_key) == ("http://a", "http://b", "k")
+    assert (str(options.data), str(options.ca_path)) == ("/d", "/c")
+
+
+@pytest.mark.parametrize("words", [("statsu",), ("keys",), ("deploy", "scale", "x"), ("usage", "--since", "yesterday")])
+def test_wrong_usage_is_code_2(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    assert command_line.run(*words).code == 2

@@ -1,0 +1,128 @@
+"""`keisan deploy`: changes that wait until they are so, against a site that is played step by step."""
+
+import hashlib
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.cli.conftest import CommandLine
+from tests.deadline import wait_until
+
+MODEL = "smollm2-135m-instruct"
+
+
+@dataclass
+class SmallSite:
+    """Reports one node with a CPU and does at once what it is ordered."""
+
+    http: httpx.Client
+    agent_id: str
+    replicas: dict[str, dict[str, Any]] = field(default_factory=dict)
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self.stop.wait(0.05):
+            self.report()
+
+    def report(self) -> None:
+        body = {
+            "agent_id": self.agent_id,
+            "nodes": [{"hardware_id": "n1", "hostname": "n1", "boot_id": "b", "cpu_count": 4, "memory_bytes": 2**34}],
+            "devices": [
+                {
+                    "hardware_id": "cpu-n1",
+                    "node_hardware_id": "n1",
+                    "chip": "cpu-x86-64",
+                    "name": "CPU",
+                    "memory_bytes": 2**34,
+                    "verdict": "ok",
+                }
+            ],
+            "replicas": list(self.replicas.values()),
+            "engines": {
+                "llama_cpp": {
+                    "running_usage": "llama_cpp_timings",
+                    "idle_connection_s": 5,
+                    "requests_per_connection_max": 100,
+                    "is_usage_summed_over_choices": False,
+                }
+            },
+        }
+        answer = self.http.post("/site/report", json=body)
+        assert answer.is_success, answer.text
+        for order in answer.json()["orders"]:
+            is_run = order["action"] == "run"
+            self.replicas[order["replica_id"]] = {
+                "replica_id": order["replica_id"],
+                "state": "ready" if is_run else "stopped",
+                "endpoint": {"kind": "unix", "path": f"/run/{order['replica_id'][-12:]}.sock"} if is_run else None,
+                "model_digest": f"sha256:{order['weights_sha256']}" if is_run else "",
+                "slots": order["slots"],
+                "log_tail": "loaded the weights\nserving\n" if is_run else "",
+            }
+
+
+@pytest.fixture
+def small_site(command_line: CommandLine) -> Iterator[SmallSite]:
+    with command_line.open_api() as api:
+        site = api.get("/sites").json()["items"][0]
+        token = api.post("/machines/tokens", json={"kind": "site", "site_id": site["id"]}).json()["token"]
+        secret = "mk-keisan-" + os.urandom(16).hex()
+        digest = hashlib.sha256(secret.encode()).hexdigest()
+        joined = api.post("/machines/join", json={"token": token, "name": "double", "secret_digest": digest})
+        assert joined.is_success, joined.text
+    with command_line.open_api(secret) as http:
+        site = SmallSite(http, joined.json()["id"])
+        thread = threading.Thread(target=site.run)
+        thread.start()
+        yield site
+        site.stop.set()
+        thread.join(10)
+
+
+def read_counts(command_line: CommandLine) -> dict[str, str]:
+    """Return "ready/wanted" by deployment id."""
+    lines = [line.split() for line in command_line.run("deploy", "list").out.splitlines() if MODEL in line]
+    return {words[0]: words[2] for words in lines}
+
+
+def test_deployments_are_created_scaled_shown_and_deleted(command_line: CommandLine, small_site: SmallSite) -> None:
+    made = command_line.run("deploy", "create", MODEL, "--replicas", "2", "--slots", "1", "--json")
+    assert made.code == 0, made.aside
+    deployment = made.told["id"]
+    assert read_counts(command_line)[deployment] == "2/2"
+
+    scaled = command_line.run("deploy", "scale", deployment, "1")
+    assert (scaled.code, scaled.out.strip()) == (0, f"{deployment}: 1 ready")
+
+    status = command_line.run("status").out
+    assert f"model     {MODEL}  1 of 1 ready" in status
+    replicas = command_line.run("status", "--json").told["replicas"]
+    [own] = [line for line in replicas if line["deployment_id"] == deployment and line["state"] == "ready"]
+    assert command_line.run("logs", own["id"]).out == "loaded the weights\nserving\n"
+    assert command_line.run("logs", own["id"], "--json").told["replica_id"] == own["id"]
+
+    deleted = command_line.run("deploy", "delete", deployment)
+    assert (deleted.code, "delet" in deleted.out) == (0, True)
+    wait_until(lambda: deployment not in read_counts(command_line), "the deployment is gone")
+
+
+def test_without_waiting_it_returns_at_once(command_line: CommandLine) -> None:
+    made = command_line.run("deploy", "create", MODEL, "--no-wait")
+    assert (made.code, made.out.strip().endswith("1 wanted")) == (0, True)
+    deployment = made.out.partition(":")[0]
+    # The first start's own deployment is of the same model, so the name alone says too little.
+    by_name = command_line.run("deploy", "scale", MODEL, "0")
+    assert (by_name.code, deployment in by_name.aside) == (5, True)
+    assert command_line.run("deploy", "delete", deployment).code == 0
+
+
+def test_unknown_names(command_line: CommandLine) -> None:
+    assert MODEL in command_line.run("deploy", "create", "gpt").aside
+    missing = command_line.run("deploy", "delete", "gpt")
+    assert (missing.code, "there is no deployment 'gpt'" in missing.aside) == (5, True)

@@ -103,11 +103,11 @@ def start_stack(data: Path, program: Program | None = None) -> Stack:
     chosen = program or Program()
     output = data.parent / f"{data.name}.out"
     progress = data.parent / f"{data.name}.err"
-    with output.open("wb") as out, progress.open("wb") as err:
+    with output.open("wb") as out, progress.open("wb") as screen:
         process = subprocess.Popen(
             build_command(data, program=chosen),
             stdout=out,
-            stderr=err,
+            stderr=screen,
             env=chosen.build_environment(),
             start_new_session=True,
         )

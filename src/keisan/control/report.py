@@ -10,7 +10,7 @@ from keisan.control.context import Control
 from keisan.control.report_change import Known, ReportChange, compare_report
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.deployment import Deployment
-from keisan.domain.errors import PermissionDenied, VersionMismatch
+from keisan.domain.errors import AlreadyExists, PermissionDenied, VersionMismatch
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import ReplicaId, SiteId
 from keisan.domain.lease import WorkNoun
@@ -46,8 +46,9 @@ async def accept_report(control: Control, principal: Principal, report: SiteRepo
     for _ in range(REPORT_TRIES_MAX - 1):
         try:
             return await _accept_once(control, principal, principal.site_id, report)
-        except VersionMismatch:
-            # A reconciler wrote one of the rows since we read it; the report is level, so it is simply compared again.
+        except (VersionMismatch, AlreadyExists):
+            # A reconciler, or this report sent twice, wrote one of the rows since we read it; the report is level, so it
+            # is simply compared again.
             continue
     return await _accept_once(control, principal, principal.site_id, report)
 

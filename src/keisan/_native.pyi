@@ -1,34 +1,62 @@
-"""The relay (crates/bindings) as Python sees it. Every JSON here has its twin in keisan.wire or in crates/route."""
+"""The compiled data plane (crates/bindings): the relay, and the rules it shares with simulations.
 
+Every method lets go of the GIL while it works. ValueError: what was given is wrong; RuntimeError: the system refused.
+"""
+
+from typing import final
+
+@final
 class Relay:
-    """The data plane of one gateway. No call holds the GIL while it waits."""
+    """One gateway's data plane. Its threads are its own; never fork after `start`."""
 
     def __init__(self, options: str) -> None:
-        """Read the options (JSON) and open the spool; raises ValueError naming all faults at once. Starts nothing."""
+        """Open the spool; start nothing. `options` is JSON.
+
+        Raises ValueError with one fault per line, or RuntimeError if the spool is held by another process or broken.
+        """
 
     def load_snapshot(self, snapshot: bytes) -> None:
-        """Swap in a snapshot, whole; raises ValueError if it does not parse, and the old one stays."""
+        """Put a snapshot in force for new calls, whole or not at all.
+
+        Raises ValueError if it does not parse, is another platform's, or goes back within its incarnation.
+        """
 
     def start(self) -> tuple[str, int]:
-        """Bind, begin to answer, return host and port; raises OSError if it cannot bind. Needs a snapshot."""
+        """Bind, serve, and return the bound host and port; port 0 in the options takes a free one.
+
+        Raises ValueError before the first snapshot or for unusable certificates, RuntimeError if binding fails.
+        """
 
     def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
-        """Return the oldest synced records behind the cursor, and the cursor that stands after them."""
+        """Return up to `records_max` synced records behind the cursor, in order, and the cursor behind them.
+
+        Raises RuntimeError if the spool cannot be read.
+        """
 
     def advance_spool(self, cursor: str) -> None:
-        """Put the cursor there, durably; whole segments behind it are removed."""
+        """Keep a cursor that `read_spool` gave, durably; segments wholly behind it are removed.
+
+        Raises ValueError for any other cursor, RuntimeError if it cannot be kept.
+        """
 
     def drain(self, timeout_s: float) -> bool:
-        """Accept no more and wait for the open calls; return whether all ended in time."""
+        """Stop accepting and wait for open calls; return whether all ended in time.
+
+        Raises ValueError unless `timeout_s` is within 0 and 86400.
+        """
 
     def stop(self) -> None:
-        """End what is still open; release the address and the spool."""
+        """End all threads and close the spool; open calls are abandoned, each with its record."""
 
     def stats(self) -> str:
-        """Return counters as JSON."""
+        """Return counters and states as JSON: status, snapshot, spool, open_calls, calls, refusals."""
 
 def amount_nano(quantities: str, price: str) -> str:
-    """Return the amount as a decimal string (R3), from JSON quantities and JSON prices per 1,000,000."""
+    """Return the amount in nano-units as a decimal text: sum of quantity x price over 1,000,000, half to even.
+
+    `quantities` is JSON {token class: integer}, `price` JSON {token class: decimal text of nano-units per 1,000,000}.
+    Raises ValueError if either does not parse or a counted class has no price.
+    """
 
 def native_version() -> str:
-    """Return the version that the relay was built as."""
+    """Return the version of the compiled part."""

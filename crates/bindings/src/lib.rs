@@ -1,0 +1,98 @@
+//! `keisan._native`: the relay and the rules of crates/route for Python. Thin: it converts, and holds no GIL while the
+//! relay works. Types and texts for Python stand in `src/keisan/_native.pyi`.
+
+use std::time::Duration;
+
+use keisan_relay::{RelayFault, parse_options};
+use keisan_route::{PriceSheet, Quantities};
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+
+/// More than this is no time that a shutdown may take.
+const TIMEOUT_S_MAX: f64 = 86_400.0;
+
+fn raise(fault: RelayFault) -> PyErr {
+    match fault {
+        RelayFault::Invalid(text) => PyValueError::new_err(text),
+        RelayFault::System(text) => PyRuntimeError::new_err(text),
+    }
+}
+
+/// One gateway's data plane.
+#[pyclass(frozen, module = "keisan._native")]
+struct Relay {
+    relay: keisan_relay::Relay,
+}
+
+#[pymethods]
+impl Relay {
+    #[new]
+    fn new(py: Python<'_>, options: &str) -> PyResult<Self> {
+        let options = parse_options(options).map_err(|faults| PyValueError::new_err(faults.join("\n")))?;
+        let relay = py.detach(|| keisan_relay::Relay::open(options)).map_err(raise)?;
+        Ok(Self { relay })
+    }
+
+    fn load_snapshot(&self, py: Python<'_>, snapshot: &[u8]) -> PyResult<()> {
+        py.detach(|| self.relay.load_snapshot(snapshot)).map_err(raise)
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
+        let address = py.detach(|| self.relay.start()).map_err(raise)?;
+        Ok((address.ip().to_string(), address.port()))
+    }
+
+    fn read_spool<'py>(&self, py: Python<'py>, records_max: usize) -> PyResult<(Vec<Bound<'py, PyBytes>>, String)> {
+        let (payloads, cursor) = py.detach(|| self.relay.read_spool(records_max)).map_err(raise)?;
+        Ok((
+            payloads.iter().map(|payload| PyBytes::new(py, payload)).collect(),
+            cursor,
+        ))
+    }
+
+    fn advance_spool(&self, py: Python<'_>, cursor: &str) -> PyResult<()> {
+        py.detach(|| self.relay.advance_spool(cursor)).map_err(raise)
+    }
+
+    fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        if !(0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
+            return Err(PyValueError::new_err(format!(
+                "timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}"
+            )));
+        }
+        Ok(py.detach(|| self.relay.drain(Duration::from_secs_f64(timeout_s))))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.relay.stop());
+    }
+
+    fn stats(&self, py: Python<'_>) -> String {
+        py.detach(|| self.relay.stats())
+    }
+}
+
+/// The amount of `quantities` under `price` in nano-units, both JSON objects, as a decimal text (R3).
+#[pyfunction]
+fn amount_nano(quantities: &str, price: &str) -> PyResult<String> {
+    let quantities: Quantities =
+        serde_json::from_str(quantities).map_err(|fault| PyValueError::new_err(format!("quantities: {fault}")))?;
+    let price: PriceSheet =
+        serde_json::from_str(price).map_err(|fault| PyValueError::new_err(format!("price: {fault}")))?;
+    let amount = keisan_route::compute_amount_nano(&quantities, &price);
+    amount
+        .map(|nano| nano.to_string())
+        .map_err(|fault| PyValueError::new_err(fault.to_string()))
+}
+
+#[pyfunction]
+fn native_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::{Relay, amount_nano, native_version};
+}

@@ -1,0 +1,330 @@
+//! What an engine wants and says: what is added to a request, where its usage stands, how its errors read to a client.
+
+use keisan_route::{Code, Refusal};
+use serde::Deserialize;
+
+use crate::members::{Member, MemberScanner, cut_members};
+use crate::usage::{Usage, parse_timings, parse_usage};
+
+/// How an engine tells its usage while it streams (R6). A word of a later version reads as none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunningUsage {
+    LlamaCppTimings,
+    ContinuousUsage,
+    #[serde(other)]
+    None,
+}
+
+/// The members of an event that matter here, in this order.
+const MEMBERS: [&str; 4] = ["usage", "timings", "choices", "error"];
+const USAGE: usize = 0;
+const TIMINGS: usize = 1;
+const CHOICES: usize = 2;
+const ERROR: usize = 3;
+
+/// What becomes of an event on its way to the client.
+#[derive(Debug)]
+pub enum EventFate {
+    Pass,
+    Hide,
+    /// Goes on as this JSON text.
+    Rewrite(Vec<u8>),
+    /// The engine gave up.
+    Fault(Refusal),
+}
+
+/// One engine's way of speaking.
+#[derive(Clone, Copy, Debug)]
+pub struct Dialect {
+    running: RunningUsage,
+}
+
+impl Dialect {
+    pub const fn new(running: RunningUsage) -> Self {
+        Self { running }
+    }
+
+    /// Members added to a request so that usage comes, also while it runs.
+    pub const fn additions(self, is_stream: bool) -> &'static str {
+        match (is_stream, self.running) {
+            (false, _) => "",
+            (true, RunningUsage::None) => r#""stream_options":{"include_usage":true}"#,
+            (true, RunningUsage::LlamaCppTimings) => {
+                r#""stream_options":{"include_usage":true},"timings_per_token":true"#
+            }
+            (true, RunningUsage::ContinuousUsage) => {
+                r#""stream_options":{"include_usage":true,"continuous_usage_stats":true}"#
+            }
+        }
+    }
+
+    /// Reads an event's usage and decides what the client sees of it.
+    pub fn read_event(self, json: &[u8], is_usage_wanted: bool, usage: &mut Usage) -> EventFate {
+        let mut scanner = MemberScanner::new(MEMBERS);
+        scanner.scan(json);
+        if let Some(error) = scanner.member(ERROR).filter(|error| is_set(&json[error.value.clone()])) {
+            return EventFate::Fault(translate_error(502, &json[error.value.clone()]));
+        }
+        let has_choices = scanner
+            .member(CHOICES)
+            .is_some_and(|choices| is_filled(&json[choices.value.clone()]));
+        let said = scanner.member(USAGE).filter(|said| is_set(&json[said.value.clone()]));
+        let is_running = has_choices && self.running == RunningUsage::ContinuousUsage;
+        if let Some(counts) = said.and_then(|said| parse_usage(&json[said.value.clone()])) {
+            if is_running {
+                usage.set_running(counts)
+            } else {
+                usage.set_final(counts)
+            }
+        }
+        let timings = scanner
+            .member(TIMINGS)
+            .filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        if let Some(counts) = timings.and_then(|timings| parse_timings(&json[timings.value.clone()])) {
+            usage.set_running(counts);
+        }
+        if self.running == RunningUsage::None && has_choices {
+            usage.count_content(count_content_bytes(json));
+        }
+        if said.is_some() && !has_choices && !is_usage_wanted {
+            return EventFate::Hide;
+        }
+        let hidden = said.filter(|_| !is_usage_wanted || is_running);
+        rewrite_without(json, [hidden, timings])
+    }
+
+    /// Returns a whole JSON answer without what only this gateway asked for or understands.
+    pub fn clean_answer(self, json: &[u8]) -> Option<Vec<u8>> {
+        if self.running != RunningUsage::LlamaCppTimings {
+            return None;
+        }
+        let mut scanner = MemberScanner::new(["timings"]);
+        scanner.scan(json);
+        scanner.member(0).map(|timings| cut_members(json, [timings]))
+    }
+}
+
+fn rewrite_without(json: &[u8], members: [Option<&Member>; 2]) -> EventFate {
+    if members.iter().all(Option::is_none) {
+        return EventFate::Pass;
+    }
+    let rest = cut_members(json, members.into_iter().flatten());
+    // Without what was cut, the event says nothing.
+    if rest.trim_ascii() == b"{}" {
+        EventFate::Hide
+    } else {
+        EventFate::Rewrite(rest)
+    }
+}
+
+fn is_set(value: &[u8]) -> bool {
+    value != b"null"
+}
+
+fn is_filled(array: &[u8]) -> bool {
+    array
+        .iter()
+        .filter(|byte| !byte.is_ascii_whitespace())
+        .nth(1)
+        .is_some_and(|byte| *byte != b']')
+}
+
+#[derive(Deserialize)]
+struct ContentText<'a> {
+    #[serde(borrow)]
+    choices: Vec<ChoiceText<'a>>,
+}
+
+#[derive(Deserialize)]
+struct ChoiceText<'a> {
+    #[serde(borrow)]
+    text: Option<std::borrow::Cow<'a, str>>,
+    #[serde(borrow)]
+    delta: Option<DeltaText<'a>>,
+}
+
+#[derive(Deserialize)]
+struct DeltaText<'a> {
+    #[serde(borrow)]
+    content: Option<std::borrow::Cow<'a, str>>,
+}
+
+fn count_content_bytes(json: &[u8]) -> u64 {
+    let Ok(content) = serde_json::from_slice::<ContentText<'_>>(json) else {
+        return 0;
+    };
+    let texts = content.choices.iter().filter_map(|choice| {
+        choice
+            .text
+            .as_ref()
+            .or_else(|| choice.delta.as_ref().and_then(|delta| delta.content.as_ref()))
+    });
+    texts.map(|text| text.len() as u64).sum()
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct ErrorText {
+    #[serde(rename = "type")]
+    kind: String,
+    n_prompt_tokens: Option<u64>,
+    n_ctx: Option<u64>,
+}
+
+#[derive(Deserialize)]
+struct ErrorAnswer {
+    error: ErrorText,
+}
+
+/// Says an engine's error answer in our words; the engine's own never go out.
+pub fn translate_answer(status: u16, body: &[u8]) -> Refusal {
+    let error = serde_json::from_slice::<ErrorAnswer>(body)
+        .map(|answer| answer.error)
+        .unwrap_or_default();
+    refuse_as(status, &error)
+}
+
+/// Says the error object of an event in our words. Without a status of its own it is the engine's fault.
+fn translate_error(status: u16, error: &[u8]) -> Refusal {
+    refuse_as(status, &serde_json::from_slice(error).unwrap_or_default())
+}
+
+/// Says the content of an `error:` line in our words.
+pub fn translate_error_line(text: &[u8]) -> Refusal {
+    match serde_json::from_slice::<ErrorAnswer>(text) {
+        Ok(answer) => refuse_as(502, &answer.error),
+        Err(_) => translate_error(502, text),
+    }
+}
+
+fn refuse_as(status: u16, error: &ErrorText) -> Refusal {
+    match (error.kind.as_str(), error.n_prompt_tokens, error.n_ctx) {
+        ("exceed_context_size_error", Some(prompt), Some(context)) => Refusal::new(
+            Code::ContextLengthExceeded,
+            format!("the prompt has {prompt} tokens, more than the context of {context} tokens"),
+        )
+        .about("messages"),
+        ("exceed_context_size_error", ..) => Refusal::new(
+            Code::ContextLengthExceeded,
+            "the prompt is longer than the model's context",
+        ),
+        ("invalid_request_error", ..) => {
+            Refusal::new(Code::EngineRefused, "the model's engine found the request invalid")
+        }
+        _ if status >= 500 => Refusal::new(Code::EngineError, "the model's engine failed on this request"),
+        _ => Refusal::new(Code::EngineRefused, "the model's engine refused the request"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::usage::UsageSource;
+
+    const LLAMA: Dialect = Dialect::new(RunningUsage::LlamaCppTimings);
+    const TOKEN: &str = r#"{"choices":[{"index":0,"delta":{"content":"\"usage\":{"}}],"id":"x","timings":{"cache_n":36,"prompt_n":1,"predicted_n":3}}"#;
+    const LAST: &str = r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37},"timings":{"cache_n":36,"prompt_n":1,"predicted_n":4}}"#;
+    const LEGACY_LAST: &str = r#"{"choices":[{"text":"","finish_reason":"length"}],"usage":{"completion_tokens":4,"prompt_tokens":37},"id":"x"}"#;
+
+    fn text_of(fate: EventFate) -> String {
+        match fate {
+            EventFate::Rewrite(json) => String::from_utf8(json).unwrap(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn timings_count_and_are_cut() {
+        let mut usage = Usage::default();
+        let rest = text_of(LLAMA.read_event(TOKEN.as_bytes(), true, &mut usage));
+        assert_eq!(
+            rest,
+            r#"{"choices":[{"index":0,"delta":{"content":"\"usage\":{"}}],"id":"x"}"#
+        );
+        let (quantities, source) = usage.conclude();
+        assert_eq!(
+            (quantities.input, quantities.input_cached, quantities.output),
+            (Some(1), Some(36), Some(3))
+        );
+        assert_eq!(source, UsageSource::EngineRunning);
+    }
+
+    #[test]
+    fn the_usage_chunk_is_for_those_who_asked() {
+        let mut usage = Usage::default();
+        assert_eq!(text_of(LLAMA.read_event(LAST.as_bytes(), false, &mut usage)), "Hide");
+        assert_eq!(usage.conclude().1, UsageSource::Engine);
+        let rest = text_of(LLAMA.read_event(LAST.as_bytes(), true, &mut usage));
+        assert_eq!(
+            rest,
+            r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37}}"#
+        );
+    }
+
+    #[test]
+    fn legacy_usage_is_cut_out_of_its_chunk() {
+        let mut usage = Usage::default();
+        let rest = text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), false, &mut usage));
+        assert_eq!(rest, r#"{"choices":[{"text":"","finish_reason":"length"}],"id":"x"}"#);
+        assert_eq!(usage.conclude().1, UsageSource::Engine);
+        assert_eq!(
+            text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), true, &mut usage)),
+            "Pass"
+        );
+    }
+
+    #[test]
+    fn continuous_usage_is_running_until_choices_end() {
+        let dialect = Dialect::new(RunningUsage::ContinuousUsage);
+        let mut usage = Usage::default();
+        let rest = text_of(dialect.read_event(LEGACY_LAST.as_bytes(), true, &mut usage));
+        assert!(!rest.contains("usage"), "{rest}");
+        assert_eq!(usage.conclude().1, UsageSource::EngineRunning);
+        let null = br#"{"choices":[{"delta":{}}],"usage":null}"#;
+        assert_eq!(text_of(dialect.read_event(null, false, &mut usage)), "Pass");
+    }
+
+    #[test]
+    fn an_engine_that_tells_nothing_is_estimated() {
+        let dialect = Dialect::new(RunningUsage::None);
+        let mut usage = Usage::default();
+        let event = br#"{"choices":[{"delta":{"content":"hell\u00f6 world"}}]}"#;
+        assert_eq!(text_of(dialect.read_event(event, false, &mut usage)), "Pass");
+        assert_eq!(usage.conclude().0.output, Some(1));
+    }
+
+    #[test]
+    fn errors_are_said_in_our_words() {
+        let body = br#"{"error":{"code":400,"message":"request (5031 tokens) exceeds /secret","type":"exceed_context_size_error","n_prompt_tokens":5031,"n_ctx":2048}}"#;
+        let refusal = translate_answer(400, body);
+        assert_eq!(refusal.code, Code::ContextLengthExceeded);
+        assert!(
+            refusal.message.contains("5031") && refusal.message.contains("2048") && !refusal.message.contains("secret")
+        );
+        assert_eq!(
+            translate_answer(400, b"{\"error\":{\"type\":\"invalid_request_error\"}}").code,
+            Code::EngineRefused
+        );
+        assert_eq!(translate_answer(404, b"<html>").code, Code::EngineRefused);
+        assert_eq!(translate_answer(503, b"{}").code, Code::EngineError);
+        assert_eq!(
+            translate_error_line(b"{\"code\":500,\"message\":\"x\"}").code,
+            Code::EngineError
+        );
+        let event = br#"{"error":{"code":500,"message":"slot 3 died","type":"server_error"}}"#;
+        let fate = LLAMA.read_event(event, false, &mut Usage::default());
+        assert!(matches!(fate, EventFate::Fault(refusal) if refusal.code == Code::EngineError));
+    }
+
+    #[test]
+    fn a_whole_answer_loses_its_timings() {
+        let json = br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1},"timings":{"cache_n":0}}"#;
+        let cleaned = LLAMA.clean_answer(json).unwrap();
+        assert_eq!(
+            cleaned,
+            br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#
+        );
+        assert!(LLAMA.clean_answer(b"{}").is_none());
+    }
+}

@@ -1,0 +1,72 @@
+//! One request and its answer: the value that the six steps fill in, one after the other.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use keisan_route::Surface;
+
+use crate::clock::read_wall_ms;
+use crate::gateway::{Gateway, RequestBytes};
+use crate::record_id::make_record_id;
+use crate::replica::Seat;
+use crate::snapshot::{Key, Model, Snapshot};
+use crate::spool::Room;
+
+/// A request on its way through the steps. What a step finds out is there for all steps after it.
+#[derive(Debug)]
+pub struct Exchange {
+    // accept
+    pub gateway: Arc<Gateway>,
+    pub request_id: String,
+    pub arrived: Instant,
+    pub arrived_at_ms: u64,
+    pub surface: Surface,
+    /// Pinned for the whole call.
+    pub snapshot: Arc<Snapshot>,
+    // authenticate
+    pub key: Arc<Key>,
+    // admit
+    pub admission: Option<Admission>,
+}
+
+/// What was admitted: the engine's body, and room for the record.
+#[derive(Debug)]
+pub struct Admission {
+    pub model: Arc<Model>,
+    pub is_stream: bool,
+    pub is_usage_wanted: bool,
+    /// Set if the client named no limit and the model's was sent in its place.
+    pub filled_max_tokens: Option<u64>,
+    /// The engine's body without its closing brace, so that an engine's own additions can follow.
+    pub body: Vec<u8>,
+    pub booked: RequestBytes,
+    pub room: Room,
+}
+
+/// A seat, and the candidates behind it, best first.
+#[derive(Debug)]
+pub struct Routing {
+    pub seat: Seat,
+    pub others: Vec<usize>,
+}
+
+/// What is known of a request before it is authenticated.
+#[derive(Debug)]
+pub struct Arrival {
+    pub gateway: Arc<Gateway>,
+    pub request_id: String,
+    pub arrived: Instant,
+    pub arrived_at_ms: u64,
+}
+
+impl Arrival {
+    pub fn new(gateway: Arc<Gateway>) -> Self {
+        let arrived_at_ms = read_wall_ms();
+        Self {
+            gateway,
+            request_id: make_record_id(arrived_at_ms),
+            arrived: Instant::now(),
+            arrived_at_ms,
+        }
+    }
+}

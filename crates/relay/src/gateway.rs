@@ -1,0 +1,175 @@
+//! What all calls of a gateway share: options, the current snapshot, replicas, the spool, counters.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwapOption;
+use keisan_route::{Code, Refusal};
+
+use crate::metrics::Metrics;
+use crate::options::{Limits, Options};
+use crate::replica::{Replica, Station};
+use crate::snapshot::{EngineProfile, ReplicaRow, ReplicaSource, Snapshot, parse_snapshot};
+use crate::spool::Spool;
+use crate::upstream::Upstream;
+
+/// The state of one gateway process.
+#[derive(Debug)]
+pub struct Gateway {
+    pub options: Options,
+    pub spool: Arc<Spool>,
+    pub metrics: Metrics,
+    pub started: Instant,
+    pub is_draining: AtomicBool,
+    pub open_calls: AtomicU64,
+    pub turn: AtomicUsize,
+    snapshot: ArcSwapOption<Snapshot>,
+    stations: Mutex<HashMap<String, (Upstream, Arc<Station>)>>,
+    request_bytes: AtomicU64,
+}
+
+impl Gateway {
+    pub fn new(options: Options, spool: Arc<Spool>) -> Self {
+        Self {
+            options,
+            spool,
+            metrics: Metrics::default(),
+            started: Instant::now(),
+            is_draining: AtomicBool::new(false),
+            open_calls: AtomicU64::new(0),
+            turn: AtomicUsize::new(0),
+            snapshot: ArcSwapOption::empty(),
+            stations: Mutex::new(HashMap::new()),
+            request_bytes: AtomicU64::new(0),
+        }
+    }
+
+    pub const fn limits(&self) -> &Limits {
+        &self.options.limits
+    }
+
+    pub fn snapshot(&self) -> Option<Arc<Snapshot>> {
+        self.snapshot.load_full()
+    }
+
+    /// Reads a snapshot and makes it the current one; open calls keep the one they were admitted under.
+    ///
+    /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
+    pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
+        let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut registry = Registry {
+            old: &stations,
+            new: HashMap::new(),
+        };
+        let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
+        if let Some(current) = self.snapshot()
+            && current.incarnation == snapshot.incarnation
+            && snapshot.version < current.version
+        {
+            return Err(format!(
+                "snapshot: expected version {} or later, got {}",
+                current.version, snapshot.version
+            ));
+        }
+        let mut current = registry.new;
+        for replica in snapshot.models.values().flat_map(|model| &model.replicas) {
+            replica.station.set_slots(replica.row.slots);
+        }
+        std::mem::swap(&mut *stations, &mut current);
+        self.snapshot.store(Some(Arc::new(snapshot)));
+        Ok(())
+    }
+
+    /// Closes connections that have been idle too long.
+    pub fn sweep_pools(&self) {
+        if let Some(snapshot) = self.snapshot() {
+            for replica in snapshot.models.values().flat_map(|model| &model.replicas) {
+                replica.station.pool.sweep(replica.lifetime());
+            }
+        }
+    }
+
+    /// Books bytes of a request body that is held in memory.
+    pub fn book_request_bytes(self: &Arc<Self>, bytes: u64) -> Result<RequestBytes, Refusal> {
+        let mut booked = RequestBytes {
+            gateway: Arc::clone(self),
+            bytes: 0,
+        };
+        booked.grow(bytes)?;
+        Ok(booked)
+    }
+
+    pub fn stream_idle_timeout(&self) -> Duration {
+        Duration::from_secs(self.limits().stream_idle_timeout_s)
+    }
+
+    pub fn first_byte_timeout(&self) -> Duration {
+        Duration::from_secs(self.limits().first_byte_timeout_s)
+    }
+
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+}
+
+/// Finds stations by replica id; one that moved to another upstream starts anew.
+struct Registry<'a> {
+    old: &'a HashMap<String, (Upstream, Arc<Station>)>,
+    new: HashMap<String, (Upstream, Arc<Station>)>,
+}
+
+impl ReplicaSource for Registry<'_> {
+    fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica> {
+        let station = match self.old.get(id) {
+            Some((upstream, station)) if *upstream == row.upstream => Arc::clone(station),
+            _ => Arc::new(Station::new(row.slots)),
+        };
+        self.new
+            .insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
+        Arc::new(Replica {
+            id: id.to_owned(),
+            row: row.clone(),
+            profile,
+            station,
+        })
+    }
+}
+
+/// Bytes of a request in memory; free again when dropped.
+#[derive(Debug)]
+pub struct RequestBytes {
+    gateway: Arc<Gateway>,
+    bytes: u64,
+}
+
+impl RequestBytes {
+    pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
+        let most = self.gateway.limits().request_bytes_in_flight_max;
+        let booked = self
+            .gateway
+            .request_bytes
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+                now.checked_add(bytes).filter(|total| *total <= most)
+            });
+        if booked.is_err() {
+            return Err(Refusal::new(
+                Code::RequestBytesFull,
+                "too many request bytes are in flight; try again soon",
+            ));
+        }
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    pub const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for RequestBytes {
+    fn drop(&mut self) {
+        self.gateway.request_bytes.fetch_sub(self.bytes, Ordering::AcqRel);
+    }
+}

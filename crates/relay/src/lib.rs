@@ -1,0 +1,32 @@
+//! The relay, keisan's data plane: accept, authenticate, admit, route, relay, meter, over one Exchange.
+//! A snapshot comes in, usage records go out; no database and no control plane stands on a call's path.
+
+mod body;
+mod clock;
+mod dialect;
+mod error;
+mod exchange;
+mod gateway;
+mod health;
+mod listener;
+mod members;
+mod metrics;
+mod models;
+mod options;
+mod pool;
+mod process;
+mod record;
+mod record_id;
+mod replica;
+mod server;
+mod snapshot;
+mod spool;
+mod sse;
+mod steps;
+mod survival;
+mod upstream;
+mod upstream_body;
+mod usage;
+
+pub use options::{CertificateFiles, Limits, Options, parse_options};
+pub use process::{Relay, RelayFault};

@@ -1,0 +1,291 @@
+//! Counters and histograms in Prometheus' text form. Labels are codes and classes, never anything a caller wrote.
+
+use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use keisan_route::{Code, Quantities, TokenClass};
+
+use crate::record::Outcome;
+
+const OVERHEAD_BOUNDS_US: [u64; 12] = [
+    50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000, 1_000_000,
+];
+const FIRST_BYTE_BOUNDS_US: [u64; 12] = [
+    1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 60_000_000,
+];
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter(AtomicU64);
+
+impl Counter {
+    pub fn add(&self, amount: u64) {
+        self.0.fetch_add(amount, Ordering::Relaxed);
+    }
+
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Times sorted into twelve ranges.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds_us: [u64; 12],
+    counts: [AtomicU64; 13],
+    sum_us: AtomicU64,
+}
+
+impl Histogram {
+    const fn new(bounds_us: [u64; 12]) -> Self {
+        Self {
+            bounds_us,
+            counts: [const { AtomicU64::new(0) }; 13],
+            sum_us: AtomicU64::new(0),
+        }
+    }
+
+    pub fn observe(&self, time: Duration) {
+        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let range = self.bounds_us.partition_point(|bound| *bound < us);
+        self.counts[range].fetch_add(1, Ordering::Relaxed);
+        self.sum_us.fetch_add(us, Ordering::Relaxed);
+    }
+
+    fn write(&self, text: &mut Text, name: &str, about: &str) {
+        text.describe(name, "histogram", about);
+        let mut total = 0;
+        for (position, count) in self.counts.iter().enumerate() {
+            total += count.load(Ordering::Relaxed);
+            let bound = self
+                .bounds_us
+                .get(position)
+                .map_or("+Inf".to_owned(), |us| format_seconds(*us));
+            text.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), total);
+        }
+        text.line(
+            &format!("{name}_sum"),
+            "",
+            format_seconds(self.sum_us.load(Ordering::Relaxed)),
+        );
+        text.line(&format!("{name}_count"), "", total);
+    }
+}
+
+/// Microseconds as decimal seconds, exact.
+fn format_seconds(us: u64) -> String {
+    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// Everything counted since the process started.
+#[derive(Debug)]
+pub struct Metrics {
+    calls: [Counter; Outcome::ALL.len()],
+    call_codes: [Counter; Code::ALL.len()],
+    refusals: [Counter; Code::ALL.len()],
+    tokens: [Counter; TokenClass::ALL.len()],
+    pub records_failed: Counter,
+    pub unpriced: Counter,
+    pub retries: Counter,
+    pub connections: Counter,
+    pub overhead: Histogram,
+    pub first_byte: Histogram,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self {
+            calls: Default::default(),
+            call_codes: [const { Counter(AtomicU64::new(0)) }; Code::ALL.len()],
+            refusals: [const { Counter(AtomicU64::new(0)) }; Code::ALL.len()],
+            tokens: Default::default(),
+            records_failed: Counter::default(),
+            unpriced: Counter::default(),
+            retries: Counter::default(),
+            connections: Counter::default(),
+            overhead: Histogram::new(OVERHEAD_BOUNDS_US),
+            first_byte: Histogram::new(FIRST_BYTE_BOUNDS_US),
+        }
+    }
+}
+
+impl Metrics {
+    pub fn count_call(&self, outcome: Outcome, code: Option<Code>, quantities: &Quantities) {
+        self.calls[outcome as usize].add(1);
+        if let Some(code) = code {
+            self.call_codes[code as usize].add(1);
+        }
+        for (counter, class) in self.tokens.iter().zip(TokenClass::ALL) {
+            counter.add(quantities.get(class));
+        }
+    }
+
+    pub fn count_refusal(&self, code: Code) {
+        self.refusals[code as usize].add(1);
+    }
+
+    pub fn calls(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Outcome::ALL
+            .iter()
+            .zip(&self.calls)
+            .map(|(outcome, counter)| (outcome.name(), counter.get()))
+    }
+
+    pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Code::ALL
+            .iter()
+            .zip(&self.refusals)
+            .map(|(code, counter)| (code.name(), counter.get()))
+    }
+
+    pub fn write(&self, text: &mut Text) {
+        text.describe(
+            "keisan_calls_total",
+            "counter",
+            "Admitted calls that ended, by outcome.",
+        );
+        for (outcome, count) in self.calls() {
+            text.line("keisan_calls_total", &format!("outcome=\"{outcome}\""), count);
+        }
+        text.describe(
+            "keisan_call_errors_total",
+            "counter",
+            "Admitted calls that ended with an error, by code.",
+        );
+        for (code, counter) in Code::ALL
+            .iter()
+            .zip(&self.call_codes)
+            .filter(|(_, counter)| counter.get() > 0)
+        {
+            text.line(
+                "keisan_call_errors_total",
+                &format!("code=\"{}\"", code.name()),
+                counter.get(),
+            );
+        }
+        text.describe(
+            "keisan_refusals_total",
+            "counter",
+            "Requests refused before admission, by code.",
+        );
+        for (code, count) in self.refusals().filter(|(_, count)| *count > 0) {
+            text.line("keisan_refusals_total", &format!("code=\"{code}\""), count);
+        }
+        text.describe("keisan_tokens_total", "counter", "Metered tokens by class.");
+        for (class, counter) in TokenClass::ALL.iter().zip(&self.tokens) {
+            text.line(
+                "keisan_tokens_total",
+                &format!("class=\"{}\"", class.name()),
+                counter.get(),
+            );
+        }
+        text.single(
+            "keisan_records_failed_total",
+            "counter",
+            "Usage records that could not be written.",
+            self.records_failed.get(),
+        );
+        text.single(
+            "keisan_records_unpriced_total",
+            "counter",
+            "Records with a token class that has no price.",
+            self.unpriced.get(),
+        );
+        text.single(
+            "keisan_upstream_retries_total",
+            "counter",
+            "Attempts repeated before a response byte.",
+            self.retries.get(),
+        );
+        text.single(
+            "keisan_connections_total",
+            "counter",
+            "Connections accepted.",
+            self.connections.get(),
+        );
+        self.overhead.write(
+            text,
+            "keisan_overhead_seconds",
+            "Time of a call minus the time its engine had it.",
+        );
+        self.first_byte.write(
+            text,
+            "keisan_first_byte_seconds",
+            "Time to the first byte of an answer.",
+        );
+    }
+}
+
+/// Builds the text form.
+#[derive(Debug, Default)]
+pub struct Text(String);
+
+impl Text {
+    pub fn describe(&mut self, name: &str, kind: &str, about: &str) {
+        // Writing to a String cannot fail.
+        let _ = writeln!(self.0, "# HELP {name} {about}\n# TYPE {name} {kind}");
+    }
+
+    pub fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        let _ = if labels.is_empty() {
+            writeln!(self.0, "{name} {value}")
+        } else {
+            writeln!(self.0, "{name}{{{labels}}} {value}")
+        };
+    }
+
+    pub fn single(&mut self, name: &str, kind: &str, about: &str, value: impl std::fmt::Display) {
+        self.describe(name, kind, about);
+        self.line(name, "", value);
+    }
+
+    pub fn finish(self) -> String {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn positions_match_their_names() {
+        for (position, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(*code as usize, position);
+        }
+        for (position, outcome) in Outcome::ALL.iter().enumerate() {
+            assert_eq!(*outcome as usize, position);
+        }
+    }
+
+    #[test]
+    fn the_text_holds_what_was_counted() {
+        let metrics = Metrics::default();
+        let quantities = Quantities {
+            output: Some(7),
+            ..Quantities::default()
+        };
+        metrics.count_call(Outcome::EngineCut, Some(Code::EngineLost), &quantities);
+        metrics.count_refusal(Code::InvalidApiKey);
+        metrics.overhead.observe(Duration::from_micros(300));
+        metrics.overhead.observe(Duration::from_secs(9));
+        let mut text = Text::default();
+        metrics.write(&mut text);
+        let text = text.finish();
+        for line in [
+            "keisan_calls_total{outcome=\"engine_cut\"} 1",
+            "keisan_call_errors_total{code=\"engine_lost\"} 1",
+            "keisan_refusals_total{code=\"invalid_api_key\"} 1",
+            "keisan_tokens_total{class=\"output\"} 7",
+            "keisan_overhead_seconds_bucket{le=\"0.0002\"} 0",
+            "keisan_overhead_seconds_bucket{le=\"0.0003\"} 1",
+            "keisan_overhead_seconds_bucket{le=\"1\"} 1",
+            "keisan_overhead_seconds_bucket{le=\"+Inf\"} 2",
+            "keisan_overhead_seconds_sum 9.0003",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing in\n{text}");
+        }
+    }
+}

@@ -1,0 +1,260 @@
+//! What a gateway is started with; all faults are found at once, as "expected X, got Y".
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+/// Limits, each with its unit. Source of the defaults: the contract with the Python shell.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    pub body_bytes_max: u64,
+    pub request_bytes_in_flight_max: u64,
+    pub queue_requests_max: u64,
+    pub connections_max: u64,
+    pub head_read_timeout_s: u64,
+    pub upstream_connect_timeout_s: u64,
+    pub first_byte_timeout_s: u64,
+    pub stream_idle_timeout_s: u64,
+    pub drain_after_client_s: u64,
+    pub event_bytes_max: u64,
+    pub response_bytes_max: u64,
+    pub spool_bytes_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes_max: 4 << 20,
+            request_bytes_in_flight_max: 256 << 20,
+            queue_requests_max: 16,
+            connections_max: 10_000,
+            head_read_timeout_s: 10,
+            upstream_connect_timeout_s: 2,
+            first_byte_timeout_s: 120,
+            stream_idle_timeout_s: 60,
+            drain_after_client_s: 30,
+            event_bytes_max: 1 << 20,
+            response_bytes_max: 64 << 20,
+            spool_bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// A certificate chain and its key, as PEM files that are read again when they change.
+#[derive(Clone, Debug)]
+pub struct CertificateFiles {
+    pub chain: PathBuf,
+    pub key: PathBuf,
+}
+
+/// Everything a gateway is started with.
+#[derive(Clone, Debug)]
+pub struct Options {
+    pub gateway_id: String,
+    pub platform_id: String,
+    pub listen_host: String,
+    pub listen_port: u16,
+    pub certificate: Option<CertificateFiles>,
+    pub spool_directory: PathBuf,
+    pub worker_threads: usize,
+    pub limits: Limits,
+}
+
+/// Reads options; on error returns every fault.
+pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
+    let fields = match serde_json::from_str::<Value>(text) {
+        Ok(Value::Object(fields)) => fields,
+        Ok(other) => return Err(vec![format!("options: expected an object, got {}", name_kind(&other))]),
+        Err(fault) => return Err(vec![format!("options: expected JSON, got {fault}")]),
+    };
+    let mut reader = Reader {
+        prefix: "",
+        fields,
+        faults: Vec::new(),
+    };
+    let gateway_id = reader.take_text("gateway_id");
+    let platform_id = reader.take_text("platform_id");
+    let listen_host = reader.take_text("listen_host");
+    let listen_port = reader.take_number("listen_port", None, (0, 65_535));
+    let chain = reader.take_path("certificate_path");
+    let key = reader.take_path("certificate_key_path");
+    if chain.is_some() != key.is_some() {
+        reader
+            .faults
+            .push("certificate_path: expected both certificate_path and certificate_key_path, got one".to_owned());
+    }
+    let spool_directory = reader.take_text("spool_directory");
+    let worker_threads = reader.take_number("worker_threads", Some(1), (1, 256));
+    let limits = reader.take_limits();
+    reader.refuse_unknown();
+    if !reader.faults.is_empty() {
+        return Err(reader.faults);
+    }
+    Ok(Options {
+        gateway_id,
+        platform_id,
+        listen_host,
+        listen_port: u16::try_from(listen_port).unwrap_or(0),
+        certificate: chain.zip(key).map(|(chain, key)| CertificateFiles { chain, key }),
+        spool_directory: spool_directory.into(),
+        worker_threads: usize::try_from(worker_threads).unwrap_or(1),
+        limits,
+    })
+}
+
+/// Takes fields one by one and gathers what is wrong with them.
+struct Reader {
+    prefix: &'static str,
+    fields: Map<String, Value>,
+    faults: Vec<String>,
+}
+
+impl Reader {
+    fn blame(&mut self, name: &str, expected: &str, got: Option<&Value>) {
+        let got = got.map_or("nothing".to_owned(), |value| match value {
+            Value::Number(number) => number.to_string(),
+            other => name_kind(other).to_owned(),
+        });
+        self.faults
+            .push(format!("{}{name}: expected {expected}, got {got}", self.prefix));
+    }
+
+    fn take_text(&mut self, name: &str) -> String {
+        match self.fields.remove(name) {
+            Some(Value::String(text)) if !text.is_empty() => text,
+            other => {
+                self.blame(name, "a text", other.as_ref());
+                String::new()
+            }
+        }
+    }
+
+    fn take_path(&mut self, name: &str) -> Option<PathBuf> {
+        match self.fields.remove(name) {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) if !text.is_empty() => Some(text.into()),
+            other => {
+                self.blame(name, "a path or null", other.as_ref());
+                None
+            }
+        }
+    }
+
+    fn take_number(&mut self, name: &str, default: Option<u64>, (least, most): (u64, u64)) -> u64 {
+        let value = self.fields.remove(name);
+        let number = if value.is_none() {
+            default
+        } else {
+            value.as_ref().and_then(Value::as_u64)
+        };
+        match number {
+            Some(number) if (least..=most).contains(&number) => number,
+            _ => {
+                self.blame(name, &format!("an integer from {least} to {most}"), value.as_ref());
+                least
+            }
+        }
+    }
+
+    fn take_limits(&mut self) -> Limits {
+        let mut limits = Limits::default();
+        let fields = match self.fields.remove("limits") {
+            None => return limits,
+            Some(Value::Object(fields)) => fields,
+            other => {
+                self.blame("limits", "an object", other.as_ref());
+                return limits;
+            }
+        };
+        let mut reader = Reader {
+            prefix: "limits.",
+            fields,
+            faults: Vec::new(),
+        };
+        for (name, slot, range) in limits.list() {
+            *slot = reader.take_number(name, Some(*slot), range);
+        }
+        reader.refuse_unknown();
+        self.faults.append(&mut reader.faults);
+        limits
+    }
+
+    fn refuse_unknown(&mut self) {
+        for name in self.fields.keys() {
+            self.faults
+                .push(format!("{}{name}: expected no such option, got one", self.prefix));
+        }
+    }
+}
+
+impl Limits {
+    /// Each limit with its name and range. An hour bounds every time; sizes stay where sums cannot overflow.
+    fn list(&mut self) -> [(&'static str, &mut u64, (u64, u64)); 12] {
+        const TIME: (u64, u64) = (1, 3_600);
+        const BYTES: (u64, u64) = (1_024, 1 << 40);
+        [
+            ("body_bytes_max", &mut self.body_bytes_max, BYTES),
+            (
+                "request_bytes_in_flight_max",
+                &mut self.request_bytes_in_flight_max,
+                BYTES,
+            ),
+            ("queue_requests_max", &mut self.queue_requests_max, (0, 1 << 20)),
+            ("connections_max", &mut self.connections_max, (1, 1 << 20)),
+            ("head_read_timeout_s", &mut self.head_read_timeout_s, TIME),
+            ("upstream_connect_timeout_s", &mut self.upstream_connect_timeout_s, TIME),
+            ("first_byte_timeout_s", &mut self.first_byte_timeout_s, TIME),
+            ("stream_idle_timeout_s", &mut self.stream_idle_timeout_s, TIME),
+            ("drain_after_client_s", &mut self.drain_after_client_s, (0, 3_600)),
+            ("event_bytes_max", &mut self.event_bytes_max, BYTES),
+            ("response_bytes_max", &mut self.response_bytes_max, BYTES),
+            ("spool_bytes_max", &mut self.spool_bytes_max, BYTES),
+        ]
+    }
+}
+
+fn name_kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(text) if text.is_empty() => "an empty text",
+        Value::String(_) => "a text",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_come_at_once() {
+        let text = r#"{"gateway_id":"", "listen_host":"127.0.0.1", "listen_port":70000, "certificate_path":"a",
+            "spool_directory":"s", "limits":{"body_bytes_max":"x","colour":1}, "shape":2}"#;
+        let faults = parse_options(text).unwrap_err();
+        assert_eq!(
+            faults,
+            [
+                "gateway_id: expected a text, got an empty text",
+                "platform_id: expected a text, got nothing",
+                "listen_port: expected an integer from 0 to 65535, got 70000",
+                "certificate_path: expected both certificate_path and certificate_key_path, got one",
+                "limits.body_bytes_max: expected an integer from 1024 to 1099511627776, got a text",
+                "limits.colour: expected no such option, got one",
+                "shape: expected no such option, got one",
+            ]
+        );
+        assert!(parse_options("[]").is_err() && parse_options("{").is_err());
+    }
+
+    #[test]
+    fn the_contract_s_options_are_read() {
+        let text = r#"{"gateway_id":"g","platform_id":"p","listen_host":"127.0.0.1","listen_port":0,"certificate_path":null,
+            "certificate_key_path":null,"spool_directory":"s","worker_threads":2,"limits":{"queue_requests_max":3}}"#;
+        let options = parse_options(text).unwrap();
+        assert_eq!((options.worker_threads, options.limits.queue_requests_max), (2, 3));
+        assert_eq!(options.limits.body_bytes_max, 4_194_304);
+    }
+}

@@ -1,0 +1,160 @@
+//! The living side of a replica: its connections, and the slots that bound what is in flight there (R14).
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use keisan_route::Candidate;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::pool::{Lifetime, Pool};
+use crate::snapshot::{EngineProfile, ReplicaRow};
+
+/// What outlasts snapshots: connections and slots.
+#[derive(Debug)]
+pub struct Station {
+    pub pool: Pool,
+    free_slots: Arc<Semaphore>,
+    slots: Mutex<Slots>,
+    open_calls: AtomicU32,
+    waiting_calls: AtomicU32,
+}
+
+/// `owed` slots were taken away while in use; they vanish when they are given back.
+#[derive(Debug)]
+struct Slots {
+    count: u32,
+    owed: u32,
+}
+
+/// A replica as one snapshot tells it, with its station.
+#[derive(Debug)]
+pub struct Replica {
+    pub id: String,
+    pub row: ReplicaRow,
+    pub profile: EngineProfile,
+    pub station: Arc<Station>,
+}
+
+/// A slot of a replica, held while a call is there.
+#[derive(Debug)]
+pub struct Seat {
+    pub replica: Arc<Replica>,
+    permit: Option<OwnedSemaphorePermit>,
+}
+
+/// Counts a call as waiting or open for as long as it lives.
+struct Counted<'a>(&'a AtomicU32);
+
+impl<'a> Counted<'a> {
+    /// Nothing if there are `most` already.
+    fn enter(count: &'a AtomicU32, most: u32) -> Option<Self> {
+        let entered = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            (now < most).then_some(now + 1)
+        });
+        entered.ok().map(|_| Self(count))
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Why there is no seat.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NoSeat {
+    QueueFull,
+    QueueTimeout,
+}
+
+impl Station {
+    pub fn new(slots: u32) -> Self {
+        Self {
+            pool: Pool::default(),
+            free_slots: Arc::new(Semaphore::new(slots as usize)),
+            slots: Mutex::new(Slots { count: slots, owed: 0 }),
+            open_calls: AtomicU32::new(0),
+            waiting_calls: AtomicU32::new(0),
+        }
+    }
+
+    pub fn set_slots(&self, wanted: u32) {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        if wanted > slots.count {
+            let added = wanted - slots.count;
+            let forgiven = added.min(slots.owed);
+            slots.owed -= forgiven;
+            self.free_slots.add_permits((added - forgiven) as usize);
+        } else {
+            let removed = slots.count - wanted;
+            let forgotten = self.free_slots.forget_permits(removed as usize);
+            slots.owed += removed - u32::try_from(forgotten).unwrap_or(removed);
+        }
+        slots.count = wanted;
+    }
+
+    /// Tells whether a slot given back is one that no longer exists.
+    fn settle_owed(&self) -> bool {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_owed = slots.owed > 0;
+        slots.owed -= u32::from(is_owed);
+        is_owed
+    }
+
+    pub fn count_calls(&self) -> u32 {
+        self.open_calls.load(Ordering::Relaxed) + self.waiting_calls.load(Ordering::Relaxed)
+    }
+}
+
+impl Replica {
+    pub fn lifetime(&self) -> Lifetime {
+        Lifetime::new(self.profile.idle_connection_s, self.profile.requests_per_connection_max)
+    }
+
+    pub fn as_candidate(&self) -> Candidate {
+        Candidate {
+            verdict: self.row.verdict,
+            is_reachable: self.row.upstream.is_reachable(),
+            slots: self.row.slots,
+            open_calls: self.station.count_calls(),
+        }
+    }
+
+    /// Takes a slot if one is free now.
+    pub fn try_seat(self: &Arc<Self>) -> Option<Seat> {
+        let permit = Arc::clone(&self.station.free_slots).try_acquire_owned().ok()?;
+        Some(self.seat(permit))
+    }
+
+    /// Waits in the queue for a slot.
+    pub async fn wait_for_seat(self: &Arc<Self>, queue_max: u64, timeout: Duration) -> Result<Seat, NoSeat> {
+        let most = u32::try_from(queue_max).unwrap_or(u32::MAX);
+        let _place = Counted::enter(&self.station.waiting_calls, most).ok_or(NoSeat::QueueFull)?;
+        let acquired = tokio::time::timeout(timeout, Arc::clone(&self.station.free_slots).acquire_owned()).await;
+        match acquired {
+            Ok(Ok(permit)) => Ok(self.seat(permit)),
+            _ => Err(NoSeat::QueueTimeout),
+        }
+    }
+
+    fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
+        self.station.open_calls.fetch_add(1, Ordering::AcqRel);
+        Seat {
+            replica: Arc::clone(self),
+            permit: Some(permit),
+        }
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.replica.station.open_calls.fetch_sub(1, Ordering::AcqRel);
+        if let Some(permit) = self.permit.take()
+            && self.replica.station.settle_owed()
+        {
+            permit.forget();
+        }
+    }
+}

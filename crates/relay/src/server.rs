@@ -1,0 +1,133 @@
+//! One request, one answer: the six steps in order, and the endpoints beside them. Every request gets an answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::body::Incoming;
+use hyper::header::HeaderValue;
+use hyper::{Request, Response};
+use keisan_route::{Code, Refusal, Surface};
+
+use crate::body::RelayBody;
+use crate::error::answer_refusal;
+use crate::exchange::{Arrival, Exchange};
+use crate::gateway::Gateway;
+use crate::health::{answer_health, answer_metrics};
+use crate::models::{get_model, list_models};
+use crate::snapshot::{Key, Snapshot};
+use crate::steps::accept::{Endpoint, discard_body, find_endpoint, read_body};
+use crate::steps::admit::admit;
+use crate::steps::authenticate::authenticate;
+use crate::steps::relay::Relaying;
+use crate::steps::route::route;
+use crate::survival::Surviving;
+
+/// Answers a request, whatever it is.
+pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
+    let arrival = Arrival::new(gateway);
+    let request_id = HeaderValue::from_str(&arrival.request_id).ok();
+    let mut response = match find_endpoint(&request) {
+        Ok(Endpoint::Health) => answer_health(&arrival.gateway),
+        Ok(Endpoint::Metrics) => answer_metrics(&arrival.gateway),
+        Ok(Endpoint::Call(surface)) => answer_call(arrival, surface, request).await,
+        Ok(Endpoint::Models) => answer_models(&arrival, &request, None),
+        Ok(Endpoint::Model(name)) => answer_models(&arrival, &request, Some(&name)),
+        Err(refusal) => refuse(&arrival.gateway, &refusal),
+    };
+    if let Some(id) = request_id {
+        response.headers_mut().insert("x-request-id", id);
+    }
+    response
+}
+
+fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<RelayBody> {
+    gateway.metrics.count_refusal(refusal.code);
+    answer_refusal(refusal)
+}
+
+fn answer_models(arrival: &Arrival, request: &Request<Incoming>, name: Option<&str>) -> Response<RelayBody> {
+    let answered = identify(arrival, request).and_then(|(snapshot, key)| match name {
+        Some(name) => get_model(&key, &snapshot, name),
+        None => Ok(list_models(&key, &snapshot)),
+    });
+    answered.unwrap_or_else(|refusal| refuse(&arrival.gateway, &refusal))
+}
+
+fn identify(arrival: &Arrival, request: &Request<Incoming>) -> Result<(Arc<Snapshot>, Arc<Key>), Refusal> {
+    let Some(snapshot) = arrival.gateway.snapshot() else {
+        return Err(Refusal::new(Code::NotReady, "this gateway has no snapshot yet"));
+    };
+    let key = authenticate(request.headers(), &snapshot)?;
+    Ok((snapshot, key))
+}
+
+async fn answer_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> Response<RelayBody> {
+    let gateway = Arc::clone(&arrival.gateway);
+    match prepare_call(arrival, surface, request).await {
+        Ok((relaying, filled_max_tokens)) => relay_call(relaying, filled_max_tokens).await,
+        Err(refusal) => refuse(&gateway, &refusal),
+    }
+}
+
+/// Accept, authenticate, admit, route: up to here nothing was forwarded, and a refusal leaves no record.
+async fn prepare_call(
+    arrival: Arrival,
+    surface: Surface,
+    request: Request<Incoming>,
+) -> Result<(Relaying, Option<u64>), Refusal> {
+    let identified = identify(&arrival, &request);
+    let body = request.into_body();
+    let (snapshot, key) = match identified {
+        Ok(identified) => identified,
+        Err(refusal) => {
+            discard_body(body, arrival.gateway.limits().body_bytes_max).await;
+            return Err(refusal);
+        }
+    };
+    let (body, booked) = read_body(&arrival, body).await?;
+    let Arrival {
+        gateway,
+        request_id,
+        arrived,
+        arrived_at_ms,
+    } = arrival;
+    let mut exchange = Exchange {
+        gateway,
+        request_id,
+        arrived,
+        arrived_at_ms,
+        surface,
+        snapshot,
+        key,
+        admission: None,
+    };
+    admit(&mut exchange, &body, booked)?;
+    drop(body);
+    let Some(admission) = exchange.admission.take() else {
+        return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted"));
+    };
+    let routing = route(&exchange.gateway, &admission.model).await?;
+    let filled_max_tokens = admission.filled_max_tokens;
+    Ok((Relaying::new(&exchange, admission, routing), filled_max_tokens))
+}
+
+/// Relay and meter.
+async fn relay_call(relaying: Relaying, filled_max_tokens: Option<u64>) -> Response<RelayBody> {
+    let record_id = HeaderValue::from_str(relaying.call.record_id()).ok();
+    let answered = if relaying.is_stream() {
+        relaying.run().await
+    } else {
+        let flag = relaying.call.client_flag();
+        let time = Duration::from_secs(relaying.call.gateway().limits().drain_after_client_s);
+        Surviving::new(relaying.run(), flag, time).await
+    };
+    let mut response = answered.unwrap_or_else(|refusal| answer_refusal(&refusal));
+    let headers = response.headers_mut();
+    if let Some(id) = record_id {
+        headers.insert("keisan-record-id", id);
+    }
+    if let Some(tokens) = filled_max_tokens {
+        headers.insert("keisan-max-tokens", HeaderValue::from(tokens));
+    }
+    response
+}

@@ -1,0 +1,13 @@
+//! The spool (R8): usage records on disk, written before the last byte of an answer, synced in groups within 5 ms.
+//! Here: segments of frames, room reserved ahead, the reader and its cursor. Not here: what a record says (meter).
+
+mod cursor;
+mod frame;
+mod opening;
+mod reader;
+mod segment;
+mod sync;
+mod writer;
+
+pub use cursor::Cursor;
+pub use writer::{Room, Spool, SpoolFault, SpoolState};

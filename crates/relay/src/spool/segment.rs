@@ -1,0 +1,142 @@
+//! A segment: one file of frames, at most 64 MiB, its room allocated ahead so that a full disk cannot stop a write.
+
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+
+use super::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Parsed, parse_frame};
+
+pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
+pub const CHUNK_BYTES: u64 = 1 << 20;
+const _: () = assert!(SEGMENT_BYTES_MAX.is_multiple_of(CHUNK_BYTES) && CHUNK_BYTES > FRAME_BYTES_MAX);
+
+/// The segment being written, or prepared to be.
+#[derive(Debug)]
+pub struct Segment {
+    pub number: u64,
+    pub file: Arc<File>,
+    pub written: u64,
+    pub allocated: u64,
+}
+
+impl Segment {
+    pub fn create(directory: &Path, number: u64) -> io::Result<Self> {
+        let path = name_segment(directory, number);
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        super::cursor::sync_directory(directory)?;
+        Ok(Self {
+            number,
+            file: Arc::new(file),
+            written: 0,
+            allocated: 0,
+        })
+    }
+
+    pub const fn is_extensible(&self) -> bool {
+        self.allocated < SEGMENT_BYTES_MAX
+    }
+
+    /// How many more records of the largest size fit into what is allocated.
+    pub const fn count_room(&self) -> u64 {
+        (self.allocated - self.written) / FRAME_BYTES_MAX
+    }
+
+    /// Allocates one more chunk on the disk.
+    pub fn extend(&mut self) -> io::Result<()> {
+        match rustix::fs::fallocate(&*self.file, FallocateFlags::empty(), self.allocated, CHUNK_BYTES) {
+            Ok(()) => {}
+            // A file system without fallocate: zeros take the room as well.
+            Err(Errno::OPNOTSUPP) => self.file.write_all_at(&vec![0; CHUNK_BYTES as usize], self.allocated)?,
+            Err(fault) => return Err(fault.into()),
+        }
+        self.allocated += CHUNK_BYTES;
+        Ok(())
+    }
+
+    /// Writes a frame behind the last one. After a fault the next frame is written over what is half there.
+    pub fn append(&mut self, frame: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(frame, self.written)?;
+        self.written += frame.len() as u64;
+        Ok(())
+    }
+
+    /// Gives back what was allocated and not used.
+    pub fn seal(&self) -> io::Result<()> {
+        self.file.set_len(self.written)
+    }
+}
+
+pub fn name_segment(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:020}.segment"))
+}
+
+pub fn name_quarantined(directory: &Path, number: u64) -> PathBuf {
+    directory.join(format!("{number:020}.quarantined"))
+}
+
+/// Returns the numbers of the files with an ending, in order.
+pub fn list_numbers(directory: &Path, ending: &str) -> io::Result<Vec<u64>> {
+    let mut numbers = Vec::new();
+    for entry in std::fs::read_dir(directory)? {
+        let path = entry?.path();
+        let is_wanted = path.extension().is_some_and(|extension| extension == ending);
+        let number = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .and_then(|stem| stem.parse().ok());
+        if let (true, Some(number)) = (is_wanted, number) {
+            numbers.push(number);
+        }
+    }
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// What a segment's bytes hold.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Scan {
+    /// Where the readable frames end.
+    pub end: u64,
+    pub records: u64,
+    pub tail: Tail,
+}
+
+/// What stands behind the readable frames.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Tail {
+    /// Nothing but zeros.
+    Clean,
+    /// Bytes without a readable frame among them: a write that did not finish.
+    Torn,
+    /// Damage with readable frames behind it.
+    Damaged,
+}
+
+/// Reads all frames from `start`.
+pub fn scan_frames(bytes: &[u8], start: u64) -> Scan {
+    let (mut offset, mut records) = (usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len()), 0);
+    while let Parsed::Frame(payload) = parse_frame(&bytes[offset..]) {
+        offset += HEADER_BYTES + payload.len();
+        records += 1;
+    }
+    let rest = &bytes[offset..];
+    let tail = match () {
+        () if rest.iter().all(|byte| *byte == 0) => Tail::Clean,
+        () if has_frame(rest) => Tail::Damaged,
+        () => Tail::Torn,
+    };
+    Scan {
+        end: offset as u64,
+        records,
+        tail,
+    }
+}
+
+fn has_frame(bytes: &[u8]) -> bool {
+    (1..bytes.len()).any(|offset| matches!(parse_frame(&bytes[offset..]), Parsed::Frame(_)))
+}

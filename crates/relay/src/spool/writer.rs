@@ -1,0 +1,314 @@
+//! Writes records: room is reserved before a call is forwarded, so a full disk refuses new calls and loses no open one.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::cursor::{Cursor, sync_directory};
+use super::frame::encode_frame;
+use super::opening::{Opened, open_directory};
+use super::segment::{CHUNK_BYTES, SEGMENT_BYTES_MAX, Segment, name_segment};
+use super::sync::run_sync;
+
+/// After a fault of the disk, how long until room is tried again.
+const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the spool takes no record.
+#[derive(Debug)]
+pub enum SpoolFault {
+    /// The disk, or the limit on the spool, has no room for another record.
+    Full,
+    /// A write or a sync failed.
+    Failed,
+    /// The record is larger than a frame may be.
+    TooLarge,
+}
+
+/// A sealed segment: frames up to `end`, which is also its size on disk.
+#[derive(Clone, Copy, Debug)]
+pub struct Sealed {
+    pub end: u64,
+}
+
+/// What is behind the spool's lock.
+#[derive(Debug)]
+pub struct Inner {
+    pub sealed: BTreeMap<u64, Sealed>,
+    pub active: Segment,
+    /// The segment after the active one, once room had to be found there.
+    pub next: Option<Segment>,
+    pub reserved: u64,
+    pub unsynced: Vec<Arc<File>>,
+    pub cursor: Cursor,
+    /// Position up to which all is on disk: (segment, offset).
+    pub synced: (u64, u64),
+    pub is_sync_wanted: bool,
+    pub is_closing: bool,
+    pub failed_at: Option<Instant>,
+}
+
+/// What the spool tells about itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SpoolState {
+    pub backlog_records: u64,
+    pub bytes: u64,
+    pub written_records: u64,
+    pub synced_records: u64,
+    pub quarantined_segments: u64,
+    pub is_failed: bool,
+}
+
+/// One spool directory, held by one process.
+#[derive(Debug)]
+pub struct Spool {
+    pub(super) directory: PathBuf,
+    pub(super) inner: Mutex<Inner>,
+    pub(super) wake: Condvar,
+    pub(super) written_records: AtomicU64,
+    pub(super) synced_records: AtomicU64,
+    pub(super) quarantined: AtomicU64,
+    backlog_at_opening: u64,
+    bytes_max: u64,
+    /// One advance at a time; the lock of `inner` is not held while the cursor is synced.
+    advancing: Mutex<()>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    // Held until the spool is dropped; the system lets go of it when the process dies.
+    _lock: File,
+}
+
+/// Room for one record on disk. Dropped unused, it is free again.
+#[derive(Debug)]
+pub struct Room {
+    spool: Arc<Spool>,
+}
+
+impl Spool {
+    /// Opens a directory (made if missing), repairs it, and starts the thread that syncs.
+    ///
+    /// Fails if another process holds it, or if it cannot be written.
+    pub fn open(directory: &Path, bytes_max: u64) -> io::Result<Arc<Self>> {
+        let Opened {
+            lock,
+            sealed,
+            cursor,
+            next_number,
+            backlog_records,
+            quarantined,
+        } = open_directory(directory)?;
+        let active = Segment::create(directory, next_number)?;
+        let synced = (active.number, 0);
+        let inner = Inner {
+            sealed,
+            active,
+            next: None,
+            reserved: 0,
+            unsynced: Vec::new(),
+            cursor,
+            synced,
+            is_sync_wanted: false,
+            is_closing: false,
+            failed_at: None,
+        };
+        let spool = Arc::new(Self {
+            directory: directory.to_owned(),
+            inner: Mutex::new(inner),
+            wake: Condvar::new(),
+            written_records: AtomicU64::new(0),
+            synced_records: AtomicU64::new(0),
+            quarantined: AtomicU64::new(quarantined),
+            backlog_at_opening: backlog_records,
+            bytes_max,
+            advancing: Mutex::new(()),
+            thread: Mutex::new(None),
+            _lock: lock,
+        });
+        let syncing = Arc::downgrade(&spool);
+        let thread = std::thread::Builder::new()
+            .name("keisan-spool".to_owned())
+            .spawn(move || run_sync(&syncing))?;
+        *spool.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
+        Ok(spool)
+    }
+
+    /// A panic elsewhere leaves the numbers behind the lock consistent: each is changed only after its effect.
+    pub(super) fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes room for one record, allocating on disk if need be.
+    pub fn reserve(self: &Arc<Self>) -> Result<Room, SpoolFault> {
+        let mut inner = self.lock();
+        if let Some(failed_at) = inner.failed_at {
+            self.recover(&mut inner, failed_at)?;
+        }
+        while inner.count_room() <= inner.reserved {
+            self.extend(&mut inner)?;
+        }
+        inner.reserved += 1;
+        Ok(Room {
+            spool: Arc::clone(self),
+        })
+    }
+
+    fn extend(&self, inner: &mut Inner) -> Result<(), SpoolFault> {
+        if inner.count_bytes() + CHUNK_BYTES > self.bytes_max {
+            return Err(SpoolFault::Full);
+        }
+        let extended = if inner.active.is_extensible() {
+            inner.active.extend()
+        } else {
+            self.prepare_next(inner).and_then(Segment::extend)
+        };
+        extended.map_err(|fault| match fault.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => SpoolFault::Full,
+            _ => inner.fail(),
+        })
+    }
+
+    fn prepare_next<'a>(&self, inner: &'a mut Inner) -> io::Result<&'a mut Segment> {
+        match &mut inner.next {
+            Some(next) if !next.is_extensible() => Err(io::ErrorKind::StorageFull.into()),
+            Some(next) => Ok(next),
+            vacant => Ok(vacant.insert(Segment::create(&self.directory, inner.active.number + 1)?)),
+        }
+    }
+
+    /// Starts a new segment after a fault, at most once a pause.
+    fn recover(&self, inner: &mut Inner, failed_at: Instant) -> Result<(), SpoolFault> {
+        if failed_at.elapsed() < RECOVERY_PAUSE {
+            return Err(SpoolFault::Failed);
+        }
+        self.rotate(inner)
+            .and_then(|()| inner.active.extend())
+            .map_err(|_| inner.fail())?;
+        inner.failed_at = None;
+        Ok(())
+    }
+
+    /// Seals the active segment and goes on in the next one.
+    pub(super) fn rotate(&self, inner: &mut Inner) -> io::Result<()> {
+        let next = match inner.next.take() {
+            Some(next) => next,
+            None => Segment::create(&self.directory, inner.active.number + 1)?,
+        };
+        let full = std::mem::replace(&mut inner.active, next);
+        inner.sealed.insert(full.number, Sealed { end: full.written });
+        inner.unsynced.push(Arc::clone(&full.file));
+        // Failing to give back room loses nothing: zeros behind the frames read as the end.
+        let _ = full.seal();
+        Ok(())
+    }
+
+    fn append(&self, payload: &[u8]) -> Result<(), SpoolFault> {
+        let frame = encode_frame(payload).ok_or(SpoolFault::TooLarge)?;
+        let mut inner = self.lock();
+        if inner.active.written + frame.len() as u64 > SEGMENT_BYTES_MAX {
+            self.rotate(&mut inner).map_err(|_| inner.fail())?;
+        }
+        inner.active.append(&frame).map_err(|_| inner.fail())?;
+        self.written_records.fetch_add(1, Ordering::Relaxed);
+        if !inner.is_sync_wanted {
+            inner.is_sync_wanted = true;
+            self.wake.notify_all();
+        }
+        Ok(())
+    }
+
+    pub fn state(&self) -> SpoolState {
+        let inner = self.lock();
+        let written_records = self.written_records.load(Ordering::Relaxed);
+        SpoolState {
+            backlog_records: (self.backlog_at_opening + written_records).saturating_sub(inner.cursor.taken),
+            bytes: inner.count_bytes(),
+            written_records,
+            synced_records: self.synced_records.load(Ordering::Relaxed),
+            quarantined_segments: self.quarantined.load(Ordering::Relaxed),
+            is_failed: inner.failed_at.is_some(),
+        }
+    }
+
+    /// Syncs what is written and ends the thread that syncs.
+    pub fn close(&self) {
+        self.lock().is_closing = true;
+        self.wake.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // Its panic, if any, was already told by the panic hook; closing goes on.
+            let _ = thread.join();
+        }
+    }
+
+    /// Moves the cursor, durably, then removes the segments behind it.
+    pub fn advance(&self, cursor: Cursor) -> io::Result<()> {
+        let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed: Vec<u64> = {
+            let inner = self.lock();
+            let position = (cursor.segment, cursor.offset);
+            if position < (inner.cursor.segment, inner.cursor.offset) || position > inner.synced {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "the cursor is not one that read_spool gave",
+                ));
+            }
+            inner
+                .sealed
+                .range(..cursor.segment)
+                .map(|(number, _)| *number)
+                .collect()
+        };
+        cursor.store(&self.directory)?;
+        for number in &passed {
+            std::fs::remove_file(name_segment(&self.directory, *number))?;
+        }
+        if !passed.is_empty() {
+            sync_directory(&self.directory)?;
+        }
+        let mut inner = self.lock();
+        inner.cursor = cursor;
+        inner.sealed.retain(|number, _| !passed.contains(number));
+        Ok(())
+    }
+}
+
+impl Drop for Spool {
+    fn drop(&mut self) {
+        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let _ = inner.active.seal();
+        let _ = inner.active.file.sync_all();
+    }
+}
+
+impl Inner {
+    fn count_room(&self) -> u64 {
+        self.active.count_room() + self.next.as_ref().map_or(0, Segment::count_room)
+    }
+
+    pub fn count_bytes(&self) -> u64 {
+        let sealed: u64 = self.sealed.values().map(|sealed| sealed.end).sum();
+        sealed + self.active.allocated + self.next.as_ref().map_or(0, |next| next.allocated)
+    }
+
+    pub fn fail(&mut self) -> SpoolFault {
+        self.failed_at = Some(Instant::now());
+        SpoolFault::Failed
+    }
+}
+
+impl Room {
+    /// Writes the record of the call that this room was taken for.
+    pub fn write(self, payload: &[u8]) -> Result<(), SpoolFault> {
+        self.spool.append(payload)
+    }
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut inner = self.spool.lock();
+        inner.reserved = inner.reserved.saturating_sub(1);
+    }
+}

@@ -1,0 +1,107 @@
+//! Step 3: is the request well-formed, may this key ask it of this model, and is there room for its record?
+
+use std::sync::Arc;
+
+use keisan_route::{CallRequest, Code, Refusal, read_request};
+
+use crate::exchange::{Admission, Exchange};
+use crate::gateway::RequestBytes;
+use crate::snapshot::Model;
+use crate::spool::SpoolFault;
+
+const NAMES_SHOWN_MAX: usize = 50;
+
+/// Checks a body and reserves what its call needs.
+pub fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Result<(), Refusal> {
+    let request = read_request(exchange.surface, body)?;
+    let model = find_model(exchange, &request)?;
+    check_needs(&model, &request)?;
+    let max_tokens = choose_max_tokens(&model, &request)?;
+    let room = exchange.gateway.spool.reserve().map_err(|fault| refuse_room(&fault))?;
+    let mut body = request.compose(max_tokens, "");
+    body.pop();
+    exchange.admission = Some(Admission {
+        model,
+        is_stream: request.is_stream,
+        is_usage_wanted: request.is_usage_wanted,
+        filled_max_tokens: request.max_tokens.is_none().then_some(max_tokens),
+        body,
+        booked,
+        room,
+    });
+    Ok(())
+}
+
+fn find_model(exchange: &Exchange, request: &CallRequest<'_>) -> Result<Arc<Model>, Refusal> {
+    let key = &exchange.key;
+    let named = exchange
+        .snapshot
+        .models
+        .get(&request.model)
+        .filter(|model| key.may_name(&model.name));
+    let Some(model) = named else {
+        let names: Vec<&str> = exchange
+            .snapshot
+            .models
+            .keys()
+            .map(String::as_str)
+            .filter(|name| key.may_name(name))
+            .collect();
+        return Err(refuse_model(&names));
+    };
+    if !model.is_on(request.surface) {
+        let text = format!("names a model that is not offered at {}", request.surface.path());
+        return Err(Refusal::unsupported("model", text));
+    }
+    Ok(Arc::clone(model))
+}
+
+/// The refusal of a model that this key cannot name, with those that it can.
+pub fn refuse_model(names: &[&str]) -> Refusal {
+    let shown = names
+        .iter()
+        .take(NAMES_SHOWN_MAX)
+        .copied()
+        .collect::<Vec<_>>()
+        .join(", ");
+    let text = match names.len() {
+        0 => "there is no such model, and none is available to this key".to_owned(),
+        count if count > NAMES_SHOWN_MAX => {
+            format!("there is no such model; {count} are available to this key, among them: {shown}")
+        }
+        _ => format!("there is no such model; available to this key: {shown}"),
+    };
+    Refusal::new(Code::ModelNotFound, text).about("model")
+}
+
+fn check_needs(model: &Model, request: &CallRequest<'_>) -> Result<(), Refusal> {
+    for (capability, field) in request.needs.list() {
+        if !model.can(capability) {
+            let text = format!("asks for {capability}, which the model '{}' does not offer", model.name);
+            return Err(Refusal::unsupported(field, text));
+        }
+    }
+    Ok(())
+}
+
+fn choose_max_tokens(model: &Model, request: &CallRequest<'_>) -> Result<u64, Refusal> {
+    let most = model.output_tokens_max;
+    match request.max_tokens {
+        Some(wanted) if wanted > most => {
+            let text = format!("must be at most {most} for this model, got {wanted}");
+            Err(Refusal::invalid_value("max_tokens", text))
+        }
+        Some(wanted) => Ok(wanted),
+        None => Ok(most),
+    }
+}
+
+fn refuse_room(fault: &SpoolFault) -> Refusal {
+    match fault {
+        SpoolFault::Full => Refusal::new(Code::SpoolFull, "this gateway has no room for another usage record"),
+        SpoolFault::Failed | SpoolFault::TooLarge => Refusal::new(
+            Code::SpoolFailed,
+            "this gateway cannot write usage records at the moment",
+        ),
+    }
+}

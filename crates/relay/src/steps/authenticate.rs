@@ -1,0 +1,71 @@
+//! Step 2: whose key it is, by the digest of its secret; no look-up leaves this process.
+
+use std::sync::Arc;
+
+use hyper::HeaderMap;
+use hyper::header::AUTHORIZATION;
+use keisan_route::{Code, Refusal};
+
+use crate::snapshot::{Key, KeyDigest, Snapshot};
+
+/// Finds the key of a request and checks its right to call.
+pub fn authenticate(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Arc<Key>, Refusal> {
+    let Some(secret) = read_secret(headers) else {
+        let text = "no API key was given; send it as 'Authorization: Bearer KEY'";
+        return Err(Refusal::new(Code::InvalidApiKey, text));
+    };
+    let Some(key) = snapshot.keys.get(&digest_secret(secret)) else {
+        return Err(Refusal::new(
+            Code::InvalidApiKey,
+            "this API key is unknown or was revoked",
+        ));
+    };
+    if !key.can_call {
+        return Err(Refusal::new(
+            Code::PermissionDenied,
+            "this API key has no right to call models",
+        ));
+    }
+    Ok(Arc::clone(key))
+}
+
+/// The digest under which a secret is known: SHA-256 of its text.
+pub fn digest_secret(secret: &[u8]) -> KeyDigest {
+    let digest = ring::digest::digest(&ring::digest::SHA256, secret);
+    let mut bytes = KeyDigest::default();
+    bytes.copy_from_slice(digest.as_ref());
+    bytes
+}
+
+fn read_secret(headers: &HeaderMap) -> Option<&[u8]> {
+    let value = headers.get(AUTHORIZATION)?.as_bytes();
+    let (scheme, secret) = value.split_at_checked(7)?;
+    let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");
+    Some(secret.trim_ascii()).filter(|secret| is_bearer && !secret.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use hyper::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn bearer_secrets_are_read() {
+        let read = |value: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(AUTHORIZATION, HeaderValue::from_str(value).unwrap());
+            read_secret(&headers).map(<[u8]>::to_vec)
+        };
+        assert_eq!(read("Bearer abc"), Some(b"abc".to_vec()));
+        assert_eq!(read("bearer  abc "), Some(b"abc".to_vec()));
+        for value in ["", "Bearer", "Bearer ", "Basic abc", "abc"] {
+            assert_eq!(read(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn digests_are_sha_256() {
+        assert_eq!(digest_secret(b"abc")[..4], [0xba, 0x78, 0x16, 0xbf]);
+    }
+}

@@ -1,0 +1,254 @@
+//! Step 6: what the call consumed, written once. A call is a value: it is settled, or dropped and thereby abandoned.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use keisan_route::{Code, Quantities, Refusal, compute_amount_nano};
+
+use crate::clock::format_day;
+use crate::dialect::Dialect;
+use crate::exchange::Exchange;
+use crate::gateway::Gateway;
+use crate::record::{Outcome, UsageRecord};
+use crate::replica::Replica;
+use crate::snapshot::{Key, Model};
+use crate::spool::Room;
+use crate::usage::Usage;
+
+/// nginx's word for "the client closed the connection before the answer".
+const STATUS_CLIENT_CLOSED: u16 = 499;
+
+/// How a call ends.
+#[derive(Clone, Copy, Debug)]
+pub struct Ending {
+    pub outcome: Outcome,
+    pub status: u16,
+    pub code: Option<Code>,
+}
+
+impl Ending {
+    pub const COMPLETED: Self = Self {
+        outcome: Outcome::Completed,
+        status: 200,
+        code: None,
+    };
+
+    pub const fn failed(outcome: Outcome, code: Code) -> Self {
+        Self {
+            outcome,
+            status: code.status(),
+            code: Some(code),
+        }
+    }
+}
+
+/// An admitted call that has not ended. It ends exactly once: by `settle`, or by being dropped.
+#[derive(Debug)]
+pub struct OpenCall {
+    gateway: Arc<Gateway>,
+    record_id: String,
+    key: Arc<Key>,
+    model: Arc<Model>,
+    replica: Arc<Replica>,
+    surface: &'static str,
+    is_stream: bool,
+    arrived: Instant,
+    admitted_at_ms: u64,
+    request_bytes: u64,
+    response_bytes: u64,
+    events: u64,
+    first_byte: Option<Instant>,
+    sent: Option<Instant>,
+    last_upstream: Option<Instant>,
+    is_answering: bool,
+    is_client_gone: Arc<AtomicBool>,
+    room: Option<Room>,
+    pub usage: Usage,
+}
+
+impl OpenCall {
+    /// Opens the call of an admitted exchange; `room` is where its record will stand.
+    pub fn open(
+        exchange: &Exchange,
+        model: Arc<Model>,
+        replica: Arc<Replica>,
+        (is_stream, room): (bool, Room),
+    ) -> Self {
+        exchange.gateway.open_calls.fetch_add(1, Ordering::AcqRel);
+        Self {
+            gateway: Arc::clone(&exchange.gateway),
+            record_id: exchange.request_id.clone(),
+            key: Arc::clone(&exchange.key),
+            model,
+            replica,
+            surface: exchange.surface.name(),
+            is_stream,
+            arrived: exchange.arrived,
+            admitted_at_ms: exchange.arrived_at_ms,
+            request_bytes: 0,
+            response_bytes: 0,
+            events: 0,
+            first_byte: None,
+            sent: None,
+            last_upstream: None,
+            is_answering: false,
+            is_client_gone: Arc::new(AtomicBool::new(false)),
+            room: Some(room),
+            usage: Usage::default(),
+        }
+    }
+
+    pub fn record_id(&self) -> &str {
+        &self.record_id
+    }
+
+    pub fn gateway(&self) -> &Arc<Gateway> {
+        &self.gateway
+    }
+
+    pub fn dialect(&self) -> Dialect {
+        self.replica.profile.dialect
+    }
+
+    /// Set by whoever notices that nobody reads the answer any more.
+    pub fn client_flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_client_gone)
+    }
+
+    pub fn set_replica(&mut self, replica: Arc<Replica>) {
+        self.replica = replica;
+    }
+
+    /// Notes that a request left for the engine.
+    pub fn note_sent(&mut self, bytes: usize) {
+        self.request_bytes = bytes as u64;
+        self.sent.get_or_insert_with(Instant::now);
+    }
+
+    /// Notes that the engine said something.
+    pub fn note_upstream(&mut self) {
+        self.last_upstream = Some(Instant::now());
+    }
+
+    /// Notes bytes on their way to the client.
+    pub fn note_delivered(&mut self, bytes: usize, events: u64) {
+        self.is_answering = true;
+        self.response_bytes += bytes as u64;
+        self.events += events;
+        if self.first_byte.is_none() && bytes > 0 {
+            self.first_byte = Some(Instant::now());
+        }
+    }
+
+    /// Ends the call. An error means that its record is not written: the client must not see the call complete.
+    pub fn settle(mut self, ending: Ending) -> Result<(), Refusal> {
+        self.write_record(ending)
+    }
+
+    fn write_record(&mut self, mut ending: Ending) -> Result<(), Refusal> {
+        let Some(room) = self.room.take() else {
+            return Ok(());
+        };
+        if self.is_client_gone.load(Ordering::Acquire) && ending.outcome == Outcome::Completed {
+            ending.outcome = Outcome::ClientClosed;
+        }
+        let (payload, quantities) = self.encode_record(ending);
+        let written = room.write(&payload);
+        self.observe(ending, &quantities);
+        written.map_err(|_| {
+            self.gateway.metrics.records_failed.add(1);
+            Refusal::new(
+                Code::MeteringFailed,
+                "the call could not be metered, so its answer is withheld",
+            )
+        })
+    }
+
+    fn encode_record(&self, ending: Ending) -> (Vec<u8>, Quantities) {
+        let (quantities, usage_source) = self.usage.conclude();
+        let amount_nano = compute_amount_nano(&quantities, &self.model.price).unwrap_or_else(|_| {
+            // The platform refuses a price sheet without input and output, so this is its defect: nothing is billed.
+            self.gateway.metrics.unpriced.add(1);
+            0
+        });
+        let record = UsageRecord {
+            schema_version: 1,
+            record_id: &self.record_id,
+            platform_id: &self.gateway.options.platform_id,
+            gateway_id: &self.gateway.options.gateway_id,
+            organization_id: &self.key.organization_id,
+            project_id: &self.key.project_id,
+            key_id: &self.key.id,
+            model_id: &self.model.id,
+            price_id: &self.model.price_id,
+            deployment_id: &self.replica.row.deployment_id,
+            replica_id: &self.replica.id,
+            provider_id: &self.replica.row.provider_id,
+            site_id: &self.replica.row.site_id,
+            model_digest: &self.replica.row.model_digest,
+            surface: self.surface,
+            is_stream: self.is_stream,
+            admitted_at_ms: self.admitted_at_ms,
+            day: format_day(self.admitted_at_ms),
+            duration_us: count_us(self.arrived.elapsed()),
+            first_byte_us: self
+                .first_byte
+                .map(|first| count_us(first.duration_since(self.arrived))),
+            outcome: ending.outcome,
+            http_status: ending.status,
+            usage_source,
+            quantities,
+            amount_nano: amount_nano.to_string(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            events: self.events,
+        };
+        (record.encode(), quantities)
+    }
+
+    fn observe(&self, ending: Ending, quantities: &Quantities) {
+        let metrics = &self.gateway.metrics;
+        metrics.count_call(ending.outcome, ending.code, quantities);
+        if let Some(first) = self.first_byte {
+            metrics.first_byte.observe(first.duration_since(self.arrived));
+        }
+        if let (Some(sent), Some(last)) = (self.sent, self.last_upstream) {
+            let with_engine = last.saturating_duration_since(sent);
+            metrics
+                .overhead
+                .observe(self.arrived.elapsed().saturating_sub(with_engine));
+        }
+    }
+
+    /// How a call ends that nobody ended: its client went away, or a defect unwound its task.
+    fn abandon(&self) -> Ending {
+        if std::thread::panicking() {
+            return Ending {
+                outcome: Outcome::EngineCut,
+                status: 500,
+                code: None,
+            };
+        }
+        let status = if self.is_answering { 200 } else { STATUS_CLIENT_CLOSED };
+        Ending {
+            outcome: Outcome::ClientClosed,
+            status,
+            code: None,
+        }
+    }
+}
+
+impl Drop for OpenCall {
+    fn drop(&mut self) {
+        if self.room.is_some() {
+            // Nobody is left to tell: a record that cannot be written is counted.
+            let _ = self.write_record(self.abandon());
+        }
+        self.gateway.open_calls.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+fn count_us(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,250 @@
+//! Step 5: the request goes to the replica, its answer to the client. Before a response byte, another may be tried.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::{HeaderMap, Request, Response};
+use keisan_route::{Code, Refusal};
+
+use crate::body::RelayBody;
+use crate::exchange::{Admission, Exchange, Routing};
+use crate::gateway::{Gateway, RequestBytes};
+use crate::pool::Connection;
+use crate::record::Outcome;
+use crate::replica::Seat;
+use crate::snapshot::Model;
+use crate::steps::answer::relay_answer;
+use crate::steps::meter::{Ending, OpenCall};
+use crate::steps::route::{refuse_model_down, route_again};
+use crate::steps::stream::StreamBody;
+use crate::upstream_body::UpstreamBody;
+
+/// A request that ends every engine it meets must not end them all.
+const ATTEMPTS_MAX: usize = 3;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// Why an attempt brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AttemptFault {
+    /// Not a byte of an answer came.
+    Lost,
+    Timeout,
+}
+
+/// What every attempt sends.
+#[derive(Debug)]
+struct Plan {
+    gateway: Arc<Gateway>,
+    model: Arc<Model>,
+    request_id: String,
+    path: &'static str,
+    is_stream: bool,
+    is_usage_wanted: bool,
+    body: Vec<u8>,
+    /// The body counts as in flight until the engine has answered to it.
+    _booked: RequestBytes,
+}
+
+/// The beginning of an engine's answer.
+struct Sent {
+    response: Response<Incoming>,
+    connection: Connection,
+    seat: Seat,
+}
+
+/// An admitted and routed call, ready to go.
+#[derive(Debug)]
+pub struct Relaying {
+    pub call: OpenCall,
+    plan: Plan,
+    routing: Routing,
+}
+
+impl Relaying {
+    pub fn new(exchange: &Exchange, admission: Admission, routing: Routing) -> Self {
+        let Admission {
+            model,
+            is_stream,
+            is_usage_wanted,
+            body,
+            booked,
+            room,
+            ..
+        } = admission;
+        let replica = Arc::clone(&routing.seat.replica);
+        let call = OpenCall::open(exchange, Arc::clone(&model), replica, (is_stream, room));
+        let plan = Plan {
+            gateway: Arc::clone(&exchange.gateway),
+            model,
+            request_id: exchange.request_id.clone(),
+            path: exchange.surface.path(),
+            is_stream,
+            is_usage_wanted,
+            body,
+            _booked: booked,
+        };
+        Self { call, plan, routing }
+    }
+
+    pub const fn is_stream(&self) -> bool {
+        self.plan.is_stream
+    }
+
+    /// Sends the request and returns the answer as it begins.
+    pub async fn run(self) -> Result<Response<RelayBody>, Refusal> {
+        let Self {
+            mut call,
+            plan,
+            routing,
+        } = self;
+        let sent = match send(&plan, &mut call, routing).await {
+            Ok(sent) => sent,
+            Err(refusal) => {
+                let is_timeout = refusal.code == Code::EngineTimeout;
+                let outcome = if is_timeout {
+                    Outcome::EngineCut
+                } else {
+                    Outcome::EngineUnreachable
+                };
+                call.settle(Ending::failed(outcome, refusal.code))?;
+                return Err(refusal);
+            }
+        };
+        call.note_upstream();
+        let (head, incoming) = sent.response.into_parts();
+        let idle_max = plan.gateway.stream_idle_timeout();
+        let upstream = UpstreamBody::new(incoming, (sent.connection, sent.seat), idle_max);
+        if head.status.is_success() && plan.is_stream && is_event_stream(&head.headers) {
+            let body = StreamBody::new(upstream, call, plan.is_usage_wanted);
+            return Ok(build_response(&head.headers, RelayBody::Stream(Box::new(body))));
+        }
+        let body = relay_answer(upstream, call, head.status.as_u16()).await?;
+        Ok(build_response(&head.headers, body))
+    }
+}
+
+/// Tries the replica that has the seat, then others, as long as no byte of an answer came.
+async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Result<Sent, Refusal> {
+    for _ in 1..ATTEMPTS_MAX {
+        match attempt(plan, call, &routing.seat).await {
+            Ok((response, connection)) => {
+                return Ok(Sent {
+                    response,
+                    connection,
+                    seat: routing.seat,
+                });
+            }
+            Err(AttemptFault::Timeout) => return Err(refuse_slow()),
+            Err(AttemptFault::Lost) => {}
+        }
+        plan.gateway.metrics.retries.add(1);
+        drop(routing.seat);
+        routing = route_again(&plan.gateway, &plan.model, routing.others).await?;
+        call.set_replica(Arc::clone(&routing.seat.replica));
+    }
+    match attempt(plan, call, &routing.seat).await {
+        Ok((response, connection)) => Ok(Sent {
+            response,
+            connection,
+            seat: routing.seat,
+        }),
+        Err(AttemptFault::Timeout) => Err(refuse_slow()),
+        Err(AttemptFault::Lost) => Err(refuse_model_down(&plan.model)),
+    }
+}
+
+fn refuse_slow() -> Refusal {
+    Refusal::new(
+        Code::EngineTimeout,
+        "the model's engine did not begin to answer in time",
+    )
+}
+
+async fn attempt(
+    plan: &Plan,
+    call: &mut OpenCall,
+    seat: &Seat,
+) -> Result<(Response<Incoming>, Connection), AttemptFault> {
+    let replica = &seat.replica;
+    let body = finish_body(&plan.body, replica.profile.dialect.additions(plan.is_stream));
+    call.note_sent(body.len());
+    if let Some(connection) = replica.station.pool.take(replica.lifetime()) {
+        match request_on(connection, plan, body.clone()).await {
+            // The engine may have closed it just when it was taken; a new one tells (R14).
+            Err(AttemptFault::Lost) => plan.gateway.metrics.retries.add(1),
+            done => return done,
+        }
+    }
+    let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
+    let sender = replica
+        .row
+        .upstream
+        .dial(timeout)
+        .await
+        .map_err(|_| AttemptFault::Lost)?;
+    request_on(Connection { sender, requests: 0 }, plan, body).await
+}
+
+fn finish_body(base: &[u8], additions: &str) -> Bytes {
+    let mut body = Vec::with_capacity(base.len() + additions.len() + 2);
+    body.extend_from_slice(base);
+    if !additions.is_empty() {
+        body.push(b',');
+        body.extend_from_slice(additions.as_bytes());
+    }
+    body.push(b'}');
+    Bytes::from(body)
+}
+
+async fn request_on(
+    mut connection: Connection,
+    plan: &Plan,
+    body: Bytes,
+) -> Result<(Response<Incoming>, Connection), AttemptFault> {
+    let request = build_request(plan, body);
+    let answered = async {
+        connection.sender.ready().await?;
+        connection.sender.send_request(request).await
+    };
+    match tokio::time::timeout(plan.gateway.first_byte_timeout(), answered).await {
+        Ok(Ok(response)) => Ok((response, connection)),
+        Ok(Err(_)) => Err(AttemptFault::Lost),
+        Err(_) => Err(AttemptFault::Timeout),
+    }
+}
+
+fn build_request(plan: &Plan, body: Bytes) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(body));
+    *request.method_mut() = hyper::Method::POST;
+    *request.uri_mut() = hyper::Uri::from_static(plan.path);
+    let headers = request.headers_mut();
+    headers.insert(HOST, HeaderValue::from_static("engine"));
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Ok(id) = HeaderValue::from_str(&plan.request_id) {
+        headers.insert("x-request-id", id);
+    }
+    request
+}
+
+fn is_event_stream(headers: &HeaderMap) -> bool {
+    headers
+        .get(CONTENT_TYPE)
+        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+}
+
+/// An answer with nothing of the engine's head but the kind of its content.
+fn build_response(engine: &HeaderMap, body: RelayBody) -> Response<RelayBody> {
+    let mut response = Response::new(body);
+    let kind = engine.get(CONTENT_TYPE).cloned().unwrap_or(JSON);
+    if matches!(response.body(), RelayBody::Stream(_)) {
+        response
+            .headers_mut()
+            .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    }
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}

@@ -1,0 +1,16 @@
+//! Decisions on values: what a request asks, which replica serves it, what its tokens cost.
+//! No I/O and no clock; the relay and simulations call the same functions.
+
+pub mod candidate;
+pub mod message;
+pub mod parameter;
+pub mod price;
+pub mod refusal;
+pub mod request;
+pub mod token;
+
+pub use candidate::{Candidate, Verdict, rank_candidates};
+pub use price::{PriceFault, PriceSheet, compute_amount_nano};
+pub use refusal::{Code, Refusal};
+pub use request::{CallRequest, Surface, read_request};
+pub use token::{EngineUsage, Quantities, TokenClass};

@@ -1,0 +1,208 @@
+//! Why a request is not served: a stable code, a text for outside, and the field it is about.
+
+/// Stable codes of refusals; each has one HTTP status and says whether trying again can help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Code {
+    InvalidApiKey,
+    PermissionDenied,
+    NotFound,
+    MethodNotAllowed,
+    InvalidJson,
+    InvalidType,
+    MissingField,
+    InvalidValue,
+    UnsupportedValue,
+    UnknownParameter,
+    BodyTooLarge,
+    BodyUnreadable,
+    ModelNotFound,
+    ContextLengthExceeded,
+    EngineRefused,
+    RequestBytesFull,
+    SpoolFull,
+    SpoolFailed,
+    NoHealthyReplica,
+    QueueFull,
+    QueueTimeout,
+    EngineError,
+    EngineLost,
+    EngineTimeout,
+    MeteringFailed,
+    NotReady,
+    Draining,
+}
+
+impl Code {
+    /// Every code, so that metrics and tests can walk them.
+    pub const ALL: [Self; 27] = [
+        Self::InvalidApiKey,
+        Self::PermissionDenied,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::InvalidJson,
+        Self::InvalidType,
+        Self::MissingField,
+        Self::InvalidValue,
+        Self::UnsupportedValue,
+        Self::UnknownParameter,
+        Self::BodyTooLarge,
+        Self::BodyUnreadable,
+        Self::ModelNotFound,
+        Self::ContextLengthExceeded,
+        Self::EngineRefused,
+        Self::RequestBytesFull,
+        Self::SpoolFull,
+        Self::SpoolFailed,
+        Self::NoHealthyReplica,
+        Self::QueueFull,
+        Self::QueueTimeout,
+        Self::EngineError,
+        Self::EngineLost,
+        Self::EngineTimeout,
+        Self::MeteringFailed,
+        Self::NotReady,
+        Self::Draining,
+    ];
+
+    /// The code as clients see it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidApiKey => "invalid_api_key",
+            Self::PermissionDenied => "permission_denied",
+            Self::NotFound => "not_found",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::InvalidJson => "invalid_json",
+            Self::InvalidType => "invalid_type",
+            Self::MissingField => "missing_field",
+            Self::InvalidValue => "invalid_value",
+            Self::UnsupportedValue => "unsupported_value",
+            Self::UnknownParameter => "unknown_parameter",
+            Self::BodyTooLarge => "body_too_large",
+            Self::BodyUnreadable => "body_unreadable",
+            Self::ModelNotFound => "model_not_found",
+            Self::ContextLengthExceeded => "context_length_exceeded",
+            Self::EngineRefused => "engine_refused",
+            Self::RequestBytesFull => "request_bytes_full",
+            Self::SpoolFull => "spool_full",
+            Self::SpoolFailed => "spool_failed",
+            Self::NoHealthyReplica => "no_healthy_replica",
+            Self::QueueFull => "queue_full",
+            Self::QueueTimeout => "queue_timeout",
+            Self::EngineError => "engine_error",
+            Self::EngineLost => "engine_lost",
+            Self::EngineTimeout => "engine_timeout",
+            Self::MeteringFailed => "metering_failed",
+            Self::NotReady => "not_ready",
+            Self::Draining => "draining",
+        }
+    }
+
+    /// The HTTP status that goes with the code.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::InvalidApiKey => 401,
+            Self::PermissionDenied => 403,
+            Self::NotFound | Self::ModelNotFound => 404,
+            Self::MethodNotAllowed => 405,
+            Self::BodyTooLarge => 413,
+            Self::InvalidJson
+            | Self::InvalidType
+            | Self::MissingField
+            | Self::InvalidValue
+            | Self::UnsupportedValue
+            | Self::UnknownParameter
+            | Self::BodyUnreadable
+            | Self::ContextLengthExceeded
+            | Self::EngineRefused => 400,
+            Self::EngineError | Self::EngineLost => 502,
+            Self::EngineTimeout => 504,
+            Self::MeteringFailed => 500,
+            Self::RequestBytesFull
+            | Self::SpoolFull
+            | Self::SpoolFailed
+            | Self::NoHealthyReplica
+            | Self::QueueFull
+            | Self::QueueTimeout
+            | Self::NotReady
+            | Self::Draining => 503,
+        }
+    }
+
+    /// Tells whether the same request may succeed later.
+    pub const fn is_retryable(self) -> bool {
+        self.status() >= 500
+    }
+
+    /// The error type in OpenAI's words.
+    pub const fn kind(self) -> &'static str {
+        match self.status() {
+            403 => "permission_error",
+            status if status < 500 => "invalid_request_error",
+            503 => "service_unavailable_error",
+            _ => "server_error",
+        }
+    }
+}
+
+/// A refusal; `message` never carries paths, sockets or an engine's own words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: Code,
+    pub message: String,
+    pub param: Option<String>,
+}
+
+impl Refusal {
+    pub fn new(code: Code, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            message: message.into(),
+            param: None,
+        }
+    }
+
+    /// Names the field that the refusal is about.
+    #[must_use]
+    pub fn about(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    pub fn invalid_type(param: &str, expected: &str) -> Self {
+        Self::new(Code::InvalidType, format!("'{param}' must be {expected}")).about(param)
+    }
+
+    pub fn invalid_value(param: &str, text: impl std::fmt::Display) -> Self {
+        Self::new(Code::InvalidValue, format!("'{param}' {text}")).about(param)
+    }
+
+    pub fn missing(param: &str) -> Self {
+        Self::new(Code::MissingField, format!("'{param}' is required")).about(param)
+    }
+
+    pub fn unsupported(param: &str, text: impl std::fmt::Display) -> Self {
+        Self::new(Code::UnsupportedValue, format!("'{param}' {text}")).about(param)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_has_a_name_of_its_own() {
+        let names: std::collections::BTreeSet<_> = Code::ALL.iter().map(|code| code.name()).collect();
+        assert_eq!(names.len(), Code::ALL.len());
+    }
+
+    #[test]
+    fn only_faults_of_ours_are_retryable() {
+        for code in Code::ALL {
+            assert_eq!(code.is_retryable(), code.status() >= 500, "{}", code.name());
+            assert_eq!(
+                code.kind() == "invalid_request_error",
+                code.status() < 500 && code.status() != 403
+            );
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Token classes are disjoint, so that no token is billed twice; engines count otherwise and are normalised here.
+
+use serde::{Deserialize, Serialize};
+
+/// A kind of token that is counted and priced apart from all others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenClass {
+    Input,
+    InputCached,
+    InputCacheWrite,
+    Output,
+    Reasoning,
+}
+
+impl TokenClass {
+    pub const ALL: [Self; 5] = [
+        Self::Input,
+        Self::InputCached,
+        Self::InputCacheWrite,
+        Self::Output,
+        Self::Reasoning,
+    ];
+
+    /// The class that this one is a part of, whose price it takes when it has none.
+    pub const fn parent(self) -> Option<Self> {
+        match self {
+            Self::InputCached | Self::InputCacheWrite => Some(Self::Input),
+            Self::Reasoning => Some(Self::Output),
+            Self::Input | Self::Output => None,
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Input => "input",
+            Self::InputCached => "input_cached",
+            Self::InputCacheWrite => "input_cache_write",
+            Self::Output => "output",
+            Self::Reasoning => "reasoning",
+        }
+    }
+}
+
+/// Tokens by class. A class that an engine never tells apart is left out when it is empty.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Quantities {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_cached: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_cache_write: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reasoning: Option<u64>,
+}
+
+impl Quantities {
+    pub const fn get(&self, class: TokenClass) -> u64 {
+        let quantity = match class {
+            TokenClass::Input => self.input,
+            TokenClass::InputCached => self.input_cached,
+            TokenClass::InputCacheWrite => self.input_cache_write,
+            TokenClass::Output => self.output,
+            TokenClass::Reasoning => self.reasoning,
+        };
+        match quantity {
+            Some(tokens) => tokens,
+            None => 0,
+        }
+    }
+}
+
+/// Usage as engines with an OpenAI surface say it: cached tokens inside the prompt, reasoning inside the completion.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EngineUsage {
+    pub prompt_tokens: u64,
+    pub cached_tokens: u64,
+    pub completion_tokens: u64,
+    pub reasoning_tokens: u64,
+}
+
+impl EngineUsage {
+    /// Returns disjoint classes. A part larger than its whole is cut to it, so the sum never exceeds what was said.
+    pub fn normalize(self) -> Quantities {
+        let cached = self.cached_tokens.min(self.prompt_tokens);
+        let reasoning = self.reasoning_tokens.min(self.completion_tokens);
+        Quantities {
+            input: Some(self.prompt_tokens - cached),
+            input_cached: Some(cached),
+            input_cache_write: None,
+            output: Some(self.completion_tokens - reasoning),
+            reasoning: (reasoning > 0).then_some(reasoning),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn parts_are_taken_out_of_their_whole() {
+        let usage = EngineUsage {
+            prompt_tokens: 37,
+            cached_tokens: 36,
+            completion_tokens: 10,
+            reasoning_tokens: 4,
+        };
+        let quantities = usage.normalize();
+        assert_eq!(TokenClass::ALL.map(|class| quantities.get(class)), [1, 36, 0, 6, 4]);
+    }
+
+    proptest! {
+        #[test]
+        fn classes_sum_to_what_the_engine_said(prompt in 0u64..1 << 40, cached in 0u64..1 << 40, completion in 0u64..1 << 40, reasoning in 0u64..1 << 40) {
+            let usage = EngineUsage { prompt_tokens: prompt, cached_tokens: cached, completion_tokens: completion, reasoning_tokens: reasoning };
+            let quantities = usage.normalize();
+            let sum: u64 = TokenClass::ALL.iter().map(|class| quantities.get(*class)).sum();
+            prop_assert_eq!(sum, prompt + completion);
+        }
+    }
+}

@@ -51,7 +51,9 @@ async def fetch_snapshot(
     if answer is None:
         return Response(status_code=204)
     # A snapshot is large and was built here; validating it once more as FastAPI would is work for nothing.
-    return Response(answer.model_dump_json(exclude_none=True), media_type="application/json")
+    # A null within a row stays: the digest covers it.
+    absent = {"delta"} if answer.delta is None else {"snapshot"}
+    return Response(answer.model_dump_json(exclude=absent), media_type="application/json")
 
 
 @exchange_router.post("/usage")

@@ -1,6 +1,7 @@
 """The keeper: its steps on a site in memory."""
 
 import asyncio
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -144,21 +145,22 @@ async def test_stop_that_comes_during_a_fetch_starts_nothing(site: FakeSite, kee
 
 
 async def test_two_replicas_of_one_model_fetch_one_after_the_other(site: FakeSite) -> None:
-    inside: list[int] = []
-    seen: list[int] = []
+    meeting = threading.Barrier(2)
+    met: list[str] = []
 
-    def fetch_alone(request: WeightsRequest, _report: Progress) -> Path:
-        inside.append(1)
-        seen.append(len(inside))
-        inside.pop()
+    def fetch_and_look_around(request: WeightsRequest, _report: Progress) -> Path:
+        try:
+            meeting.wait(0.2)
+            met.append("another fetch")
+        except threading.BrokenBarrierError:
+            pass
         return request.directory / "model"
 
-    site.weights.script = fetch_alone
-    keepers = [site.keep(ReplicaRecord(build_order())) for _ in range(4)]
+    site.weights.script = fetch_and_look_around
     async with asyncio.TaskGroup() as group:
-        for keeper in keepers:
-            group.create_task(keeper.take_step())
-    assert seen == [1, 1, 1, 1]
+        for _ in range(2):
+            group.create_task(site.keep(ReplicaRecord(build_order())).take_step())
+    assert (site.weights.fetched, met) == (2, [])
 
 
 def refuse_weights(_request: WeightsRequest, _report: Progress) -> Path:

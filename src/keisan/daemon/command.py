@@ -126,7 +126,7 @@ def add_up_command(application: typer.Typer) -> None:
     ) -> None:
         """Start a whole platform on this machine and keep it running until Ctrl-C."""
         shared = _list_listener(None, certificate, certificate_key, insecure)
-        tables = {"gateway": {"listen": gateway, **shared}, "platform": {"listen": platform, **shared}}
+        tables = {"gateway": {**shared, "listen": gateway}, "platform": {**shared, "listen": platform}}
         settings = read_settings(data, config, tables)
         options: list[str] = ["--config", str(config.absolute())] if config else []
         raise typer.Exit(_run_up(settings, tuple(options), is_json))

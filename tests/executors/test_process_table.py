@@ -16,16 +16,16 @@ STAT = "7 (a ) (b) {state} 1 7 7 0 -1 4194560 100 0 0 0 1 2 0 0 20 0 {threads} 0
 
 
 @pytest.fixture
-def fake_proc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def process_folder_stat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "7").mkdir()
     monkeypatch.setattr(process_table, "PROC", tmp_path)
     return tmp_path / "7" / "stat"
 
 
 @pytest.mark.parametrize("status", ["S 1 runs", "R 9 runs", "Z 2 runs", "Z 1 ended", "X 1 ended"])
-def test_state_is_read_past_any_name(fake_proc: Path, status: str) -> None:
+def test_state_is_read_past_any_name(process_folder_stat: Path, status: str) -> None:
     state, threads, expected = status.split()
-    fake_proc.write_text(STAT.format(state=state, threads=threads))
+    process_folder_stat.write_text(STAT.format(state=state, threads=threads))
     facts = find_process(7, "boot")
     assert facts is not None
     assert (facts.identity.pid, facts.identity.started_ticks, facts.identity.boot_id) == (7, 4242, "boot")

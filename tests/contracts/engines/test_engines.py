@@ -135,7 +135,7 @@ def test_long_socket_path_is_refused_with_the_limit(engine: Engine, tmp_path: Pa
 @pytest.mark.parametrize("field", ["slots", "context_tokens", "threads"])
 def test_nothing_to_serve_with_is_refused(engine: Engine, tmp_path: Path, field: str) -> None:
     with pytest.raises(InvalidInput, match=field):
-        engine.plan(replace(build_request(tmp_path), **{field: 0}))  # type: ignore[arg-type]
+        engine.plan(replace(build_request(tmp_path), **{field: 0}))  # type: ignore[arg-type]  # the field is drawn by the test's parameters
 
 
 async def test_nobody_there_is_failed_not_unknown(engine: Engine, tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ async def test_stranger_with_the_same_pid_is_left_alone(
     executor: Executor, tmp_path: Path, change: dict[str, int | str]
 ) -> None:
     identity = await start_and_wait(executor, tmp_path, OBEDIENT)
-    stranger = replace(identity, **change)  # type: ignore[arg-type]
+    stranger = replace(identity, **change)  # type: ignore[arg-type]  # the field is drawn by the test's parameters
     assert not await executor.is_alive(stranger)
     await executor.stop(stranger, grace_s=0.1)
     assert await executor.is_alive(identity)

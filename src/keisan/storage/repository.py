@@ -73,10 +73,10 @@ class Visibility:
                 return self.provider(provider_id)
 
 
-def split_chunks(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
-    """Yield items in lists of at most `size`."""
+def split_chunks(items: Iterable[Item], most: int) -> Iterator[list[Item]]:
+    """Yield items in lists of at most `most`."""
     iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
+    while chunk := list(islice(iterator, most)):
         yield chunk
 
 

@@ -68,6 +68,7 @@ class ExactInteger(TypeDecorator[int]):
         return dialect.type_descriptor(Text() if is_text else Numeric(EXACT_DIGITS_MAX, 0))
 
     def process_bind_param(self, value: int | None, dialect: Dialect) -> str | Decimal | None:
+        """Return what the driver takes; raises InvalidInput for more than 38 digits."""
         if value is None:
             return None
         if abs(value) >= 10**EXACT_DIGITS_MAX:

@@ -1,0 +1,170 @@
+"""Every repository of nouns as a case: how to make one more of its noun, change it, and who sees which of a world's."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from keisan.domain.deployment import DeploymentState
+from keisan.domain.page import PageOf
+from keisan.domain.replica import Endpoint, ReplicaState
+from keisan.domain.verdict import Verdict
+from keisan.storage.base import Repository, Transaction
+from tests.factories import (
+    NOW,
+    World,
+    create_deployment,
+    create_device,
+    create_key,
+    create_machine,
+    create_model,
+    create_node,
+    create_organization,
+    create_price,
+    create_project,
+    create_provider,
+    create_replica,
+    create_site,
+)
+
+# The suite treats all nouns alike, so their types are open here.
+Noun = Any
+LEFT = "left"
+RIGHT = "right"
+
+
+@dataclass(frozen=True)
+class NounCase:
+    """`seen` maps the scope (left organization, left provider) to the nouns of the world that it sees."""
+
+    name: str
+    create: Callable[[World], Noun]
+    change: Callable[[Noun], Noun]
+    planted: Callable[[World], set[Noun]]
+    seen_by_organization: Callable[[World], set[Noun]]
+    seen_by_provider: Callable[[World], set[Noun]]
+    clash: Callable[[Noun, Noun], Noun] | None = None
+
+    def choose(self, transaction: Transaction) -> Repository[Noun, Any]:
+        repository: Repository[Noun, Any] = getattr(transaction, self.name)
+        return repository
+
+
+def see_none(_world: World) -> set[Noun]:
+    return set()
+
+
+NOUNS = (
+    NounCase(
+        "organizations",
+        create=lambda _: create_organization(),
+        change=lambda noun: replace(noun, name=f"{noun.name} renamed"),
+        planted=lambda world: {world.left.organization.id, world.right.organization.id},
+        seen_by_organization=lambda world: {world.left.organization.id},
+        seen_by_provider=see_none,
+        clash=lambda noun, other: replace(noun, name=other.name),
+    ),
+    NounCase(
+        "projects",
+        create=lambda world: create_project(world.left.organization, "another"),
+        change=lambda noun: replace(noun, name="renamed"),
+        planted=lambda world: {world.left.project.id, world.right.project.id},
+        seen_by_organization=lambda world: {world.left.project.id},
+        seen_by_provider=see_none,
+        clash=lambda noun, other: replace(noun, organization_id=other.organization_id, name=other.name),
+    ),
+    NounCase(
+        "keys",
+        create=lambda world: replace(create_key(world.left.project), models=("a", "b")),
+        change=lambda noun: replace(noun, revoked_at=NOW + timedelta(microseconds=1)),
+        planted=lambda world: {world.left.key.id, world.right.key.id},
+        seen_by_organization=lambda world: {world.left.key.id},
+        seen_by_provider=see_none,
+        clash=lambda noun, other: replace(noun, digest=other.digest),
+    ),
+    NounCase(
+        "machines",
+        create=lambda world: create_machine(world.left.site),
+        change=lambda noun: replace(noun, name="renamed", revoked_at=NOW),
+        planted=lambda world: {world.left.agent.id, world.right.agent.id, world.gateway.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.agent.id},
+        clash=lambda noun, other: replace(noun, digest=other.digest),
+    ),
+    NounCase(
+        "providers",
+        create=lambda _: create_provider(),
+        change=lambda noun: replace(noun, name=f"{noun.name} renamed"),
+        planted=lambda world: {world.left.provider.id, world.right.provider.id},
+        seen_by_organization=lambda world: {world.left.provider.id, world.right.provider.id},
+        seen_by_provider=lambda world: {world.left.provider.id},
+        clash=lambda noun, other: replace(noun, name=other.name),
+    ),
+    NounCase(
+        "sites",
+        create=lambda world: create_site(world.left.provider, "osaka-1"),
+        change=lambda noun: replace(noun, verdict=Verdict.UNKNOWN, engines={}),
+        planted=lambda world: {world.left.site.id, world.right.site.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.site.id},
+        clash=lambda noun, other: replace(noun, provider_id=other.provider_id, name=other.name),
+    ),
+    NounCase(
+        "nodes",
+        create=lambda world: create_node(world.left.site),
+        change=lambda noun: replace(noun, boot_id="boot-2", memory_bytes=2**40),
+        planted=lambda world: {world.left.node.id, world.right.node.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.node.id},
+        clash=lambda noun, other: replace(noun, site_id=other.site_id, hardware_id=other.hardware_id),
+    ),
+    NounCase(
+        "devices",
+        create=lambda world: create_device(world.left.node),
+        change=lambda noun: replace(noun, verdict=Verdict.FAILED, name="計算"),
+        planted=lambda world: {world.left.device.id, world.right.device.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.device.id},
+        clash=lambda noun, other: replace(noun, site_id=other.site_id, hardware_id=other.hardware_id),
+    ),
+    NounCase(
+        "models",
+        create=lambda _: create_model(),
+        change=lambda noun: replace(noun, facts=replace(noun.facts, capabilities=("stream", "tools"), memory_bytes=1)),
+        planted=lambda world: {world.model.id},
+        seen_by_organization=lambda world: {world.model.id},
+        seen_by_provider=lambda world: {world.model.id},
+        clash=lambda noun, other: replace(noun, facts=replace(noun.facts, name=other.facts.name)),
+    ),
+    NounCase(
+        "deployments",
+        create=lambda world: create_deployment(world.model, world.left.site),
+        change=lambda noun: replace(noun, state=DeploymentState.DELETING, reason="asked to"),
+        planted=lambda world: {world.left.deployment.id, world.right.deployment.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.deployment.id},
+    ),
+    NounCase(
+        "replicas",
+        create=lambda world: replace(
+            create_replica(world.left.deployment, world.left.site, world.left.node), endpoint=None, reported_at=None
+        ),
+        change=lambda noun: replace(noun, state=ReplicaState.READY, endpoint=Endpoint("unix", "/run/x"), reported_at=NOW),
+        planted=lambda world: {world.left.replica.id, world.right.replica.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.replica.id},
+    ),
+)
+PRICES = NounCase(
+    "prices",
+    create=lambda world: create_price(world.model, 2),
+    change=lambda noun: noun,
+    planted=lambda world: {world.price.id},
+    seen_by_organization=lambda world: {world.price.id},
+    seen_by_provider=lambda world: {world.price.id},
+    clash=lambda noun, other: replace(noun, version=other.version),
+)
+
+
+def list_page_ids(page: PageOf[Noun]) -> list[Noun]:
+    return [noun.id for noun in page.items]

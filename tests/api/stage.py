@@ -230,9 +230,9 @@ async def _add_people(stage: Stage, transaction: Transaction) -> None:
     await _add_key(stage, transaction, "auditor", Role.AUDITOR)
     await _add_key(stage, transaction, "owner", Role.ORGANIZATION_ADMIN)
     await _add_key(stage, transaction, "developer", Role.DEVELOPER)
-    await _add_key(stage, transaction, "provider", Role.PROVIDER, provider_id=stage.site.provider_id)
-    await _add_key(stage, transaction, "other_provider", Role.PROVIDER, provider_id=umi.id)
-    await _add_key(stage, transaction, "stranger", Role.ORGANIZATION_ADMIN, project=second)
+    await _add_key(stage, transaction, "provider", Role.PROVIDER, stage.site.provider_id)
+    await _add_key(stage, transaction, "other_provider", Role.PROVIDER, umi.id)
+    await _add_key(stage, transaction, "stranger", Role.ORGANIZATION_ADMIN, second)
     await _add_key(stage, transaction, "revoked", Role.PLATFORM_ADMIN)
     revoked = replace(stage.keys["revoked"], revoked_at=stage.clock.now(), version=2)
     await transaction.keys.update(revoked)
@@ -243,14 +243,14 @@ async def _add_key(
     transaction: Transaction,
     name: str,
     role: Role,
-    *,
-    project: Project | None = None,
-    provider_id: ProviderId | None = None,
+    place: Project | ProviderId | None = None,
 ) -> None:
+    """Add a key of the first project, of the named one, or of a provider."""
     secret = f"sk-keisan-{name}"
-    place = project or stage.project
-    body = KeyCreate(name=name, project_id=place.id, role=role, provider_id=provider_id)
-    key = build_key(stage.control, place, body, digest_text(secret))
+    project = place if isinstance(place, Project) else stage.project
+    provider_id = place if isinstance(place, UUID) else None
+    body = KeyCreate(name=name, project_id=project.id, role=role, provider_id=provider_id)
+    key = build_key(stage.control, project, body, digest_text(secret))
     await insert_key(transaction, "control", key)
     stage.keys[name], stage.secrets[name] = key, secret
 

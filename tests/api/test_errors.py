@@ -61,7 +61,7 @@ def test_field_of_invalid_input_is_listed() -> None:
 
 
 def test_unknown_exception_tells_nothing() -> None:
-    problem = describe_fault(RuntimeError("/home/someone password=1"), "r1").problem
+    problem = describe_fault(RuntimeError("/srv/keisan password=1"), "r1").problem
     assert (problem.status, problem.code) == (500, "internal")
     assert "password" not in problem.model_dump_json()
 

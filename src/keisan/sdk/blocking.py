@@ -1,7 +1,7 @@
 """The synchronous shell: the same methods, run to their end on an event loop of its own in the calling thread."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from functools import wraps
 from typing import Concatenate, Generic, ParamSpec, TypeVar
 
@@ -54,11 +54,13 @@ def wait_for(
 
 def iterate(
     method: Callable[Concatenate[Resource, Parameters], AsyncGenerator[Result, None]],
-) -> Callable[Concatenate[Blocking[Resource], Parameters], Iterator[Result]]:
+) -> Callable[Concatenate[Blocking[Resource], Parameters], Generator[Result, None, None]]:
     """Return the method that iterates over an asynchronous one, item by item; its signature and words stay."""
 
     @wraps(method)
-    def run(self: Blocking[Resource], /, *args: Parameters.args, **kwargs: Parameters.kwargs) -> Iterator[Result]:
+    def run(
+        self: Blocking[Resource], /, *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Generator[Result, None, None]:
         source = method(self._inner, *args, **kwargs)
         try:
             while (item := self._shell.run(lambda: _take_next(source))) is not _ENDED:

@@ -52,7 +52,7 @@ class AsyncGateways:
         return await self._transport.fetch(GatewayList, "/gateways")
 
     async def list_models(self) -> tuple[str, ...]:
-        """Return the names of the models that this key can call now, as /v1/models tells them."""
+        """Return the names of the models that this key can call now, as /v1/models tells them; raises as chat does."""
         http = self._get_http()
         try:
             answer = await http.get("/v1/models", timeout=CALL_TIMEOUT)

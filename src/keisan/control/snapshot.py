@@ -34,6 +34,11 @@ class SnapshotFeed:
         self._looked_at_s = float("-inf")
         self._lock = asyncio.Lock()
         self._acknowledged: dict[UUID, tuple[int, float]] = {}
+        self._is_closing = False
+
+    def close(self) -> None:
+        """Let those that wait go: the process ends, and they must not hold it up."""
+        self._is_closing = True
 
     async def answer(
         self, principal: Principal, incarnation: UUID | None, version: int, wait_s: float
@@ -48,7 +53,7 @@ class SnapshotFeed:
         current = await self._refresh()
         await self._acknowledge(principal, current, incarnation, version)
         while (current.incarnation, current.version) == (incarnation, version):
-            if clock.monotonic_s() >= give_up_at_s:
+            if self._is_closing or clock.monotonic_s() >= give_up_at_s:
                 return None
             await clock.sleep(LOOK_EVERY_S)
             current = await self._refresh()

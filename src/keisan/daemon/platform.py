@@ -91,7 +91,8 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
 
 def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet."""
-    app = create_app(ApiContext(control, SnapshotFeed(control), read_release()))
+    snapshots = SnapshotFeed(control)
+    app = create_app(ApiContext(control, snapshots, read_release()))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -107,7 +108,7 @@ def build_server(own: PlatformSettings, control: Control, announce: Callable[[st
         ssl_keyfile=own.certificate_key,
     )
     config.load()
-    return Server(config, announce)
+    return Server(config, announce, snapshots.close)
 
 
 async def _serve(server: "Server", control: Control, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -125,9 +126,10 @@ async def _serve(server: "Server", control: Control, listener: socket.socket, st
 class Server(uvicorn.Server):
     """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
 
-    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None]) -> None:
+    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None], close: Callable[[], None]) -> None:
         super().__init__(config)
         self._announce = announce
+        self._close = close
 
     async def answer(self, listener: socket.socket, stop: asyncio.Event) -> None:
         """Answer until `stop` is set, and say so once it does."""
@@ -146,6 +148,7 @@ class Server(uvicorn.Server):
 
     async def _stop_with(self, stop: asyncio.Event) -> None:
         await stop.wait()
+        self._close()
         self.should_exit = True
 
     async def follow_certificate(self, clock: Clock) -> None:

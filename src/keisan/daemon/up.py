@@ -107,7 +107,7 @@ class _Tree:
     def __init__(self, request: UpRequest, supervisor: Supervisor) -> None:
         self._request = request
         self._supervisor = supervisor
-        self._watch = Watch(request.clock, request.progress)
+        self._watch = Watch(request.folder, request.clock.now(), request.clock, request.progress)
 
     async def bring_up(self) -> None:
         """Start all, wait until a call would be answered, and show it."""
@@ -122,9 +122,11 @@ class _Tree:
         self._add("site", lambda: (*link, *self._name_token("site"), "--stop-replicas"), SITE_STOP_S)
         gateway_url = await self._start_listening("gateway", settings.gateway, (*link, *self._name_token("gateway")))
         note_urls(folder.operator_path, gateway_url=gateway_url)
-        await self._wait_for_models(platform_url)
+        late = await self._wait_for_models(platform_url, is_first=developer is not None)
         model = settings.first_start.model
         self._show(Ready(gateway_url, platform_url, developer, model, settings.gateway.certificate), made)
+        if late:
+            request.progress.finish(f"keisan: not ready yet: {late}")
 
     async def _start_listening(self, name: str, listener: ListenerSection, options: tuple[str, ...]) -> str:
         taken = {"listen": str(listener.listen)}
@@ -161,14 +163,15 @@ class _Tree:
         certificate = self._request.settings.platform.certificate
         return ("--ca", str(certificate)) if certificate else ()
 
-    async def _wait_for_models(self, platform_url: str) -> None:
+    async def _wait_for_models(self, platform_url: str, *, is_first: bool) -> str:
         folder, certificate = self._request.folder, self._request.settings.platform.certificate
         operator = read_operator(folder.operator_path)
         if operator is None:
             raise Failed(f"{folder.operator_path} is gone")
         ca_path = str(certificate) if certificate else None
         async with AsyncKeisan(platform_url, operator.api_key, ca_path=ca_path) as keisan:
-            await wait_for_models(keisan, tuple(self._supervisor.children.values()), self._watch)
+            children = tuple(self._supervisor.children.values())
+            return await wait_for_models(keisan, children, self._watch, is_first=is_first)
 
     def _show(self, ready: Ready, made: FirstStart) -> None:
         self._request.progress.finish()

@@ -121,6 +121,15 @@ async def test_wait_is_bounded(control: Control, world: World, clock: FixedClock
     assert clock.monotonic_s() - start_s < SNAPSHOT_WAIT_S_MAX + LOOK_EVERY_S * 2
 
 
+async def test_who_waits_is_let_go_when_the_platform_ends(control: Control, world: World, clock: FixedClock) -> None:
+    feed = SnapshotFeed(control)
+    base = await fetch(feed, world)
+    start_s = clock.monotonic_s()
+    feed.close()
+    assert await ask(feed, world, base, wait_s=20.0) is None
+    assert clock.monotonic_s() == start_s
+
+
 async def test_waiting_gateway_hears_of_a_change_within_one_look(
     control: Control, world: World, storage: Database
 ) -> None:

@@ -75,6 +75,12 @@ def test_libraries_speak_from_warnings_up_under_their_name(stream: io.StringIO) 
     assert (line["event"], line["source"]) == ("slow", "some.library")
 
 
+def test_own_line_without_fields_has_no_source(stream: io.StringIO) -> None:
+    logging.getLogger("keisan").warning("plain")
+    (line,) = read_lines(stream)[1:]
+    assert set(line) == {"time", "level", "event"}
+
+
 def test_starting_twice_does_not_double_lines(stream: io.StringIO) -> None:
     start_logs("gateway", level="warning", stream=stream)
     write_log("not.shown")

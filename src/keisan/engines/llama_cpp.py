@@ -3,17 +3,15 @@
 Facts here were measured on xllamacpp 2026.10.11549.
 """
 
-import json
 import sys
-from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from pathlib import Path
 
 from keisan.domain.engine import RunningUsage
-from keisan.domain.errors import InvalidInput
 from keisan.domain.verdict import Verdict
 from keisan.engines.base import Health, LaunchPlan, LaunchRequest, check_launch
 from keisan.engines.http_probe import fetch_answer
+from keisan.engines.llama_cpp_config import LlamaCppConfig, format_config
 from keisan.wire.snapshot import EngineProfile
 
 PROBE_TIMEOUT_S = 2.0
@@ -23,31 +21,6 @@ PROMPT_CACHE_MIB = 16
 BATCH_TOKENS = 256
 # Each open connection holds one HTTP thread; the gateway's idle pool and the probes need some beside the slots.
 SPARE_HTTP_THREADS = 16
-
-
-@dataclass(frozen=True, slots=True)
-class LlamaCppConfig:
-    """What the server process reads from its configuration file; `context_tokens` is per slot."""
-
-    model_name: str
-    weights_path: str
-    socket_path: str
-    slots: int
-    context_tokens: int
-    threads: int
-    http_threads: int
-    batch_tokens: int
-    prompt_cache_mib: int
-
-
-def parse_config(text: str) -> LlamaCppConfig:
-    """Return the configuration written by LlamaCpp.plan; raises InvalidInput when it is not one."""
-    try:
-        return LlamaCppConfig(**json.loads(text))
-    except (ValueError, TypeError) as failure:
-        raise InvalidInput(
-            f"the configuration of the llama_cpp engine cannot be read: {failure}", "config"
-        ) from failure
 
 
 class LlamaCpp:
@@ -80,7 +53,7 @@ class LlamaCpp:
         )
         return LaunchPlan(
             argv=(sys.executable, "-m", "keisan.engines.llama_cpp_server", "--config", str(request.config_path)),
-            config_text=json.dumps(asdict(config), indent=2) + "\n",
+            config_text=format_config(config),
             working_directory=request.working_directory,
         )
 

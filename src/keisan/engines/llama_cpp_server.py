@@ -13,7 +13,7 @@ from pathlib import Path
 import xllamacpp
 
 from keisan.domain.errors import KeisanError, LaunchFailed
-from keisan.engines.llama_cpp import LlamaCppConfig, parse_config
+from keisan.engines.llama_cpp_config import LlamaCppConfig, parse_config
 
 # Errors only: a warning or more per call would let the log of a busy engine grow without bound.
 VERBOSITY = 1

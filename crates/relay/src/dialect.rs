@@ -3,7 +3,7 @@
 use keisan_route::{Code, Refusal};
 use serde::Deserialize;
 
-use crate::members::{Member, MemberScanner, cut_members};
+use crate::members::{Member, MemberScanner, edit_members};
 use crate::usage::{Usage, parse_timings, parse_usage};
 
 /// How an engine tells its usage while it streams (R6). A word of a later version reads as none.
@@ -17,11 +17,12 @@ pub enum RunningUsage {
 }
 
 /// The members of an event that matter here, in this order.
-const MEMBERS: [&str; 4] = ["usage", "timings", "choices", "error"];
+const MEMBERS: [&str; 5] = ["usage", "timings", "choices", "error", "model"];
 const USAGE: usize = 0;
 const TIMINGS: usize = 1;
 const CHOICES: usize = 2;
 const ERROR: usize = 3;
+const MODEL: usize = 4;
 
 /// What becomes of an event on its way to the client.
 #[derive(Debug)]
@@ -32,6 +33,25 @@ pub enum EventFate {
     Rewrite(Vec<u8>),
     /// The engine gave up.
     Fault(Refusal),
+}
+
+/// What the client is to see of an answer.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// The client asked for the usage chunk of a stream.
+    pub is_usage_wanted: bool,
+    /// The model's name as JSON text. Engines put an alias, a dash or the path of a file in its place.
+    pub model_json: String,
+}
+
+impl View {
+    pub fn new(is_usage_wanted: bool, model: &str) -> Self {
+        // A text always serializes.
+        Self {
+            is_usage_wanted,
+            model_json: serde_json::to_string(model).unwrap_or_default(),
+        }
+    }
 }
 
 /// One engine's way of speaking.
@@ -60,7 +80,7 @@ impl Dialect {
     }
 
     /// Reads an event's usage and decides what the client sees of it.
-    pub fn read_event(self, json: &[u8], is_usage_wanted: bool, usage: &mut Usage) -> EventFate {
+    pub fn read_event(self, json: &[u8], view: &View, usage: &mut Usage) -> EventFate {
         let mut scanner = MemberScanner::new(MEMBERS);
         scanner.scan(json);
         if let Some(error) = scanner.member(ERROR).filter(|error| is_set(&json[error.value.clone()])) {
@@ -69,8 +89,8 @@ impl Dialect {
         let has_choices = scanner
             .member(CHOICES)
             .is_some_and(|choices| is_filled(&json[choices.value.clone()]));
-        let said = scanner.member(USAGE).filter(|said| is_set(&json[said.value.clone()]));
         let is_running = has_choices && self.running == RunningUsage::ContinuousUsage;
+        let said = scanner.member(USAGE).filter(|said| is_set(&json[said.value.clone()]));
         if let Some(counts) = said.and_then(|said| parse_usage(&json[said.value.clone()])) {
             if is_running {
                 usage.set_running(counts)
@@ -87,35 +107,45 @@ impl Dialect {
         if self.running == RunningUsage::None && has_choices {
             usage.count_content(count_content_bytes(json));
         }
-        if said.is_some() && !has_choices && !is_usage_wanted {
+        if said.is_some() && !has_choices && !view.is_usage_wanted {
             return EventFate::Hide;
         }
-        let hidden = said.filter(|_| !is_usage_wanted || is_running);
-        rewrite_without(json, [hidden, timings])
+        let hidden = said.filter(|_| !view.is_usage_wanted || is_running);
+        match rewrite(json, &scanner, ([hidden, timings], view)) {
+            None => EventFate::Pass,
+            // Without what was cut, the event says nothing.
+            Some(rest) if rest.trim_ascii() == b"{}" => EventFate::Hide,
+            Some(rest) => EventFate::Rewrite(rest),
+        }
     }
 
-    /// Returns a whole JSON answer without what only this gateway asked for or understands.
-    pub fn clean_answer(self, json: &[u8]) -> Option<Vec<u8>> {
-        if self.running != RunningUsage::LlamaCppTimings {
-            return None;
-        }
-        let mut scanner = MemberScanner::new(["timings"]);
+    /// Returns a whole JSON answer without what only this gateway asked for or understands, if that changes it.
+    pub fn clean_answer(self, json: &[u8], view: &View) -> Option<Vec<u8>> {
+        let mut scanner = MemberScanner::new(MEMBERS);
         scanner.scan(json);
-        scanner.member(0).map(|timings| cut_members(json, [timings]))
+        let timings = scanner
+            .member(TIMINGS)
+            .filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        rewrite(json, &scanner, ([timings, None], view))
     }
 }
 
-fn rewrite_without(json: &[u8], members: [Option<&Member>; 2]) -> EventFate {
-    if members.iter().all(Option::is_none) {
-        return EventFate::Pass;
+type Hidden<'a> = ([Option<&'a Member>; 2], &'a View);
+
+/// Returns the object without the hidden members and under the model's own name, if that changes it.
+fn rewrite(json: &[u8], scanner: &MemberScanner<5>, (hidden, view): Hidden<'_>) -> Option<Vec<u8>> {
+    let named = view.model_json.as_bytes();
+    let misnamed = scanner
+        .member(MODEL)
+        .filter(|model| &json[model.value.clone()] != named);
+    if misnamed.is_none() && hidden.iter().all(Option::is_none) {
+        return None;
     }
-    let rest = cut_members(json, members.into_iter().flatten());
-    // Without what was cut, the event says nothing.
-    if rest.trim_ascii() == b"{}" {
-        EventFate::Hide
-    } else {
-        EventFate::Rewrite(rest)
-    }
+    Some(edit_members(
+        json,
+        hidden.into_iter().flatten(),
+        misnamed.map(|model| (model, named)),
+    ))
 }
 
 fn is_set(value: &[u8]) -> bool {
@@ -227,6 +257,26 @@ mod tests {
     const LAST: &str = r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37},"timings":{"cache_n":36,"prompt_n":1,"predicted_n":4}}"#;
     const LEGACY_LAST: &str = r#"{"choices":[{"text":"","finish_reason":"length"}],"usage":{"completion_tokens":4,"prompt_tokens":37},"id":"x"}"#;
 
+    fn view(is_usage_wanted: bool) -> View {
+        View::new(is_usage_wanted, "m")
+    }
+
+    #[test]
+    fn the_model_goes_by_its_name() {
+        let event = br#"{"model":"/weights/secret.gguf","choices":[{"model":"kept"}],"timings":{}}"#;
+        let rest = text_of(LLAMA.read_event(event, &view(false), &mut Usage::default()));
+        assert_eq!(rest, r#"{"model":"m","choices":[{"model":"kept"}]}"#);
+        let cleaned = LLAMA
+            .clean_answer(br#"{"choices":[],"model": "-"}"#, &view(true))
+            .unwrap();
+        assert_eq!(cleaned, br#"{"choices":[],"model": "m"}"#);
+        assert!(
+            LLAMA
+                .clean_answer(br#"{"choices":[],"model":"m"}"#, &view(true))
+                .is_none()
+        );
+    }
+
     fn text_of(fate: EventFate) -> String {
         match fate {
             EventFate::Rewrite(json) => String::from_utf8(json).unwrap(),
@@ -237,7 +287,7 @@ mod tests {
     #[test]
     fn timings_count_and_are_cut() {
         let mut usage = Usage::default();
-        let rest = text_of(LLAMA.read_event(TOKEN.as_bytes(), true, &mut usage));
+        let rest = text_of(LLAMA.read_event(TOKEN.as_bytes(), &view(true), &mut usage));
         assert_eq!(
             rest,
             r#"{"choices":[{"index":0,"delta":{"content":"\"usage\":{"}}],"id":"x"}"#
@@ -253,9 +303,12 @@ mod tests {
     #[test]
     fn the_usage_chunk_is_for_those_who_asked() {
         let mut usage = Usage::default();
-        assert_eq!(text_of(LLAMA.read_event(LAST.as_bytes(), false, &mut usage)), "Hide");
+        assert_eq!(
+            text_of(LLAMA.read_event(LAST.as_bytes(), &view(false), &mut usage)),
+            "Hide"
+        );
         assert_eq!(usage.conclude().1, UsageSource::Engine);
-        let rest = text_of(LLAMA.read_event(LAST.as_bytes(), true, &mut usage));
+        let rest = text_of(LLAMA.read_event(LAST.as_bytes(), &view(true), &mut usage));
         assert_eq!(
             rest,
             r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37}}"#
@@ -265,11 +318,11 @@ mod tests {
     #[test]
     fn legacy_usage_is_cut_out_of_its_chunk() {
         let mut usage = Usage::default();
-        let rest = text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), false, &mut usage));
+        let rest = text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), &view(false), &mut usage));
         assert_eq!(rest, r#"{"choices":[{"text":"","finish_reason":"length"}],"id":"x"}"#);
         assert_eq!(usage.conclude().1, UsageSource::Engine);
         assert_eq!(
-            text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), true, &mut usage)),
+            text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), &view(true), &mut usage)),
             "Pass"
         );
     }
@@ -278,11 +331,11 @@ mod tests {
     fn continuous_usage_is_running_until_choices_end() {
         let dialect = Dialect::new(RunningUsage::ContinuousUsage);
         let mut usage = Usage::default();
-        let rest = text_of(dialect.read_event(LEGACY_LAST.as_bytes(), true, &mut usage));
+        let rest = text_of(dialect.read_event(LEGACY_LAST.as_bytes(), &view(true), &mut usage));
         assert!(!rest.contains("usage"), "{rest}");
         assert_eq!(usage.conclude().1, UsageSource::EngineRunning);
         let null = br#"{"choices":[{"delta":{}}],"usage":null}"#;
-        assert_eq!(text_of(dialect.read_event(null, false, &mut usage)), "Pass");
+        assert_eq!(text_of(dialect.read_event(null, &view(false), &mut usage)), "Pass");
     }
 
     #[test]
@@ -290,7 +343,7 @@ mod tests {
         let dialect = Dialect::new(RunningUsage::None);
         let mut usage = Usage::default();
         let event = br#"{"choices":[{"delta":{"content":"hell\u00f6 world"}}]}"#;
-        assert_eq!(text_of(dialect.read_event(event, false, &mut usage)), "Pass");
+        assert_eq!(text_of(dialect.read_event(event, &view(false), &mut usage)), "Pass");
         assert_eq!(usage.conclude().0.output, Some(1));
     }
 
@@ -313,18 +366,18 @@ mod tests {
             Code::EngineError
         );
         let event = br#"{"error":{"code":500,"message":"slot 3 died","type":"server_error"}}"#;
-        let fate = LLAMA.read_event(event, false, &mut Usage::default());
+        let fate = LLAMA.read_event(event, &view(false), &mut Usage::default());
         assert!(matches!(fate, EventFate::Fault(refusal) if refusal.code == Code::EngineError));
     }
 
     #[test]
     fn a_whole_answer_loses_its_timings() {
         let json = br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1},"timings":{"cache_n":0}}"#;
-        let cleaned = LLAMA.clean_answer(json).unwrap();
+        let cleaned = LLAMA.clean_answer(json, &view(true)).unwrap();
         assert_eq!(
             cleaned,
             br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#
         );
-        assert!(LLAMA.clean_answer(b"{}").is_none());
+        assert!(LLAMA.clean_answer(b"{}", &view(true)).is_none());
     }
 }

@@ -224,15 +224,23 @@ impl<const N: usize> MemberScanner<N> {
     }
 }
 
-/// Returns the object without the given members, each given once.
-pub fn cut_members<'a>(json: &[u8], members: impl IntoIterator<Item = &'a Member>) -> Vec<u8> {
-    let mut cuts: Vec<&Range<usize>> = members.into_iter().map(|member| &member.cut).collect();
-    cuts.sort_by_key(|cut| cut.start);
+/// Returns the object with some members cut out and the value of some replaced; each member is named once.
+pub fn edit_members<'a>(
+    json: &[u8],
+    cuts: impl IntoIterator<Item = &'a Member>,
+    replaced: Option<(&Member, &[u8])>,
+) -> Vec<u8> {
+    let cuts = cuts.into_iter().map(|member| (&member.cut, &[] as &[u8]));
+    let mut edits: Vec<(&Range<usize>, &[u8])> = cuts
+        .chain(replaced.map(|(member, text)| (&member.value, text)))
+        .collect();
+    edits.sort_by_key(|(range, _)| range.start);
     let mut rest = Vec::with_capacity(json.len());
     let mut position = 0;
-    for cut in cuts {
-        rest.extend_from_slice(&json[position.min(cut.start)..cut.start]);
-        position = position.max(cut.end);
+    for (range, text) in edits {
+        rest.extend_from_slice(&json[position.min(range.start)..range.start]);
+        rest.extend_from_slice(text);
+        position = position.max(range.end);
     }
     rest.extend_from_slice(&json[position..]);
     // The first member and the one behind it were cut: the comma between them went with the first.
@@ -307,9 +315,10 @@ mod tests {
         ];
         for (json, expected) in cases {
             let scanner = scan(json.as_bytes());
-            let cut = cut_members(
+            let cut = edit_members(
                 json.as_bytes(),
                 [0, 1].iter().filter_map(|position| scanner.member(*position)),
+                None,
             );
             assert_eq!(String::from_utf8(cut).unwrap(), expected, "{json}");
         }

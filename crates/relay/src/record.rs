@@ -76,3 +76,88 @@ impl UsageRecord<'_> {
         serde_json::to_vec(self).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    fn sample() -> UsageRecord<'static> {
+        UsageRecord {
+            schema_version: 1,
+            record_id: "019ab000-0001-7000-8000-000000000101",
+            platform_id: "abababababababababababababababababababababababababababababababab",
+            gateway_id: "019ab000-0001-7000-8000-000000000102",
+            organization_id: "019ab000-0001-7000-8000-000000000103",
+            project_id: "019ab000-0001-7000-8000-000000000104",
+            key_id: "019ab000-0001-7000-8000-000000000105",
+            model_id: "019ab000-0001-7000-8000-000000000106",
+            price_id: "019ab000-0001-7000-8000-000000000107",
+            deployment_id: "019ab000-0001-7000-8000-000000000108",
+            replica_id: "019ab000-0001-7000-8000-000000000109",
+            provider_id: "019ab000-0001-7000-8000-00000000010a",
+            site_id: "019ab000-0001-7000-8000-00000000010b",
+            model_digest: "sha256:5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e5e",
+            surface: "chat",
+            is_stream: true,
+            admitted_at_ms: 1_795_476_435_000,
+            day: crate::clock::format_day(1_795_476_435_000),
+            duration_us: 211_112,
+            first_byte_us: Some(114_545),
+            outcome: Outcome::ClientClosed,
+            http_status: 200,
+            usage_source: UsageSource::EngineRunning,
+            quantities: Quantities {
+                input: Some(1),
+                input_cached: Some(36),
+                output: Some(3),
+                reasoning: Some(2),
+                ..Quantities::default()
+            },
+            amount_nano: "9300".to_owned(),
+            request_bytes: 215,
+            response_bytes: 2_089,
+            events: 10,
+        }
+    }
+
+    /// `UPDATE_GOLDEN=1` writes the file that the Python side reads.
+    #[test]
+    fn the_golden_record_is_what_is_written() {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/usage_record.json");
+        let mut written = sample().encode();
+        written.push(b'\n');
+        if std::env::var_os("UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &written).unwrap();
+        }
+        assert_eq!(
+            String::from_utf8(std::fs::read(&path).unwrap()).unwrap(),
+            String::from_utf8(written).unwrap()
+        );
+    }
+
+    #[test]
+    fn the_largest_record_fits_its_room() {
+        let long = "x".repeat(128);
+        let mut record = sample();
+        for field in [
+            &mut record.record_id,
+            &mut record.gateway_id,
+            &mut record.replica_id,
+            &mut record.model_digest,
+        ] {
+            *field = &long;
+        }
+        let most = Some(u64::MAX);
+        record.quantities = Quantities {
+            input: most,
+            input_cached: most,
+            input_cache_write: most,
+            output: most,
+            reasoning: most,
+        };
+        record.amount_nano = u128::MAX.to_string();
+        assert!(record.encode().len() < 4_096);
+    }
+}

@@ -231,10 +231,9 @@ fn read_replicas(
     by_model
 }
 
-/// An engine's row is keyed by "site/engine" where sites differ, else by the engine's name.
 fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> EngineProfile {
-    let own = engines.get(&format!("{}/{}", replica.site_id, replica.engine));
-    own.or_else(|| engines.get(&replica.engine))
+    engines
+        .get(&replica.engine)
         .map_or(EngineProfile::UNKNOWN, |row| EngineProfile {
             dialect: Dialect::new(row.running_usage),
             idle_connection_s: row.idle_connection_s,
@@ -277,4 +276,131 @@ fn decode_digest(text: &str) -> Option<KeyDigest> {
         *byte = u8::from_str_radix(&text[position * 2..position * 2 + 2], 16).ok()?;
     }
     Some(digest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::replica::Station;
+
+    const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/snapshot.json");
+    const PLATFORM: &str = "abababababababababababababababababababababababababababababababab";
+
+    struct NewReplicas;
+
+    impl ReplicaSource for NewReplicas {
+        fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica> {
+            let station = Arc::new(Station::new(row.slots));
+            Arc::new(Replica {
+                id: id.to_owned(),
+                row: row.clone(),
+                profile,
+                station,
+            })
+        }
+    }
+
+    fn parse(text: &[u8]) -> Result<Snapshot, String> {
+        parse_snapshot(text, PLATFORM, &mut NewReplicas)
+    }
+
+    fn change(from: &str, to: &str) -> Vec<u8> {
+        let text = std::str::from_utf8(GOLDEN).unwrap();
+        assert!(text.contains(from), "{from}");
+        text.replacen(from, to, 1).into_bytes()
+    }
+
+    #[test]
+    fn the_platform_s_snapshot_is_read_field_by_field() {
+        let snapshot = parse(GOLDEN).unwrap();
+        assert_eq!(
+            (snapshot.version, snapshot.compiled_at_ms, snapshot.unusable_rows),
+            (17, 1_795_424_400_000, 0)
+        );
+        assert_eq!((snapshot.keys.len(), snapshot.models.len()), (3, 2));
+        assert_eq!(snapshot.keys.values().filter(|key| key.can_call).count(), 2);
+        assert_eq!(snapshot.keys.values().filter(|key| key.may_name("tiny-8b")).count(), 2);
+        let model = &snapshot.models["smollm2-135m-instruct"];
+        assert_eq!(
+            (model.context_tokens, model.output_tokens_max, model.created_at_s),
+            (2_048, 512, 1_795_424_400)
+        );
+        assert!(model.is_on(Surface::Chat) && model.is_on(Surface::Completions) && model.can("stream"));
+        assert_eq!(
+            model.price.choose_nano(keisan_route::TokenClass::InputCached),
+            Ok(50_000_000)
+        );
+        assert_eq!(
+            model
+                .replicas
+                .iter()
+                .map(|replica| replica.row.verdict)
+                .collect::<Vec<_>>(),
+            [Verdict::Ok, Verdict::Failed]
+        );
+        assert_eq!(model.replicas[0].profile.idle_connection_s, 5);
+        let other = &snapshot.models["tiny-8b"];
+        assert!(!other.is_on(Surface::Completions));
+        assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
+        assert_eq!(
+            other.replicas[0].row.upstream,
+            Upstream::Unix {
+                path: "/run/keisan/v.sock".into()
+            }
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_used_is_left_out_and_counted() {
+        let unknown = parse(&change("\"kind\": \"unix\"", "\"kind\": \"door\"")).unwrap();
+        assert!(
+            !unknown.models["smollm2-135m-instruct"].replicas[0]
+                .row
+                .upstream
+                .is_reachable()
+        );
+        assert_eq!(unknown.unusable_rows, 0);
+        let odd = parse(&change("\"slots\": 4", "\"slots\": \"many\"")).unwrap();
+        assert_eq!(
+            (odd.unusable_rows, odd.models["smollm2-135m-instruct"].replicas.len()),
+            (1, 1)
+        );
+        let unpriced = change(
+            "\"price_id\": \"019ab000-000a-7000-8000-000000000001\"",
+            "\"price_id\": \"x\"",
+        );
+        assert_eq!(parse(&unpriced).unwrap().models.len(), 1);
+        assert_eq!(
+            parse(&change("\"digest\": \"8a23", "\"digest\": \"zz23"))
+                .unwrap()
+                .keys
+                .len(),
+            2
+        );
+        let later = parse(&change("\"version\": 17,", "\"version\": 17, \"colour\": {},")).unwrap();
+        assert_eq!(later.version, 17);
+    }
+
+    #[test]
+    fn what_is_no_snapshot_of_this_platform_is_refused() {
+        assert!(parse(b"{").is_err() && parse(b"[]").is_err() && parse(b"").is_err());
+        assert!(
+            parse(&change("\"schema_version\": 1", "\"schema_version\": 2"))
+                .unwrap_err()
+                .contains("schema_version")
+        );
+        assert!(
+            parse(&change(PLATFORM, "cdcd"))
+                .unwrap_err()
+                .contains("another platform")
+        );
+    }
+
+    #[test]
+    fn a_path_too_long_for_a_socket_is_unreachable() {
+        let long = "x".repeat(107);
+        let path = |path: String| Upstream::Unix { path: path.into() };
+        assert!(path(long.clone()).is_reachable());
+        assert!(!path(format!("{long}x")).is_reachable());
+    }
 }

@@ -7,6 +7,8 @@ mod opening;
 mod reader;
 mod segment;
 mod sync;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use cursor::Cursor;

@@ -14,47 +14,57 @@ use super::writer::Spool;
 const READ_BYTES: u64 = 256 * 1024;
 const _: () = assert!(READ_BYTES > FRAME_BYTES_MAX);
 
+/// What follows a position.
+enum Ahead {
+    /// Frames up to an offset of the same segment.
+    Frames(u64),
+    Segment(u64),
+    Nothing,
+}
+
 impl Spool {
     /// Returns up to `records_max` payloads behind the cursor, and the cursor behind them.
     pub fn read(&self, records_max: usize) -> io::Result<(Vec<Vec<u8>>, Cursor)> {
-        let (mut position, synced) = {
-            let inner = self.lock();
-            (inner.cursor, inner.synced)
-        };
+        let mut position = self.lock().cursor;
         let mut payloads = Vec::new();
         while payloads.len() < records_max {
-            let Some(end) = self.find_end(position.segment, synced) else {
-                break;
-            };
-            if position.offset < end {
-                self.read_segment(&mut position, end, (records_max, &mut payloads))?;
-            } else if position.segment < synced.0 {
-                position = Cursor {
-                    segment: self.find_next(position.segment, synced.0),
-                    offset: 0,
-                    ..position
-                };
-            } else {
-                break;
+            match self.look(position) {
+                Ahead::Frames(end) => self.read_segment(&mut position, end, (records_max, &mut payloads))?,
+                Ahead::Segment(next) => {
+                    position = Cursor {
+                        segment: next,
+                        offset: 0,
+                        ..position
+                    }
+                }
+                Ahead::Nothing => break,
             }
         }
         Ok((payloads, position))
     }
 
-    /// Where the synced frames of a segment end; nothing for a segment that holds none.
-    fn find_end(&self, number: u64, synced: (u64, u64)) -> Option<u64> {
-        if number == synced.0 {
-            return Some(synced.1);
+    /// What is on disk behind a position.
+    fn look(&self, position: Cursor) -> Ahead {
+        let inner = self.lock();
+        let (last, last_end) = inner.synced;
+        if position.segment >= last {
+            let is_behind = position.segment == last && position.offset < last_end;
+            return if is_behind {
+                Ahead::Frames(last_end)
+            } else {
+                Ahead::Nothing
+            };
         }
-        (number < synced.0).then(|| self.lock().sealed.get(&number).map_or(0, |sealed| sealed.end))
-    }
-
-    fn find_next(&self, number: u64, last: u64) -> u64 {
-        self.lock()
-            .sealed
-            .range(number + 1..last)
-            .next()
-            .map_or(last, |(next, _)| *next)
+        match inner.sealed.get(&position.segment) {
+            Some(sealed) if position.offset < sealed.end => Ahead::Frames(sealed.end),
+            _ => Ahead::Segment(
+                inner
+                    .sealed
+                    .range(position.segment + 1..last)
+                    .next()
+                    .map_or(last, |(next, _)| *next),
+            ),
+        }
     }
 
     fn read_segment(

@@ -147,7 +147,10 @@ impl Spool {
             self.recover(&mut inner, failed_at)?;
         }
         while inner.count_room() <= inner.reserved {
-            self.extend(&mut inner)?;
+            match self.extend(&mut inner) {
+                Err(SpoolFault::Full) if inner.is_passed() => self.recycle(&mut inner)?,
+                extended => extended?,
+            }
         }
         inner.reserved += 1;
         Ok(Room {
@@ -202,6 +205,28 @@ impl Spool {
         // Failing to give back room loses nothing: zeros behind the frames read as the end.
         let _ = full.seal();
         Ok(())
+    }
+
+    /// Starts over on a disk that is full of records already taken: their segment goes, and its room comes back.
+    fn recycle(&self, inner: &mut Inner) -> Result<(), SpoolFault> {
+        let passed = inner.active.number;
+        let cursor = Cursor {
+            segment: passed + 1,
+            offset: 0,
+            ..inner.cursor
+        };
+        let recycled = self
+            .rotate(inner)
+            .and_then(|()| cursor.store(&self.directory))
+            .and_then(|()| {
+                inner.cursor = cursor;
+                inner.synced = inner.synced.max((cursor.segment, 0));
+                inner.sealed.remove(&passed);
+                std::fs::remove_file(name_segment(&self.directory, passed))
+            });
+        recycled
+            .and_then(|()| sync_directory(&self.directory))
+            .map_err(|_| SpoolFault::Full)
     }
 
     fn append(&self, payload: &[u8]) -> Result<(), SpoolFault> {
@@ -284,6 +309,12 @@ impl Drop for Spool {
 }
 
 impl Inner {
+    /// Tells whether every record was taken and no open call counts on the room that is left.
+    fn is_passed(&self) -> bool {
+        let position = (self.cursor.segment, self.cursor.offset);
+        self.reserved == 0 && self.active.written > 0 && position == (self.active.number, self.active.written)
+    }
+
     fn count_room(&self) -> u64 {
         self.active.count_room() + self.next.as_ref().map_or(0, Segment::count_room)
     }

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use keisan_route::{Code, Refusal};
 
 use crate::body::{BrokenAnswer, RelayBody};
-use crate::dialect::translate_answer;
+use crate::dialect::{View, translate_answer};
 use crate::members::MemberScanner;
 use crate::record::Outcome;
 use crate::steps::meter::{Ending, OpenCall};
@@ -21,7 +21,11 @@ const USAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// Reads an engine's answer up to its second piece. Most answers have one, and are then settled before their head goes
 /// out, so that a record that cannot be written becomes an error with a status.
-pub async fn relay_answer(upstream: UpstreamBody, call: OpenCall, status: u16) -> Result<RelayBody, Refusal> {
+pub async fn relay_answer(
+    upstream: UpstreamBody,
+    call: OpenCall,
+    (status, view): (u16, View),
+) -> Result<RelayBody, Refusal> {
     if !(200..300).contains(&status) {
         return Err(refuse_answer(upstream, call, status).await);
     }
@@ -37,7 +41,11 @@ pub async fn relay_answer(upstream: UpstreamBody, call: OpenCall, status: u16) -
             Err(code) => return Err(reading.cut(code)),
         }
     }
-    let cleaned = reading.call.dialect().clean_answer(&first).map_or(first, Bytes::from);
+    let cleaned = reading
+        .call
+        .dialect()
+        .clean_answer(&first, &view)
+        .map_or(first, Bytes::from);
     reading.call.note_delivered(cleaned.len(), 0);
     reading.complete()?;
     Ok(RelayBody::Full(cleaned))

@@ -11,6 +11,7 @@ use hyper::{HeaderMap, Request, Response};
 use keisan_route::{Code, Refusal};
 
 use crate::body::RelayBody;
+use crate::dialect::View;
 use crate::exchange::{Admission, Exchange, Routing};
 use crate::gateway::{Gateway, RequestBytes};
 use crate::pool::Connection;
@@ -117,12 +118,13 @@ impl Relaying {
         call.note_upstream();
         let (head, incoming) = sent.response.into_parts();
         let idle_max = plan.gateway.stream_idle_timeout();
+        let view = View::new(plan.is_usage_wanted, &plan.model.name);
         let upstream = UpstreamBody::new(incoming, (sent.connection, sent.seat), idle_max);
         if head.status.is_success() && plan.is_stream && is_event_stream(&head.headers) {
-            let body = StreamBody::new(upstream, call, plan.is_usage_wanted);
+            let body = StreamBody::new(upstream, call, view);
             return Ok(build_response(&head.headers, RelayBody::Stream(Box::new(body))));
         }
-        let body = relay_answer(upstream, call, head.status.as_u16()).await?;
+        let body = relay_answer(upstream, call, (head.status.as_u16(), view)).await?;
         Ok(build_response(&head.headers, body))
     }
 }

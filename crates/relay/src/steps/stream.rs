@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use keisan_route::{Code, Refusal};
 
-use crate::dialect::{Dialect, EventFate, translate_error_line};
+use crate::dialect::{Dialect, EventFate, View, translate_error_line};
 use crate::error::format_event;
 use crate::record::Outcome;
 use crate::sse::{EventKind, EventSplitter, read_event};
@@ -26,13 +26,13 @@ pub struct StreamBody {
 }
 
 impl StreamBody {
-    pub fn new(upstream: UpstreamBody, call: OpenCall, is_usage_wanted: bool) -> Self {
+    pub fn new(upstream: UpstreamBody, call: OpenCall, view: View) -> Self {
         let event_bytes_max = usize::try_from(call.gateway().limits().event_bytes_max).unwrap_or(usize::MAX);
         let dialect = call.dialect();
         let events = EventRelay {
             call: Some(call),
             dialect,
-            is_usage_wanted,
+            view,
             fault: None,
             passed: BytesMut::new(),
         };
@@ -122,7 +122,7 @@ struct EventRelay {
     /// Gone once the call is settled; what the engine says afterwards is dropped.
     call: Option<OpenCall>,
     dialect: Dialect,
-    is_usage_wanted: bool,
+    view: View,
     fault: Option<Refusal>,
     passed: BytesMut,
 }
@@ -141,7 +141,7 @@ impl EventRelay {
             EventKind::Other => return self.pass(event, 0),
             EventKind::Data(data) => data,
         };
-        match self.dialect.read_event(&data, self.is_usage_wanted, &mut call.usage) {
+        match self.dialect.read_event(&data, &self.view, &mut call.usage) {
             EventFate::Pass => self.pass(event, 1),
             EventFate::Hide => {}
             EventFate::Rewrite(json) => self.pass(&format_data(&json), 1),

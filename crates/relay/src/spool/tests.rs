@@ -1,0 +1,260 @@
+//! The spool as a whole: what is written is read once it is on disk, through crashes, damage and full disks.
+
+use std::fs::OpenOptions;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::frame::{FRAME_BYTES_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use super::segment::{CHUNK_BYTES, name_quarantined, name_segment};
+use super::writer::{Spool, SpoolFault};
+
+const BYTES_MAX: u64 = 1 << 30;
+
+fn open(directory: &TempDir) -> Arc<Spool> {
+    Spool::open(directory.path(), BYTES_MAX).unwrap()
+}
+
+fn write(spool: &Arc<Spool>, text: &str) {
+    spool.reserve().unwrap().write(text.as_bytes()).unwrap();
+}
+
+/// Waits until all that was written is on disk.
+fn settle(spool: &Spool) {
+    let until = Instant::now() + Duration::from_secs(10);
+    while spool.state().synced_records < spool.state().written_records {
+        assert!(Instant::now() < until, "the spool does not sync");
+        std::thread::yield_now();
+    }
+}
+
+fn read(spool: &Spool) -> Vec<String> {
+    settle(spool);
+    let (payloads, _) = spool.read(1_000).unwrap();
+    payloads
+        .into_iter()
+        .map(|payload| String::from_utf8(payload).unwrap())
+        .collect()
+}
+
+fn take(spool: &Spool, records_max: usize) -> usize {
+    settle(spool);
+    let (payloads, cursor) = spool.read(records_max).unwrap();
+    spool.advance(cursor).unwrap();
+    payloads.len()
+}
+
+/// Ends a spool as kill -9 would: nothing is sealed, and the lock is gone.
+fn crash(spool: Arc<Spool>, directory: &TempDir) -> TempDir {
+    settle(&spool);
+    let copy = tempfile::tempdir().unwrap();
+    for entry in std::fs::read_dir(directory.path()).unwrap() {
+        let path = entry.unwrap().path();
+        std::fs::copy(&path, copy.path().join(path.file_name().unwrap())).unwrap();
+    }
+    drop(spool);
+    copy
+}
+
+fn overwrite(directory: &Path, number: u64, (offset, bytes): (u64, &[u8])) {
+    let file = OpenOptions::new()
+        .write(true)
+        .open(name_segment(directory, number))
+        .unwrap();
+    file.write_all_at(bytes, offset).unwrap();
+}
+
+#[test]
+fn records_come_in_order_until_the_cursor_passes_them() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    for text in ["a", "b", "c"] {
+        write(&spool, text);
+    }
+    assert_eq!(read(&spool), ["a", "b", "c"]);
+    assert_eq!(take(&spool, 2), 2);
+    assert_eq!(read(&spool), ["c"]);
+    assert_eq!(spool.state().backlog_records, 1);
+    assert_eq!(take(&spool, 2), 1);
+    assert!(read(&spool).is_empty());
+    assert_eq!(spool.state().backlog_records, 0);
+}
+
+#[test]
+fn what_is_not_on_disk_is_not_given() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    spool.close();
+    write(&spool, "unsynced");
+    assert!(spool.read(10).unwrap().0.is_empty());
+    let beyond = super::Cursor {
+        segment: 1,
+        offset: 18,
+        taken: 1,
+    };
+    assert!(spool.advance(beyond).is_err());
+}
+
+#[test]
+fn a_crash_between_write_and_cursor_gives_records_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    write(&spool, "a");
+    write(&spool, "b");
+    assert_eq!(take(&spool, 1), 1);
+    write(&spool, "c");
+    assert_eq!(read(&spool), ["b", "c"]);
+    let after = crash(spool, &directory);
+    let spool = open(&after);
+    assert_eq!(read(&spool), ["b", "c"]);
+    assert_eq!(spool.state().backlog_records, 2);
+    write(&spool, "d");
+    assert_eq!(read(&spool), ["b", "c", "d"]);
+    assert_eq!(take(&spool, 9), 3);
+    let after = crash(spool, &after);
+    assert!(read(&open(&after)).is_empty());
+}
+
+#[test]
+fn a_torn_tail_is_cut() {
+    for torn in [&b"\x05"[..], &[5, 0, 0, 0, 1, 2, 3, 4, 1, 0, b'x'], &[0xff; 30]] {
+        let directory = tempfile::tempdir().unwrap();
+        let spool = open(&directory);
+        write(&spool, "whole");
+        let after = crash(spool, &directory);
+        overwrite(after.path(), 1, (HEADER_BYTES as u64 + 5, torn));
+        let spool = open(&after);
+        assert_eq!(read(&spool), ["whole"]);
+        assert_eq!(spool.state().quarantined_segments, 0);
+        write(&spool, "next");
+        assert_eq!(read(&spool), ["whole", "next"]);
+    }
+}
+
+#[test]
+fn damage_before_readable_records_is_set_aside_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    for text in ["first", "second", "third"] {
+        write(&spool, text);
+    }
+    let after = crash(spool, &directory);
+    let second = HEADER_BYTES as u64 + 5;
+    overwrite(after.path(), 1, (second + HEADER_BYTES as u64, b"S"));
+    let spool = open(&after);
+    assert_eq!(read(&spool), ["first"]);
+    assert_eq!(spool.state().quarantined_segments, 1);
+    let kept = std::fs::read(name_quarantined(after.path(), 1)).unwrap();
+    assert!(kept.windows(5).any(|bytes| bytes == b"third"));
+    write(&spool, "later");
+    assert_eq!(take(&spool, 9), 2);
+    let again = crash(spool, &after);
+    assert_eq!(open(&again).state().quarantined_segments, 1);
+}
+
+#[test]
+fn damage_while_running_is_set_aside_and_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    for text in ["first", "second", "third"] {
+        write(&spool, text);
+    }
+    settle(&spool);
+    overwrite(directory.path(), 1, (HEADER_BYTES as u64 + 5, b"\xff\xff"));
+    assert_eq!(read(&spool), ["first"]);
+    assert_eq!(spool.state().quarantined_segments, 1);
+    write(&spool, "fourth");
+    assert_eq!(read(&spool), ["first", "fourth"]);
+    assert_eq!(take(&spool, 9), 2);
+    assert!(!name_segment(directory.path(), 1).exists());
+    assert!(name_quarantined(directory.path(), 1).exists());
+}
+
+#[test]
+fn a_spool_has_one_process() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let refused = Spool::open(directory.path(), BYTES_MAX).unwrap_err();
+    assert!(
+        refused.to_string().contains("held by another gateway process"),
+        "{refused}"
+    );
+    spool.close();
+    drop(spool);
+    open(&directory);
+}
+
+#[test]
+fn a_full_spool_refuses_new_calls_and_keeps_open_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::open(directory.path(), CHUNK_BYTES).unwrap();
+    let mut rooms = Vec::new();
+    let refused = loop {
+        match spool.reserve() {
+            Ok(room) => rooms.push(room),
+            Err(fault) => break fault,
+        }
+    };
+    assert!(matches!(refused, SpoolFault::Full));
+    assert_eq!(rooms.len() as u64, CHUNK_BYTES / FRAME_BYTES_MAX);
+    let largest = vec![b'x'; PAYLOAD_BYTES_MAX];
+    for room in rooms {
+        room.write(&largest).unwrap();
+    }
+    assert!(matches!(spool.reserve(), Err(SpoolFault::Full)));
+    assert_eq!(take(&spool, 1_000) as u64, CHUNK_BYTES / FRAME_BYTES_MAX);
+    // All was taken, so its room comes back.
+    write(&spool, "after");
+    assert_eq!(read(&spool), ["after"]);
+    assert!(!name_segment(directory.path(), 1).exists());
+}
+
+#[test]
+fn an_unused_room_is_free_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = Spool::open(directory.path(), CHUNK_BYTES).unwrap();
+    for _ in 0..2 * CHUNK_BYTES / FRAME_BYTES_MAX {
+        drop(spool.reserve().unwrap());
+    }
+}
+
+#[test]
+fn a_failing_disk_fails_the_record_and_recovers() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    write(&spool, "before");
+    let room = spool.reserve().unwrap();
+    settle(&spool);
+    let broken = OpenOptions::new()
+        .read(true)
+        .open(name_segment(directory.path(), 1))
+        .unwrap();
+    let whole = std::mem::replace(&mut spool.lock().active.file, Arc::new(broken));
+    assert!(matches!(room.write(b"lost"), Err(SpoolFault::Failed)));
+    assert!(spool.state().is_failed);
+    assert!(matches!(spool.reserve(), Err(SpoolFault::Failed)));
+    spool.lock().active.file = whole;
+    spool.lock().failed_at = Instant::now().checked_sub(Duration::from_secs(2));
+    write(&spool, "after");
+    assert!(!spool.state().is_failed);
+    assert_eq!(read(&spool), ["before", "after"]);
+}
+
+#[test]
+fn records_go_on_in_the_next_segment() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    write(&spool, "first");
+    spool.rotate(&mut spool.lock()).unwrap();
+    write(&spool, "second");
+    spool.rotate(&mut spool.lock()).unwrap();
+    write(&spool, "third");
+    assert_eq!(read(&spool), ["first", "second", "third"]);
+    assert_eq!(take(&spool, 2), 2);
+    assert!(!name_segment(directory.path(), 1).exists());
+    let after = crash(spool, &directory);
+    assert_eq!(read(&open(&after)), ["third"]);
+}

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.api.stage import Stage, copy_stage, open_stage
+from keisan.storage.postgresql import open_postgresql
+from keisan.storage.sqlite import open_sqlite
+from tests.api.stage import Stage, SteppedClock, copy_stage, open_stage
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +17,8 @@ def stage_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Pat
     path = tmp_path_factory.mktemp("stage") / "keisan.db"
 
     async def build() -> Stage:
-        async with open_stage(path) as built:
+        clock = SteppedClock()
+        async with open_stage(open_sqlite(path, clock), clock) as built:
             return built
 
     return asyncio.run(build()), path
@@ -26,3 +29,19 @@ async def stage(stage_template: tuple[Stage, Path], tmp_path: Path) -> AsyncIter
     """A platform of its own for each test."""
     async with copy_stage(*stage_template, tmp_path / "keisan.db") as opened:
         yield opened
+
+
+@pytest.fixture
+async def postgresql_stage(postgresql_url: str) -> AsyncIterator[Stage]:
+    """The same on PostgreSQL, where writers run at the same time and texts have stricter rules."""
+    clock = SteppedClock()
+    async with open_stage(open_postgresql(postgresql_url, clock), clock) as opened:
+        yield opened
+
+
+@pytest.fixture(params=["stage", pytest.param("postgresql_stage", marks=pytest.mark.postgresql)])
+def any_stage(request: pytest.FixtureRequest) -> Stage:
+    """Either of them, for what the databases may see differently."""
+    opened = request.getfixturevalue(request.param)
+    assert isinstance(opened, Stage)
+    return opened

@@ -157,9 +157,8 @@ def digest_text(text: str) -> str:
 
 
 @asynccontextmanager
-async def open_storage(path: Path, clock: SteppedClock) -> AsyncIterator[Database]:
-    """Open a migrated database in a file."""
-    storage = open_sqlite(path, clock)
+async def migrate(storage: Database) -> AsyncIterator[Database]:
+    """Bring a database to the newest schema, and close it at the end."""
     try:
         await storage.migrate()
         yield storage
@@ -168,10 +167,9 @@ async def open_storage(path: Path, clock: SteppedClock) -> AsyncIterator[Databas
 
 
 @asynccontextmanager
-async def open_stage(path: Path) -> AsyncIterator[Stage]:
+async def open_stage(empty: Database, clock: SteppedClock) -> AsyncIterator[Stage]:
     """Open a platform with two organizations, two providers, a site, a model, a deployment and its replica."""
-    clock = SteppedClock()
-    async with open_storage(path, clock) as storage:
+    async with migrate(empty) as storage:
         outcome = await prepare_platform(storage, clock, build_plan())
         assert outcome.site is not None
         async with _open_app(storage, clock) as parts:

@@ -52,13 +52,13 @@ def choose_asker(name: str) -> str:
     return {"report_site": "site", "hand_in_usage": "gateway", "fetch_snapshot": "gateway"}.get(name, "admin")
 
 
-async def test_no_body_makes_the_platform_fail(stage: Stage) -> None:
+async def test_no_body_makes_the_platform_fail(any_stage: Stage) -> None:
     tried = 0
-    bodies = build_bodies(stage)
-    for operation in [line for line in await list_operations(stage) if line.has_body]:
-        path = "/api/v1" + operation.path.format(**{f"{name}_id": value for name, value in stage.ids.items()})
+    bodies = build_bodies(any_stage)
+    for operation in [line for line in await list_operations(any_stage) if line.has_body]:
+        path = "/api/v1" + operation.path.format(**{f"{name}_id": value for name, value in any_stage.ids.items()})
         headers = {
-            "authorization": f"Bearer {stage.secrets[choose_asker(operation.name)]}",
+            "authorization": f"Bearer {any_stage.secrets[choose_asker(operation.name)]}",
             "content-type": "application/json",
             "if-match": '"1"',
         }
@@ -66,27 +66,27 @@ async def test_no_body_makes_the_platform_fail(stage: Stage) -> None:
         for field in walk_mutations(body):
             for value in NASTY:
                 content = json.dumps(replace_at(body, field, value))
-                answer = await stage.http.request(operation.method, path, content=content, headers=headers)
+                answer = await any_stage.http.request(operation.method, path, content=content, headers=headers)
                 assert answer.status_code < 500, (operation.name, field, value, answer.text)
                 tried += 1
     assert tried > 500
 
 
-async def test_no_query_makes_the_platform_fail(stage: Stage) -> None:
-    document = (await stage.http.get("/api/v1/openapi.json")).json()
+async def test_no_query_makes_the_platform_fail(any_stage: Stage) -> None:
+    document = (await any_stage.http.get("/api/v1/openapi.json")).json()
     tried = 0
     for path, operations in document["paths"].items():
         operation = operations.get("get", {})
         for parameter in operation.get("parameters", ()):
             for value in ("", "-1", "1e400", "\x00", str(2**70), "9" * 400, "NaN", "0001-01-01", "ÿ", "AQ"):
-                filled = path.format(**{f"{name}_id": identity for name, identity in stage.ids.items()})
+                filled = path.format(**{f"{name}_id": identity for name, identity in any_stage.ids.items()})
                 query = {}
                 if parameter["in"] == "query":
                     query = {parameter["name"]: value}
                 elif parameter["in"] == "path" and value:
                     filled = path.replace("{" + parameter["name"] + "}", value.replace("\x00", "%00"))
-                headers = {"authorization": f"Bearer {stage.secrets[choose_asker(operation['operationId'])]}"}
-                answer = await stage.http.get(filled, params=query, headers=headers)
+                headers = {"authorization": f"Bearer {any_stage.secrets[choose_asker(operation['operationId'])]}"}
+                answer = await any_stage.http.get(filled, params=query, headers=headers)
                 assert answer.status_code < 500, (path, parameter["name"], value, answer.text)
                 tried += 1
     assert tried > 200

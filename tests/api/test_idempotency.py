@@ -5,12 +5,14 @@ import sqlite3
 from collections import Counter
 
 import pytest
+from starlette.responses import Response
 
-from keisan.api.idempotency import JoinedStorage
+from keisan.api.idempotency import JoinedStorage, _find_answer, _Write
 from keisan.domain.errors import NotFound
 from keisan.domain.ids import OrganizationId
 from keisan.domain.limits import IDEMPOTENCY_KEPT_S
 from keisan.kit.ids import create_id
+from keisan.storage.base import Transaction
 from tests.api.stage import EVERYTHING, Stage, build_report
 
 KEY = {"idempotency-key": "once-1"}
@@ -69,13 +71,29 @@ async def test_secret_is_repeated_to_its_owner_and_unreadable_at_rest(stage: Sta
     assert "secret" not in kept.body
 
 
-async def test_twins_at_the_same_time_make_one(stage: Stage) -> None:
-    twins = [stage.ask("admin", "POST", "/organizations", {"name": "gamma"}, KEY) for _ in range(5)]
+async def test_twins_at_the_same_time_make_one(any_stage: Stage) -> None:
+    twins = [any_stage.ask("admin", "POST", "/organizations", {"name": "gamma"}, KEY) for _ in range(5)]
     answers = await asyncio.gather(*twins)
     assert {answer.status_code for answer in answers} == {201}
     assert len({answer.content for answer in answers}) == 1
     assert sum("idempotency-replayed" in answer.headers for answer in answers) == 4
-    assert Counter(await stage.list_actions())["organization.created"] == 3
+    assert Counter(await any_stage.list_actions())["organization.created"] == 3
+
+
+async def test_twin_that_comes_second_is_answered_by_the_first(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two writers that run at once, the second sees the first's answer only when it collides with it."""
+    first = await stage.ask("admin", "POST", "/organizations", {"name": "gamma"}, KEY)
+    looks = 0
+
+    async def find_late(view: Transaction, write: _Write) -> Response | None:
+        nonlocal looks
+        looks += 1
+        return None if looks == 1 else await _find_answer(view, write)
+
+    monkeypatch.setattr("keisan.api.idempotency._find_answer", find_late)
+    second = await stage.ask("admin", "POST", "/organizations", {"name": "gamma"}, KEY)
+    assert (second.status_code, second.content) == (201, first.content)
+    assert looks == 2
 
 
 async def test_failure_to_keep_the_answer_undoes_the_write(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:

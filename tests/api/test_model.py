@@ -25,3 +25,8 @@ async def test_models_are_public_with_their_prices(stage: Stage) -> None:
 async def test_answer_longer_than_the_context_is_refused(stage: Stage) -> None:
     answer = await stage.ask("admin", "POST", "/models", MODEL_BODY | {"name": "other", "output_tokens_max": 4096})
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "output_tokens_max")
+
+
+async def test_number_that_no_database_stores_is_refused_with_its_field(stage: Stage) -> None:
+    answer = await stage.ask("admin", "POST", "/models", MODEL_BODY | {"name": "other", "parameter_count": 2**63})
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "parameter_count")

@@ -25,3 +25,14 @@ async def test_region_is_an_iso_code(stage: Stage) -> None:
     body = {"name": "attic", "provider_id": str(stage.site.provider_id), "region": "Tokyo"}
     answer = await stage.ask("provider", "POST", "/sites", body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "region")
+
+
+async def test_nul_in_foreign_text_does_not_hold_up_a_report(any_stage: Stage) -> None:
+    report = build_report()
+    nodes = report["nodes"]
+    assert isinstance(nodes, list)
+    nodes[0]["hostname"] = "o\x00ne"
+    answer = await any_stage.ask("site", "POST", "/site/report", report)
+    assert answer.status_code == 200, answer.text
+    [node] = (await any_stage.ask("provider", "GET", "/nodes")).json()["items"]
+    assert node["hostname"] == "o\N{REPLACEMENT CHARACTER}ne"

@@ -1,10 +1,12 @@
 """Commands on keys: none wider than the asker's own, each in the snapshot from a known version on."""
 
+from dataclasses import replace
+
 import pytest
 
 from keisan.control.context import Control
 from keisan.control.key import create_key, revoke_key
-from keisan.domain.access import Right, Role
+from keisan.domain.access import OrganizationScope, Right, Role
 from keisan.domain.errors import InvalidInput, NotFound, PermissionDenied
 from keisan.domain.ids import KeyId
 from keisan.domain.key import digest_secret
@@ -56,6 +58,20 @@ async def test_no_key_is_wider_than_the_askers(control: Control, world: World, a
         with pytest.raises(PermissionDenied):
             await create_key(control, asker, body)
         assert (await count_actions(control))["key.created"] == 0
+
+
+@pytest.mark.parametrize("lacks", ["rights", "scope"])
+async def test_rights_and_scope_each_bound_a_new_key(control: Control, world: World, lacks: str) -> None:
+    """No role of today has one without the other; a role of tomorrow may."""
+    admin = await add_key(control, world.left.project, Role.PLATFORM_ADMIN)
+    narrowed = (
+        replace(admin, rights=frozenset({Right.WRITE_KEYS, Right.READ}))
+        if lacks == "rights"
+        else replace(admin, scope=OrganizationScope(world.left.organization.id))
+    )
+    body = KeyCreate(name="new", project_id=world.left.project.id, role=Role.PLATFORM_ADMIN)
+    with pytest.raises(PermissionDenied):
+        await create_key(control, narrowed, body)
 
 
 async def test_owner_reaches_no_other_organization(control: Control, world: World) -> None:

@@ -13,13 +13,15 @@ from keisan.gateway.link import PlatformLink
 from keisan.gateway.snapshot_feed import SnapshotFeed
 from keisan.gateway.usage_upload import UsageUpload
 from keisan.kit.clock import SystemClock
-from tests.api.stage import BASE_URL, Stage, build_record, open_stage
+from keisan.storage.sqlite import open_sqlite
+from tests.api.stage import BASE_URL, Stage, SteppedClock, build_record, open_stage
 from tests.gateway.small_platform import RecordingRelay
 
 
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
-    async with open_stage(tmp_path / "keisan.db") as opened:
+    clock = SteppedClock()
+    async with open_stage(open_sqlite(tmp_path / "keisan.db", clock), clock) as opened:
         yield opened
 
 

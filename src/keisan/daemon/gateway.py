@@ -6,7 +6,6 @@ from pathlib import Path
 
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, GatewaySettings, Settings
-from keisan.domain.errors import SettingsInvalid
 from keisan.domain.key import Secret
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
@@ -15,7 +14,7 @@ from keisan.kit.clock import SystemClock
 
 
 async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
-    """Run the gateway until `stop` is set; raises SettingsInvalid if the relay refuses an option or the address."""
+    """Run the gateway until `stop` is set; raises as run_gateway does."""
     own = settings.gateway
     raise_open_files()
 
@@ -24,12 +23,7 @@ async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
         announce_ready(url=f"{scheme}://{Address(host, port)}")
 
     options = build_options(own, settings.data_directory / "gateway")
-    try:
-        await run_gateway(options, GatewayPorts(open_relay, SystemClock(), announce), stop)
-    except ValueError as fault:
-        raise SettingsInvalid(f"gateway: {fault}", "gateway") from fault
-    except OSError as fault:
-        raise SettingsInvalid(f"gateway: {fault}", "gateway.listen") from fault
+    await run_gateway(options, GatewayPorts(open_relay, SystemClock(), announce), stop)
 
 
 def raise_open_files() -> None:

@@ -5,5 +5,8 @@ from keisan.gateway.relay import Relay
 
 
 def open_relay(options: str) -> Relay:
-    """Return a relay that holds its spool and listens to nobody yet; raises ValueError naming every fault of `options`."""
+    """Return a relay that holds its spool and listens to nobody yet.
+
+    Raises ValueError naming every fault of `options`, RuntimeError if another process holds the spool or it is broken.
+    """
     return NativeRelay(options)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 import httpx
 
-from keisan.domain.errors import PlatformUnreachable
+from keisan.domain.errors import Failed, PlatformUnreachable, SettingsInvalid
 from keisan.gateway.identity import Identity, JoinRequest, ensure_identity
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.options import GatewayOptions, format_relay_options
@@ -41,8 +41,8 @@ class GatewayPorts:
 async def run_gateway(options: GatewayOptions, ports: GatewayPorts, stop: asyncio.Event) -> None:
     """Serve until `stop` is set, then drain and upload the rest, both bounded in time.
 
-    Raises Unauthenticated or Failed if it cannot join, ValueError if the relay refuses its options, OSError if the
-    address or the folder cannot be used.
+    Raises Unauthenticated or Failed if it cannot join, SettingsInvalid if the relay refuses an option or the address,
+    Failed if the spool cannot be used.
     """
     create_private_folder(options.folder)
     create_private_folder(options.spool_folder)
@@ -51,11 +51,20 @@ async def run_gateway(options: GatewayOptions, ports: GatewayPorts, stop: asynci
         return
     target = HttpTarget(options.platform_url, identity.secret.reveal(), options.ca_path)
     async with open_async_client(target) as client:
-        relay = ports.open_relay(format_relay_options(options, identity))
+        relay = _open_relay(ports, format_relay_options(options, identity))
         try:
             await _serve(options, ports, _Parts(client, relay, identity), stop)
         finally:
             await asyncio.to_thread(relay.stop)
+
+
+def _open_relay(ports: GatewayPorts, relay_options: str) -> Relay:
+    try:
+        return ports.open_relay(relay_options)
+    except ValueError as fault:
+        raise SettingsInvalid(f"the relay refuses its options:\n{fault}", "gateway") from fault
+    except RuntimeError as fault:
+        raise Failed(f"the gateway's spool cannot be used: {fault}") from fault
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +91,10 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     feed = SnapshotFeed(link, parts.relay, ports.clock, options.snapshot_path, parts.identity.platform_id)
     if await _run_unless_stopped(_load_first(feed), stop) is None:
         return
-    host, port = await asyncio.to_thread(parts.relay.start)
+    try:
+        host, port = await asyncio.to_thread(parts.relay.start)
+    except (ValueError, RuntimeError) as fault:
+        raise SettingsInvalid(f"the gateway cannot listen: {fault}", "gateway.listen") from fault
     write_log("gateway.listening", host=host, port=port)
     upload, finish = UsageUpload(link, parts.relay, ports.clock), asyncio.Event()
     async with asyncio.TaskGroup() as group:

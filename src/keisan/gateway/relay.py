@@ -11,15 +11,18 @@ class Relay(Protocol):
         ...
 
     def start(self) -> tuple[str, int]:
-        """Bind, begin to answer, and return host and port; needs a snapshot. Raises OSError if it cannot bind."""
+        """Bind, begin to answer, and return host and port.
+
+        Raises ValueError before the first snapshot or for unusable certificates, RuntimeError if it cannot bind.
+        """
         ...
 
     def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
-        """Return the oldest synced records behind the cursor, and the cursor that stands after them."""
+        """Return the oldest synced records behind the cursor, and the cursor that stands after them; raises RuntimeError."""
         ...
 
     def advance_spool(self, cursor: str) -> None:
-        """Put the cursor there, durably."""
+        """Put the cursor there, durably; raises RuntimeError if it cannot be kept."""
         ...
 
     def drain(self, timeout_s: float) -> bool:

@@ -13,12 +13,14 @@ from keisan.domain.ids import PlatformId
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.relay import Relay
 from keisan.gateway.snapshot_file import encode_snapshot, write_snapshot
-from keisan.kit.clock import Clock
+from keisan.kit.clock import Clock, to_milliseconds
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer, apply_delta, check_snapshot
 
 POLL_WAIT_S = 20.0
+# A platform that answers at once with nothing, as one that is ending does, must not be asked in a busy loop.
+STEP_PAUSE_S = 0.05
 
 
 @dataclass(slots=True)
@@ -39,6 +41,7 @@ class SnapshotFeed:
         """Follow the platform until cancelled."""
         while True:
             await self.step_until_answered(POLL_WAIT_S)
+            await self.clock.sleep(STEP_PAUSE_S)
 
     async def step_until_answered(self, wait_s: float) -> None:
         """Make one exchange, repeated with backoff while it fails."""
@@ -60,6 +63,8 @@ class SnapshotFeed:
         base = None if self._is_full_wanted else self.current
         answer = await self.link.fetch_snapshot(base, wait_s if base else 0.0)
         if answer is None:
+            if base is not None:
+                await self._confirm(base)
             return
         try:
             snapshot = self._read_answer(answer)
@@ -88,6 +93,11 @@ class SnapshotFeed:
         ):
             raise InvalidInput(f"the snapshot steps back from {current.version} to {snapshot.version}", "version")
         return snapshot
+
+    async def _confirm(self, snapshot: Snapshot) -> None:
+        """Let the relay know that this is still the newest: the age it shows is the time since the platform last spoke."""
+        confirmed = snapshot.model_copy(update={"compiled_at_ms": to_milliseconds(self.clock.now())})
+        await self._adopt(confirmed)
 
     async def _adopt(self, snapshot: Snapshot) -> None:
         content = encode_snapshot(snapshot)

@@ -58,7 +58,7 @@ class UsageUpload:
         """
         try:
             payloads, cursor = await asyncio.to_thread(self.relay.read_spool, USAGE_BATCH_RECORDS_MAX)
-        except OSError as fault:
+        except RuntimeError as fault:
             raise Failed("the spool cannot be read", str(fault)) from fault
         if not payloads:
             return 0
@@ -67,7 +67,7 @@ class UsageUpload:
         self._note(_match_answers(await self.link.upload_usage(texts), len(texts)))
         try:
             await asyncio.to_thread(self.relay.advance_spool, cursor)
-        except OSError as fault:
+        except RuntimeError as fault:
             raise Failed("the spool's cursor cannot be written", str(fault)) from fault
         return len(payloads)
 

@@ -151,7 +151,8 @@ async def test_writers_side_by_side_lose_nothing(storage: Database) -> None:
 async def test_pages_of_postings_never_cut_a_batch(storage: Database) -> None:
     suspense, revenue = await open_two(storage)
     async with storage.write() as transaction:
-        other = (await transaction.accounts.open([replace(SUSPENSE, kind=AccountKind.PROVIDER_PAYABLE)])).popitem()[1]
+        third = replace(SUSPENSE, kind=AccountKind.PROVIDER_PAYABLE)
+        other = (await transaction.accounts.open([third]))[third]
     batches = []
     for _ in range(3):
         first = build_posting(suspense, revenue)

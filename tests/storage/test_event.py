@@ -69,10 +69,14 @@ async def test_chain_goes_on_over_writers_side_by_side(log: Database) -> None:
 
 async def test_rollback_leaves_no_gap(log: Database) -> None:
     await append(log, DRAFT)
-    with pytest.raises(KeyError):
+
+    async def fail() -> None:
         async with log.write() as transaction:
             await transaction.events.append(DRAFT)
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
     await append(log, DRAFT)
     assert_chained(await list_all(log))
 

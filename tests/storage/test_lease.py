@@ -167,10 +167,14 @@ async def test_lost_lease_writes_nothing(storage: Database) -> None:
     await put(storage, create_id())
     (lost,) = await take(storage)
     (held,) = await take(storage, LATER)
-    with pytest.raises(LeaseLost):
+
+    async def fail() -> None:
         async with storage.write() as transaction:
             await transaction.events.append(EventDraft("control", "site.ok", None, {}))
             await transaction.outbox.finish(lost, None)
+
+    with pytest.raises(LeaseLost):
+        await fail()
     await finish(storage, held, LATER)
     async with storage.write() as transaction:
         assert await transaction.events.append(EventDraft("control", "site.ok", None, {})) is not None

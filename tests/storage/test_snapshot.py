@@ -46,10 +46,13 @@ async def test_touching_nothing_raises_nothing(storage: Database) -> None:
 
 
 async def test_rollback_leaves_the_version(storage: Database) -> None:
-    with pytest.raises(KeyError):
+    async def fail() -> None:
         async with storage.write() as transaction:
             await transaction.snapshot.touch(KEYS, [create_id()])
             raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
     assert await touch(storage) == 1
 
 

@@ -81,7 +81,7 @@ class PostgresqlDialect:
             pool_size=CONNECTIONS_MAX // 2,
             max_overflow=CONNECTIONS_MAX // 2,
             pool_timeout=POOL_TIMEOUT_S,
-            connect_args=_build_arguments(STATEMENT_TIMEOUT_S),
+            connect_args=_build_arguments(STATEMENT_TIMEOUT_S, LOCK_TIMEOUT_S),
         )
         self._reader = self._writer.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
@@ -101,7 +101,10 @@ class PostgresqlDialect:
     async def open_migrator(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection of its own, with time enough, that waits until no other one migrates."""
         engine = create_async_engine(
-            self._url, hide_parameters=True, poolclass=NullPool, connect_args=_build_arguments(MIGRATION_TIMEOUT_S)
+            self._url,
+            hide_parameters=True,
+            poolclass=NullPool,
+            connect_args=_build_arguments(MIGRATION_TIMEOUT_S, MIGRATION_TIMEOUT_S),
         )
         try:
             async with open_connection(self, engine) as connection:
@@ -140,7 +143,7 @@ class PostgresqlDialect:
         if not await _list_missing(connection, wanted):
             return
         await _lock_pair(connection, PARTITION_LOCK)
-        for name in sorted(await _list_missing(connection, wanted)):
+        for name in await _list_missing(connection, wanted):
             # Attached and not created in place: that would wait for every reader and hold up every writer.
             await connection.execute(text(f"CREATE TABLE {name} (LIKE usage_record INCLUDING ALL)"))
             first, after = wanted[name], wanted[name] + timedelta(days=1)
@@ -173,7 +176,14 @@ def name_partition(day: date) -> str:
 
 
 async def _list_missing(connection: AsyncConnection, names: Iterable[str]) -> list[str]:
-    return [name for name in names if await connection.scalar(select(func.to_regclass(name).is_(None)))]
+    # Read as rows: to_regclass remembers within a transaction that a name was not there.
+    statement = text(
+        "SELECT own.relname FROM pg_inherits JOIN pg_class own ON own.oid = inhrelid "
+        "WHERE inhparent = CAST('usage_record' AS regclass) AND own.relname = ANY(:names)"
+    )
+    wanted = sorted(names)
+    present = set(await connection.scalars(statement, {"names": wanted}))
+    return [name for name in wanted if name not in present]
 
 
 async def _lock_pair(connection: AsyncConnection, pair: tuple[int, int]) -> None:
@@ -191,8 +201,7 @@ def _build_insert(table: Table) -> Insert:
     return statement.on_conflict_do_nothing().returning(table.c.id)
 
 
-def _build_arguments(statement_timeout_s: int) -> dict[str, object]:
-    lock_timeout_s = max(LOCK_TIMEOUT_S, statement_timeout_s // 10)
+def _build_arguments(statement_timeout_s: int, lock_timeout_s: int) -> dict[str, object]:
     return {
         "timeout": CONNECT_TIMEOUT_S,
         "command_timeout": statement_timeout_s + CLIENT_MARGIN_S,

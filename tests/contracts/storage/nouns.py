@@ -149,7 +149,9 @@ NOUNS = (
         create=lambda world: replace(
             create_replica(world.left.deployment, world.left.site, world.left.node), endpoint=None, reported_at=None
         ),
-        change=lambda noun: replace(noun, state=ReplicaState.READY, endpoint=Endpoint("unix", "/run/x"), reported_at=NOW),
+        change=lambda noun: replace(
+            noun, state=ReplicaState.READY, endpoint=Endpoint("unix", "/run/x"), reported_at=NOW
+        ),
         planted=lambda world: {world.left.replica.id, world.right.replica.id},
         seen_by_organization=see_none,
         seen_by_provider=lambda world: {world.left.replica.id},

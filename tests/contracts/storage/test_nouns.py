@@ -6,7 +6,7 @@ import pytest
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope, Scope
 from keisan.domain.errors import AlreadyExists, NotFound, StateConflict, VersionMismatch
-from keisan.domain.ids import OrganizationId, ProviderId
+from keisan.domain.ids import OrganizationId, PlatformId, ProviderId
 from keisan.domain.page import PageRequest
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
@@ -153,7 +153,7 @@ async def test_update_that_takes_a_name_is_refused(storage: Database) -> None:
 async def test_update_changes_no_birth(storage: Database) -> None:
     world = await plant_world(storage)
     device = create_device(world.left.node)
-    changed = replace(device, version=2, name="new", platform_id="ff" * 32)
+    changed = replace(device, version=2, name="new", platform_id=PlatformId("ff" * 32))
     async with storage.write() as transaction:
         await transaction.devices.insert(device)
         await transaction.devices.update(changed)

@@ -39,7 +39,8 @@ class DeliberateError(Exception):
 async def test_block_that_raises_leaves_nothing(storage: Database) -> None:
     world = await plant_world(storage)
     organization = create_organization()
-    with pytest.raises(DeliberateError):
+
+    async def fail() -> None:
         async with storage.write() as transaction:
             await transaction.organizations.insert(organization)
             await transaction.events.append(EventDraft("control", "organization.created", organization.id, {}))
@@ -47,6 +48,9 @@ async def test_block_that_raises_leaves_nothing(storage: Database) -> None:
             await transaction.outbox.put(WorkNoun.SITE, world.left.site.id, NOW)
             await transaction.accounts.post([build_posting(world.left.wallet_id, world.left.payable_id)])
             raise DeliberateError
+
+    with pytest.raises(DeliberateError):
+        await fail()
     async with storage.write() as transaction:
         with pytest.raises(NotFound):
             await transaction.organizations.get(EVERYTHING, organization.id)
@@ -141,16 +145,22 @@ async def test_block_ends_with_the_first_refused_statement(storage: Database) ->
     world = await plant_world(storage)
     orphan = replace(create_project(world.left.organization, "orphan"), organization_id=OrganizationId(create_id()))
     kept = create_organization()
-    with pytest.raises(InvariantBroken):
+
+    async def fail_last() -> None:
         async with storage.write() as transaction:
             await transaction.organizations.insert(kept)
             with pytest.raises(StateConflict):
                 await transaction.projects.insert(orphan)
-    with pytest.raises(InvariantBroken):
+
+    async def fail_first() -> None:
         async with storage.write() as transaction:
             with pytest.raises(StateConflict):
                 await transaction.projects.insert(orphan)
             await transaction.organizations.insert(kept)
+
+    for fail in (fail_last, fail_first):
+        with pytest.raises(InvariantBroken):
+            await fail()
     async with storage.read() as view:
         with pytest.raises(NotFound):
             await view.organizations.get(EVERYTHING, kept.id)

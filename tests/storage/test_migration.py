@@ -1,0 +1,151 @@
+"""Migrations: up and down on both databases, one at a time, and equal to the tables that the code names."""
+
+import asyncio
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, UniqueConstraint, inspect, text
+
+from keisan.domain.errors import InvariantBroken, StorageUnavailable
+from keisan.storage import migration
+from keisan.storage.database import Database
+from keisan.storage.migration import list_revisions, load_history, name_newest_revision
+from keisan.storage.schema import metadata
+from tests.factories import plant_world
+from tests.storage.rows import execute
+
+CONSTRAINT_NAME_CHARACTERS_MAX = 63
+PARTITIONS = "usage_record_"
+
+
+async def inspect_names(storage: Database) -> set[str]:
+    async with storage._dialect.open_reader() as connection:
+        return set(await connection.run_sync(lambda own: inspect(own).get_table_names()))
+
+
+async def test_up_down_and_up_again(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    await plant_world(empty_storage)
+    assert set(metadata.tables) <= await inspect_names(empty_storage)
+    await empty_storage.downgrade("base")
+    assert await inspect_names(empty_storage) == {"alembic_version"}
+    with pytest.raises(StorageUnavailable):
+        await empty_storage.check()
+    await empty_storage.migrate()
+    await empty_storage.check()
+    await plant_world(empty_storage)
+
+
+async def test_down_to_where_it_is_does_nothing(storage: Database) -> None:
+    await plant_world(storage)
+    await storage.downgrade(name_newest_revision())
+    await storage.check()
+
+
+async def test_again_does_nothing(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    world = await plant_world(empty_storage)
+    await empty_storage.migrate()
+    async with empty_storage.read() as view:
+        assert await view.platform.get() == world.platform
+
+
+async def test_processes_that_start_together_migrate_once(empty_storage: Database) -> None:
+    async with asyncio.TaskGroup() as group:
+        for _ in range(4):
+            group.create_task(empty_storage.migrate())
+    await empty_storage.check()
+
+
+async def test_schema_of_a_newer_release_is_refused(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    await execute(empty_storage, text("UPDATE alembic_version SET version_num = '9999'"))
+    with pytest.raises(StorageUnavailable):
+        await empty_storage.check()
+    with pytest.raises(StorageUnavailable, match="newer"):
+        await empty_storage.migrate()
+    with pytest.raises(StorageUnavailable, match="newer"):
+        await empty_storage.downgrade("base")
+
+
+async def test_failed_migration_leaves_nothing(empty_storage: Database) -> None:
+    def change(connection: Connection) -> None:
+        connection.execute(text("CREATE TABLE half (id INTEGER)"))
+        raise InvariantBroken("half done")
+
+    with pytest.raises(InvariantBroken, match="half done"):
+        await empty_storage.change_schema(change)
+    assert await inspect_names(empty_storage) == set()
+
+
+def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+    return not (kind == "table" and (name or "").startswith((PARTITIONS, "alembic_version")))
+
+
+def list_differences(connection: Connection) -> list[object]:
+    options = {"compare_type": True, "compare_server_default": True, "include_name": is_compared}
+    context = MigrationContext.configure(connection, opts=options)
+    return list(compare_metadata(context, metadata))
+
+
+async def test_tables_are_as_the_code_names_them(storage: Database) -> None:
+    async with storage._dialect.open_reader() as connection:
+        assert await connection.run_sync(list_differences) == []
+
+
+async def test_difference_would_be_found(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    await execute(empty_storage, text("ALTER TABLE node ADD COLUMN extra TEXT"), text("DROP INDEX ix_outbox_due_at"))
+    async with empty_storage._dialect.open_reader() as connection:
+        assert len(await connection.run_sync(list_differences)) == 2
+
+
+def list_constraint_names(connection: Connection) -> set[str | None]:
+    inspector = inspect(connection)
+    names: set[str | None] = set()
+    for table in metadata.tables:
+        names |= {inspector.get_pk_constraint(table)["name"]}
+        names |= {each["name"] for each in inspector.get_unique_constraints(table)}
+        names |= {each["name"] for each in inspector.get_foreign_keys(table)}
+        names |= {each["name"] for each in inspector.get_check_constraints(table)}
+        names |= {each["name"] for each in inspector.get_indexes(table)}
+    return names
+
+
+async def test_every_constraint_has_the_name_of_the_convention(storage: Database) -> None:
+    async with storage._dialect.open_reader() as connection:
+        stored = await connection.run_sync(list_constraint_names)
+    expected = set()
+    for table in metadata.tables.values():
+        kept = (UniqueConstraint, ForeignKeyConstraint, CheckConstraint)
+        expected |= {str(each.name) for each in table.constraints if isinstance(each, kept)}
+        expected |= {f"pk_{table.name}"} | {str(index.name) for index in table.indexes}
+    assert None not in stored
+    assert {name for name in expected if not name.startswith("ck_")} <= stored
+    assert all(name and len(name) <= CONSTRAINT_NAME_CHARACTERS_MAX for name in stored)
+    assert all(str(name).split("_")[0] in {"pk", "uq", "ix", "fk", "ck"} for name in stored)
+
+
+def test_history_is_a_line() -> None:
+    revisions = list_revisions()
+    assert revisions[0].down_revision is None
+    assert [revision.down_revision for revision in revisions[1:]] == [each.revision for each in revisions[:-1]]
+    assert revisions[-1].revision == name_newest_revision()
+
+
+def test_two_heads_are_an_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Forked:
+        def get_heads(self) -> list[str]:
+            return ["a", "b"]
+
+    name_newest_revision.cache_clear()
+    monkeypatch.setattr(migration, "load_history", Forked)
+    with pytest.raises(InvariantBroken):
+        name_newest_revision()
+    name_newest_revision.cache_clear()
+
+
+def test_history_stands_beside_the_code() -> None:
+    assert (migration.MIGRATIONS / "versions" / "0001_first_schema.py").is_file()
+    assert load_history() is load_history()

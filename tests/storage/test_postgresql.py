@@ -1,0 +1,284 @@
+"""PostgreSQL's particulars: partitions by day, limits, and what each of its errors means."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+from sqlalchemy import text
+
+from keisan.domain.errors import (
+    AlreadyExists,
+    InvalidInput,
+    InvariantBroken,
+    KeisanError,
+    SettingsInvalid,
+    StateConflict,
+    StorageUnavailable,
+)
+from keisan.domain.ids import RecordId
+from keisan.domain.usage import UsageRecord
+from keisan.kit.ids import create_id
+from keisan.storage import postgresql
+from keisan.storage.database import Database
+from keisan.storage.postgresql import name_partition, open_postgresql
+from tests.databases import SharedPostgresql, connect_postgresql
+from tests.factories import NOW, FixedClock, create_organization, plant_world
+from tests.storage.rows import execute, fetch_value
+
+pytestmark = pytest.mark.postgresql
+DAY = date(2031, 5, 17)
+PARTITIONS = text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_record'::regclass")
+
+
+@pytest.fixture
+async def fresh_storage(postgresql_url: str, clock: FixedClock) -> AsyncIterator[Database]:
+    """A database of its own, since partitions outlive the rows of the shared one."""
+    storage = open_postgresql(postgresql_url, clock)
+    await storage.migrate()
+    yield storage
+    await storage.close()
+
+
+def move_record(record: UsageRecord, day: date) -> UsageRecord:
+    return replace(record, id=RecordId(create_id()), day=day)
+
+
+async def insert(storage: Database, *records: UsageRecord) -> frozenset[RecordId]:
+    async with storage.write() as transaction:
+        return await transaction.usage.insert_many(records)
+
+
+async def count_partitions(storage: Database) -> int:
+    return int(str(await fetch_value(storage, PARTITIONS)))
+
+
+async def test_day_gets_its_partition_with_its_first_record(fresh_storage: Database) -> None:
+    record = (await plant_world(fresh_storage)).left.record
+    assert await count_partitions(fresh_storage) == 3
+    await insert(fresh_storage, *(move_record(record, DAY + timedelta(days=days)) for days in (0, 1, 0)))
+    assert await count_partitions(fresh_storage) == 5
+    assert await fetch_value(fresh_storage, text(f"SELECT count(*) FROM {name_partition(DAY)}")) == 2
+
+
+async def test_days_beyond_reason_share_a_partition(fresh_storage: Database) -> None:
+    record = (await plant_world(fresh_storage)).left.record
+    mad = [date(1, 1, 1), date(1970, 1, 1), date(2019, 12, 31), date(2100, 1, 1), date(9999, 12, 31)]
+    await insert(fresh_storage, *(move_record(record, day) for day in mad))
+    assert await count_partitions(fresh_storage) == 3
+    assert await fetch_value(fresh_storage, text("SELECT count(*) FROM usage_record_early")) == 3
+    assert await fetch_value(fresh_storage, text("SELECT count(*) FROM usage_record_late")) == 2
+
+
+async def test_first_records_of_a_day_race(fresh_storage: Database) -> None:
+    world = await plant_world(fresh_storage)
+    gateways = [create_id() for _ in range(6)]
+
+    async def hand_in(position: int) -> frozenset[RecordId]:
+        days = (DAY, DAY + timedelta(days=1)) if position % 2 else (DAY + timedelta(days=1), DAY)
+        records = [replace(move_record(world.left.record, day), gateway_id=gateways[position]) for day in days]  # type: ignore[arg-type]  # any id
+        return await insert(fresh_storage, *records)
+
+    async with asyncio.TaskGroup() as group:
+        batches = [group.create_task(hand_in(position)) for position in range(len(gateways))]
+    assert sum(len(batch.result()) for batch in batches) == 2 * len(gateways)
+    assert await count_partitions(fresh_storage) == 5
+
+
+async def test_new_day_waits_for_no_reader(fresh_storage: Database) -> None:
+    record = (await plant_world(fresh_storage)).left.record
+    async with fresh_storage.read() as view:
+        await view.usage.find_many([record.id])
+        async with asyncio.timeout(5):
+            await insert(fresh_storage, move_record(record, DAY))
+        assert await view.usage.find_many([record.id]) == {record.id: (record,)}
+
+
+async def test_rollback_takes_the_partition_along(fresh_storage: Database) -> None:
+    record = (await plant_world(fresh_storage)).left.record
+
+    async def fail() -> None:
+        async with fresh_storage.write() as transaction:
+            await transaction.usage.insert_many([move_record(record, DAY)])
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        await fail()
+    assert await count_partitions(fresh_storage) == 3
+    assert len(await insert(fresh_storage, move_record(record, DAY))) == 1
+
+
+@pytest.mark.parametrize("verb", ["UPDATE {} SET amount_nano = 1", "DELETE FROM {}"])
+async def test_partition_refuses_changes_too(fresh_storage: Database, verb: str) -> None:
+    record = (await plant_world(fresh_storage)).left.record
+    await insert(fresh_storage, move_record(record, DAY))
+    with pytest.raises(InvariantBroken, match="append-only"):
+        await execute(fresh_storage, text(verb.format(name_partition(DAY))))
+
+
+@pytest.mark.parametrize("table", ["event", "posting", "usage_record"])
+async def test_append_only_tables_refuse_truncate(postgresql_storage: Database, table: str) -> None:
+    with pytest.raises(InvariantBroken, match="append-only"):
+        await execute(postgresql_storage, text(f"TRUNCATE {table} CASCADE"))
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("40001", StorageUnavailable),
+        ("40P01", StorageUnavailable),
+        ("55P03", StorageUnavailable),
+        ("57014", StorageUnavailable),
+        ("57P01", StorageUnavailable),
+        ("53300", StorageUnavailable),
+        ("53100", StorageUnavailable),
+        ("08006", StorageUnavailable),
+        ("42P01", StorageUnavailable),
+        ("XX001", StorageUnavailable),
+        ("23505", AlreadyExists),
+        ("23503", StateConflict),
+        ("23514", InvariantBroken),
+        ("23001", InvariantBroken),
+        ("25006", InvariantBroken),
+        ("22003", InvalidInput),
+        ("22021", InvalidInput),
+        ("P0001", InvariantBroken),
+    ],
+)
+async def test_error_code_means(postgresql_storage: Database, code: str, expected: type[KeisanError]) -> None:
+    with pytest.raises(KeisanError) as caught:
+        await execute(postgresql_storage, text(f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{code}'; END $$"))
+    assert type(caught.value) is expected
+
+
+async def test_text_that_it_does_not_take_is_invalid(postgresql_storage: Database) -> None:
+    with pytest.raises(InvalidInput):
+        async with postgresql_storage.write() as transaction:
+            await transaction.organizations.insert(create_organization("nul \x00"))
+
+
+async def test_real_deadlock_is_retryable_and_one_gets_through(postgresql_storage: Database) -> None:
+    first, second = create_organization(), create_organization()
+    async with postgresql_storage.write() as transaction:
+        await transaction.organizations.insert(first)
+        await transaction.organizations.insert(second)
+    both_hold = asyncio.Barrier(2)
+
+    async def cross(order: tuple[int, int]) -> bool:
+        pair = (first, second)
+        try:
+            async with postgresql_storage.write() as transaction:
+                await transaction.organizations.update(replace(pair[order[0]], version=2))
+                await both_hold.wait()
+                await transaction.organizations.update(replace(pair[order[1]], version=2))
+        except StorageUnavailable:
+            return False
+        return True
+
+    async with asyncio.TaskGroup() as group:
+        crossing = [group.create_task(cross(order)) for order in ((0, 1), (1, 0))]
+    assert sorted(each.result() for each in crossing) == [False, True]
+
+
+async def test_waiting_for_a_lock_has_an_end(
+    shared_postgresql: SharedPostgresql,
+    postgresql_storage: Database,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    organization = create_organization()
+    async with postgresql_storage.write() as transaction:
+        await transaction.organizations.insert(organization)
+    monkeypatch.setattr(postgresql, "LOCK_TIMEOUT_S", 1)
+    impatient = open_postgresql(shared_postgresql.url, clock)
+    async with postgresql_storage.write() as transaction:
+        await transaction.organizations.update(replace(organization, version=2))
+        with pytest.raises(StorageUnavailable):
+            async with impatient.write() as waiting:
+                await waiting.organizations.update(replace(organization, version=2))
+    await impatient.close()
+
+
+async def test_cut_connection_is_retryable_and_the_next_works(
+    shared_postgresql: SharedPostgresql, postgresql_storage: Database
+) -> None:
+    organization = create_organization()
+
+    async def fail() -> None:
+        async with postgresql_storage.write() as transaction:
+            await transaction.organizations.insert(organization)
+            await cut_all(shared_postgresql)
+            await transaction.organizations.insert(create_organization())
+
+    with pytest.raises(StorageUnavailable):
+        await fail()
+    async with postgresql_storage.write() as transaction:
+        await transaction.organizations.insert(organization)
+
+
+async def test_connection_cut_before_commit_leaves_nothing(
+    shared_postgresql: SharedPostgresql, postgresql_storage: Database
+) -> None:
+    organization = create_organization()
+
+    async def fail() -> None:
+        async with postgresql_storage.write() as transaction:
+            await transaction.organizations.insert(organization)
+            await cut_all(shared_postgresql)
+
+    with pytest.raises(StorageUnavailable):
+        await fail()
+    async with postgresql_storage.write() as transaction:
+        await transaction.organizations.insert(organization)
+
+
+async def cut_all(shared: SharedPostgresql) -> None:
+    connection = await connect_postgresql(shared.server, "postgres")
+    async with contextlib.AsyncExitStack() as stack:
+        stack.push_async_callback(connection.close)
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", shared.name
+        )
+
+
+async def test_pool_has_an_end(postgresql_storage: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgresql_storage._dialect._writer.sync_engine.pool, "_timeout", 0.05)  # type: ignore[attr-defined]  # PostgreSQL's own
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(postgresql.CONNECTIONS_MAX):
+            await stack.enter_async_context(postgresql_storage.read())
+        with pytest.raises(StorageUnavailable):
+            async with postgresql_storage.read():
+                pass
+
+
+@pytest.mark.parametrize("fault", ["host", "database"])
+async def test_database_that_is_not_there_is_unavailable(
+    shared_postgresql: SharedPostgresql, clock: FixedClock, fault: str
+) -> None:
+    url = shared_postgresql.url
+    wrong = url.replace("host=/", "host=/nowhere/") if fault == "host" else url.replace(shared_postgresql.name, "none")
+    storage = open_postgresql(wrong, clock)
+    with pytest.raises(StorageUnavailable):
+        await storage.check()
+    with pytest.raises(StorageUnavailable):
+        await storage.migrate()
+    await storage.close()
+
+
+@pytest.mark.parametrize("url", ["", "nonsense", "sqlite:///keisan.db", "mysql://host/keisan"])
+def test_wrong_url_is_a_wrong_setting(url: str) -> None:
+    with pytest.raises(SettingsInvalid):
+        open_postgresql(url, FixedClock())
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgresql+asyncpg", "postgresql+psycopg"])
+async def test_any_driver_of_the_url_will_do(shared_postgresql: SharedPostgresql, scheme: str) -> None:
+    storage = open_postgresql(shared_postgresql.url.replace("postgresql+asyncpg", scheme), FixedClock())
+    await storage.check()
+    await storage.close()
+
+
+def test_partition_is_named_by_its_day() -> None:
+    assert name_partition(NOW.date()) == "usage_record_20261123"

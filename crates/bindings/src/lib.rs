@@ -45,10 +45,7 @@ impl Relay {
 
     fn read_spool<'py>(&self, py: Python<'py>, records_max: usize) -> PyResult<(Vec<Bound<'py, PyBytes>>, String)> {
         let (payloads, cursor) = py.detach(|| self.relay.read_spool(records_max)).map_err(raise)?;
-        Ok((
-            payloads.iter().map(|payload| PyBytes::new(py, payload)).collect(),
-            cursor,
-        ))
+        Ok((payloads.iter().map(|payload| PyBytes::new(py, payload)).collect(), cursor))
     }
 
     fn advance_spool(&self, py: Python<'_>, cursor: &str) -> PyResult<()> {
@@ -57,9 +54,7 @@ impl Relay {
 
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
         if !(0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
-            return Err(PyValueError::new_err(format!(
-                "timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}"
-            )));
+            return Err(PyValueError::new_err(format!("timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}")));
         }
         Ok(py.detach(|| self.relay.drain(Duration::from_secs_f64(timeout_s))))
     }
@@ -81,9 +76,7 @@ fn amount_nano(quantities: &str, price: &str) -> PyResult<String> {
     let price: PriceSheet =
         serde_json::from_str(price).map_err(|fault| PyValueError::new_err(format!("price: {fault}")))?;
     let amount = keisan_route::compute_amount_nano(&quantities, &price);
-    amount
-        .map(|nano| nano.to_string())
-        .map_err(|fault| PyValueError::new_err(fault.to_string()))
+    amount.map(|nano| nano.to_string()).map_err(|fault| PyValueError::new_err(fault.to_string()))
 }
 
 #[pyfunction]

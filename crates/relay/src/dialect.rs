@@ -47,10 +47,7 @@ pub struct View {
 impl View {
     pub fn new(is_usage_wanted: bool, model: &str) -> Self {
         // A text always serializes.
-        Self {
-            is_usage_wanted,
-            model_json: serde_json::to_string(model).unwrap_or_default(),
-        }
+        Self { is_usage_wanted, model_json: serde_json::to_string(model).unwrap_or_default() }
     }
 }
 
@@ -86,21 +83,17 @@ impl Dialect {
         if let Some(error) = scanner.member(ERROR).filter(|error| is_set(&json[error.value.clone()])) {
             return EventFate::Fault(translate_error(502, &json[error.value.clone()]));
         }
-        let has_choices = scanner
-            .member(CHOICES)
-            .is_some_and(|choices| is_filled(&json[choices.value.clone()]));
+        let has_choices = scanner.member(CHOICES).is_some_and(|choices| is_filled(&json[choices.value.clone()]));
         let is_running = has_choices && self.running == RunningUsage::ContinuousUsage;
         let said = scanner.member(USAGE).filter(|said| is_set(&json[said.value.clone()]));
         if let Some(counts) = said.and_then(|said| parse_usage(&json[said.value.clone()])) {
             if is_running {
-                usage.set_running(counts)
+                usage.set_running(counts);
             } else {
-                usage.set_final(counts)
+                usage.set_final(counts);
             }
         }
-        let timings = scanner
-            .member(TIMINGS)
-            .filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        let timings = scanner.member(TIMINGS).filter(|_| self.running == RunningUsage::LlamaCppTimings);
         if let Some(counts) = timings.and_then(|timings| parse_timings(&json[timings.value.clone()])) {
             usage.set_running(counts);
         }
@@ -123,9 +116,7 @@ impl Dialect {
     pub fn clean_answer(self, json: &[u8], view: &View) -> Option<Vec<u8>> {
         let mut scanner = MemberScanner::new(MEMBERS);
         scanner.scan(json);
-        let timings = scanner
-            .member(TIMINGS)
-            .filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        let timings = scanner.member(TIMINGS).filter(|_| self.running == RunningUsage::LlamaCppTimings);
         rewrite(json, &scanner, ([timings, None], view))
     }
 }
@@ -135,17 +126,11 @@ type Hidden<'a> = ([Option<&'a Member>; 2], &'a View);
 /// Returns the object without the hidden members and under the model's own name, if that changes it.
 fn rewrite(json: &[u8], scanner: &MemberScanner<5>, (hidden, view): Hidden<'_>) -> Option<Vec<u8>> {
     let named = view.model_json.as_bytes();
-    let misnamed = scanner
-        .member(MODEL)
-        .filter(|model| &json[model.value.clone()] != named);
+    let misnamed = scanner.member(MODEL).filter(|model| &json[model.value.clone()] != named);
     if misnamed.is_none() && hidden.iter().all(Option::is_none) {
         return None;
     }
-    Some(edit_members(
-        json,
-        hidden.into_iter().flatten(),
-        misnamed.map(|model| (model, named)),
-    ))
+    Some(edit_members(json, hidden.into_iter().flatten(), misnamed.map(|model| (model, named))))
 }
 
 fn is_set(value: &[u8]) -> bool {
@@ -153,11 +138,7 @@ fn is_set(value: &[u8]) -> bool {
 }
 
 fn is_filled(array: &[u8]) -> bool {
-    array
-        .iter()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .nth(1)
-        .is_some_and(|byte| *byte != b']')
+    array.iter().filter(|byte| !byte.is_ascii_whitespace()).nth(1).is_some_and(|byte| *byte != b']')
 }
 
 #[derive(Deserialize)]
@@ -185,10 +166,7 @@ fn count_content_bytes(json: &[u8]) -> u64 {
         return 0;
     };
     let texts = content.choices.iter().filter_map(|choice| {
-        choice
-            .text
-            .as_ref()
-            .or_else(|| choice.delta.as_ref().and_then(|delta| delta.content.as_ref()))
+        choice.text.as_ref().or_else(|| choice.delta.as_ref().and_then(|delta| delta.content.as_ref()))
     });
     texts.map(|text| text.len() as u64).sum()
 }
@@ -209,9 +187,7 @@ struct ErrorAnswer {
 
 /// Says an engine's error answer in our words; the engine's own never go out.
 pub fn translate_answer(status: u16, body: &[u8]) -> Refusal {
-    let error = serde_json::from_slice::<ErrorAnswer>(body)
-        .map(|answer| answer.error)
-        .unwrap_or_default();
+    let error = serde_json::from_slice::<ErrorAnswer>(body).map(|answer| answer.error).unwrap_or_default();
     refuse_as(status, &error)
 }
 
@@ -235,10 +211,9 @@ fn refuse_as(status: u16, error: &ErrorText) -> Refusal {
             format!("the prompt has {prompt} tokens, more than the context of {context} tokens"),
         )
         .about("messages"),
-        ("exceed_context_size_error", ..) => Refusal::new(
-            Code::ContextLengthExceeded,
-            "the prompt is longer than the model's context",
-        ),
+        ("exceed_context_size_error", ..) => {
+            Refusal::new(Code::ContextLengthExceeded, "the prompt is longer than the model's context")
+        }
         ("invalid_request_error", ..) => {
             Refusal::new(Code::EngineRefused, "the model's engine found the request invalid")
         }
@@ -266,15 +241,9 @@ mod tests {
         let event = br#"{"model":"/weights/secret.gguf","choices":[{"model":"kept"}],"timings":{}}"#;
         let rest = text_of(LLAMA.read_event(event, &view(false), &mut Usage::default()));
         assert_eq!(rest, r#"{"model":"m","choices":[{"model":"kept"}]}"#);
-        let cleaned = LLAMA
-            .clean_answer(br#"{"choices":[],"model": "-"}"#, &view(true))
-            .unwrap();
+        let cleaned = LLAMA.clean_answer(br#"{"choices":[],"model": "-"}"#, &view(true)).unwrap();
         assert_eq!(cleaned, br#"{"choices":[],"model": "m"}"#);
-        assert!(
-            LLAMA
-                .clean_answer(br#"{"choices":[],"model":"m"}"#, &view(true))
-                .is_none()
-        );
+        assert!(LLAMA.clean_answer(br#"{"choices":[],"model":"m"}"#, &view(true)).is_none());
     }
 
     fn text_of(fate: EventFate) -> String {
@@ -288,31 +257,19 @@ mod tests {
     fn timings_count_and_are_cut() {
         let mut usage = Usage::default();
         let rest = text_of(LLAMA.read_event(TOKEN.as_bytes(), &view(true), &mut usage));
-        assert_eq!(
-            rest,
-            r#"{"choices":[{"index":0,"delta":{"content":"\"usage\":{"}}],"id":"x"}"#
-        );
+        assert_eq!(rest, r#"{"choices":[{"index":0,"delta":{"content":"\"usage\":{"}}],"id":"x"}"#);
         let (quantities, source) = usage.conclude();
-        assert_eq!(
-            (quantities.input, quantities.input_cached, quantities.output),
-            (Some(1), Some(36), Some(3))
-        );
+        assert_eq!((quantities.input, quantities.input_cached, quantities.output), (Some(1), Some(36), Some(3)));
         assert_eq!(source, UsageSource::EngineRunning);
     }
 
     #[test]
     fn the_usage_chunk_is_for_those_who_asked() {
         let mut usage = Usage::default();
-        assert_eq!(
-            text_of(LLAMA.read_event(LAST.as_bytes(), &view(false), &mut usage)),
-            "Hide"
-        );
+        assert_eq!(text_of(LLAMA.read_event(LAST.as_bytes(), &view(false), &mut usage)), "Hide");
         assert_eq!(usage.conclude().1, UsageSource::Engine);
         let rest = text_of(LLAMA.read_event(LAST.as_bytes(), &view(true), &mut usage));
-        assert_eq!(
-            rest,
-            r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37}}"#
-        );
+        assert_eq!(rest, r#"{"choices":[],"id":"x","usage":{"completion_tokens":4,"prompt_tokens":37}}"#);
     }
 
     #[test]
@@ -321,10 +278,7 @@ mod tests {
         let rest = text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), &view(false), &mut usage));
         assert_eq!(rest, r#"{"choices":[{"text":"","finish_reason":"length"}],"id":"x"}"#);
         assert_eq!(usage.conclude().1, UsageSource::Engine);
-        assert_eq!(
-            text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), &view(true), &mut usage)),
-            "Pass"
-        );
+        assert_eq!(text_of(LLAMA.read_event(LEGACY_LAST.as_bytes(), &view(true), &mut usage)), "Pass");
     }
 
     #[test]
@@ -361,10 +315,7 @@ mod tests {
         );
         assert_eq!(translate_answer(404, b"<html>").code, Code::EngineRefused);
         assert_eq!(translate_answer(503, b"{}").code, Code::EngineError);
-        assert_eq!(
-            translate_error_line(b"{\"code\":500,\"message\":\"x\"}").code,
-            Code::EngineError
-        );
+        assert_eq!(translate_error_line(b"{\"code\":500,\"message\":\"x\"}").code, Code::EngineError);
         let event = br#"{"error":{"code":500,"message":"slot 3 died","type":"server_error"}}"#;
         let fate = LLAMA.read_event(event, &view(false), &mut Usage::default());
         assert!(matches!(fate, EventFate::Fault(refusal) if refusal.code == Code::EngineError));
@@ -374,10 +325,7 @@ mod tests {
     fn a_whole_answer_loses_its_timings() {
         let json = br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1},"timings":{"cache_n":0}}"#;
         let cleaned = LLAMA.clean_answer(json, &view(true)).unwrap();
-        assert_eq!(
-            cleaned,
-            br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#
-        );
+        assert_eq!(cleaned, br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#);
         assert!(LLAMA.clean_answer(b"{}", &view(true)).is_none());
     }
 }

@@ -1,4 +1,4 @@
-//! Errors in OpenAI's shape with stable codes, as answers and as the last event of a stream.
+//! Errors in `OpenAI`'s shape with stable codes, as answers and as the last event of a stream.
 
 use bytes::Bytes;
 use hyper::header::{self, HeaderValue};

@@ -62,11 +62,6 @@ pub struct Arrival {
 impl Arrival {
     pub fn new(gateway: Arc<Gateway>) -> Self {
         let arrived_at_ms = read_wall_ms();
-        Self {
-            gateway,
-            request_id: make_record_id(arrived_at_ms),
-            arrived: Instant::now(),
-            arrived_at_ms,
-        }
+        Self { gateway, request_id: make_record_id(arrived_at_ms), arrived: Instant::now(), arrived_at_ms }
     }
 }

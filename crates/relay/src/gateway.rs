@@ -59,19 +59,13 @@ impl Gateway {
     /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry {
-            old: &stations,
-            new: HashMap::new(),
-        };
+        let mut registry = Registry { old: &stations, new: HashMap::new() };
         let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
         if let Some(current) = self.snapshot()
             && current.incarnation == snapshot.incarnation
             && snapshot.version < current.version
         {
-            return Err(format!(
-                "snapshot: expected version {} or later, got {}",
-                current.version, snapshot.version
-            ));
+            return Err(format!("snapshot: expected version {} or later, got {}", current.version, snapshot.version));
         }
         let mut current = registry.new;
         for replica in snapshot.models.values().flat_map(|model| &model.replicas) {
@@ -93,10 +87,7 @@ impl Gateway {
 
     /// Books bytes of a request body that is held in memory.
     pub fn book_request_bytes(self: &Arc<Self>, bytes: u64) -> Result<RequestBytes, Refusal> {
-        let mut booked = RequestBytes {
-            gateway: Arc::clone(self),
-            bytes: 0,
-        };
+        let mut booked = RequestBytes { gateway: Arc::clone(self), bytes: 0 };
         booked.grow(bytes)?;
         Ok(booked)
     }
@@ -126,14 +117,8 @@ impl ReplicaSource for Registry<'_> {
             Some((upstream, station)) if *upstream == row.upstream => Arc::clone(station),
             _ => Arc::new(Station::new(row.slots)),
         };
-        self.new
-            .insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
-        Arc::new(Replica {
-            id: id.to_owned(),
-            row: row.clone(),
-            profile,
-            station,
-        })
+        self.new.insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
+        Arc::new(Replica { id: id.to_owned(), row: row.clone(), profile, station })
     }
 }
 
@@ -147,17 +132,11 @@ pub struct RequestBytes {
 impl RequestBytes {
     pub fn grow(&mut self, bytes: u64) -> Result<(), Refusal> {
         let most = self.gateway.limits().request_bytes_in_flight_max;
-        let booked = self
-            .gateway
-            .request_bytes
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-                now.checked_add(bytes).filter(|total| *total <= most)
-            });
+        let booked = self.gateway.request_bytes.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
+            now.checked_add(bytes).filter(|total| *total <= most)
+        });
         if booked.is_err() {
-            return Err(Refusal::new(
-                Code::RequestBytesFull,
-                "too many request bytes are in flight; try again soon",
-            ));
+            return Err(Refusal::new(Code::RequestBytesFull, "too many request bytes are in flight; try again soon"));
         }
         self.bytes += bytes;
         Ok(())

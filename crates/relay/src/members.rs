@@ -205,11 +205,7 @@ impl<const N: usize> MemberScanner<N> {
         let Some(value_start) = self.value_start.take().filter(|_| self.place == Place::Value) else {
             return;
         };
-        let Some(position) = self
-            .names
-            .iter()
-            .position(|name| name.as_bytes() == self.current_name())
-        else {
+        let Some(position) = self.names.iter().position(|name| name.as_bytes() == self.current_name()) else {
             return;
         };
         let cut = match self.comma {
@@ -217,10 +213,7 @@ impl<const N: usize> MemberScanner<N> {
             None if is_followed => self.name_start..self.offset + 1,
             None => self.name_start..self.solid_end,
         };
-        self.found[position] = Some(Member {
-            value: value_start..self.solid_end,
-            cut,
-        });
+        self.found[position] = Some(Member { value: value_start..self.solid_end, cut });
     }
 }
 
@@ -231,9 +224,8 @@ pub fn edit_members<'a>(
     replaced: Option<(&Member, &[u8])>,
 ) -> Vec<u8> {
     let cuts = cuts.into_iter().map(|member| (&member.cut, &[] as &[u8]));
-    let mut edits: Vec<(&Range<usize>, &[u8])> = cuts
-        .chain(replaced.map(|(member, text)| (&member.value, text)))
-        .collect();
+    let mut edits: Vec<(&Range<usize>, &[u8])> =
+        cuts.chain(replaced.map(|(member, text)| (&member.value, text))).collect();
     edits.sort_by_key(|(range, _)| range.start);
     let mut rest = Vec::with_capacity(json.len());
     let mut position = 0;
@@ -253,10 +245,7 @@ pub fn edit_members<'a>(
 fn find_leading_comma(json: &[u8]) -> Option<usize> {
     let mut solid = json.iter().enumerate().filter(|(_, byte)| !byte.is_ascii_whitespace());
     solid.next().filter(|(_, byte)| **byte == b'{')?;
-    solid
-        .next()
-        .filter(|(_, byte)| **byte == b',')
-        .map(|(position, _)| position)
+    solid.next().filter(|(_, byte)| **byte == b',').map(|(position, _)| position)
 }
 
 #[cfg(test)]
@@ -272,9 +261,7 @@ mod tests {
     }
 
     fn value(json: &str, position: usize) -> Option<&str> {
-        scan(json.as_bytes())
-            .member(position)
-            .map(|member| &json[member.value.clone()])
+        scan(json.as_bytes()).member(position).map(|member| &json[member.value.clone()])
     }
 
     #[test]
@@ -291,15 +278,9 @@ mod tests {
         assert_eq!(value(r#"{"usage":null}"#, 0), Some("null"));
         assert_eq!(value(r#"{"usage": 12 ,"timings":"t"}"#, 0), Some("12"));
         assert_eq!(value(r#"{"usage": 12 ,"timings":"t"}"#, 1), Some("\"t\""));
-        for json in [
-            "[{\"usage\":1}]",
-            "\"usage\"",
-            "7",
-            "",
-            "{}",
-            "{\"usage",
-            "{\"usage_with_a_name_that_is_longer\":1}",
-        ] {
+        for json in
+            ["[{\"usage\":1}]", "\"usage\"", "7", "", "{}", "{\"usage", "{\"usage_with_a_name_that_is_longer\":1}"]
+        {
             assert_eq!(value(json, 0), None, "{json}");
         }
     }
@@ -315,11 +296,8 @@ mod tests {
         ];
         for (json, expected) in cases {
             let scanner = scan(json.as_bytes());
-            let cut = edit_members(
-                json.as_bytes(),
-                [0, 1].iter().filter_map(|position| scanner.member(*position)),
-                None,
-            );
+            let cut =
+                edit_members(json.as_bytes(), [0, 1].iter().filter_map(|position| scanner.member(*position)), None);
             assert_eq!(String::from_utf8(cut).unwrap(), expected, "{json}");
         }
     }

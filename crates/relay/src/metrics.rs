@@ -8,12 +8,9 @@ use keisan_route::{Code, Quantities, TokenClass};
 
 use crate::record::Outcome;
 
-const OVERHEAD_BOUNDS_US: [u64; 12] = [
-    50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000, 1_000_000,
-];
-const FIRST_BYTE_BOUNDS_US: [u64; 12] = [
-    1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 60_000_000,
-];
+const OVERHEAD_BOUNDS_US: [u64; 12] = [50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000, 1_000_000];
+const FIRST_BYTE_BOUNDS_US: [u64; 12] =
+    [1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000, 10_000_000, 60_000_000];
 
 /// A number that only grows.
 #[derive(Debug, Default)]
@@ -39,11 +36,7 @@ pub struct Histogram {
 
 impl Histogram {
     const fn new(bounds_us: [u64; 12]) -> Self {
-        Self {
-            bounds_us,
-            counts: [const { AtomicU64::new(0) }; 13],
-            sum_us: AtomicU64::new(0),
-        }
+        Self { bounds_us, counts: [const { AtomicU64::new(0) }; 13], sum_us: AtomicU64::new(0) }
     }
 
     pub fn observe(&self, time: Duration) {
@@ -58,17 +51,10 @@ impl Histogram {
         let mut total = 0;
         for (position, count) in self.counts.iter().enumerate() {
             total += count.load(Ordering::Relaxed);
-            let bound = self
-                .bounds_us
-                .get(position)
-                .map_or("+Inf".to_owned(), |us| format_seconds(*us));
+            let bound = self.bounds_us.get(position).map_or("+Inf".to_owned(), |us| format_seconds(*us));
             text.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), total);
         }
-        text.line(
-            &format!("{name}_sum"),
-            "",
-            format_seconds(self.sum_us.load(Ordering::Relaxed)),
-        );
+        text.line(&format!("{name}_sum"), "", format_seconds(self.sum_us.load(Ordering::Relaxed)));
         text.line(&format!("{name}_count"), "", total);
     }
 }
@@ -127,94 +113,45 @@ impl Metrics {
     }
 
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Outcome::ALL
-            .iter()
-            .zip(&self.calls)
-            .map(|(outcome, counter)| (outcome.name(), counter.get()))
+        Outcome::ALL.iter().zip(&self.calls).map(|(outcome, counter)| (outcome.name(), counter.get()))
     }
 
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        Code::ALL
-            .iter()
-            .zip(&self.refusals)
-            .map(|(code, counter)| (code.name(), counter.get()))
+        Code::ALL.iter().zip(&self.refusals).map(|(code, counter)| (code.name(), counter.get()))
     }
 
     pub fn write(&self, text: &mut Text) {
-        text.describe(
-            "keisan_calls_total",
-            "counter",
-            "Admitted calls that ended, by outcome.",
-        );
+        self.write_labelled(text);
+        let singles = [
+            ("keisan_records_failed_total", "Usage records that could not be written.", &self.records_failed),
+            ("keisan_records_unpriced_total", "Records with a token class that has no price.", &self.unpriced),
+            ("keisan_upstream_retries_total", "Attempts repeated before a response byte.", &self.retries),
+            ("keisan_connections_total", "Connections accepted.", &self.connections),
+        ];
+        for (name, about, counter) in singles {
+            text.single(name, "counter", about, counter.get());
+        }
+        self.overhead.write(text, "keisan_overhead_seconds", "Time of a call minus the time its engine had it.");
+        self.first_byte.write(text, "keisan_first_byte_seconds", "Time to the first byte of an answer.");
+    }
+
+    fn write_labelled(&self, text: &mut Text) {
+        text.describe("keisan_calls_total", "counter", "Admitted calls that ended, by outcome.");
         for (outcome, count) in self.calls() {
             text.line("keisan_calls_total", &format!("outcome=\"{outcome}\""), count);
         }
-        text.describe(
-            "keisan_call_errors_total",
-            "counter",
-            "Admitted calls that ended with an error, by code.",
-        );
-        for (code, counter) in Code::ALL
-            .iter()
-            .zip(&self.call_codes)
-            .filter(|(_, counter)| counter.get() > 0)
-        {
-            text.line(
-                "keisan_call_errors_total",
-                &format!("code=\"{}\"", code.name()),
-                counter.get(),
-            );
+        text.describe("keisan_call_errors_total", "counter", "Admitted calls that ended with an error, by code.");
+        for (code, counter) in Code::ALL.iter().zip(&self.call_codes).filter(|(_, counter)| counter.get() > 0) {
+            text.line("keisan_call_errors_total", &format!("code=\"{}\"", code.name()), counter.get());
         }
-        text.describe(
-            "keisan_refusals_total",
-            "counter",
-            "Requests refused before admission, by code.",
-        );
+        text.describe("keisan_refusals_total", "counter", "Requests refused before admission, by code.");
         for (code, count) in self.refusals().filter(|(_, count)| *count > 0) {
             text.line("keisan_refusals_total", &format!("code=\"{code}\""), count);
         }
         text.describe("keisan_tokens_total", "counter", "Metered tokens by class.");
         for (class, counter) in TokenClass::ALL.iter().zip(&self.tokens) {
-            text.line(
-                "keisan_tokens_total",
-                &format!("class=\"{}\"", class.name()),
-                counter.get(),
-            );
+            text.line("keisan_tokens_total", &format!("class=\"{}\"", class.name()), counter.get());
         }
-        text.single(
-            "keisan_records_failed_total",
-            "counter",
-            "Usage records that could not be written.",
-            self.records_failed.get(),
-        );
-        text.single(
-            "keisan_records_unpriced_total",
-            "counter",
-            "Records with a token class that has no price.",
-            self.unpriced.get(),
-        );
-        text.single(
-            "keisan_upstream_retries_total",
-            "counter",
-            "Attempts repeated before a response byte.",
-            self.retries.get(),
-        );
-        text.single(
-            "keisan_connections_total",
-            "counter",
-            "Connections accepted.",
-            self.connections.get(),
-        );
-        self.overhead.write(
-            text,
-            "keisan_overhead_seconds",
-            "Time of a call minus the time its engine had it.",
-        );
-        self.first_byte.write(
-            text,
-            "keisan_first_byte_seconds",
-            "Time to the first byte of an answer.",
-        );
     }
 }
 
@@ -263,10 +200,7 @@ mod tests {
     #[test]
     fn the_text_holds_what_was_counted() {
         let metrics = Metrics::default();
-        let quantities = Quantities {
-            output: Some(7),
-            ..Quantities::default()
-        };
+        let quantities = Quantities { output: Some(7), ..Quantities::default() };
         metrics.count_call(Outcome::EngineCut, Some(Code::EngineLost), &quantities);
         metrics.count_refusal(Code::InvalidApiKey);
         metrics.overhead.observe(Duration::from_micros(300));

@@ -40,11 +40,7 @@ pub fn get_model(key: &Key, snapshot: &Snapshot, name: &str) -> Result<Response<
 }
 
 fn select_models<'a>(key: &'a Key, snapshot: &'a Snapshot) -> impl Iterator<Item = &'a Model> {
-    snapshot
-        .models
-        .values()
-        .map(AsRef::as_ref)
-        .filter(|model| key.may_name(&model.name))
+    snapshot.models.values().map(AsRef::as_ref).filter(|model| key.may_name(&model.name))
 }
 
 fn view_model(model: &Model) -> ModelView<'_> {
@@ -61,8 +57,6 @@ fn view_model(model: &Model) -> ModelView<'_> {
 pub fn answer_json(value: &impl Serialize) -> Response<RelayBody> {
     // Texts and numbers always serialize.
     let mut response = Response::new(RelayBody::full(serde_json::to_vec(value).unwrap_or_default()));
-    response
-        .headers_mut()
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }

@@ -67,11 +67,7 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
         Ok(other) => return Err(vec![format!("options: expected an object, got {}", name_kind(&other))]),
         Err(fault) => return Err(vec![format!("options: expected JSON, got {fault}")]),
     };
-    let mut reader = Reader {
-        prefix: "",
-        fields,
-        faults: Vec::new(),
-    };
+    let mut reader = Reader { prefix: "", fields, faults: Vec::new() };
     let gateway_id = reader.take_text("gateway_id");
     let platform_id = reader.take_text("platform_id");
     let listen_host = reader.take_text("listen_host");
@@ -115,8 +111,7 @@ impl Reader {
             Value::Number(number) => number.to_string(),
             other => name_kind(other).to_owned(),
         });
-        self.faults
-            .push(format!("{}{name}: expected {expected}, got {got}", self.prefix));
+        self.faults.push(format!("{}{name}: expected {expected}, got {got}", self.prefix));
     }
 
     fn take_text(&mut self, name: &str) -> String {
@@ -142,11 +137,7 @@ impl Reader {
 
     fn take_number(&mut self, name: &str, default: Option<u64>, (least, most): (u64, u64)) -> u64 {
         let value = self.fields.remove(name);
-        let number = if value.is_none() {
-            default
-        } else {
-            value.as_ref().and_then(Value::as_u64)
-        };
+        let number = if value.is_none() { default } else { value.as_ref().and_then(Value::as_u64) };
         match number {
             Some(number) if (least..=most).contains(&number) => number,
             _ => {
@@ -166,11 +157,7 @@ impl Reader {
                 return limits;
             }
         };
-        let mut reader = Reader {
-            prefix: "limits.",
-            fields,
-            faults: Vec::new(),
-        };
+        let mut reader = Reader { prefix: "limits.", fields, faults: Vec::new() };
         for (name, slot, range) in limits.list() {
             *slot = reader.take_number(name, Some(*slot), range);
         }
@@ -181,8 +168,7 @@ impl Reader {
 
     fn refuse_unknown(&mut self) {
         for name in self.fields.keys() {
-            self.faults
-                .push(format!("{}{name}: expected no such option, got one", self.prefix));
+            self.faults.push(format!("{}{name}: expected no such option, got one", self.prefix));
         }
     }
 }
@@ -194,11 +180,7 @@ impl Limits {
         const BYTES: (u64, u64) = (1_024, 1 << 40);
         [
             ("body_bytes_max", &mut self.body_bytes_max, BYTES),
-            (
-                "request_bytes_in_flight_max",
-                &mut self.request_bytes_in_flight_max,
-                BYTES,
-            ),
+            ("request_bytes_in_flight_max", &mut self.request_bytes_in_flight_max, BYTES),
             ("queue_requests_max", &mut self.queue_requests_max, (0, 1 << 20)),
             ("connections_max", &mut self.connections_max, (1, 1 << 20)),
             ("head_read_timeout_s", &mut self.head_read_timeout_s, TIME),

@@ -61,16 +61,12 @@ impl Pool {
         connection.requests += 1;
         let is_worn = connection.requests >= lifetime.requests_max || lifetime.idle_max.is_zero();
         if !is_worn && !connection.sender.is_closed() {
-            self.lock().push(Idle {
-                connection,
-                since: Instant::now(),
-            });
+            self.lock().push(Idle { connection, since: Instant::now() });
         }
     }
 
     /// Closes what has been idle too long.
     pub fn sweep(&self, lifetime: Lifetime) {
-        self.lock()
-            .retain(|entry| entry.since.elapsed() < lifetime.idle_max && !entry.connection.sender.is_closed());
+        self.lock().retain(|entry| entry.since.elapsed() < lifetime.idle_max && !entry.connection.sender.is_closed());
     }
 }

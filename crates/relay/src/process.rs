@@ -49,10 +49,7 @@ impl Relay {
     pub fn open(options: Options) -> Result<Self, RelayFault> {
         let spool = Spool::open(&options.spool_directory, options.limits.spool_bytes_max)
             .map_err(|fault| RelayFault::System(format!("spool_directory: {fault}")))?;
-        Ok(Self {
-            gateway: Arc::new(Gateway::new(options, spool)),
-            running: Mutex::new(None),
-        })
+        Ok(Self { gateway: Arc::new(Gateway::new(options, spool)), running: Mutex::new(None) })
     }
 
     fn running(&self) -> MutexGuard<'_, Option<Running>> {
@@ -73,13 +70,7 @@ impl Relay {
         if self.gateway.snapshot().is_none() {
             return Err(RelayFault::Invalid("a snapshot must be loaded before start".to_owned()));
         }
-        let certificates = self
-            .gateway
-            .options
-            .certificate
-            .clone()
-            .map(Certificates::load)
-            .transpose();
+        let certificates = self.gateway.options.certificate.clone().map(Certificates::load).transpose();
         let certificates = certificates.map_err(RelayFault::Invalid)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(self.gateway.options.worker_threads)
@@ -88,29 +79,18 @@ impl Relay {
             .build()
             .map_err(|fault| RelayFault::System(format!("threads: {fault}")))?;
         let (draining, receiver) = watch::channel(false);
-        let listening = Arc::new(Listening {
-            gateway: Arc::clone(&self.gateway),
-            certificates,
-            draining: receiver,
-        });
+        let listening = Arc::new(Listening { gateway: Arc::clone(&self.gateway), certificates, draining: receiver });
         let address = runtime
             .block_on(start_serving(listening))
             .map_err(|fault| RelayFault::System(format!("listen_host, listen_port: {fault}")))?;
-        *running = Some(Running {
-            runtime,
-            draining,
-            address,
-        });
+        *running = Some(Running { runtime, draining, address });
         Ok(address)
     }
 
     /// Returns synced records behind the cursor, and the cursor behind them as opaque text.
     pub fn read_spool(&self, records_max: usize) -> Result<(Vec<Vec<u8>>, String), RelayFault> {
-        let (payloads, cursor) = self
-            .gateway
-            .spool
-            .read(records_max)
-            .map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
+        let (payloads, cursor) =
+            self.gateway.spool.read(records_max).map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
         Ok((payloads, cursor.format()))
     }
 
@@ -169,11 +149,7 @@ async fn start_serving(listening: Arc<Listening>) -> std::io::Result<SocketAddr>
     let place = (gateway.options.listen_host.as_str(), gateway.options.listen_port);
     let mut addresses = tokio::net::lookup_host(place).await?;
     let address = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-    let socket = if address.is_ipv4() {
-        TcpSocket::new_v4()?
-    } else {
-        TcpSocket::new_v6()?
-    };
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     let listener = socket.listen(BACKLOG)?;

@@ -18,13 +18,8 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    pub const ALL: [Self; 5] = [
-        Self::Completed,
-        Self::ClientClosed,
-        Self::EngineCut,
-        Self::EngineRefused,
-        Self::EngineUnreachable,
-    ];
+    pub const ALL: [Self; 5] =
+        [Self::Completed, Self::ClientClosed, Self::EngineCut, Self::EngineRefused, Self::EngineUnreachable];
 
     pub const fn name(self) -> &'static str {
         match self {
@@ -131,32 +126,19 @@ mod tests {
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &written).unwrap();
         }
-        assert_eq!(
-            String::from_utf8(std::fs::read(&path).unwrap()).unwrap(),
-            String::from_utf8(written).unwrap()
-        );
+        assert_eq!(String::from_utf8(std::fs::read(&path).unwrap()).unwrap(), String::from_utf8(written).unwrap());
     }
 
     #[test]
     fn the_largest_record_fits_its_room() {
         let long = "x".repeat(128);
         let mut record = sample();
-        for field in [
-            &mut record.record_id,
-            &mut record.gateway_id,
-            &mut record.replica_id,
-            &mut record.model_digest,
-        ] {
+        for field in [&mut record.record_id, &mut record.gateway_id, &mut record.replica_id, &mut record.model_digest] {
             *field = &long;
         }
         let most = Some(u64::MAX);
-        record.quantities = Quantities {
-            input: most,
-            input_cached: most,
-            input_cache_write: most,
-            output: most,
-            reasoning: most,
-        };
+        record.quantities =
+            Quantities { input: most, input_cached: most, input_cache_write: most, output: most, reasoning: most };
         record.amount_nano = u128::MAX.to_string();
         assert!(record.encode().len() < 4_096);
     }

@@ -6,9 +6,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub fn make_record_id(wall_ms: u64) -> String {
     let mut bytes = [0_u8; 16];
     // The system's source fails only before it was ever seeded, at boot.
-    SystemRandom::new()
-        .fill(&mut bytes)
-        .expect("the system has random numbers");
+    SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
     bytes[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
     bytes[6] = (bytes[6] & 0x0f) | 0x70;
     bytes[8] = (bytes[8] & 0x3f) | 0x80;

@@ -49,9 +49,7 @@ struct Counted<'a>(&'a AtomicU32);
 impl<'a> Counted<'a> {
     /// Nothing if there are `most` already.
     fn enter(count: &'a AtomicU32, most: u32) -> Option<Self> {
-        let entered = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| {
-            (now < most).then_some(now + 1)
-        });
+        let entered = count.fetch_update(Ordering::AcqRel, Ordering::Acquire, |now| (now < most).then_some(now + 1));
         entered.ok().map(|_| Self(count))
     }
 }
@@ -141,10 +139,7 @@ impl Replica {
 
     fn seat(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Seat {
         self.station.open_calls.fetch_add(1, Ordering::AcqRel);
-        Seat {
-            replica: Arc::clone(self),
-            permit: Some(permit),
-        }
+        Seat { replica: Arc::clone(self), permit: Some(permit) }
     }
 }
 

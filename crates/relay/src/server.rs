@@ -85,22 +85,9 @@ async fn prepare_call(
         }
     };
     let (body, booked) = read_body(&arrival, body).await?;
-    let Arrival {
-        gateway,
-        request_id,
-        arrived,
-        arrived_at_ms,
-    } = arrival;
-    let mut exchange = Exchange {
-        gateway,
-        request_id,
-        arrived,
-        arrived_at_ms,
-        surface,
-        snapshot,
-        key,
-        admission: None,
-    };
+    let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
+    let mut exchange =
+        Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, admission: None };
     admit(&mut exchange, &body, booked)?;
     drop(body);
     let Some(admission) = exchange.admission.take() else {

@@ -97,11 +97,8 @@ pub struct EngineProfile {
 
 impl EngineProfile {
     /// For an engine that the snapshot does not describe: nothing is assumed, no connection is used twice.
-    const UNKNOWN: Self = Self {
-        dialect: Dialect::new(RunningUsage::None),
-        idle_connection_s: 1,
-        requests_per_connection_max: 1,
-    };
+    const UNKNOWN: Self =
+        Self { dialect: Dialect::new(RunningUsage::None), idle_connection_s: 1, requests_per_connection_max: 1 };
 }
 
 /// A key in force.
@@ -116,9 +113,7 @@ pub struct Key {
 
 impl Key {
     pub fn may_name(&self, model: &str) -> bool {
-        self.models
-            .as_ref()
-            .is_none_or(|models| models.iter().any(|name| name == model))
+        self.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
     }
 }
 
@@ -169,10 +164,7 @@ pub trait ReplicaSource {
 pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn ReplicaSource) -> Result<Snapshot, String> {
     let text: SnapshotText<'_> = serde_json::from_slice(bytes).map_err(|fault| format!("snapshot: {fault}"))?;
     if text.schema_version != 1 {
-        return Err(format!(
-            "snapshot: expected schema_version 1, got {}",
-            text.schema_version
-        ));
+        return Err(format!("snapshot: expected schema_version 1, got {}", text.schema_version));
     }
     if text.platform_id != platform_id {
         return Err("snapshot: it belongs to another platform".to_owned());
@@ -186,10 +178,7 @@ pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn ReplicaS
             continue;
         };
         let replicas = replicas.remove(&id).unwrap_or_default();
-        models.insert(
-            row.name.clone(),
-            Arc::new(build_model(id, row, &price.nano_per_million, replicas)),
-        );
+        models.insert(row.name.clone(), Arc::new(build_model(id, row, &price.nano_per_million, replicas)));
     }
     let mut keys = HashMap::with_capacity(text.tables.keys.len());
     for (id, row) in text.tables.keys {
@@ -198,20 +187,8 @@ pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn ReplicaS
             None => unusable_rows += 1,
         }
     }
-    let SnapshotText {
-        incarnation,
-        version,
-        compiled_at_ms,
-        ..
-    } = text;
-    Ok(Snapshot {
-        incarnation,
-        version,
-        compiled_at_ms,
-        keys,
-        models,
-        unusable_rows,
-    })
+    let SnapshotText { incarnation, version, compiled_at_ms, .. } = text;
+    Ok(Snapshot { incarnation, version, compiled_at_ms, keys, models, unusable_rows })
 }
 
 fn read_replicas(
@@ -232,13 +209,11 @@ fn read_replicas(
 }
 
 fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> EngineProfile {
-    engines
-        .get(&replica.engine)
-        .map_or(EngineProfile::UNKNOWN, |row| EngineProfile {
-            dialect: Dialect::new(row.running_usage),
-            idle_connection_s: row.idle_connection_s,
-            requests_per_connection_max: row.requests_per_connection_max,
-        })
+    engines.get(&replica.engine).map_or(EngineProfile::UNKNOWN, |row| EngineProfile {
+        dialect: Dialect::new(row.running_usage),
+        idle_connection_s: row.idle_connection_s,
+        requests_per_connection_max: row.requests_per_connection_max,
+    })
 }
 
 fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<Replica>>) -> Model {
@@ -291,12 +266,7 @@ mod tests {
     impl ReplicaSource for NewReplicas {
         fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica> {
             let station = Arc::new(Station::new(row.slots));
-            Arc::new(Replica {
-                id: id.to_owned(),
-                row: row.clone(),
-                profile,
-                station,
-            })
+            Arc::new(Replica { id: id.to_owned(), row: row.clone(), profile, station })
         }
     }
 
@@ -313,70 +283,35 @@ mod tests {
     #[test]
     fn the_platform_s_snapshot_is_read_field_by_field() {
         let snapshot = parse(GOLDEN).unwrap();
-        assert_eq!(
-            (snapshot.version, snapshot.compiled_at_ms, snapshot.unusable_rows),
-            (17, 1_795_424_400_000, 0)
-        );
+        assert_eq!((snapshot.version, snapshot.compiled_at_ms, snapshot.unusable_rows), (17, 1_795_424_400_000, 0));
         assert_eq!((snapshot.keys.len(), snapshot.models.len()), (3, 2));
         assert_eq!(snapshot.keys.values().filter(|key| key.can_call).count(), 2);
         assert_eq!(snapshot.keys.values().filter(|key| key.may_name("tiny-8b")).count(), 2);
         let model = &snapshot.models["smollm2-135m-instruct"];
-        assert_eq!(
-            (model.context_tokens, model.output_tokens_max, model.created_at_s),
-            (2_048, 512, 1_795_424_400)
-        );
+        assert_eq!((model.context_tokens, model.output_tokens_max, model.created_at_s), (2_048, 512, 1_795_424_400));
         assert!(model.is_on(Surface::Chat) && model.is_on(Surface::Completions) && model.can("stream"));
+        assert_eq!(model.price.choose_nano(keisan_route::TokenClass::InputCached), Ok(50_000_000));
         assert_eq!(
-            model.price.choose_nano(keisan_route::TokenClass::InputCached),
-            Ok(50_000_000)
-        );
-        assert_eq!(
-            model
-                .replicas
-                .iter()
-                .map(|replica| replica.row.verdict)
-                .collect::<Vec<_>>(),
+            model.replicas.iter().map(|replica| replica.row.verdict).collect::<Vec<_>>(),
             [Verdict::Ok, Verdict::Failed]
         );
         assert_eq!(model.replicas[0].profile.idle_connection_s, 5);
         let other = &snapshot.models["tiny-8b"];
         assert!(!other.is_on(Surface::Completions));
         assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
-        assert_eq!(
-            other.replicas[0].row.upstream,
-            Upstream::Unix {
-                path: "/run/keisan/v.sock".into()
-            }
-        );
+        assert_eq!(other.replicas[0].row.upstream, Upstream::Unix { path: "/run/keisan/v.sock".into() });
     }
 
     #[test]
     fn what_cannot_be_used_is_left_out_and_counted() {
         let unknown = parse(&change("\"kind\": \"unix\"", "\"kind\": \"door\"")).unwrap();
-        assert!(
-            !unknown.models["smollm2-135m-instruct"].replicas[0]
-                .row
-                .upstream
-                .is_reachable()
-        );
+        assert!(!unknown.models["smollm2-135m-instruct"].replicas[0].row.upstream.is_reachable());
         assert_eq!(unknown.unusable_rows, 0);
         let odd = parse(&change("\"slots\": 4", "\"slots\": \"many\"")).unwrap();
-        assert_eq!(
-            (odd.unusable_rows, odd.models["smollm2-135m-instruct"].replicas.len()),
-            (1, 1)
-        );
-        let unpriced = change(
-            "\"price_id\": \"019ab000-000a-7000-8000-000000000001\"",
-            "\"price_id\": \"x\"",
-        );
+        assert_eq!((odd.unusable_rows, odd.models["smollm2-135m-instruct"].replicas.len()), (1, 1));
+        let unpriced = change("\"price_id\": \"019ab000-000a-7000-8000-000000000001\"", "\"price_id\": \"x\"");
         assert_eq!(parse(&unpriced).unwrap().models.len(), 1);
-        assert_eq!(
-            parse(&change("\"digest\": \"8a23", "\"digest\": \"zz23"))
-                .unwrap()
-                .keys
-                .len(),
-            2
-        );
+        assert_eq!(parse(&change("\"digest\": \"8a23", "\"digest\": \"zz23")).unwrap().keys.len(), 2);
         let later = parse(&change("\"version\": 17,", "\"version\": 17, \"colour\": {},")).unwrap();
         assert_eq!(later.version, 17);
     }
@@ -385,15 +320,9 @@ mod tests {
     fn what_is_no_snapshot_of_this_platform_is_refused() {
         assert!(parse(b"{").is_err() && parse(b"[]").is_err() && parse(b"").is_err());
         assert!(
-            parse(&change("\"schema_version\": 1", "\"schema_version\": 2"))
-                .unwrap_err()
-                .contains("schema_version")
+            parse(&change("\"schema_version\": 1", "\"schema_version\": 2")).unwrap_err().contains("schema_version")
         );
-        assert!(
-            parse(&change(PLATFORM, "cdcd"))
-                .unwrap_err()
-                .contains("another platform")
-        );
+        assert!(parse(&change(PLATFORM, "cdcd")).unwrap_err().contains("another platform"));
     }
 
     #[test]

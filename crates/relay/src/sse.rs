@@ -20,11 +20,7 @@ pub struct EventSplitter {
 
 impl EventSplitter {
     pub fn new(event_bytes_max: usize) -> Self {
-        Self {
-            carry: BytesMut::new(),
-            scanned: 0,
-            event_bytes_max,
-        }
+        Self { carry: BytesMut::new(), scanned: 0, event_bytes_max }
     }
 
     /// Takes the next piece and hands each whole event, its closing blank line included, to `take`.
@@ -43,11 +39,7 @@ impl EventSplitter {
         }
         // The end of an event has at most four bytes, so the last three are looked at again.
         self.scanned = self.carry.len().saturating_sub(3);
-        if self.carry.len() > self.event_bytes_max {
-            Err(EventTooLarge)
-        } else {
-            Ok(())
-        }
+        if self.carry.len() > self.event_bytes_max { Err(EventTooLarge) } else { Ok(()) }
     }
 
     /// What came behind the last whole event.
@@ -117,9 +109,7 @@ mod tests {
         let mut splitter = EventSplitter::new(64);
         let mut events = Vec::new();
         for piece in STREAM.as_bytes().chunks(size) {
-            splitter
-                .split(Bytes::copy_from_slice(piece), |event| events.push(event.to_vec()))
-                .unwrap();
+            splitter.split(Bytes::copy_from_slice(piece), |event| events.push(event.to_vec())).unwrap();
         }
         assert!(splitter.rest().is_empty());
         events
@@ -139,14 +129,8 @@ mod tests {
     fn events_say_what_they_are() {
         assert_eq!(read_event(b"data: [DONE]\n\n"), EventKind::Done);
         assert_eq!(read_event(b"data:{}\r\n\r\n"), EventKind::Data(Cow::Borrowed(b"{}")));
-        assert_eq!(
-            read_event(b"data: {\ndata: }\n\n"),
-            EventKind::Data(Cow::Owned(b"{\n}".to_vec()))
-        );
-        assert_eq!(
-            read_event(b"error: {\"code\":500}\n\n"),
-            EventKind::Error(b"{\"code\":500}")
-        );
+        assert_eq!(read_event(b"data: {\ndata: }\n\n"), EventKind::Data(Cow::Owned(b"{\n}".to_vec())));
+        assert_eq!(read_event(b"error: {\"code\":500}\n\n"), EventKind::Error(b"{\"code\":500}"));
         assert_eq!(read_event(b": ping\n\n"), EventKind::Other);
         assert_eq!(read_event(b"event: x\nid: 1\n\n"), EventKind::Other);
     }
@@ -161,9 +145,7 @@ mod tests {
     #[test]
     fn what_is_left_over_is_kept_apart() {
         let mut splitter = EventSplitter::new(64);
-        splitter
-            .split(Bytes::from_static(b"data: a\n\ndata: b\n"), |_| ())
-            .unwrap();
+        splitter.split(Bytes::from_static(b"data: a\n\ndata: b\n"), |_| ()).unwrap();
         assert_eq!(splitter.rest(), b"data: b\n");
     }
 }

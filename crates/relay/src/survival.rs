@@ -28,11 +28,7 @@ impl Surviving {
         is_client_gone: Arc<AtomicBool>,
         time: Duration,
     ) -> Self {
-        Self {
-            answering: Some(Box::pin(answering)),
-            is_client_gone,
-            time,
-        }
+        Self { answering: Some(Box::pin(answering)), is_client_gone, time }
     }
 }
 

@@ -29,11 +29,7 @@ pub struct UpstreamBody {
 
 impl UpstreamBody {
     pub fn new(incoming: Incoming, lease: (Connection, Seat), idle_max: Duration) -> Self {
-        Self {
-            incoming,
-            lease: Some(lease),
-            idle: IdleTimer::new(idle_max),
-        }
+        Self { incoming, lease: Some(lease), idle: IdleTimer::new(idle_max) }
     }
 
     /// Tells whether all bytes were taken, if the engine said how many come.
@@ -86,11 +82,7 @@ struct IdleTimer {
 
 impl IdleTimer {
     fn new(idle_max: Duration) -> Self {
-        Self {
-            idle_max,
-            last: Instant::now(),
-            sleep: None,
-        }
+        Self { idle_max, last: Instant::now(), sleep: None }
     }
 
     fn touch(&mut self) {

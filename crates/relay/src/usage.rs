@@ -58,13 +58,7 @@ impl Usage {
         if tokens == 0 {
             return (Quantities::default(), UsageSource::None);
         }
-        (
-            Quantities {
-                output: Some(tokens),
-                ..Quantities::default()
-            },
-            UsageSource::Estimated,
-        )
+        (Quantities { output: Some(tokens), ..Quantities::default() }, UsageSource::Estimated)
     }
 }
 
@@ -82,7 +76,7 @@ struct UsageText {
     completion_tokens_details: Option<Details>,
 }
 
-/// Reads OpenAI's usage object. Nothing if it holds no counts.
+/// Reads `OpenAI`'s usage object. Nothing if it holds no counts.
 pub fn parse_usage(json: &[u8]) -> Option<EngineUsage> {
     let text: UsageText = serde_json::from_slice(json).ok()?;
     if text.prompt_tokens.is_none() && text.completion_tokens.is_none() {
@@ -90,33 +84,30 @@ pub fn parse_usage(json: &[u8]) -> Option<EngineUsage> {
     }
     Some(EngineUsage {
         prompt_tokens: text.prompt_tokens.unwrap_or(0),
-        cached_tokens: text
-            .prompt_tokens_details
-            .and_then(|details| details.cached_tokens)
-            .unwrap_or(0),
+        cached_tokens: text.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
         completion_tokens: text.completion_tokens.unwrap_or(0),
-        reasoning_tokens: text
-            .completion_tokens_details
-            .and_then(|details| details.reasoning_tokens)
-            .unwrap_or(0),
+        reasoning_tokens: text.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
     })
 }
 
 #[derive(Deserialize)]
 struct TimingsText {
-    cache_n: Option<u64>,
-    prompt_n: u64,
-    predicted_n: u64,
+    #[serde(rename = "cache_n")]
+    cached: Option<u64>,
+    #[serde(rename = "prompt_n")]
+    computed: u64,
+    #[serde(rename = "predicted_n")]
+    predicted: u64,
 }
 
 /// Reads llama.cpp's timings: the prompt is what was cached and what was computed.
 pub fn parse_timings(json: &[u8]) -> Option<EngineUsage> {
     let text: TimingsText = serde_json::from_slice(json).ok()?;
-    let cached_tokens = text.cache_n.unwrap_or(0);
+    let cached_tokens = text.cached.unwrap_or(0);
     Some(EngineUsage {
-        prompt_tokens: cached_tokens + text.prompt_n,
+        prompt_tokens: cached_tokens + text.computed,
         cached_tokens,
-        completion_tokens: text.predicted_n,
+        completion_tokens: text.predicted,
         reasoning_tokens: 0,
     })
 }
@@ -131,17 +122,9 @@ mod tests {
         assert_eq!(usage.conclude(), (Quantities::default(), UsageSource::None));
         usage.count_content(400);
         assert_eq!(usage.conclude().1, UsageSource::Estimated);
-        usage.set_running(EngineUsage {
-            prompt_tokens: 5,
-            completion_tokens: 2,
-            ..EngineUsage::default()
-        });
+        usage.set_running(EngineUsage { prompt_tokens: 5, completion_tokens: 2, ..EngineUsage::default() });
         assert_eq!(usage.conclude().1, UsageSource::EngineRunning);
-        usage.set_final(EngineUsage {
-            prompt_tokens: 5,
-            completion_tokens: 3,
-            ..EngineUsage::default()
-        });
+        usage.set_final(EngineUsage { prompt_tokens: 5, completion_tokens: 3, ..EngineUsage::default() });
         let (quantities, source) = usage.conclude();
         assert_eq!((quantities.output, source), (Some(3), UsageSource::Engine));
     }

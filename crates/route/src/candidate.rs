@@ -54,21 +54,12 @@ mod tests {
     use super::*;
 
     const fn candidate(verdict: Verdict, slots: u32, open_calls: u32) -> Candidate {
-        Candidate {
-            verdict,
-            is_reachable: true,
-            slots,
-            open_calls,
-        }
+        Candidate { verdict, is_reachable: true, slots, open_calls }
     }
 
     #[test]
     fn the_least_loaded_comes_first() {
-        let candidates = [
-            candidate(Verdict::Ok, 4, 3),
-            candidate(Verdict::Ok, 8, 4),
-            candidate(Verdict::Ok, 1, 1),
-        ];
+        let candidates = [candidate(Verdict::Ok, 4, 3), candidate(Verdict::Ok, 8, 4), candidate(Verdict::Ok, 1, 1)];
         assert_eq!(rank_candidates(&candidates, 0), [1, 0, 2]);
     }
 
@@ -82,19 +73,13 @@ mod tests {
     #[test]
     fn no_candidate_is_no_choice() {
         assert!(rank_candidates(&[], 7).is_empty());
-        let unreachable = Candidate {
-            is_reachable: false,
-            ..candidate(Verdict::Ok, 1, 0)
-        };
+        let unreachable = Candidate { is_reachable: false, ..candidate(Verdict::Ok, 1, 0) };
         assert!(rank_candidates(&[unreachable, candidate(Verdict::Ok, 0, 0)], 0).is_empty());
     }
 
     #[test]
     fn a_later_verdict_reads_as_unknown() {
-        assert_eq!(
-            serde_json::from_str::<Verdict>("\"draining\"").unwrap(),
-            Verdict::Unknown
-        );
+        assert_eq!(serde_json::from_str::<Verdict>("\"draining\"").unwrap(), Verdict::Unknown);
     }
 
     proptest! {

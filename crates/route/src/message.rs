@@ -9,25 +9,48 @@ use crate::refusal::{Code, Refusal};
 
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 
-/// What a request needs of a model beyond text.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Needs {
-    pub tools: bool,
-    pub images: bool,
-    pub audio: bool,
-    pub files: bool,
+/// Something beyond text that a model may or may not offer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    Tools,
+    Images,
+    Audio,
+    Files,
 }
 
+impl Need {
+    const ALL: [Self; 4] = [Self::Tools, Self::Images, Self::Audio, Self::Files];
+
+    /// The capability that a model must have.
+    pub const fn capability(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Images => "images",
+            Self::Audio => "audio",
+            Self::Files => "files",
+        }
+    }
+
+    /// The field that asks for it.
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Tools => "tools",
+            Self::Images | Self::Audio | Self::Files => "messages",
+        }
+    }
+}
+
+/// What a request needs of a model beyond text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs([bool; Need::ALL.len()]);
+
 impl Needs {
-    /// The needs as (capability, field that asks for it).
-    pub fn list(self) -> impl Iterator<Item = (&'static str, &'static str)> {
-        let all = [
-            (self.tools, "tools", "tools"),
-            (self.images, "images", "messages"),
-            (self.audio, "audio", "messages"),
-            (self.files, "files", "messages"),
-        ];
-        all.into_iter().filter(|need| need.0).map(|need| (need.1, need.2))
+    pub fn insert(&mut self, need: Need) {
+        self.0[need as usize] = true;
+    }
+
+    pub fn list(self) -> impl Iterator<Item = Need> {
+        Need::ALL.into_iter().filter(move |need| self.0[*need as usize])
     }
 }
 
@@ -102,10 +125,7 @@ fn read_role(path: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
     if ROLES.contains(&role.as_str()) {
         return Ok(role);
     }
-    Err(Refusal::invalid_value(
-        &field,
-        format_args!("must be one of {}", ROLES.join(", ")),
-    ))
+    Err(Refusal::invalid_value(&field, format_args!("must be one of {}", ROLES.join(", "))))
 }
 
 fn check_content(field: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
@@ -141,13 +161,11 @@ fn check_part(path: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
             }
         }
         "refusal" => {}
-        "image_url" => needs.images = true,
-        "input_audio" => needs.audio = true,
-        "file" => needs.files = true,
+        "image_url" => needs.insert(Need::Images),
+        "input_audio" => needs.insert(Need::Audio),
+        "file" => needs.insert(Need::Files),
         _ => {
-            return Err(
-                Refusal::new(Code::InvalidValue, format!("'{field}' is not a known content type")).about(field),
-            );
+            return Err(Refusal::new(Code::InvalidValue, format!("'{field}' is not a known content type")).about(field));
         }
     }
     Ok(())
@@ -181,62 +199,22 @@ mod tests {
             ),
             (r#"[{"role":3,"content":"a"}]"#, Code::InvalidType, "messages[0].role"),
             (r#"[{"role":"user"}]"#, Code::MissingField, "messages[0].content"),
-            (
-                r#"[{"role":"user","content":null}]"#,
-                Code::MissingField,
-                "messages[0].content",
-            ),
-            (
-                r#"[{"role":"user","content":3}]"#,
-                Code::InvalidType,
-                "messages[0].content",
-            ),
-            (
-                r#"[{"role":"user","content":[]}]"#,
-                Code::InvalidValue,
-                "messages[0].content",
-            ),
-            (
-                r#"[{"role":"user","content":["a"]}]"#,
-                Code::InvalidType,
-                "messages[0].content[0]",
-            ),
-            (
-                r#"[{"role":"user","content":[{"text":"a"}]}]"#,
-                Code::MissingField,
-                "messages[0].content[0].type",
-            ),
-            (
-                r#"[{"role":"user","content":[{"type":"text"}]}]"#,
-                Code::MissingField,
-                "messages[0].content[0].text",
-            ),
+            (r#"[{"role":"user","content":null}]"#, Code::MissingField, "messages[0].content"),
+            (r#"[{"role":"user","content":3}]"#, Code::InvalidType, "messages[0].content"),
+            (r#"[{"role":"user","content":[]}]"#, Code::InvalidValue, "messages[0].content"),
+            (r#"[{"role":"user","content":["a"]}]"#, Code::InvalidType, "messages[0].content[0]"),
+            (r#"[{"role":"user","content":[{"text":"a"}]}]"#, Code::MissingField, "messages[0].content[0].type"),
+            (r#"[{"role":"user","content":[{"type":"text"}]}]"#, Code::MissingField, "messages[0].content[0].text"),
             (
                 r#"[{"role":"user","content":[{"type":"text","text":1}]}]"#,
                 Code::InvalidType,
                 "messages[0].content[0].text",
             ),
-            (
-                r#"[{"role":"user","content":[{"type":"video"}]}]"#,
-                Code::InvalidValue,
-                "messages[0].content[0].type",
-            ),
-            (
-                r#"[{"role":"tool","content":"a"}]"#,
-                Code::MissingField,
-                "messages[0].tool_call_id",
-            ),
-            (
-                r#"[{"role":"assistant","tool_calls":{}}]"#,
-                Code::InvalidType,
-                "messages[0].tool_calls",
-            ),
+            (r#"[{"role":"user","content":[{"type":"video"}]}]"#, Code::InvalidValue, "messages[0].content[0].type"),
+            (r#"[{"role":"tool","content":"a"}]"#, Code::MissingField, "messages[0].tool_call_id"),
+            (r#"[{"role":"assistant","tool_calls":{}}]"#, Code::InvalidType, "messages[0].tool_calls"),
             (r#"[{"role":"assistant"}]"#, Code::MissingField, "messages[0].content"),
-            (
-                r#"[{"role":"user","role":"user","content":"a"}]"#,
-                Code::InvalidValue,
-                "messages[0]",
-            ),
+            (r#"[{"role":"user","role":"user","content":"a"}]"#, Code::InvalidValue, "messages[0]"),
         ];
         for (raw, code, param) in cases {
             assert_eq!(judge(raw), Some((code, param.to_owned())), "{raw}");
@@ -256,9 +234,6 @@ mod tests {
         let mut needs = Needs::default();
         let raw = r#"[{"role":"user","content":[{"type":"image_url","image_url":{}},{"type":"input_audio"},{"type":"file"}]}]"#;
         check_messages(raw, &mut needs).unwrap();
-        assert_eq!(
-            needs.list().map(|need| need.0).collect::<Vec<_>>(),
-            ["images", "audio", "files"]
-        );
+        assert_eq!(needs.list().collect::<Vec<_>>(), [Need::Images, Need::Audio, Need::Files]);
     }
 }

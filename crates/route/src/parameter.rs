@@ -1,5 +1,5 @@
 //! The parameters a client may send, what each must look like, and whether the engine gets to see it.
-//! Source: `CreateChatCompletionRequest` and `CreateCompletionRequest` of OpenAI's published specification, plus four
+//! Source: `CreateChatCompletionRequest` and `CreateCompletionRequest` of `OpenAI`'s published specification, plus four
 //! sampling parameters that engines share. Any other is refused: engines honour private fields that bypass limits.
 
 use crate::refusal::{Code, Refusal};
@@ -47,34 +47,19 @@ pub struct Parameter {
 
 impl Parameter {
     const fn both(name: &'static str, shape: Shape) -> Self {
-        Self {
-            name,
-            shape,
-            on_chat: true,
-            on_completions: true,
-            is_forwarded: true,
-        }
+        Self { name, shape, on_chat: true, on_completions: true, is_forwarded: true }
     }
 
     const fn chat(name: &'static str, shape: Shape) -> Self {
-        Self {
-            on_completions: false,
-            ..Self::both(name, shape)
-        }
+        Self { on_completions: false, ..Self::both(name, shape) }
     }
 
     const fn completions(name: &'static str, shape: Shape) -> Self {
-        Self {
-            on_chat: false,
-            ..Self::both(name, shape)
-        }
+        Self { on_chat: false, ..Self::both(name, shape) }
     }
 
     const fn kept(self) -> Self {
-        Self {
-            is_forwarded: false,
-            ..self
-        }
+        Self { is_forwarded: false, ..self }
     }
 }
 
@@ -146,12 +131,11 @@ pub fn find_parameter(surface: Surface, name: &str) -> Option<&'static Parameter
 pub fn check_value(parameter: &Parameter, raw: &str) -> Result<(), Refusal> {
     let name = parameter.name;
     match parameter.shape {
-        Shape::Own => Ok(()),
         Shape::Boolean => read_boolean(name, raw).map(drop),
         Shape::OnlyFalse if read_boolean(name, raw)? => {
             Err(Refusal::unsupported(name, "must be false: it is not offered"))
         }
-        Shape::OnlyFalse => Ok(()),
+        Shape::Own | Shape::OnlyFalse => Ok(()),
         Shape::OnlyOne => check_only_one(name, raw),
         Shape::OnlyNull(reason) => Err(Refusal::unsupported(name, reason)),
         Shape::Word(words) => check_word(name, raw, words),
@@ -194,10 +178,7 @@ fn check_integer(name: &str, raw: &str, (least, most): (i64, i64)) -> Result<(),
     if (least..=most).contains(&number) {
         return Ok(());
     }
-    Err(Refusal::invalid_value(
-        name,
-        format_args!("must be from {least} to {most}, got {number}"),
-    ))
+    Err(Refusal::invalid_value(name, format_args!("must be from {least} to {most}, got {number}")))
 }
 
 fn check_number(name: &str, raw: &str, (least, most): (f64, f64)) -> Result<(), Refusal> {
@@ -205,19 +186,13 @@ fn check_number(name: &str, raw: &str, (least, most): (f64, f64)) -> Result<(), 
     if (least..=most).contains(&number) {
         return Ok(());
     }
-    Err(Refusal::invalid_value(
-        name,
-        format_args!("must be from {least} to {most}, got {number}"),
-    ))
+    Err(Refusal::invalid_value(name, format_args!("must be from {least} to {most}, got {number}")))
 }
 
 fn check_only_one(name: &str, raw: &str) -> Result<(), Refusal> {
     match read_integer(name, raw)? {
         1 => Ok(()),
-        number if number < 1 => Err(Refusal::invalid_value(
-            name,
-            format_args!("must be at least 1, got {number}"),
-        )),
+        number if number < 1 => Err(Refusal::invalid_value(name, format_args!("must be at least 1, got {number}"))),
         number => Err(Refusal::unsupported(
             name,
             format_args!("must be 1, got {number}: this model's engine does not count the tokens of several choices"),
@@ -230,10 +205,7 @@ fn check_word(name: &str, raw: &str, words: &[&str]) -> Result<(), Refusal> {
     if words.contains(&text.as_str()) {
         return Ok(());
     }
-    Err(Refusal::unsupported(
-        name,
-        format_args!("must be one of {}", words.join(", ")),
-    ))
+    Err(Refusal::unsupported(name, format_args!("must be one of {}", words.join(", "))))
 }
 
 fn check_stop(name: &str, raw: &str) -> Result<(), Refusal> {
@@ -257,10 +229,7 @@ fn check_modalities(name: &str, raw: &str) -> Result<(), Refusal> {
     if modalities.iter().all(|modality| modality == "text") {
         return Ok(());
     }
-    Err(Refusal::unsupported(
-        name,
-        "must be [\"text\"]: no other output is offered",
-    ))
+    Err(Refusal::unsupported(name, "must be [\"text\"]: no other output is offered"))
 }
 
 /// Refuses a value nested deeper than `DEPTH_MAX`.
@@ -327,23 +296,13 @@ mod tests {
         assert_eq!(judge(Surface::Completions, "logprobs", "5"), None);
         assert!(find_parameter(Surface::Completions, "messages").is_none());
         assert!(find_parameter(Surface::Chat, "prompt").is_none());
-        assert_eq!(
-            judge(Surface::Completions, "echo", "true"),
-            Some(Code::UnsupportedValue)
-        );
+        assert_eq!(judge(Surface::Completions, "echo", "true"), Some(Code::UnsupportedValue));
     }
 
     #[test]
     fn private_fields_of_engines_are_unknown() {
-        for name in [
-            "n_predict",
-            "id_slot",
-            "timings_per_token",
-            "cache_prompt",
-            "grammar",
-            "return_progress",
-            "Model",
-        ] {
+        for name in ["n_predict", "id_slot", "timings_per_token", "cache_prompt", "grammar", "return_progress", "Model"]
+        {
             assert!(find_parameter(Surface::Chat, name).is_none(), "{name}");
         }
     }

@@ -119,25 +119,16 @@ mod tests {
     #[test]
     fn a_class_without_any_price_is_a_fault() {
         let price: PriceSheet = serde_json::from_str(r#"{"input": "1"}"#).unwrap();
-        let quantities = Quantities {
-            reasoning: Some(1),
-            ..Quantities::default()
-        };
-        assert_eq!(
-            compute_amount_nano(&quantities, &price),
-            Err(PriceFault::Unpriced(TokenClass::Reasoning))
-        );
+        let quantities = Quantities { reasoning: Some(1), ..Quantities::default() };
+        assert_eq!(compute_amount_nano(&quantities, &price), Err(PriceFault::Unpriced(TokenClass::Reasoning)));
         assert_eq!(compute_amount_nano(&Quantities::default(), &price), Ok(0));
     }
 
     #[test]
     fn a_price_is_a_decimal_string() {
-        for text in [
-            r#"{"input": 1}"#,
-            r#"{"input": "1.5"}"#,
-            r#"{"input": "-1"}"#,
-            r#"{"input": "18446744073709551616"}"#,
-        ] {
+        for text in
+            [r#"{"input": 1}"#, r#"{"input": "1.5"}"#, r#"{"input": "-1"}"#, r#"{"input": "18446744073709551616"}"#]
+        {
             assert!(serde_json::from_str::<PriceSheet>(text).is_err(), "{text}");
         }
     }

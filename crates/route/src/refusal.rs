@@ -133,7 +133,7 @@ impl Code {
         self.status() >= 500
     }
 
-    /// The error type in OpenAI's words.
+    /// The error type in `OpenAI`'s words.
     pub const fn kind(self) -> &'static str {
         match self.status() {
             403 => "permission_error",
@@ -154,11 +154,7 @@ pub struct Refusal {
 
 impl Refusal {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            param: None,
-        }
+        Self { code, message: message.into(), param: None }
     }
 
     /// Names the field that the refusal is about.
@@ -199,10 +195,7 @@ mod tests {
     fn only_faults_of_ours_are_retryable() {
         for code in Code::ALL {
             assert_eq!(code.is_retryable(), code.status() >= 500, "{}", code.name());
-            assert_eq!(
-                code.kind() == "invalid_request_error",
-                code.status() < 500 && code.status() != 403
-            );
+            assert_eq!(code.kind() == "invalid_request_error", code.status() < 500 && code.status() != 403);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::message::{Needs, check_messages};
+use crate::message::{Need, Needs, check_messages};
 use crate::parameter::{Parameter, check_depth, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
 
@@ -52,11 +52,7 @@ pub struct CallRequest<'a> {
 impl CallRequest<'_> {
     /// Returns the engine's body: the client's own texts, the token limit, and `additions`, a list of JSON members.
     pub fn compose(&self, max_tokens: u64, additions: &str) -> Vec<u8> {
-        let texts: usize = self
-            .forwarded
-            .iter()
-            .map(|(name, raw)| name.len() + raw.len() + 4)
-            .sum();
+        let texts: usize = self.forwarded.iter().map(|(name, raw)| name.len() + raw.len() + 4).sum();
         let mut body = Vec::with_capacity(texts + additions.len() + 48);
         body.push(b'{');
         for (name, raw) in &self.forwarded {
@@ -92,11 +88,7 @@ fn read_fields(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, Refusal> {
         Ok(fields) => Ok(fields.0),
         Err(fault) if fault.is_data() => Err(Refusal::new(Code::InvalidType, "the body must be a JSON object")),
         Err(fault) => {
-            let text = format!(
-                "the body is not valid JSON at line {}, column {}",
-                fault.line(),
-                fault.column()
-            );
+            let text = format!("the body is not valid JSON at line {}, column {}", fault.line(), fault.column());
             Err(Refusal::new(Code::InvalidJson, text))
         }
     }
@@ -171,7 +163,7 @@ impl<'a> Reading<'a> {
             "stream_options" => self.stream_options = Some(raw),
             "max_tokens" => self.request.max_tokens = Some(read_token_limit(name, raw)?),
             "max_completion_tokens" => self.max_completion_tokens = Some(read_token_limit(name, raw)?),
-            "tools" => self.request.needs.tools = check_tools(name, raw)?,
+            "tools" if check_tools(name, raw)? => self.request.needs.insert(Need::Tools),
             _ => {}
         }
         Ok(())
@@ -180,28 +172,18 @@ impl<'a> Reading<'a> {
     fn finish(mut self) -> Result<CallRequest<'a>, Refusal> {
         self.request.model = self.model.take().ok_or_else(|| Refusal::missing("model"))?;
         if !self.has_prompt {
-            let name = if self.request.surface == Surface::Chat {
-                "messages"
-            } else {
-                "prompt"
-            };
+            let name = if self.request.surface == Surface::Chat { "messages" } else { "prompt" };
             return Err(Refusal::missing(name));
         }
         if let Some(raw) = self.stream_options {
             if !self.request.is_stream {
-                return Err(Refusal::invalid_value(
-                    "stream_options",
-                    "is only allowed when 'stream' is true",
-                ));
+                return Err(Refusal::invalid_value("stream_options", "is only allowed when 'stream' is true"));
             }
             self.request.is_usage_wanted = read_stream_options(raw)?;
         }
         match (self.request.max_tokens, self.max_completion_tokens) {
             (Some(older), Some(newer)) if older != newer => {
-                return Err(Refusal::invalid_value(
-                    "max_tokens",
-                    "differs from 'max_completion_tokens'",
-                ));
+                return Err(Refusal::invalid_value("max_tokens", "differs from 'max_completion_tokens'"));
             }
             (older, newer) => self.request.max_tokens = newer.or(older),
         }
@@ -221,10 +203,7 @@ fn read_token_limit(name: &str, raw: &str) -> Result<u64, Refusal> {
     let tokens = read_integer(name, raw)?;
     match u64::try_from(tokens) {
         Ok(tokens) if tokens >= 1 => Ok(tokens),
-        _ => Err(Refusal::invalid_value(
-            name,
-            format_args!("must be at least 1, got {tokens}"),
-        )),
+        _ => Err(Refusal::invalid_value(name, format_args!("must be at least 1, got {tokens}"))),
     }
 }
 
@@ -254,10 +233,8 @@ fn read_stream_options(raw: &str) -> Result<bool, Refusal> {
             // Obfuscation pads events against traffic analysis; nothing is promised about it here.
             ("include_obfuscation", value) => drop(read_boolean(&path, value)?),
             _ => {
-                return Err(
-                    Refusal::new(Code::UnknownParameter, "'stream_options' has an unknown field")
-                        .about("stream_options"),
-                );
+                return Err(Refusal::new(Code::UnknownParameter, "'stream_options' has an unknown field")
+                    .about("stream_options"));
             }
         }
     }
@@ -339,76 +316,38 @@ mod tests {
             ("[]".to_owned(), Code::InvalidType, None),
             (format!("{{{MESSAGES}}}"), Code::MissingField, Some("model")),
             (r#"{"model":"m"}"#.to_owned(), Code::MissingField, Some("messages")),
-            (
-                r#"{"model":null,"messages":[]}"#.to_owned(),
-                Code::InvalidValue,
-                Some("messages"),
-            ),
+            (r#"{"model":null,"messages":[]}"#.to_owned(), Code::InvalidValue, Some("messages")),
             (format!(r#"{{"model":7,{MESSAGES}}}"#), Code::InvalidType, Some("model")),
             (chat(r#","n_predict":5"#), Code::UnknownParameter, Some("n_predict")),
-            (
-                chat(r#","n\u005fpredict":5"#),
-                Code::UnknownParameter,
-                Some("n_predict"),
-            ),
-            (
-                chat(r#","max_tokens":1,"max_tokens":2"#),
-                Code::InvalidValue,
-                Some("max_tokens"),
-            ),
-            (
-                chat(r#","max_tokens":1,"max_\u0074okens":2"#),
-                Code::InvalidValue,
-                Some("max_tokens"),
-            ),
+            (chat(r#","n\u005fpredict":5"#), Code::UnknownParameter, Some("n_predict")),
+            (chat(r#","max_tokens":1,"max_tokens":2"#), Code::InvalidValue, Some("max_tokens")),
+            (chat(r#","max_tokens":1,"max_\u0074okens":2"#), Code::InvalidValue, Some("max_tokens")),
             (chat(r#","max_tokens":0"#), Code::InvalidValue, Some("max_tokens")),
             (chat(r#","max_tokens":"5""#), Code::InvalidType, Some("max_tokens")),
-            (
-                chat(r#","max_tokens":5,"max_completion_tokens":6"#),
-                Code::InvalidValue,
-                Some("max_tokens"),
-            ),
+            (chat(r#","max_tokens":5,"max_completion_tokens":6"#), Code::InvalidValue, Some("max_tokens")),
             (chat(r#","stream":1"#), Code::InvalidType, Some("stream")),
-            (
-                chat(r#","stream_options":{"include_usage":true}"#),
-                Code::InvalidValue,
-                Some("stream_options"),
-            ),
+            (chat(r#","stream_options":{"include_usage":true}"#), Code::InvalidValue, Some("stream_options")),
             (
                 chat(r#","stream":true,"stream_options":{"include_usage":1}"#),
                 Code::InvalidType,
                 Some("stream_options.include_usage"),
             ),
-            (
-                chat(r#","stream":true,"stream_options":{"x":1}"#),
-                Code::UnknownParameter,
-                Some("stream_options"),
-            ),
+            (chat(r#","stream":true,"stream_options":{"x":1}"#), Code::UnknownParameter, Some("stream_options")),
             (chat(r#","tools":{}"#), Code::InvalidType, Some("tools")),
             (chat(r#","tools":[1]"#), Code::InvalidType, Some("tools[0]")),
         ];
         for (body, code, param) in cases {
-            assert_eq!(
-                judge(Surface::Chat, &body),
-                Some((code, param.map(str::to_owned))),
-                "{body}"
-            );
+            assert_eq!(judge(Surface::Chat, &body), Some((code, param.map(str::to_owned))), "{body}");
         }
         assert_eq!(judge(Surface::Chat, "\u{0}"), Some((Code::InvalidJson, None)));
-        assert_eq!(
-            read_request(Surface::Chat, b"{\"model\":\"\xff\"}").unwrap_err().code,
-            Code::InvalidJson
-        );
+        assert_eq!(read_request(Surface::Chat, b"{\"model\":\"\xff\"}").unwrap_err().code, Code::InvalidJson);
     }
 
     #[test]
     fn legacy_prompts() {
         let judge = |prompt: &str| judge(Surface::Completions, &format!(r#"{{"model":"m","prompt":{prompt}}}"#));
         assert_eq!(judge("\"a\""), None);
-        assert_eq!(
-            judge("[\"a\"]"),
-            Some((Code::UnsupportedValue, Some("prompt".to_owned())))
-        );
+        assert_eq!(judge("[\"a\"]"), Some((Code::UnsupportedValue, Some("prompt".to_owned()))));
         assert_eq!(judge("3"), Some((Code::InvalidType, Some("prompt".to_owned()))));
         assert_eq!(judge("null"), Some((Code::MissingField, Some("prompt".to_owned()))));
     }

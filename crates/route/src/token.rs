@@ -14,13 +14,7 @@ pub enum TokenClass {
 }
 
 impl TokenClass {
-    pub const ALL: [Self; 5] = [
-        Self::Input,
-        Self::InputCached,
-        Self::InputCacheWrite,
-        Self::Output,
-        Self::Reasoning,
-    ];
+    pub const ALL: [Self; 5] = [Self::Input, Self::InputCached, Self::InputCacheWrite, Self::Output, Self::Reasoning];
 
     /// The class that this one is a part of, whose price it takes when it has none.
     pub const fn parent(self) -> Option<Self> {
@@ -73,7 +67,7 @@ impl Quantities {
     }
 }
 
-/// Usage as engines with an OpenAI surface say it: cached tokens inside the prompt, reasoning inside the completion.
+/// Usage as engines with `OpenAI`'s surface say it: cached tokens inside the prompt, reasoning inside the completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineUsage {
     pub prompt_tokens: u64,
@@ -105,12 +99,7 @@ mod tests {
 
     #[test]
     fn parts_are_taken_out_of_their_whole() {
-        let usage = EngineUsage {
-            prompt_tokens: 37,
-            cached_tokens: 36,
-            completion_tokens: 10,
-            reasoning_tokens: 4,
-        };
+        let usage = EngineUsage { prompt_tokens: 37, cached_tokens: 36, completion_tokens: 10, reasoning_tokens: 4 };
         let quantities = usage.normalize();
         assert_eq!(TokenClass::ALL.map(|class| quantities.get(class)), [1, 36, 0, 6, 4]);
     }

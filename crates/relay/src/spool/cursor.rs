@@ -20,11 +20,7 @@ impl Cursor {
 
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.trim().split(':').map(|part| part.parse::<u64>().ok());
-        let cursor = Self {
-            segment: parts.next()??,
-            offset: parts.next()??,
-            taken: parts.next()??,
-        };
+        let cursor = Self { segment: parts.next()??, offset: parts.next()??, taken: parts.next()?? };
         parts.next().is_none().then_some(cursor)
     }
 
@@ -59,11 +55,7 @@ mod tests {
     fn a_cursor_survives() {
         let directory = tempfile::tempdir().unwrap();
         assert_eq!(Cursor::load(directory.path()), None);
-        let cursor = Cursor {
-            segment: 3,
-            offset: 77,
-            taken: 5,
-        };
+        let cursor = Cursor { segment: 3, offset: 77, taken: 5 };
         cursor.store(directory.path()).unwrap();
         assert_eq!(Cursor::load(directory.path()), Some(Cursor { taken: 0, ..cursor }));
         assert_eq!(Cursor::parse(&cursor.format()), Some(cursor));

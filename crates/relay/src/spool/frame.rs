@@ -34,11 +34,7 @@ pub fn encode_frame(payload: &[u8]) -> Option<Vec<u8>> {
 /// Reads the frame at the start of `bytes`.
 pub fn parse_frame(bytes: &[u8]) -> Parsed<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
-        return if bytes.iter().all(|byte| *byte == 0) {
-            Parsed::End
-        } else {
-            Parsed::Damaged
-        };
+        return if bytes.iter().all(|byte| *byte == 0) { Parsed::End } else { Parsed::Damaged };
     };
     let [l0, l1, l2, l3, c0, c1, c2, c3, v0, v1] = *header;
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
@@ -50,11 +46,7 @@ pub fn parse_frame(bytes: &[u8]) -> Parsed<'_> {
     }
     let payload = &rest[..length];
     let expected = u32::from_le_bytes([c0, c1, c2, c3]);
-    if checksum([l0, l1, l2, l3], [v0, v1], payload) == expected {
-        Parsed::Frame(payload)
-    } else {
-        Parsed::Damaged
-    }
+    if checksum([l0, l1, l2, l3], [v0, v1], payload) == expected { Parsed::Frame(payload) } else { Parsed::Damaged }
 }
 
 fn checksum(length: [u8; 4], version: [u8; 2], payload: &[u8]) -> u32 {

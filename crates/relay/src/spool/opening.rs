@@ -47,41 +47,20 @@ pub fn open_directory(directory: &Path) -> io::Result<Opened> {
     let quarantined = list_numbers(directory, "quarantined")?.len() as u64;
     let next_number = numbers.last().copied().max(Some(kept.segment)).unwrap_or(0) + 1;
     let cursor = place_cursor(kept, &sealed, next_number);
-    Ok(Opened {
-        lock,
-        sealed,
-        cursor,
-        next_number,
-        backlog_records,
-        quarantined,
-    })
+    Ok(Opened { lock, sealed, cursor, next_number, backlog_records, quarantined })
 }
 
 /// The kept cursor if it lies in a segment, else the start of the first segment behind it.
 fn place_cursor(kept: Cursor, sealed: &BTreeMap<u64, Sealed>, next_number: u64) -> Cursor {
     if let Some(segment) = sealed.get(&kept.segment) {
-        return Cursor {
-            offset: kept.offset.min(segment.end),
-            ..kept
-        };
+        return Cursor { offset: kept.offset.min(segment.end), ..kept };
     }
-    let segment = sealed
-        .range(kept.segment..)
-        .next()
-        .map_or(next_number, |(number, _)| *number);
-    Cursor {
-        segment,
-        offset: 0,
-        taken: 0,
-    }
+    let segment = sealed.range(kept.segment..).next().map_or(next_number, |(number, _)| *number);
+    Cursor { segment, offset: 0, taken: 0 }
 }
 
 fn take_lock(directory: &Path) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(directory.join("lock"))?;
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(directory.join("lock"))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {

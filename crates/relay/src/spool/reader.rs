@@ -30,13 +30,7 @@ impl Spool {
         while payloads.len() < records_max {
             match self.look(position) {
                 Ahead::Frames(end) => self.read_segment(&mut position, end, (records_max, &mut payloads))?,
-                Ahead::Segment(next) => {
-                    position = Cursor {
-                        segment: next,
-                        offset: 0,
-                        ..position
-                    }
-                }
+                Ahead::Segment(next) => position = Cursor { segment: next, offset: 0, ..position },
                 Ahead::Nothing => break,
             }
         }
@@ -49,21 +43,11 @@ impl Spool {
         let (last, last_end) = inner.synced;
         if position.segment >= last {
             let is_behind = position.segment == last && position.offset < last_end;
-            return if is_behind {
-                Ahead::Frames(last_end)
-            } else {
-                Ahead::Nothing
-            };
+            return if is_behind { Ahead::Frames(last_end) } else { Ahead::Nothing };
         }
         match inner.sealed.get(&position.segment) {
             Some(sealed) if position.offset < sealed.end => Ahead::Frames(sealed.end),
-            _ => Ahead::Segment(
-                inner
-                    .sealed
-                    .range(position.segment + 1..last)
-                    .next()
-                    .map_or(last, |(next, _)| *next),
-            ),
+            _ => Ahead::Segment(inner.sealed.range(position.segment + 1..last).next().map_or(last, |(next, _)| *next)),
         }
     }
 

@@ -12,7 +12,8 @@ use rustix::io::Errno;
 use super::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Parsed, parse_frame};
 
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
-pub const CHUNK_BYTES: u64 = 1 << 20;
+const CHUNK_LENGTH: usize = 1 << 20;
+pub const CHUNK_BYTES: u64 = CHUNK_LENGTH as u64;
 const _: () = assert!(SEGMENT_BYTES_MAX.is_multiple_of(CHUNK_BYTES) && CHUNK_BYTES > FRAME_BYTES_MAX);
 
 /// The segment being written, or prepared to be.
@@ -29,12 +30,7 @@ impl Segment {
         let path = name_segment(directory, number);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         super::cursor::sync_directory(directory)?;
-        Ok(Self {
-            number,
-            file: Arc::new(file),
-            written: 0,
-            allocated: 0,
-        })
+        Ok(Self { number, file: Arc::new(file), written: 0, allocated: 0 })
     }
 
     pub const fn is_extensible(&self) -> bool {
@@ -51,7 +47,7 @@ impl Segment {
         match rustix::fs::fallocate(&*self.file, FallocateFlags::empty(), self.allocated, CHUNK_BYTES) {
             Ok(()) => {}
             // A file system without fallocate: zeros take the room as well.
-            Err(Errno::OPNOTSUPP) => self.file.write_all_at(&vec![0; CHUNK_BYTES as usize], self.allocated)?,
+            Err(Errno::OPNOTSUPP) => self.file.write_all_at(&vec![0; CHUNK_LENGTH], self.allocated)?,
             Err(fault) => return Err(fault.into()),
         }
         self.allocated += CHUNK_BYTES;
@@ -85,10 +81,7 @@ pub fn list_numbers(directory: &Path, ending: &str) -> io::Result<Vec<u64>> {
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
         let is_wanted = path.extension().is_some_and(|extension| extension == ending);
-        let number = path
-            .file_stem()
-            .and_then(|stem| stem.to_str())
-            .and_then(|stem| stem.parse().ok());
+        let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         if let (true, Some(number)) = (is_wanted, number) {
             numbers.push(number);
         }
@@ -130,11 +123,7 @@ pub fn scan_frames(bytes: &[u8], start: u64) -> Scan {
         () if has_frame(rest) => Tail::Damaged,
         () => Tail::Torn,
     };
-    Scan {
-        end: offset as u64,
-        records,
-        tail,
-    }
+    Scan { end: offset as u64, records, tail }
 }
 
 fn has_frame(bytes: &[u8]) -> bool {

@@ -44,10 +44,7 @@ pub fn run_sync(spool: &Weak<Spool>) {
 fn wait_for_work(spool: &Spool) -> (bool, bool) {
     let inner = spool.lock();
     let is_idle = |inner: &mut Inner| !inner.is_sync_wanted && !inner.is_closing;
-    let (inner, _) = spool
-        .wake
-        .wait_timeout_while(inner, IDLE_TIME, is_idle)
-        .unwrap_or_else(PoisonError::into_inner);
+    let (inner, _) = spool.wake.wait_timeout_while(inner, IDLE_TIME, is_idle).unwrap_or_else(PoisonError::into_inner);
     (inner.is_sync_wanted, inner.is_closing)
 }
 

@@ -34,10 +34,7 @@ fn settle(spool: &Spool) {
 fn read(spool: &Spool) -> Vec<String> {
     settle(spool);
     let (payloads, _) = spool.read(1_000).unwrap();
-    payloads
-        .into_iter()
-        .map(|payload| String::from_utf8(payload).unwrap())
-        .collect()
+    payloads.into_iter().map(|payload| String::from_utf8(payload).unwrap()).collect()
 }
 
 fn take(spool: &Spool, records_max: usize) -> usize {
@@ -60,10 +57,7 @@ fn crash(spool: Arc<Spool>, directory: &TempDir) -> TempDir {
 }
 
 fn overwrite(directory: &Path, number: u64, (offset, bytes): (u64, &[u8])) {
-    let file = OpenOptions::new()
-        .write(true)
-        .open(name_segment(directory, number))
-        .unwrap();
+    let file = OpenOptions::new().write(true).open(name_segment(directory, number)).unwrap();
     file.write_all_at(bytes, offset).unwrap();
 }
 
@@ -90,11 +84,7 @@ fn what_is_not_on_disk_is_not_given() {
     spool.close();
     write(&spool, "unsynced");
     assert!(spool.read(10).unwrap().0.is_empty());
-    let beyond = super::Cursor {
-        segment: 1,
-        offset: 18,
-        taken: 1,
-    };
+    let beyond = super::Cursor { segment: 1, offset: 18, taken: 1 };
     assert!(spool.advance(beyond).is_err());
 }
 
@@ -178,10 +168,7 @@ fn a_spool_has_one_process() {
     let directory = tempfile::tempdir().unwrap();
     let spool = open(&directory);
     let refused = Spool::open(directory.path(), BYTES_MAX).unwrap_err();
-    assert!(
-        refused.to_string().contains("held by another gateway process"),
-        "{refused}"
-    );
+    assert!(refused.to_string().contains("held by another gateway process"), "{refused}");
     spool.close();
     drop(spool);
     open(&directory);
@@ -228,10 +215,7 @@ fn a_failing_disk_fails_the_record_and_recovers() {
     write(&spool, "before");
     let room = spool.reserve().unwrap();
     settle(&spool);
-    let broken = OpenOptions::new()
-        .read(true)
-        .open(name_segment(directory.path(), 1))
-        .unwrap();
+    let broken = OpenOptions::new().read(true).open(name_segment(directory.path(), 1)).unwrap();
     let whole = std::mem::replace(&mut spool.lock().active.file, Arc::new(broken));
     assert!(matches!(room.write(b"lost"), Err(SpoolFault::Failed)));
     assert!(spool.state().is_failed);

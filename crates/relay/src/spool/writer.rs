@@ -92,14 +92,7 @@ impl Spool {
     ///
     /// Fails if another process holds it, or if it cannot be written.
     pub fn open(directory: &Path, bytes_max: u64) -> io::Result<Arc<Self>> {
-        let Opened {
-            lock,
-            sealed,
-            cursor,
-            next_number,
-            backlog_records,
-            quarantined,
-        } = open_directory(directory)?;
+        let Opened { lock, sealed, cursor, next_number, backlog_records, quarantined } = open_directory(directory)?;
         let active = Segment::create(directory, next_number)?;
         let synced = (active.number, 0);
         let inner = Inner {
@@ -128,9 +121,7 @@ impl Spool {
             _lock: lock,
         });
         let syncing = Arc::downgrade(&spool);
-        let thread = std::thread::Builder::new()
-            .name("keisan-spool".to_owned())
-            .spawn(move || run_sync(&syncing))?;
+        let thread = std::thread::Builder::new().name("keisan-spool".to_owned()).spawn(move || run_sync(&syncing))?;
         *spool.thread.lock().unwrap_or_else(PoisonError::into_inner) = Some(thread);
         Ok(spool)
     }
@@ -153,9 +144,7 @@ impl Spool {
             }
         }
         inner.reserved += 1;
-        Ok(Room {
-            spool: Arc::clone(self),
-        })
+        Ok(Room { spool: Arc::clone(self) })
     }
 
     fn extend(&self, inner: &mut Inner) -> Result<(), SpoolFault> {
@@ -186,9 +175,7 @@ impl Spool {
         if failed_at.elapsed() < RECOVERY_PAUSE {
             return Err(SpoolFault::Failed);
         }
-        self.rotate(inner)
-            .and_then(|()| inner.active.extend())
-            .map_err(|_| inner.fail())?;
+        self.rotate(inner).and_then(|()| inner.active.extend()).map_err(|_| inner.fail())?;
         inner.failed_at = None;
         Ok(())
     }
@@ -210,23 +197,14 @@ impl Spool {
     /// Starts over on a disk that is full of records already taken: their segment goes, and its room comes back.
     fn recycle(&self, inner: &mut Inner) -> Result<(), SpoolFault> {
         let passed = inner.active.number;
-        let cursor = Cursor {
-            segment: passed + 1,
-            offset: 0,
-            ..inner.cursor
-        };
-        let recycled = self
-            .rotate(inner)
-            .and_then(|()| cursor.store(&self.directory))
-            .and_then(|()| {
-                inner.cursor = cursor;
-                inner.synced = inner.synced.max((cursor.segment, 0));
-                inner.sealed.remove(&passed);
-                std::fs::remove_file(name_segment(&self.directory, passed))
-            });
-        recycled
-            .and_then(|()| sync_directory(&self.directory))
-            .map_err(|_| SpoolFault::Full)
+        let cursor = Cursor { segment: passed + 1, offset: 0, ..inner.cursor };
+        let recycled = self.rotate(inner).and_then(|()| cursor.store(&self.directory)).and_then(|()| {
+            inner.cursor = cursor;
+            inner.synced = inner.synced.max((cursor.segment, 0));
+            inner.sealed.remove(&passed);
+            std::fs::remove_file(name_segment(&self.directory, passed))
+        });
+        recycled.and_then(|()| sync_directory(&self.directory)).map_err(|_| SpoolFault::Full)
     }
 
     fn append(&self, payload: &[u8]) -> Result<(), SpoolFault> {
@@ -275,16 +253,9 @@ impl Spool {
             let inner = self.lock();
             let position = (cursor.segment, cursor.offset);
             if position < (inner.cursor.segment, inner.cursor.offset) || position > inner.synced {
-                return Err(io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    "the cursor is not one that read_spool gave",
-                ));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the cursor is not one that read_spool gave"));
             }
-            inner
-                .sealed
-                .range(..cursor.segment)
-                .map(|(number, _)| *number)
-                .collect()
+            inner.sealed.range(..cursor.segment).map(|(number, _)| *number).collect()
         };
         cursor.store(&self.directory)?;
         for number in &passed {

@@ -39,10 +39,7 @@ pub fn find_endpoint<B>(request: &Request<B>) -> Result<Endpoint, Refusal> {
     };
     let is_head = method == Method::GET && request.method() == Method::HEAD;
     if request.method() != method && !is_head {
-        return Err(Refusal::new(
-            Code::MethodNotAllowed,
-            format!("this path takes {method} only"),
-        ));
+        return Err(Refusal::new(Code::MethodNotAllowed, format!("this path takes {method} only")));
     }
     Ok(endpoint)
 }
@@ -53,9 +50,7 @@ fn decode_path(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits
-            .filter(|_| byte == b'%')
-            .and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let escaped = digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(byte));
         rest = if escaped.is_some() { &behind[2..] } else { behind };
     }
@@ -127,28 +122,13 @@ mod tests {
 
     #[test]
     fn paths_and_methods() {
-        assert_eq!(
-            find(Method::POST, "/v1/chat/completions?x=1"),
-            Ok(Endpoint::Call(Surface::Chat))
-        );
-        assert_eq!(
-            find(Method::POST, "/v1/completions"),
-            Ok(Endpoint::Call(Surface::Completions))
-        );
+        assert_eq!(find(Method::POST, "/v1/chat/completions?x=1"), Ok(Endpoint::Call(Surface::Chat)));
+        assert_eq!(find(Method::POST, "/v1/completions"), Ok(Endpoint::Call(Surface::Completions)));
         assert_eq!(find(Method::GET, "/v1/completions"), Err(Code::MethodNotAllowed));
         assert_eq!(find(Method::POST, "/v1/models"), Err(Code::MethodNotAllowed));
-        assert_eq!(
-            find(Method::GET, "/v1/models/a%2Fb%20c"),
-            Ok(Endpoint::Model("a/b c".to_owned()))
-        );
-        assert_eq!(
-            find(Method::GET, "/v1/models/owner/name"),
-            Ok(Endpoint::Model("owner/name".to_owned()))
-        );
-        assert_eq!(
-            find(Method::GET, "/v1/models/%zz%2"),
-            Ok(Endpoint::Model("%zz%2".to_owned()))
-        );
+        assert_eq!(find(Method::GET, "/v1/models/a%2Fb%20c"), Ok(Endpoint::Model("a/b c".to_owned())));
+        assert_eq!(find(Method::GET, "/v1/models/owner/name"), Ok(Endpoint::Model("owner/name".to_owned())));
+        assert_eq!(find(Method::GET, "/v1/models/%zz%2"), Ok(Endpoint::Model("%zz%2".to_owned())));
         assert_eq!(find(Method::HEAD, "/healthz"), Ok(Endpoint::Health));
         for path in ["/", "/v1", "/v1/models/", "/v1/embeddings", "/V1/models"] {
             assert_eq!(find(Method::GET, path), Err(Code::NotFound), "{path}");

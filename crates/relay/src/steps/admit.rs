@@ -34,19 +34,10 @@ pub fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Resu
 
 fn find_model(exchange: &Exchange, request: &CallRequest<'_>) -> Result<Arc<Model>, Refusal> {
     let key = &exchange.key;
-    let named = exchange
-        .snapshot
-        .models
-        .get(&request.model)
-        .filter(|model| key.may_name(&model.name));
-    let Some(model) = named else {
-        let names: Vec<&str> = exchange
-            .snapshot
-            .models
-            .keys()
-            .map(String::as_str)
-            .filter(|name| key.may_name(name))
-            .collect();
+    let models = &exchange.snapshot.models;
+    let found = models.get(&request.model).filter(|model| key.may_name(&model.name));
+    let Some(model) = found else {
+        let names: Vec<&str> = models.keys().map(String::as_str).filter(|name| key.may_name(name)).collect();
         return Err(refuse_model(&names));
     };
     if !model.is_on(request.surface) {
@@ -58,12 +49,7 @@ fn find_model(exchange: &Exchange, request: &CallRequest<'_>) -> Result<Arc<Mode
 
 /// The refusal of a model that this key cannot name, with those that it can.
 pub fn refuse_model(names: &[&str]) -> Refusal {
-    let shown = names
-        .iter()
-        .take(NAMES_SHOWN_MAX)
-        .copied()
-        .collect::<Vec<_>>()
-        .join(", ");
+    let shown = names.iter().take(NAMES_SHOWN_MAX).copied().collect::<Vec<_>>().join(", ");
     let text = match names.len() {
         0 => "there is no such model, and none is available to this key".to_owned(),
         count if count > NAMES_SHOWN_MAX => {
@@ -75,10 +61,11 @@ pub fn refuse_model(names: &[&str]) -> Refusal {
 }
 
 fn check_needs(model: &Model, request: &CallRequest<'_>) -> Result<(), Refusal> {
-    for (capability, field) in request.needs.list() {
+    for need in request.needs.list() {
+        let capability = need.capability();
         if !model.can(capability) {
             let text = format!("asks for {capability}, which the model '{}' does not offer", model.name);
-            return Err(Refusal::unsupported(field, text));
+            return Err(Refusal::unsupported(need.field(), text));
         }
     }
     Ok(())
@@ -99,9 +86,8 @@ fn choose_max_tokens(model: &Model, request: &CallRequest<'_>) -> Result<u64, Re
 fn refuse_room(fault: &SpoolFault) -> Refusal {
     match fault {
         SpoolFault::Full => Refusal::new(Code::SpoolFull, "this gateway has no room for another usage record"),
-        SpoolFault::Failed | SpoolFault::TooLarge => Refusal::new(
-            Code::SpoolFailed,
-            "this gateway cannot write usage records at the moment",
-        ),
+        SpoolFault::Failed | SpoolFault::TooLarge => {
+            Refusal::new(Code::SpoolFailed, "this gateway cannot write usage records at the moment")
+        }
     }
 }

@@ -41,11 +41,7 @@ pub async fn relay_answer(
             Err(code) => return Err(reading.cut(code)),
         }
     }
-    let cleaned = reading
-        .call
-        .dialect()
-        .clean_answer(&first, &view)
-        .map_or(first, Bytes::from);
+    let cleaned = reading.call.dialect().clean_answer(&first, &view).map_or(first, Bytes::from);
     reading.call.note_delivered(cleaned.len(), 0);
     reading.complete()?;
     Ok(RelayBody::Full(cleaned))
@@ -79,13 +75,7 @@ struct Reading {
 
 impl Reading {
     fn new(upstream: UpstreamBody, call: OpenCall) -> Self {
-        Self {
-            upstream,
-            call,
-            scanner: MemberScanner::new(["usage"]),
-            usage_text: Vec::new(),
-            read_bytes: 0,
-        }
+        Self { upstream, call, scanner: MemberScanner::new(["usage"]), usage_text: Vec::new(), read_bytes: 0 }
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Code> {
@@ -110,8 +100,7 @@ impl Reading {
         if let Some(reach) = self.scanner.reach(0) {
             let from = reach.start.max(start) - start;
             let until = reach.end.clamp(start, self.read_bytes) - start;
-            self.usage_text
-                .extend_from_slice(piece.get(from..until).unwrap_or_default());
+            self.usage_text.extend_from_slice(piece.get(from..until).unwrap_or_default());
         }
         let response_bytes_max = self.call.gateway().limits().response_bytes_max;
         let is_large = self.read_bytes as u64 > response_bytes_max || self.usage_text.len() > USAGE_BYTES_MAX;
@@ -146,11 +135,7 @@ pub struct AnswerBody {
 
 impl AnswerBody {
     fn new(reading: Reading, first: Bytes, held: Bytes) -> Self {
-        Self {
-            reading: Some(reading),
-            first: Some(first),
-            held: Some(held),
-        }
+        Self { reading: Some(reading), first: Some(first), held: Some(held) }
     }
 
     pub fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BrokenAnswer>>> {
@@ -214,11 +199,7 @@ impl Drop for AnswerBody {
         };
         if !was_gone {
             let time = Duration::from_secs(reading.call.gateway().limits().drain_after_client_s);
-            let body = Self {
-                reading: Some(reading),
-                first: self.first.take(),
-                held: self.held.take(),
-            };
+            let body = Self { reading: Some(reading), first: self.first.take(), held: self.held.take() };
             // Past the time the call is dropped with its answer unread: nothing is billed.
             runtime.spawn(async move { tokio::time::timeout(time, body.drain()).await });
         }

@@ -15,16 +15,10 @@ pub fn authenticate(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Arc<Key>
         return Err(Refusal::new(Code::InvalidApiKey, text));
     };
     let Some(key) = snapshot.keys.get(&digest_secret(secret)) else {
-        return Err(Refusal::new(
-            Code::InvalidApiKey,
-            "this API key is unknown or was revoked",
-        ));
+        return Err(Refusal::new(Code::InvalidApiKey, "this API key is unknown or was revoked"));
     };
     if !key.can_call {
-        return Err(Refusal::new(
-            Code::PermissionDenied,
-            "this API key has no right to call models",
-        ));
+        return Err(Refusal::new(Code::PermissionDenied, "this API key has no right to call models"));
     }
     Ok(Arc::clone(key))
 }

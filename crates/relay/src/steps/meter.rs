@@ -28,18 +28,10 @@ pub struct Ending {
 }
 
 impl Ending {
-    pub const COMPLETED: Self = Self {
-        outcome: Outcome::Completed,
-        status: 200,
-        code: None,
-    };
+    pub const COMPLETED: Self = Self { outcome: Outcome::Completed, status: 200, code: None };
 
     pub const fn failed(outcome: Outcome, code: Code) -> Self {
-        Self {
-            outcome,
-            status: code.status(),
-            code: Some(code),
-        }
+        Self { outcome, status: code.status(), code: Some(code) }
     }
 }
 
@@ -158,10 +150,7 @@ impl OpenCall {
         self.observe(ending, &quantities);
         written.map_err(|_| {
             self.gateway.metrics.records_failed.add(1);
-            Refusal::new(
-                Code::MeteringFailed,
-                "the call could not be metered, so its answer is withheld",
-            )
+            Refusal::new(Code::MeteringFailed, "the call could not be metered, so its answer is withheld")
         })
     }
 
@@ -192,9 +181,7 @@ impl OpenCall {
             admitted_at_ms: self.admitted_at_ms,
             day: format_day(self.admitted_at_ms),
             duration_us: count_us(self.arrived.elapsed()),
-            first_byte_us: self
-                .first_byte
-                .map(|first| count_us(first.duration_since(self.arrived))),
+            first_byte_us: self.first_byte.map(|first| count_us(first.duration_since(self.arrived))),
             outcome: ending.outcome,
             http_status: ending.status,
             usage_source,
@@ -215,27 +202,17 @@ impl OpenCall {
         }
         if let (Some(sent), Some(last)) = (self.sent, self.last_upstream) {
             let with_engine = last.saturating_duration_since(sent);
-            metrics
-                .overhead
-                .observe(self.arrived.elapsed().saturating_sub(with_engine));
+            metrics.overhead.observe(self.arrived.elapsed().saturating_sub(with_engine));
         }
     }
 
     /// How a call ends that nobody ended: its client went away, or a defect unwound its task.
     fn abandon(&self) -> Ending {
         if std::thread::panicking() {
-            return Ending {
-                outcome: Outcome::EngineCut,
-                status: 500,
-                code: None,
-            };
+            return Ending { outcome: Outcome::EngineCut, status: 500, code: None };
         }
         let status = if self.is_answering { 200 } else { STATUS_CLIENT_CLOSED };
-        Ending {
-            outcome: Outcome::ClientClosed,
-            status,
-            code: None,
-        }
+        Ending { outcome: Outcome::ClientClosed, status, code: None }
     }
 }
 

@@ -67,15 +67,7 @@ pub struct Relaying {
 
 impl Relaying {
     pub fn new(exchange: &Exchange, admission: Admission, routing: Routing) -> Self {
-        let Admission {
-            model,
-            is_stream,
-            is_usage_wanted,
-            body,
-            booked,
-            room,
-            ..
-        } = admission;
+        let Admission { model, is_stream, is_usage_wanted, body, booked, room, .. } = admission;
         let replica = Arc::clone(&routing.seat.replica);
         let call = OpenCall::open(exchange, Arc::clone(&model), replica, (is_stream, room));
         let plan = Plan {
@@ -97,20 +89,12 @@ impl Relaying {
 
     /// Sends the request and returns the answer as it begins.
     pub async fn run(self) -> Result<Response<RelayBody>, Refusal> {
-        let Self {
-            mut call,
-            plan,
-            routing,
-        } = self;
+        let Self { mut call, plan, routing } = self;
         let sent = match send(&plan, &mut call, routing).await {
             Ok(sent) => sent,
             Err(refusal) => {
                 let is_timeout = refusal.code == Code::EngineTimeout;
-                let outcome = if is_timeout {
-                    Outcome::EngineCut
-                } else {
-                    Outcome::EngineUnreachable
-                };
+                let outcome = if is_timeout { Outcome::EngineCut } else { Outcome::EngineUnreachable };
                 call.settle(Ending::failed(outcome, refusal.code))?;
                 return Err(refusal);
             }
@@ -134,11 +118,7 @@ async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Result<
     for _ in 1..ATTEMPTS_MAX {
         match attempt(plan, call, &routing.seat).await {
             Ok((response, connection)) => {
-                return Ok(Sent {
-                    response,
-                    connection,
-                    seat: routing.seat,
-                });
+                return Ok(Sent { response, connection, seat: routing.seat });
             }
             Err(AttemptFault::Timeout) => return Err(refuse_slow()),
             Err(AttemptFault::Lost) => {}
@@ -149,21 +129,14 @@ async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Result<
         call.set_replica(Arc::clone(&routing.seat.replica));
     }
     match attempt(plan, call, &routing.seat).await {
-        Ok((response, connection)) => Ok(Sent {
-            response,
-            connection,
-            seat: routing.seat,
-        }),
+        Ok((response, connection)) => Ok(Sent { response, connection, seat: routing.seat }),
         Err(AttemptFault::Timeout) => Err(refuse_slow()),
         Err(AttemptFault::Lost) => Err(refuse_model_down(&plan.model)),
     }
 }
 
 fn refuse_slow() -> Refusal {
-    Refusal::new(
-        Code::EngineTimeout,
-        "the model's engine did not begin to answer in time",
-    )
+    Refusal::new(Code::EngineTimeout, "the model's engine did not begin to answer in time")
 }
 
 async fn attempt(
@@ -182,12 +155,7 @@ async fn attempt(
         }
     }
     let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
-    let sender = replica
-        .row
-        .upstream
-        .dial(timeout)
-        .await
-        .map_err(|_| AttemptFault::Lost)?;
+    let sender = replica.row.upstream.dial(timeout).await.map_err(|_| AttemptFault::Lost)?;
     request_on(Connection { sender, requests: 0 }, plan, body).await
 }
 
@@ -233,9 +201,7 @@ fn build_request(plan: &Plan, body: Bytes) -> Request<Full<Bytes>> {
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {
-    headers
-        .get(CONTENT_TYPE)
-        .is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
+    headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"text/event-stream"))
 }
 
 /// An answer with nothing of the engine's head but the kind of its content.
@@ -243,9 +209,7 @@ fn build_response(engine: &HeaderMap, body: RelayBody) -> Response<RelayBody> {
     let mut response = Response::new(body);
     let kind = engine.get(CONTENT_TYPE).cloned().unwrap_or(JSON);
     if matches!(response.body(), RelayBody::Stream(_)) {
-        response
-            .headers_mut()
-            .insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     }
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -54,15 +54,9 @@ async fn take_seat(gateway: &Gateway, model: &Model, ranked: &[usize]) -> Result
             Ok(seat) => return Ok((position, seat)),
             Err(NoSeat::QueueFull) => {}
             Err(NoSeat::QueueTimeout) => {
-                return Err(Refusal::new(
-                    Code::QueueTimeout,
-                    "the model's replicas stayed busy for too long",
-                ));
+                return Err(Refusal::new(Code::QueueTimeout, "the model's replicas stayed busy for too long"));
             }
         }
     }
-    Err(Refusal::new(
-        Code::QueueFull,
-        "the model's replicas are busy and their queues are full",
-    ))
+    Err(Refusal::new(Code::QueueFull, "the model's replicas are busy and their queues are full"))
 }

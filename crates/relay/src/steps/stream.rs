@@ -29,18 +29,8 @@ impl StreamBody {
     pub fn new(upstream: UpstreamBody, call: OpenCall, view: View) -> Self {
         let event_bytes_max = usize::try_from(call.gateway().limits().event_bytes_max).unwrap_or(usize::MAX);
         let dialect = call.dialect();
-        let events = EventRelay {
-            call: Some(call),
-            dialect,
-            view,
-            fault: None,
-            passed: BytesMut::new(),
-        };
-        Self {
-            upstream: Some(upstream),
-            splitter: EventSplitter::new(event_bytes_max),
-            events,
-        }
+        let events = EventRelay { call: Some(call), dialect, view, fault: None, passed: BytesMut::new() };
+        Self { upstream: Some(upstream), splitter: EventSplitter::new(event_bytes_max), events }
     }
 
     pub fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
@@ -98,11 +88,7 @@ impl StreamBody {
         let event = format_event(fault);
         call.note_delivered(event.len(), 1);
         // The client sees an error either way; a record that cannot be written is counted and flips health.
-        let _ = call.settle(Ending {
-            outcome,
-            status: 200,
-            code: Some(fault.code),
-        });
+        let _ = call.settle(Ending { outcome, status: 200, code: Some(fault.code) });
         self.events.passed.extend_from_slice(&event);
     }
 
@@ -173,10 +159,7 @@ impl EventRelay {
 fn format_data(json: &[u8]) -> Vec<u8> {
     let mut event = Vec::with_capacity(json.len() + 8);
     event.extend_from_slice(b"data: ");
-    event.extend(
-        json.iter()
-            .map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }),
-    );
+    event.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
     event.extend_from_slice(b"\n\n");
     event
 }

@@ -6,7 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from starlette.types import Message, Receive, Scope, Send
 
+from keisan.api.context import ApiContext
+from keisan.api.edge import Edge
+from keisan.control.snapshot import SnapshotFeed
 from tests.api.stage import Stage
 from tests.api.test_app import build_bodies, list_operations
 
@@ -111,3 +115,46 @@ async def test_request_id_is_kept_if_harmless(stage: Stage) -> None:
     assert kept.headers["x-request-id"] == "trace-1"
     replaced = await stage.http.get("/healthz", headers={"x-request-id": 'evil"\t{}'})
     assert "evil" not in replaced.headers["x-request-id"]
+
+
+async def test_half_an_answer_is_never_followed_by_another(stage: Stage) -> None:
+    sent: list[Message] = []
+
+    async def break_off(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise RuntimeError("broken off")
+
+    async def receive() -> Message:
+        return {"type": "http.request"}
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    edge = Edge(break_off, ApiContext(stage.control, SnapshotFeed(stage.control), "0.1.0"))
+    scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
+    with pytest.raises(RuntimeError):
+        await edge(scope, receive, keep)
+    assert [message["type"] for message in sent] == ["http.response.start"]
+
+
+async def test_body_that_breaks_off_is_the_askers_fault(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def keep(message: Message) -> None:
+        sent.append(message)
+
+    for extra in ([], [(b"idempotency-key", b"k1")]):
+        headers = [
+            (b"authorization", b"Bearer sk-keisan-admin"),
+            (b"content-type", b"application/json"),
+            (b"content-length", b"9"),
+            *extra,
+        ]
+        path = "/api/v1/organizations"
+        scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
+        await stage.app(scope, receive, keep)
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [400, 400]
+    assert "request.failed" not in caplog.text

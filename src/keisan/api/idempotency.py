@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from starlette.datastructures import Headers
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -153,7 +153,10 @@ async def _read_write(scope: Scope, receive: Receive, caller: Caller, name: str)
         text = f"an idempotency key has 1 to {IDEMPOTENCY_KEY_CHARACTERS_MAX} printable characters"
         raise InvalidInput(text, "Idempotency-Key")
     request = Request(scope, receive)
-    body = await request.body()
+    try:
+        body = await request.body()
+    except ClientDisconnect as fault:
+        raise InvalidInput("the body broke off") from fault
     parts = (
         scope["method"].encode(),
         scope["path"].encode(),

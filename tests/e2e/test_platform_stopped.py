@@ -73,8 +73,8 @@ def test_engine_that_dies_mid_stream_ends_the_stream_with_a_typed_event(own_stac
     lines: list[str] = []
     with httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=60, trust_env=False) as client:
         with client.stream("POST", "/v1/chat/completions", json=body) as answer:
-            for line in answer.iter_lines():
-                lines += [line] if line else []
+            for line in filter(None, answer.iter_lines()):
+                lines.append(line)
                 if len(lines) == 8:
                     engine = stack.find_process("engine")
                     assert engine is not None

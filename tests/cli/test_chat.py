@@ -74,16 +74,9 @@ def test_json_is_one_object(command_line: CommandLine, small_gateway: SmallGatew
 
 
 def test_conversation_remembers(command_line: CommandLine, small_gateway: SmallGateway) -> None:
-    answer = command_line.run(
-        "chat", "--system", "Be short.", gateway_url=small_gateway.url, typed="What?\n\nAnd then?\n"
-    )
+    answer = command_line.run("chat", gateway_url=small_gateway.url, typed="What?\n\nAnd then?\n")
     assert answer.code == 0
-    assert [message["role"] for message in small_gateway.asked[-1]["messages"]] == [
-        "system",
-        "user",
-        "assistant",
-        "user",
-    ]
+    assert [message["role"] for message in small_gateway.asked[-1]["messages"]] == ["user", "assistant", "user"]
 
 
 def test_refused_message_is_forgotten_and_the_talk_goes_on(
@@ -108,3 +101,8 @@ def test_model_is_chosen_when_it_is_the_only_one(
     small_gateway.models = models
     answer = command_line.run("chat", "hi", gateway_url=small_gateway.url)
     assert answer.code == code
+
+
+def test_conversation_as_json_is_a_usage_fault(command_line: CommandLine, small_gateway: SmallGateway) -> None:
+    answer = command_line.run("chat", "--json", gateway_url=small_gateway.url)
+    assert (answer.code, answer.told["error"]["code"]) == (2, "invalid_input")

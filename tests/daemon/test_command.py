@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from keisan.daemon.command import find_data_directory
+from keisan.daemon.listener import bind_listener
+from keisan.daemon.settings import Address
+
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     clean = {name: text for name, text in os.environ.items() if not name.startswith(("KEISAN_", "_KEISAN"))}
@@ -46,9 +50,6 @@ def test_listening_beyond_this_host_is_refused(tmp_path: Path) -> None:
 
 
 def test_taken_address_is_told_before_anything_starts(tmp_path: Path) -> None:
-    from keisan.daemon.listener import bind_listener  # beside its one use
-    from keisan.daemon.settings import Address
-
     with bind_listener(Address("127.0.0.1", 0)) as listener:
         listener.listen()
         address = f"127.0.0.1:{listener.getsockname()[1]}"
@@ -64,13 +65,11 @@ def test_nothing_known_here_is_told_in_a_line(tmp_path: Path) -> None:
 
 
 def test_data_directory_follows_the_desktop_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from keisan.daemon.command import find_data_directory  # beside its one use
-
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert find_data_directory() == tmp_path / "keisan"
     monkeypatch.delenv("XDG_DATA_HOME")
-    monkeypatch.setenv("HOME", "/home/someone")
-    assert find_data_directory() == Path("/home/someone/.local/share/keisan")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert find_data_directory() == tmp_path / "home" / ".local" / "share" / "keisan"
 
 
 def test_shell_completion() -> None:

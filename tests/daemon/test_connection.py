@@ -6,7 +6,7 @@ import pytest
 
 from keisan.cli.session import ConnectionOptions
 from keisan.daemon.connection import resolve_target
-from keisan.daemon.operator_file import OperatorFile, note_urls, read_operator, write_operator
+from keisan.daemon.operator_file import OperatorFile, write_operator
 from keisan.domain.errors import Failed, Unauthenticated, Unavailable
 
 KEPT = OperatorFile("sk-kept", "http://platform", "http://gateway")
@@ -49,11 +49,13 @@ def test_options_over_variables_over_the_file(data: Path, monkeypatch: pytest.Mo
     )
 
 
-@pytest.mark.parametrize("options", [{"platform_url": "http://stranger"}, {"gateway_url": "http://stranger"}])
-def test_kept_key_never_goes_to_another_address(data: Path, options: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "options", [ConnectionOptions(platform_url="http://stranger"), ConnectionOptions(gateway_url="http://stranger")]
+)
+def test_kept_key_never_goes_to_another_address(data: Path, options: ConnectionOptions) -> None:
     write_operator(data / "operator.json", KEPT)
     with pytest.raises(Unauthenticated):
-        resolve_target(ConnectionOptions(**options))  # type: ignore[arg-type]
+        resolve_target(options)
 
 
 def test_nothing_known_says_what_to_do() -> None:
@@ -65,17 +67,3 @@ def test_damaged_file_is_told(data: Path) -> None:
     (data / "operator.json").write_text("{")
     with pytest.raises(Failed, match="damaged"):
         resolve_target(ConnectionOptions())
-
-
-def test_urls_are_noted_and_the_key_stays(data: Path) -> None:
-    path = data / "operator.json"
-    write_operator(path, OperatorFile("sk-kept"))
-    note_urls(path, platform_url="http://a")
-    note_urls(path, gateway_url="http://b")
-    assert read_operator(path) == OperatorFile("sk-kept", "http://a", "http://b")
-    assert "sk-kept" not in repr(read_operator(path))
-
-
-def test_noting_without_a_file_is_a_fault(data: Path) -> None:
-    with pytest.raises(Failed, match="is gone"):
-        note_urls(data / "operator.json", platform_url="http://a")

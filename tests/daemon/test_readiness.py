@@ -8,7 +8,6 @@ from typing import cast
 
 import httpx
 import pytest
-from rich.console import Console
 
 from keisan.daemon.child import Child
 from keisan.daemon.folder import prepare_folder
@@ -183,11 +182,3 @@ def test_message_of_a_replica_is_told() -> None:
     deployment = cast("DeploymentView", SimpleNamespace(reason="no node is known"))
     assert describe_deployment("small", deployment, [replica]) == "small: fetching weights 45 %"
     assert describe_deployment("small", deployment, []) == "placing small: no node is known"
-
-
-def test_progress_without_a_terminal_is_lines(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = Progress(Console(force_terminal=False))
-    for text in ("starting", "starting", "[ready]"):
-        progress.tell(text)
-    progress.finish("done")
-    assert capsys.readouterr().out == "keisan: starting\nkeisan: [ready]\ndone\n"

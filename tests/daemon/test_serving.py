@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from keisan.daemon.serving import announce_ready, find_first, run_process
+from keisan.daemon.serving import Work, announce_ready, find_first, run_process
 from keisan.domain.errors import Failed, PlatformUnreachable, SettingsInvalid
 
 
-def run(work: object, log_path: Path) -> int:
+def run(work: Work, log_path: Path) -> int:
     saved = os.dup(2)
     try:
-        return run_process("test", work, "info", log_path)  # type: ignore[arg-type]
+        return run_process("test", work, "info", log_path)
     finally:
         os.dup2(saved, 2)
         os.close(saved)
@@ -33,9 +33,9 @@ async def fail_deep(stop: asyncio.Event) -> None:
 
 def test_fault_deep_in_groups_is_a_line_and_a_code(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(fail_deep, tmp_path / "log") == 2
-    err = capsys.readouterr().err
-    assert err.splitlines()[-1] == "keisan: gateway.listen: expected x, got y"
-    assert "Traceback" not in err
+    told = capsys.readouterr().err
+    assert told.splitlines()[-1] == "keisan: gateway.listen: expected x, got y"
+    assert "Traceback" not in told
 
 
 def test_inside_text_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

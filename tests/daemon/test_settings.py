@@ -19,9 +19,11 @@ def load(
     return load_settings(options, environment or {}, config_path)
 
 
-def list_faults(**arguments: object) -> list[str]:
+def list_faults(
+    options: Mapping[str, object] = DATA, environment: Mapping[str, str] | None = None, config_path: Path | None = None
+) -> list[str]:
     with pytest.raises(SettingsInvalid) as caught:
-        load(**arguments)  # type: ignore[arg-type]
+        load(options, environment, config_path)
     return caught.value.outside.splitlines()
 
 

@@ -11,7 +11,6 @@ from keisan.sdk import ChatMessage, ChatOptions
 
 QuestionArgument = Annotated[str | None, typer.Argument(help="The question; without one, a conversation.")]
 ModelOption = Annotated[str | None, typer.Option(help="Name of the model; needed if there are several.")]
-SystemOption = Annotated[str | None, typer.Option(help="What the model is told beforehand.")]
 TemperatureOption = Annotated[float | None, typer.Option(help="0 answers the same each time.", min=0.0, max=2.0)]
 TokensOption = Annotated[int | None, typer.Option("--max-tokens", help="The longest answer.", min=1)]
 
@@ -20,20 +19,23 @@ async def chat(
     session: Session,
     question: QuestionArgument = None,
     model: ModelOption = None,
-    system: SystemOption = None,
     temperature: TemperatureOption = None,
     output_tokens_max: TokensOption = None,
 ) -> None:
     """Ask a model; without a question, talk with it until Ctrl-D."""
     name = await _choose_model(session, model)
     options = ChatOptions(output_tokens_max=output_tokens_max, temperature=temperature)
-    messages = [ChatMessage("system", system)] if system else []
     if question is not None:
-        await _answer(session, name, [*messages, ChatMessage("user", question)], options)
+        await _answer(session, name, [ChatMessage("user", question)], options)
         return
+    await _hold_conversation(session, name, options)
+
+
+async def _hold_conversation(session: Session, name: str, options: ChatOptions) -> None:
     if session.output.is_json:
         raise InvalidInput("with --json a question is needed", "question")
     session.output.tell(f"talking with {name}; Ctrl-D ends it")
+    messages: list[ChatMessage] = []
     while (said := _read_line()) is not None:
         messages.append(ChatMessage("user", said))
         try:

@@ -17,8 +17,8 @@ PIPE_COLUMNS = 200
 
 def open_console() -> Console:
     """Return a console on standard output."""
-    console = Console(soft_wrap=True)
-    return console if console.is_terminal else Console(soft_wrap=True, width=PIPE_COLUMNS)
+    console = Console(soft_wrap=True, emoji=False)
+    return console if console.is_terminal else Console(soft_wrap=True, emoji=False, width=PIPE_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class Output:
 
     is_json: bool
     console: Console = field(default_factory=open_console)
-    aside: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True))
+    aside: Console = field(default_factory=lambda: Console(stderr=True, soft_wrap=True, emoji=False))
 
     def show_json(self, content: object) -> None:
         """Print one JSON value on one line."""

@@ -36,7 +36,7 @@ def find_data_directory() -> Path:
 
 
 def read_settings(data: Path | None, config: Path | None, tables: dict[str, Table]) -> Settings:
-    """Return the settings of a process; prints all faults and exits with 2 when there are any."""
+    """Return the settings of a process; raises typer.Exit with 2, all faults printed, when there are any."""
     options: Table = {name: {key: value for key, value in table.items() if value} for name, table in tables.items()}
     if data is not None:
         options["data_directory"] = data
@@ -49,7 +49,12 @@ def read_settings(data: Path | None, config: Path | None, tables: dict[str, Tabl
 
 def add_process_commands(application: typer.Typer) -> None:
     """Add platform, gateway and site."""
+    _add_platform_command(application)
+    _add_gateway_command(application)
+    _add_site_command(application)
 
+
+def _add_platform_command(application: typer.Typer) -> None:
     @application.command("platform", rich_help_panel=PANEL)
     def run_platform(
         data: DataOption = None,
@@ -68,6 +73,8 @@ def add_process_commands(application: typer.Typer) -> None:
 
         raise typer.Exit(run_process("platform", lambda stop: serve_platform(settings, stop), settings.log_level, log))
 
+
+def _add_gateway_command(application: typer.Typer) -> None:
     @application.command("gateway", rich_help_panel=PANEL)
     def run_gateway(
         data: DataOption = None,
@@ -91,6 +98,8 @@ def add_process_commands(application: typer.Typer) -> None:
 
         raise typer.Exit(run_process("gateway", lambda stop: serve_gateway(settings, stop), settings.log_level, log))
 
+
+def _add_site_command(application: typer.Typer) -> None:
     @application.command("site", rich_help_panel=PANEL)
     def run_site(
         data: DataOption = None,

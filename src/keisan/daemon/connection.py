@@ -30,7 +30,7 @@ def resolve_target(options: ConnectionOptions) -> Target:
         if kept is None or not is_kept:
             raise Unauthenticated("no key is known for this platform: give --key or set KEISAN_API_KEY")
         api_key = kept.api_key
-    ca_path = options.ca_path or os.environ.get("KEISAN_CA_PATH")
+    ca_path = options.ca_path or os.environ.get("KEISAN_CA_PATH") or (kept.ca_path if kept else None)
     return Target(platform_url, gateway_url, Secret(api_key), str(ca_path) if ca_path else None)
 
 

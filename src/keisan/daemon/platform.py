@@ -20,7 +20,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.operator_file import note_urls
+from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_public_key
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
@@ -60,7 +60,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         control = Control(storage, clock, outcome.platform.id)
 
         def announce(url: str) -> None:
-            note_urls(folder.operator_path, platform_url=url)
+            note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
         await _serve(build_server(own, control, announce), control, listener, stop)

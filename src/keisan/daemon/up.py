@@ -15,7 +15,7 @@ from keisan.daemon.child import Child, ChildPlan
 from keisan.daemon.first_start import FirstStart, ensure_first_start, mark_key_shown
 from keisan.daemon.folder import DataFolder
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.operator_file import note_urls, read_operator
+from keisan.daemon.operator_file import note_gateway, read_operator
 from keisan.daemon.process_file import end_leftover
 from keisan.daemon.progress import Progress
 from keisan.daemon.readiness import Watch, wait_for_child, wait_for_models
@@ -60,7 +60,7 @@ async def start_up(settings: Settings, folder: DataFolder, options: tuple[str, .
             folder=folder,
             options=options,
             show=partial(print_ready, is_json=is_json),
-            progress=Progress(Console(stderr=is_json)),
+            progress=Progress(Console(stderr=is_json, emoji=False)),
             clock=SystemClock(),
         )
         return await run_up(request)
@@ -121,7 +121,7 @@ class _Tree:
         link = ("--platform-url", platform_url, *self._trust())
         self._add("site", lambda: (*link, *self._name_token("site"), "--stop-replicas"), SITE_STOP_S)
         gateway_url = await self._start_listening("gateway", settings.gateway, (*link, *self._name_token("gateway")))
-        note_urls(folder.operator_path, gateway_url=gateway_url)
+        note_gateway(folder.operator_path, gateway_url)
         late = await self._wait_for_models(platform_url, is_first=developer is not None)
         model = settings.first_start.model
         self._show(Ready(gateway_url, platform_url, developer, model, settings.gateway.certificate), made)

@@ -1,0 +1,52 @@
+"""Answers: nothing in a value is taken for markup, an id stays whole, JSON is one line."""
+
+import json
+
+import pytest
+
+from keisan.cli.output import Output
+from keisan.wire.price import PriceView
+from tests.domain.samples import MODEL_ID, NOW, PLATFORM_ID, PRICE_ID
+
+PRICE = PriceView.model_validate(
+    {
+        "id": PRICE_ID,
+        "platform_id": PLATFORM_ID,
+        "model_id": MODEL_ID,
+        "version": 1,
+        "currency": "CNY",
+        "nano_per_million": {"input": "5"},
+        "created_at": NOW,
+    }
+)
+
+
+def test_values_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(is_json=False)
+    output.show_text("[red]not red[/red] :smile:")
+    output.show_table(("id", "name"), [("x", "[bold]not bold[/bold]")])
+    shown = capsys.readouterr().out
+    assert "[red]not red[/red] :smile:" in shown
+    assert "[bold]not bold[/bold]" in shown
+
+
+def test_id_is_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
+    Output(is_json=False).show_table(("id", "text"), [(str(MODEL_ID), "words " * 100)])
+    assert str(MODEL_ID) in capsys.readouterr().out
+
+
+def test_lists_and_things_as_json(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(is_json=True)
+    output.show_views([PRICE], ("id",), [])
+    output.show_view(PRICE, "unused")
+    listed, one = capsys.readouterr().out.splitlines()
+    assert json.loads(listed) == [json.loads(one)]
+    assert json.loads(one)["nano_per_million"] == {"input": "5"}
+
+
+def test_what_goes_on_stays_beside_the_answer(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output(is_json=False)
+    output.tell("working")
+    output.show_table(("id",), [])
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "working\nnothing here\n")

@@ -1,0 +1,41 @@
+"""The relay's options as JSON: names of the contract, absent files as null."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+from keisan.domain.ids import MachineId, PlatformId
+from keisan.domain.key import Secret
+from keisan.gateway.identity import Identity
+from keisan.gateway.options import Listener, format_relay_options
+from keisan.kit.ids import create_id
+from tests.gateway.small_platform import PLATFORM_ID
+from tests.gateway.test_process import make_options
+
+IDENTITY = Identity(MachineId(create_id()), PlatformId(PLATFORM_ID), Secret("mk-keisan-secret"))
+
+
+def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
+    options = replace(make_options(tmp_path, "http://a"), relay_limits={"body_bytes_max": 7}, worker_threads=2)
+    text = format_relay_options(options, IDENTITY)
+    assert json.loads(text) == {
+        "gateway_id": str(IDENTITY.machine_id),
+        "platform_id": PLATFORM_ID,
+        "listen_host": "127.0.0.1",
+        "listen_port": 0,
+        "certificate_path": None,
+        "certificate_key_path": None,
+        "spool_directory": str(tmp_path / "gateway" / "spool"),
+        "worker_threads": 2,
+        "limits": {"body_bytes_max": 7},
+    }
+    assert "secret" not in text
+
+
+def test_certificate_files_are_paths(tmp_path: Path) -> None:
+    listener = Listener("0.0.0.0", 443, tmp_path / "c.pem", tmp_path / "k.pem")
+    told = json.loads(format_relay_options(replace(make_options(tmp_path, "http://a"), listener=listener), IDENTITY))
+    assert (told["certificate_path"], told["certificate_key_path"]) == (
+        str(tmp_path / "c.pem"),
+        str(tmp_path / "k.pem"),
+    )

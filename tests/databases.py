@@ -43,8 +43,8 @@ class SharedPostgresql:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             await connection.execute("SET session_replication_role = replica")
-            tables = ", ".join(f'"{name}"' for name in metadata.tables if name != "head")
-            await connection.execute(f"TRUNCATE {tables}")
+            # Deleting the few rows there are is much quicker than truncating every table and partition.
+            await connection.execute("; ".join(f'DELETE FROM "{name}"' for name in metadata.tables if name != "head"))
             await connection.execute(
                 "UPDATE head SET event_sequence = 0, event_hash = $1, snapshot_version = 0, "
                 "snapshot_kept_after = 0, snapshot_change_count = 0",

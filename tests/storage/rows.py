@@ -1,6 +1,6 @@
 """Statements that go behind the repositories' back, as a careless or hostile operator's would."""
 
-from sqlalchemy import Executable, TextClause
+from sqlalchemy import Executable
 
 from keisan.storage.connection import translate_errors
 from keisan.storage.database import Database
@@ -15,7 +15,7 @@ async def execute(storage: Database, *statements: Executable) -> None:
             await connection.commit()
 
 
-async def fetch_value(storage: Database, statement: TextClause) -> object:
+async def fetch_value(storage: Database, statement: Executable) -> object:
     """Return the first column of the first row."""
     async with storage._dialect.open_reader() as connection:
         with translate_errors(storage._dialect):

@@ -194,6 +194,19 @@ async def test_takers_side_by_side_share_the_work(storage: Database) -> None:
     assert sorted(taken + [lease.noun_id for lease in rest]) == sorted(ids)
 
 
+@pytest.mark.postgresql
+async def test_taker_passes_by_what_is_being_applied(postgresql_storage: Database) -> None:
+    """Its lease has run out, but whoever holds the row's lock is about to finish or to learn that it is lost."""
+    await put(postgresql_storage, create_id())
+    (slow,) = await take(postgresql_storage)
+    other = create_id()
+    await put(postgresql_storage, other)
+    async with postgresql_storage.write() as transaction:
+        await transaction.outbox.check(slow, NOW)
+        async with asyncio.timeout(5):
+            assert [lease.noun_id for lease in await take(postgresql_storage, LATER)] == [other]
+
+
 async def test_nobody_waits_in_a_ring(storage: Database) -> None:
     """Work is put while it is applied, with events before and after: no order of these locks two up for ever."""
     async with storage.write() as transaction:

@@ -1,6 +1,7 @@
 """Machines acknowledge without a new version; a join token is used by one machine."""
 
 import asyncio
+import contextlib
 from dataclasses import replace
 from datetime import timedelta
 
@@ -79,7 +80,8 @@ async def test_join_token_is_used_by_one_machine(storage: Database) -> None:
         assert await view.join_tokens.find_by_digest(token.digest) == replace(token, used_by=machine_id)
 
 
-async def test_one_of_many_machines_uses_a_token(storage: Database) -> None:
+@pytest.mark.parametrize("turn", range(5))
+async def test_one_of_many_machines_uses_a_token(storage: Database, turn: int) -> None:
     token = create_join_token()
     async with storage.write() as transaction:
         await transaction.join_tokens.insert(token)
@@ -93,6 +95,10 @@ async def test_one_of_many_machines_uses_a_token(storage: Database) -> None:
             return None
         return machine_id
 
+    async with contextlib.AsyncExitStack() as stack:
+        # Connections stand ready, so that all ask at the same moment.
+        for _ in range(4):
+            await stack.enter_async_context(storage.read())
     async with asyncio.TaskGroup() as group:
         tries = [group.create_task(try_use()) for _ in range(8)]
     users = [attempt.result() for attempt in tries if attempt.result()]

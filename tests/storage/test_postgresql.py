@@ -7,8 +7,9 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from keisan.domain.account import AccountKind, Posting
 from keisan.domain.errors import (
     AlreadyExists,
     InvalidInput,
@@ -18,10 +19,11 @@ from keisan.domain.errors import (
     StateConflict,
     StorageUnavailable,
 )
-from keisan.domain.ids import RecordId
+from keisan.domain.ids import AccountId, PostingBatchId, RecordId
 from keisan.domain.usage import UsageRecord
 from keisan.kit.ids import create_id
 from keisan.storage import postgresql
+from keisan.storage.account import account
 from keisan.storage.database import Database
 from keisan.storage.postgresql import name_partition, open_postgresql
 from tests.databases import SharedPostgresql, connect_postgresql
@@ -180,6 +182,39 @@ async def test_real_deadlock_is_retryable_and_one_gets_through(postgresql_storag
     async with asyncio.TaskGroup() as group:
         crossing = [group.create_task(cross(order)) for order in ((0, 1), (1, 0))]
     assert sorted(each.result() for each in crossing) == [False, True]
+
+
+async def test_accounts_are_locked_in_order_of_id(postgresql_storage: Database) -> None:
+    """Two batches over the same accounts then never wait for each other, however the rows lie on the disk."""
+    low, high = AccountId(create_id()), AccountId(create_id())
+    for account_id in (high, low):
+        row = {"id": account_id, "platform_id": "x", "kind": AccountKind.SUSPENSE, "currency": "CNY"}
+        rest = {"balance_nano": 0, "created_at": NOW, "holder": str(account_id)}
+        await execute(postgresql_storage, account.insert().values(row | rest))
+    posting = Posting(PostingBatchId(create_id()), high, low, "CNY", 7, 1, NOW)
+
+    async def post() -> None:
+        async with postgresql_storage.write() as transaction:
+            await transaction.accounts.post([posting])
+
+    async with asyncio.TaskGroup() as group, postgresql_storage._dialect.open_writer() as holder:
+        await holder.execute(select(account.c.id).where(account.c.id == low).with_for_update())
+        group.create_task(post())
+        await wait_for_waiter(postgresql_storage)
+        free = select(account.c.id).where(account.c.id == high).with_for_update(nowait=True)
+        assert await holder.scalar(free) == high
+    assert await fetch_value(postgresql_storage, select(account.c.balance_nano).where(account.c.id == low)) == 7
+
+
+async def wait_for_waiter(storage: Database) -> None:
+    """Return once some statement waits for a lock."""
+    waiting = text(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with asyncio.timeout(10):
+        # Each question is a round trip of its own, so this polls no faster than the server answers.
+        while not await fetch_value(storage, waiting):
+            pass
 
 
 async def test_waiting_for_a_lock_has_an_end(

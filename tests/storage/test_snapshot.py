@@ -27,6 +27,7 @@ async def test_version_rises_once_per_transaction(storage: Database) -> None:
             await transaction.snapshot.touch(KEYS, [key]),
             await transaction.snapshot.touch(KEYS, []),
         ]
+        assert (await transaction.snapshot.get_mark()).version == 1
     assert versions == [1, 1, 1, 1]
     assert await touch(storage) == 2
     async with storage.read() as view:

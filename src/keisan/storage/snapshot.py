@@ -71,8 +71,8 @@ class SnapshotRepository:
             return head
         newest = select(snapshot_change.c.version).order_by(snapshot_change.c.version.desc())
         first_dropped = await self._connection.fetch_first(newest.offset(CHANGES_LEFT).limit(1))
-        if first_dropped is None:
-            return head
+        # More are kept than are left, so there is one to drop.
+        assert first_dropped is not None
         dropped = delete(snapshot_change).where(snapshot_change.c.version <= first_dropped["version"])
         count = await self._connection.change(dropped)
         return replace(

@@ -67,7 +67,7 @@ def check_pydantic(tree: Tree) -> list[Violation]:
         if find_room(file.path) == "wire" or is_settings:
             continue
         for node, name in walk_imports(file):
-            if name.partition(".")[0] in {"pydantic", "pydantic_settings"}:
+            if name.partition(".")[0] == "pydantic":
                 found.append(file.report(node, "pydantic stands in wire and in Settings only"))
     return found
 
@@ -162,7 +162,7 @@ RULES = (
         "pydantic",
         check_pydantic,
         planted=(plant("api/x.py", "from pydantic import BaseModel\n"), plant("cli/settings.py", "import pydantic\n")),
-        allowed=(plant("wire/x.py", "import pydantic\n"), plant("daemon/settings.py", "import pydantic_settings\n")),
+        allowed=(plant("wire/x.py", "import pydantic\n"), plant("daemon/settings.py", "import pydantic\n")),
     ),
     Rule(
         "SQL",

@@ -73,7 +73,7 @@ def run_killer(stack: Stack, is_over: Callable[[], bool], source: random.Random)
     """Kill at random moments until it is over; return how often each victim was hit."""
     kills = dict.fromkeys(VICTIMS, 0)
     while not is_over():
-        let_time_pass(source.uniform(0.2, 12.0))
+        let_time_pass(source.uniform(0.2, 20.0))
         fewest = min(kills.values())
         name = source.choice([victim for victim in VICTIMS if kills[victim] <= fewest + 1])
         kills[name] += kill_one(stack, name)

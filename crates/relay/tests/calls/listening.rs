@@ -1,0 +1,156 @@
+//! The listener and the endpoints beside calls: HTTP/2, TLS with certificates that change, health, metrics, draining.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use serde_json::json;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::engine::chat_answer;
+use crate::stage::{Setting, Stage, build_post, chat_body, eventually, read_json, read_piece, read_text, stream};
+
+#[test]
+fn models_are_listed_for_the_key() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut client = stage.connect().await;
+        let list = read_json(client.get("/v1/models").await).await;
+        assert_eq!(list["object"], "list");
+        assert_eq!(list["data"][0]["id"], "small");
+        assert_eq!(list["data"][1]["owned_by"], "owner");
+        let one = read_json(client.get("/v1/models/tiny").await).await;
+        assert_eq!((&one["id"], &one["object"], &one["created"]), (&json!("tiny"), &json!("model"), &json!(7)));
+        assert_eq!(client.get("/v1/models/none").await.status(), 404);
+    });
+}
+
+#[test]
+fn health_and_metrics_tell_the_state() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut client = stage.connect().await;
+        let response = client.get("/healthz").await;
+        assert_eq!(response.status(), 200);
+        let health = read_json(response).await;
+        assert_eq!((&health["status"], &health["open_calls"]), (&json!("ok"), &json!(0)));
+        assert_eq!((&health["snapshot"]["version"], &health["snapshot"]["incarnation"]), (&json!(5), &json!("i")));
+        client.get("/v1/nothing").await;
+        let text = read_text(client.get("/metrics").await).await;
+        for line in [
+            "keisan_refusals_total{code=\"not_found\"} 1",
+            "keisan_snapshot_version 5",
+            "keisan_spool_backlog_records 0",
+        ] {
+            assert!(text.lines().any(|found| found == line), "{line} is missing");
+        }
+    });
+}
+
+#[test]
+fn draining_ends_open_calls_and_takes_no_more() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let mut client = stage.connect().await;
+        let mut idle = stage.connect().await;
+        idle.get("/healthz").await;
+        let (response, speaking) = tokio::join!(client.chat(stream()), async {
+            let speaking = engine.next().await.begin_stream();
+            speaking.say(": begun\n\n").await;
+            speaking
+        });
+        let mut body = response.into_body();
+        read_piece(&mut body).await;
+        let relay = &stage.relay;
+        assert!(!drain(relay, Duration::from_millis(20)).await, "a call is open");
+        assert!(TcpStream::connect(stage.address).await.is_err(), "new connections are taken");
+        let (ended, ()) = tokio::join!(drain(relay, Duration::from_secs(10)), async {
+            speaking.say("data: [DONE]\n\n").await;
+            assert_eq!(read_piece(&mut body).await.unwrap(), "data: [DONE]\n\n");
+        });
+        assert!(ended);
+        assert!(idle.is_closed().await, "an idle connection stays");
+        assert_eq!(stage.record()["outcome"], "completed");
+    });
+}
+
+/// Drains on a thread of its own, as Python does.
+async fn drain(relay: &Arc<keisan_relay::Relay>, timeout: Duration) -> bool {
+    let relay = Arc::clone(relay);
+    tokio::task::spawn_blocking(move || relay.drain(timeout)).await.unwrap()
+}
+
+#[test]
+fn http_2_is_spoken_where_the_client_begins_with_it() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let stream = TcpStream::connect(stage.address).await.unwrap();
+        let handshake = hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
+        let (mut sender, connection) = handshake.unwrap();
+        tokio::spawn(connection);
+        let request = Request::post(format!("http://{}/v1/chat/completions", stage.address))
+            .header("authorization", "Bearer sk-whole")
+            .body(Full::new(Bytes::from(chat_body(&json!({})))))
+            .unwrap();
+        let (response, ()) = tokio::join!(sender.send_request(request), async {
+            engine.next().await.answer(200, &chat_answer("a")).await
+        });
+        let response = response.unwrap();
+        assert_eq!((response.status().as_u16(), response.version()), (200, hyper::Version::HTTP_2));
+        assert_eq!(read_json(response).await["model"], "small");
+    });
+}
+
+fn write_certificate(directory: &std::path::Path) -> CertificateDer<'static> {
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    std::fs::write(directory.join("chain.pem"), made.cert.pem()).unwrap();
+    made.cert.der().clone()
+}
+
+async fn speak_tls(stage: &Stage, trusted: &CertificateDer<'static>) -> bool {
+    let mut roots = RootCertStore::empty();
+    roots.add(trusted.clone()).unwrap();
+    let provider = Arc::new(tokio_rustls::rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let connector = TlsConnector::from(Arc::new(config.with_root_certificates(roots).with_no_client_auth()));
+    let stream = TcpStream::connect(stage.address).await.unwrap();
+    let Ok(stream) = connector.connect(ServerName::try_from("localhost").unwrap(), stream).await else {
+        return false;
+    };
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.unwrap();
+    tokio::spawn(connection);
+    let response = sender.send_request(build_post("/v1/chat/completions", "sk-wrong", "{}")).await.unwrap();
+    response.status() == 401
+}
+
+#[test]
+fn certificates_are_read_again_when_they_change() {
+    let directory = tempfile::tempdir().unwrap();
+    let first = write_certificate(directory.path());
+    let options = json!({"certificate_path": directory.path().join("chain.pem"), "certificate_key_path": directory.path().join("key.pem")});
+    let stage = Stage::open_with(Setting { options, ..Setting::default() });
+    stage.run(async {
+        assert!(speak_tls(&stage, &first).await);
+        let second = write_certificate(directory.path());
+        let mut is_new = false;
+        for _ in 0..200 {
+            is_new = speak_tls(&stage, &second).await;
+            if is_new {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        assert!(is_new, "the new certificate is not used");
+        assert!(!speak_tls(&stage, &first).await);
+        eventually("calls stay open", || stage.stats()["open_calls"] == 0).await;
+    });
+}

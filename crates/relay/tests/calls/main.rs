@@ -1,0 +1,11 @@
+//! Calls through a real relay: a real client on TCP, a scripted engine on a unix socket, records read from the spool.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
+
+mod answers;
+mod engine;
+mod failures;
+mod listening;
+mod refusals;
+mod stage;
+mod streams;

@@ -32,9 +32,8 @@ async def list_all(storage: Database) -> list[Event]:
 def assert_chained(events: list[Event]) -> None:
     previous_hash = FIRST_EVENT_HASH
     for sequence, event in enumerate(events, start=1):
-        draft = EventDraft(event.actor, event.action, event.noun_id, event.detail)
         assert (event.sequence, event.previous_hash) == (sequence, previous_hash)
-        assert event.hash == hash_event(draft, sequence, event.created_at, previous_hash)
+        assert event.hash == hash_event(event)
         previous_hash = event.hash
 
 

@@ -41,15 +41,17 @@ class EventDraft:
     detail: Mapping[str, str]
 
 
-def hash_event(draft: EventDraft, sequence: int, created_at: datetime, previous_hash: str) -> str:
-    """Return the hex SHA-256 that ties a draft to its place after `previous_hash`."""
+def hash_event(event: Event) -> str:
+    """Return the hex SHA-256 over all of an event but its own `hash`, which ties it to its place in the chain."""
     content = {
-        "action": draft.action,
-        "actor": draft.actor,
-        "created_at": created_at.isoformat(),
-        "detail": dict(draft.detail),
-        "noun_id": str(draft.noun_id) if draft.noun_id else None,
-        "previous_hash": previous_hash,
-        "sequence": sequence,
+        "action": event.action,
+        "actor": event.actor,
+        "created_at": event.created_at.isoformat(),
+        "detail": dict(event.detail),
+        "id": str(event.id),
+        "noun_id": str(event.noun_id) if event.noun_id else None,
+        "platform_id": event.platform_id,
+        "previous_hash": event.previous_hash,
+        "sequence": event.sequence,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, ensure_ascii=False).encode()).hexdigest()

@@ -52,22 +52,22 @@ class EventRepository:
         Raises NotFound before the platform is there.
         """
         head = await self._head.lock()
-        created_at, sequence = self._clock.now(), head.event_sequence + 1
-        appended = Event(
+        unsealed = Event(
             id=EventId(create_id()),
             platform_id=await self._platform.get_id(),
-            sequence=sequence,
+            sequence=head.event_sequence + 1,
             actor=draft.actor,
             action=draft.action,
             noun_id=draft.noun_id,
             detail=dict(draft.detail),
-            created_at=created_at,
+            created_at=self._clock.now(),
             previous_hash=head.event_hash,
-            hash=hash_event(draft, sequence, created_at, head.event_hash),
+            hash="",
         )
+        appended = replace(unsealed, hash=hash_event(unsealed))
         row = {column.name: getattr(appended, column.name) for column in event.columns}
         await self._connection.change(event.insert().values(row))
-        await self._head.move(replace(head, event_sequence=sequence, event_hash=appended.hash))
+        await self._head.move(replace(head, event_sequence=appended.sequence, event_hash=appended.hash))
         return appended
 
     async def list(self, scope: Scope, after_sequence: int, limit: int) -> Sequence[Event]:

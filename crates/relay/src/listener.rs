@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -98,7 +99,6 @@ pub async fn accept_connections(listener: TcpListener, listening: Arc<Listening>
         };
         match accepted {
             Some((stream, place)) => {
-                listening.gateway.metrics.connections.add(1);
                 tokio::spawn(serve_stream(stream, place, Arc::clone(&listening)));
             }
             None => tokio::time::sleep(ACCEPT_PAUSE).await,
@@ -113,7 +113,25 @@ async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(
     Some((stream, place))
 }
 
+/// A connection as long as it is served.
+struct OpenConnection(Arc<Gateway>);
+
+impl OpenConnection {
+    fn open(gateway: &Arc<Gateway>) -> Self {
+        gateway.metrics.connections.add(1);
+        gateway.open_connections.fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(gateway))
+    }
+}
+
+impl Drop for OpenConnection {
+    fn drop(&mut self) {
+        self.0.open_connections.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
 async fn serve_stream(stream: TcpStream, _place: OwnedSemaphorePermit, listening: Arc<Listening>) {
+    let _open = OpenConnection::open(&listening.gateway);
     let Some(certificates) = &listening.certificates else {
         return serve_connection(stream, &listening).await;
     };

@@ -18,6 +18,8 @@ use crate::spool::{Cursor, Spool};
 const BACKLOG: u32 = 1_024;
 const SWEEP_TIME: Duration = Duration::from_secs(1);
 const DRAIN_LOOK_TIME: Duration = Duration::from_millis(10);
+/// How long connections without a call get to close: a client may hold one with half a request.
+const CLOSE_TIME: Duration = Duration::from_secs(1);
 /// How long tasks get to notice that the runtime ends.
 const STOP_TIME: Duration = Duration::from_secs(2);
 
@@ -104,19 +106,24 @@ impl Relay {
         })
     }
 
-    /// Stops accepting and waits for open calls. Returns whether all ended in time.
+    /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.gateway.is_draining.store(true, Ordering::Relaxed);
         if let Some(running) = &*self.running() {
             running.draining.send_replace(true);
         }
         let until = Instant::now() + timeout;
+        let mut close_until = Instant::now() + CLOSE_TIME;
         loop {
-            if self.gateway.open_calls.load(Ordering::Acquire) == 0 {
-                return true;
+            let now = Instant::now();
+            let is_done = self.gateway.open_calls.load(Ordering::Acquire) == 0;
+            let is_closed = self.gateway.open_connections.load(Ordering::Acquire) == 0;
+            // A call ends when its last bytes are handed to the socket; closing the connection sends them.
+            if !is_done {
+                close_until = now + CLOSE_TIME;
             }
-            if Instant::now() >= until {
-                return false;
+            if now >= until || (is_done && (is_closed || now >= close_until)) {
+                return is_done;
             }
             std::thread::sleep(DRAIN_LOOK_TIME);
         }

@@ -153,3 +153,78 @@ impl Drop for Seat {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use keisan_route::Verdict;
+
+    use super::*;
+    use crate::dialect::{Dialect, RunningUsage};
+    use crate::upstream::Upstream;
+
+    fn replica(slots: u32) -> Arc<Replica> {
+        let text = String::new;
+        let row = ReplicaRow {
+            model_id: text(),
+            deployment_id: text(),
+            provider_id: text(),
+            site_id: text(),
+            engine: text(),
+            model_digest: text(),
+            verdict: Verdict::Ok,
+            slots,
+            upstream: Upstream::Unknown,
+        };
+        let dialect = Dialect::new(RunningUsage::None);
+        let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };
+        Arc::new(Replica { id: text(), row, profile, station: Arc::new(Station::new(slots)) })
+    }
+
+    fn count_free(replica: &Arc<Replica>) -> usize {
+        std::iter::from_fn(|| replica.try_seat()).collect::<Vec<_>>().len()
+    }
+
+    #[test]
+    fn seats_are_as_many_as_slots_and_come_back() {
+        let replica = replica(2);
+        let first = replica.try_seat().unwrap();
+        let _second = replica.try_seat().unwrap();
+        assert!(replica.try_seat().is_none());
+        assert_eq!(replica.station.count_calls(), 2);
+        drop(first);
+        assert_eq!(count_free(&replica), 1);
+    }
+
+    #[test]
+    fn slots_taken_away_while_in_use_vanish_when_given_back() {
+        let replica = replica(3);
+        let seats = [replica.try_seat().unwrap(), replica.try_seat().unwrap()];
+        replica.station.set_slots(1);
+        assert!(replica.try_seat().is_none());
+        drop(seats);
+        assert_eq!(count_free(&replica), 1);
+        replica.station.set_slots(4);
+        assert_eq!(count_free(&replica), 4);
+    }
+
+    #[test]
+    fn slots_given_again_before_they_vanished_are_kept() {
+        let replica = replica(2);
+        let seats = [replica.try_seat().unwrap(), replica.try_seat().unwrap()];
+        replica.station.set_slots(0);
+        replica.station.set_slots(2);
+        drop(seats);
+        assert_eq!(count_free(&replica), 2);
+    }
+
+    #[tokio::test]
+    async fn the_queue_is_bounded_in_length_and_time() {
+        let replica = replica(1);
+        let seat = replica.try_seat().unwrap();
+        let wait = |time| replica.wait_for_seat(1, time);
+        let (queued, refused) = tokio::join!(wait(Duration::from_millis(20)), wait(Duration::from_secs(9)));
+        assert_eq!((queued.err(), refused.err()), (Some(NoSeat::QueueTimeout), Some(NoSeat::QueueFull)));
+        drop(seat);
+        assert!(wait(Duration::from_secs(9)).await.is_ok());
+    }
+}

@@ -29,12 +29,11 @@ pub enum Code {
     EngineTimeout,
     MeteringFailed,
     NotReady,
-    Draining,
 }
 
 impl Code {
     /// Every code, so that metrics and tests can walk them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 26] = [
         Self::InvalidApiKey,
         Self::PermissionDenied,
         Self::NotFound,
@@ -61,7 +60,6 @@ impl Code {
         Self::EngineTimeout,
         Self::MeteringFailed,
         Self::NotReady,
-        Self::Draining,
     ];
 
     /// The code as clients see it.
@@ -93,7 +91,6 @@ impl Code {
             Self::EngineTimeout => "engine_timeout",
             Self::MeteringFailed => "metering_failed",
             Self::NotReady => "not_ready",
-            Self::Draining => "draining",
         }
     }
 
@@ -123,8 +120,7 @@ impl Code {
             | Self::NoHealthyReplica
             | Self::QueueFull
             | Self::QueueTimeout
-            | Self::NotReady
-            | Self::Draining => 503,
+            | Self::NotReady => 503,
         }
     }
 

@@ -15,7 +15,7 @@ fn another_replica_answers_for_a_dead_one() {
         for _ in 0..3 {
             let mut client = stage.connect().await;
             let (response, ()) = tokio::join!(client.chat(json!({})), async {
-                engine.next().await.answer(200, &chat_answer("a")).await
+                engine.next().await.answer(200, &chat_answer("a")).await;
             });
             assert_eq!(response.status(), 200);
         }
@@ -87,7 +87,7 @@ fn a_worn_connection_is_not_used_again() {
         let mut client = stage.connect().await;
         for _ in 0..4 {
             let (response, ()) = tokio::join!(client.chat(json!({})), async {
-                engine.next().await.answer(200, &chat_answer("a")).await
+                engine.next().await.answer(200, &chat_answer("a")).await;
             });
             read_json(response).await;
         }
@@ -104,7 +104,7 @@ fn an_idle_connection_is_dropped_before_the_engine_would() {
         let mut client = stage.connect().await;
         for _ in 0..2 {
             let (response, ()) = tokio::join!(client.chat(json!({})), async {
-                engine.next().await.answer(200, &chat_answer("a")).await
+                engine.next().await.answer(200, &chat_answer("a")).await;
             });
             read_json(response).await;
         }

@@ -101,7 +101,7 @@ fn http_2_is_spoken_where_the_client_begins_with_it() {
             .body(Full::new(Bytes::from(chat_body(&json!({})))))
             .unwrap();
         let (response, ()) = tokio::join!(sender.send_request(request), async {
-            engine.next().await.answer(200, &chat_answer("a")).await
+            engine.next().await.answer(200, &chat_answer("a")).await;
         });
         let response = response.unwrap();
         assert_eq!((response.status().as_u16(), response.version()), (200, hyper::Version::HTTP_2));

@@ -1,4 +1,4 @@
-//! Refusals: each leaves no record, forwards nothing, and has OpenAI's shape with a code of ours.
+//! Refusals: each leaves no record, forwards nothing, and has `OpenAI`'s shape with a code of ours.
 
 use http_body_util::Full;
 use hyper::Request;

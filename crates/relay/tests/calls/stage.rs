@@ -122,7 +122,7 @@ fn merge(target: &mut Value, changes: &Value) {
 fn build_snapshot(directory: &TempDir, replicas: usize) -> Value {
     let key = |secret: &str, rights: Value, models: Value| {
         let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-        let hex: String = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
         json!({"digest": hex, "organization_id": "o", "project_id": "p", "rights": rights, "models": models})
     };
     let model = |name: &str, surfaces: Value, capabilities: Value| {
@@ -186,7 +186,7 @@ impl Client {
     pub async fn is_closed(&mut self) -> bool {
         tokio::time::timeout(WAIT, async {
             while self.sender.ready().await.is_ok() {
-                tokio::task::yield_now().await
+                tokio::task::yield_now().await;
             }
         })
         .await

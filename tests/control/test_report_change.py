@@ -281,5 +281,21 @@ def test_other_profile_of_an_engine_is_told_again_for_its_replicas() -> None:
     known = replace(KNOWN, replicas=(build_replica(), build_replica(id=name_id(12, 2), engine="vllm")))
     change = compare_report(known, build_report(engines={"llama_cpp": changed, "sglang": ENGINE_REPORT}), NOW)
     assert change.site.engines["llama_cpp"] == replace(ENGINE, idle_connection_s=60)
-    assert change.replicas_retold == (REPLICA_ID,)
-    assert compare_report(known, build_report(), NOW).replicas_retold == ()
+    assert change.replicas_told == {REPLICA_ID}
+    assert not compare_report(known, build_report(), NOW).replicas_told
+
+
+def test_progress_in_words_is_neither_an_event_nor_news_for_gateways() -> None:
+    known = know_replica(state=ReplicaState.STARTING, verdict=Verdict.UNKNOWN)
+    fetching = report_replica(state=ReplicaState.STARTING, message="fetching weights 40 %")
+    change = compare_report(known, build_report(replicas=(fetching,)), NOW)
+    assert [replica.message for replica in change.replicas] == ["fetching weights 40 %"]
+    assert not change.replicas_moved
+    assert not change.replicas_told
+
+
+def test_gateways_are_told_of_a_replica_that_becomes_or_was_ready() -> None:
+    starting = know_replica(state=ReplicaState.STARTING, verdict=Verdict.UNKNOWN)
+    for known, state in ((starting, ReplicaState.READY), (KNOWN, ReplicaState.FAILED)):
+        change = compare_report(known, build_report(replicas=(report_replica(state=state),)), NOW)
+        assert change.replicas_moved == change.replicas_told == {REPLICA_ID}

@@ -107,12 +107,12 @@ async def _write_change(transaction: Transaction, change: ReportChange, actor: s
     await _write_hardware(transaction, change)
     for replica in change.replicas:
         await transaction.replicas.update(replica)
-        await transaction.outbox.put(WorkNoun.DEPLOYMENT, replica.deployment_id, now)
-        await transaction.events.append(_describe_replica(replica, actor))
+        if replica.id in change.replicas_moved:
+            await transaction.outbox.put(WorkNoun.DEPLOYMENT, replica.deployment_id, now)
+            await transaction.events.append(_describe_replica(replica, actor))
     for replica_id, log_tail in change.log_tails.items():
         await transaction.replicas.set_log_tail(replica_id, log_tail)
-    touched = {replica.id for replica in change.replicas} | set(change.replicas_retold)
-    await transaction.snapshot.touch(SnapshotTable.REPLICAS, touched)
+    await transaction.snapshot.touch(SnapshotTable.REPLICAS, change.replicas_told)
     if change.is_site_changed:
         await transaction.outbox.put(WorkNoun.SITE, change.site.id, now)
 

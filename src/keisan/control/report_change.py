@@ -34,7 +34,8 @@ class Known:
 class ReportChange:
     """Rows to write; `site` is the site as it is after the report.
 
-    `replicas_retold` are those that stay as they are, but whose engine has another profile now: gateways must know.
+    `replicas_moved` are those whose state or verdict changed; progress told in words alone is no event. `replicas_told`
+    are those that gateways must be told of: ready before or now, or with an engine that has another profile now.
     """
 
     site: Site
@@ -44,7 +45,8 @@ class ReportChange:
     devices_new: tuple[Device, ...]
     devices_changed: tuple[Device, ...]
     replicas: tuple[Replica, ...]
-    replicas_retold: tuple[ReplicaId, ...]
+    replicas_moved: frozenset[ReplicaId]
+    replicas_told: frozenset[ReplicaId]
     log_tails: Mapping[ReplicaId, str]
 
     @property
@@ -77,17 +79,29 @@ def compare_report(known: Known, report: SiteReport, now: datetime) -> ReportCha
         devices_new=tuple(device for device in devices if device.id not in known_device_ids),
         devices_changed=tuple(device for device in devices if device.id in known_device_ids),
         replicas=replicas,
-        replicas_retold=tuple(
-            replica.id
-            for replica in known.replicas
-            if site.engines.get(replica.engine) != known.site.engines.get(replica.engine)
-        ),
+        replicas_moved=_list_moved(known, replicas),
+        replicas_told=_list_told(known, replicas, site),
         log_tails={
             ReplicaId(entry.replica_id): entry.log_tail
             for entry in report.replicas
             if entry.log_tail and entry.replica_id in changed_ids
         },
     )
+
+
+def _list_moved(known: Known, changed: tuple[Replica, ...]) -> frozenset[ReplicaId]:
+    before = {replica.id: (replica.state, replica.verdict) for replica in known.replicas}
+    return frozenset(replica.id for replica in changed if before[replica.id] != (replica.state, replica.verdict))
+
+
+def _list_told(known: Known, changed: tuple[Replica, ...], site: Site) -> frozenset[ReplicaId]:
+    ready = {replica.id for replica in (*known.replicas, *changed) if replica.state is ReplicaState.READY}
+    retold = {
+        replica.id
+        for replica in known.replicas
+        if site.engines.get(replica.engine) != known.site.engines.get(replica.engine)
+    }
+    return frozenset({replica.id for replica in changed} & ready | retold)
 
 
 def _refuse_repeated(report: SiteReport) -> None:

@@ -46,7 +46,10 @@ class Relay:
         """
 
     def stop(self) -> None:
-        """End all threads and close the spool; open calls are abandoned, each with its record."""
+        """End all threads; open calls are abandoned, each with its record.
+
+        The spool stays readable, and held by this process, until the object is gone.
+        """
 
     def stats(self) -> str:
         """Return counters and states as JSON: status, snapshot, spool, open_calls, calls, refusals."""

@@ -21,6 +21,8 @@ TRIES_MAX = 3
 
 View = TypeVar("View", bound=WireView)
 Query = Mapping[str, object]
+# Nobody listens, or not within the time given: a repeat right now would only make the asker wait longer.
+OUT_OF_REACH = (httpx.ConnectError, httpx.TimeoutException)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ class Transport:
             try:
                 return await self._send_once(request)
             except KeisanError as fault:
-                is_final = attempt == TRIES_MAX or not fault.is_retryable or isinstance(fault, _NeverReached)
+                is_final = attempt == TRIES_MAX or not fault.is_retryable or _is_out_of_reach(fault)
                 if is_final:
                     raise
             await self.clock.sleep(self.backoff.compute_wait_s(attempt, random))
@@ -83,8 +85,8 @@ class Transport:
             answer = await self.http.send(request)
         except httpx.UnsupportedProtocol as fault:
             raise InvalidInput("expected a URL that begins with http:// or https://", "base_url") from fault
-        except (httpx.ConnectError, httpx.TimeoutException) as fault:
-            raise _NeverReached(f"the platform at {place} does not answer", repr(fault)) from fault
+        except OUT_OF_REACH as fault:
+            raise PlatformUnreachable(f"the platform at {place} does not answer", repr(fault)) from fault
         except httpx.HTTPError as fault:
             raise PlatformUnreachable(f"the platform at {place} broke off", repr(fault)) from fault
         if answer.status_code >= 400:
@@ -92,8 +94,8 @@ class Transport:
         return answer
 
 
-class _NeverReached(PlatformUnreachable):
-    """Nobody listens, or not within the time given: a repeat right now would only make the asker wait longer."""
+def _is_out_of_reach(fault: KeisanError) -> bool:
+    return isinstance(fault.__cause__, OUT_OF_REACH)
 
 
 def _format_query(query: Query) -> dict[str, str]:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from keisan.domain.limits import UNIX_SOCKET_PATH_BYTES_MAX
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import WireView
@@ -13,10 +14,10 @@ from keisan.wire.page import ListQuery
 
 
 class EndpointView(WireView):
-    """Where a replica listens: the path of its unix socket."""
+    """Where a replica listens: the absolute path of its unix socket."""
 
     kind: Literal["unix"]
-    path: Annotated[str, Field(min_length=1, max_length=107)]
+    path: Annotated[str, Field(pattern=r"^/[^\x00]*$", max_length=UNIX_SOCKET_PATH_BYTES_MAX)]
 
 
 class ReplicaView(WireView):

@@ -10,7 +10,13 @@ from uuid import UUID
 
 from pydantic import Field
 
-from keisan.domain.limits import LOG_TAIL_CHARACTERS_MAX, SITE_DEVICES_MAX, SITE_NODES_MAX, SITE_REPLICAS_MAX
+from keisan.domain.limits import (
+    LOG_TAIL_CHARACTERS_MAX,
+    SITE_DEVICES_MAX,
+    SITE_ENGINES_MAX,
+    SITE_NODES_MAX,
+    SITE_REPLICAS_MAX,
+)
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Count, ForeignText, Name, Region, WireInput, WireView
@@ -62,7 +68,7 @@ class SiteReport(WireInput):
     nodes: Annotated[tuple[NodeReport, ...], Field(max_length=SITE_NODES_MAX)]
     devices: Annotated[tuple[DeviceReport, ...], Field(max_length=SITE_DEVICES_MAX)]
     replicas: Annotated[tuple[ReplicaReport, ...], Field(max_length=SITE_REPLICAS_MAX)]
-    engines: dict[str, EngineProfile]
+    engines: Annotated[dict[Name, EngineProfile], Field(max_length=SITE_ENGINES_MAX)]
 
 
 class OrderAction(StrEnum):

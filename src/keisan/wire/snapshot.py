@@ -14,7 +14,7 @@ from pydantic import ConfigDict, Field
 from keisan.domain.engine import RunningUsage
 from keisan.domain.errors import InvalidInput
 from keisan.domain.verdict import Verdict
-from keisan.wire.base import WireView
+from keisan.wire.base import INTEGER_MAX, WireView
 
 SNAPSHOT_SCHEMA_VERSION: Final = 1
 Row = TypeVar("Row")
@@ -59,12 +59,16 @@ class SnapshotPrice(SnapshotRow):
     nano_per_million: dict[str, str]
 
 
+# A site's agent names these numbers, and a relay refuses a whole snapshot for one that it cannot hold.
+EngineLimit = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+
+
 class EngineProfile(SnapshotRow):
     """What the relay must know of an engine: how it tells running usage (R6) and how long its connections live (R14)."""
 
     running_usage: RunningUsage
-    idle_connection_s: Annotated[int, Field(ge=1)]
-    requests_per_connection_max: Annotated[int, Field(ge=1)]
+    idle_connection_s: EngineLimit
+    requests_per_connection_max: EngineLimit
     is_usage_summed_over_choices: bool
 
 

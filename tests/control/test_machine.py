@@ -1,5 +1,6 @@
 """Commands on machines: one token, one machine, within the asker's scope."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
@@ -77,6 +78,7 @@ async def test_provider_lets_its_own_sites_join_only(control: Control, world: Wo
     asker = await add_key(control, world.left.project, Role.PROVIDER, world.left.provider.id)
     own = JoinTokenCreate(kind=MachineKind.SITE, site_id=world.left.site.id)
     created = await create_join_token(control, asker, own)
+    await revoke_machine(control, asker, world.left.agent.id)
     joined = await join_machine(control, build_join(created))
     assert joined.to_principal().site_id == world.left.site.id
     with pytest.raises(NotFound):
@@ -85,7 +87,21 @@ async def test_provider_lets_its_own_sites_join_only(control: Control, world: Wo
         await create_join_token(control, asker, GATEWAY)
     with pytest.raises(NotFound):
         await revoke_machine(control, asker, world.right.agent.id)
-    assert (await revoke_machine(control, asker, world.left.agent.id)).revoked_at is not None
+    assert (await revoke_machine(control, asker, joined.id)).revoked_at is not None
+
+
+async def test_site_has_one_agent(control: Control, world: World) -> None:
+    admin = await add_key(control, world.left.project, Role.PLATFORM_ADMIN)
+    site = JoinTokenCreate(kind=MachineKind.SITE, site_id=world.left.site.id)
+    first, second = [await create_join_token(control, admin, site) for _ in range(2)]
+    with pytest.raises(StateConflict, match="has an agent"):
+        await join_machine(control, build_join(first))
+    await revoke_machine(control, admin, world.left.agent.id)
+    joins = [join_machine(control, build_join(first)), join_machine(control, build_join(second, "e" * 64))]
+    outcomes = await asyncio.gather(*joins, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(StateConflict) == 1
+    # The refused token is not used up: it lets the next agent in once this one is gone.
+    assert (await count_actions(control))["machine.joined"] == 1
 
 
 @pytest.mark.parametrize("kind", MachineKind)

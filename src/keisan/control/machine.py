@@ -47,7 +47,7 @@ async def join_machine(control: Control, body: MachineJoin) -> Machine:
     """Let a machine join; the same token with the same digest gives the same machine again.
 
     Raises Unauthenticated for an unknown or expired token or a revoked machine, StateConflict when another machine
-    has used the token.
+    has used the token, or is the site's agent.
     """
     async with control.storage.write() as transaction:
         token = await transaction.join_tokens.find_by_digest(digest_secret(Secret(body.token)))
@@ -62,6 +62,8 @@ async def join_machine(control: Control, body: MachineJoin) -> Machine:
         await transaction.join_tokens.use(token.id, machine.id)
         detail = {"kind": machine.kind.value, "name": machine.name, "join_token_id": str(token.id)}
         await transaction.events.append(EventDraft(f"machine:{machine.id}", "machine.joined", machine.id, detail))
+        # After the event: its append locks the head until commit, so of two joins at once the second sees the first.
+        await _check_alone(transaction, machine)
     return machine
 
 
@@ -111,6 +113,15 @@ def _check_kind(principal: Principal, body: JoinTokenCreate) -> None:
         raise InvalidInput("a token for a site names its site, one for a gateway names none", "site_id")
     if body.kind is MachineKind.GATEWAY and principal.scope != PlatformScope():
         raise PermissionDenied("only a key of the whole platform may let a gateway join")
+
+
+async def _check_alone(transaction: Transaction, machine: Machine) -> None:
+    """Refuse a site its second agent: both would be ordered to run its replicas, and each unsay the other's reports."""
+    if machine.site_id is None:
+        return
+    agents = await transaction.machines.list_kind(PlatformScope(), MachineKind.SITE)
+    if any(agent.site_id == machine.site_id and agent.id != machine.id for agent in agents):
+        raise StateConflict("this site has an agent; revoke it before another one joins in its place")
 
 
 def _build_machine(control: Control, token: JoinToken, body: MachineJoin) -> Machine:

@@ -76,7 +76,8 @@ async def test_join_repeated_after_a_crash_is_the_same_machine(platform: SmallPl
     settings = build_settings(platform.url, tmp_path / "site")
     load_identity(prepare_folder(settings.data_directory).identity_path)
     async with run_agent_here(settings):
-        await wait_until_async(lambda: bool(platform.joined), "it joins")
+        # A report shows that the answer to the join is kept; that the platform has heard the join does not.
+        await wait_until_async(lambda: bool(platform.reports), "it joins and reports")
     kept = load_identity(tmp_path / "site" / "identity.json")
     assert {join.secret_digest for join in platform.joined} == {platform.joined[0].secret_digest}
     assert kept.machine_id == MACHINE_ID

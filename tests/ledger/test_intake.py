@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -17,6 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import RecordId
+from keisan.domain.machine import Machine
 from keisan.domain.page import PageRequest
 from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.kit.clock import to_milliseconds
@@ -160,6 +162,40 @@ async def test_record_of_another_gateway_is_refused(ledger: IntakeWorld) -> None
         await transaction.machines.insert(other)
     (answer,) = await accept_usage(ledger.storage, ledger.clock, other.id, [ledger.write_record(RECORD_ID)])
     assert answer.code == "wrong_gateway"
+
+
+async def revoke_gateway(ledger: IntakeWorld) -> Machine:
+    """Revoke the gateway, and return the machine that has joined in its place."""
+    successor = create_machine()
+    async with ledger.storage.write() as transaction:
+        gateway = await transaction.machines.get(SCOPE, ledger.world.gateway.id)
+        await transaction.machines.update(replace(gateway, revoked_at=NOW, version=gateway.version + 1))
+        await transaction.machines.insert(successor)
+    return successor
+
+
+async def test_record_that_a_revoked_gateway_left_is_posted_for_its_successor(ledger: IntakeWorld) -> None:
+    successor, text = await revoke_gateway(ledger), ledger.write_record(RECORD_ID)
+    for outcome in (CREATED, EXISTS):
+        (answer,) = await accept_usage(ledger.storage, ledger.clock, successor.id, [text])
+        assert answer.outcome is outcome
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
+
+
+async def test_record_of_a_revoked_sites_agent_is_refused(ledger: IntakeWorld) -> None:
+    agent = create_machine(ledger.world.left.site)
+    async with ledger.storage.write() as transaction:
+        await transaction.machines.insert(replace(agent, revoked_at=NOW))
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, gateway_id=str(agent.id)))
+    assert answer.code == "wrong_gateway"
+
+
+async def test_what_is_posted_is_not_quarantined_when_another_gateway_repeats_it(ledger: IntakeWorld) -> None:
+    text = ledger.write_record(RECORD_ID)
+    assert await hand_in(ledger, text) == [CREATED]
+    (answer,) = await accept_usage(ledger.storage, ledger.clock, create_machine().id, [text])
+    assert answer.outcome is EXISTS
+    assert await ledger.count_quarantined() == 0
 
 
 async def test_record_that_cost_nothing_is_kept_and_moves_nothing(ledger: IntakeWorld) -> None:

@@ -31,7 +31,7 @@ from tests.domain.samples import (
 
 FACTS = Facts(
     platform_id=PLATFORM_ID,
-    gateway_id=GATEWAY_ID,
+    gateway_ids=frozenset({GATEWAY_ID}),
     keys={KEY_ID: build_key()},
     prices={PRICE_ID: build_price()},
     replicas={REPLICA_ID: build_replica()},

@@ -6,9 +6,9 @@ The record's id is the idempotency key. One bad record never blocks the others: 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from keisan.domain.access import PlatformScope
+from keisan.domain.access import MachineKind, PlatformScope
 from keisan.domain.account import Posting
-from keisan.domain.errors import InvalidInput, StorageUnavailable
+from keisan.domain.errors import InvalidInput, NotFound, StorageUnavailable
 from keisan.domain.ids import MachineId, PostingBatchId, RecordId
 from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.kit.clock import Clock
@@ -67,23 +67,41 @@ async def _load_facts(transaction: Transaction, gateway_id: MachineId, parsed: M
     replicas = await transaction.replicas.list_by_ids(scope, {record.replica_id for record in parsed.values()})
     return Facts(
         platform_id=platform.id,
-        gateway_id=gateway_id,
+        gateway_ids=await _list_gateways(transaction, gateway_id, parsed),
         keys={key.id: key for key in keys},
         prices={price.id: price for price in prices.values()},
         replicas={replica.id: replica for replica in replicas},
     )
 
 
+async def _list_gateways(
+    transaction: Transaction, gateway_id: MachineId, parsed: Mapping[int, UsageRecord]
+) -> frozenset[MachineId]:
+    """Return the gateways whose records this one may hand in.
+
+    A machine that was revoked joins again as another one, and the spool beside it still holds what the first one wrote.
+    """
+    accepted = {gateway_id}
+    for named_id in {record.gateway_id for record in parsed.values()} - accepted:
+        try:
+            named = await transaction.machines.get(PlatformScope(), named_id)
+        except NotFound:
+            continue
+        if named.kind is MachineKind.GATEWAY and named.revoked_at is not None:
+            accepted.add(named_id)
+    return frozenset(accepted)
+
+
 def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, tuple[UsageRecord, ...]]) -> None:
     for position, record in sorting.parsed.items():
-        refusal = refuse_record(record, facts)
-        if refusal is not None:
-            sorting.answer(position, IntakeOutcome.REFUSED, refusal)
-            continue
         first = sorting.new.get(record.id)
         earlier = (sorting.parsed[first],) if first is not None else stored.get(record.id, ())
         outcome = compare_record(record, earlier)
-        if outcome is None:
+        # What is posted is never quarantined as well: a repeat is no new claim, whoever hands it in.
+        refusal = None if outcome is IntakeOutcome.EXISTS else refuse_record(record, facts)
+        if refusal is not None:
+            sorting.answer(position, IntakeOutcome.REFUSED, refusal)
+        elif outcome is None:
             sorting.new[record.id] = position
         else:
             sorting.answer(position, outcome)

@@ -30,10 +30,13 @@ class RefusalCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What records are held against: who handed them in, and the keys, prices and replicas they name."""
+    """What records are held against: whose may be handed in, and the keys, prices and replicas they name.
+
+    `gateway_ids` are the gateway that hands them in and the revoked ones, in whose place it may have joined.
+    """
 
     platform_id: PlatformId
-    gateway_id: MachineId
+    gateway_ids: frozenset[MachineId]
     keys: Mapping[KeyId, Key]
     prices: Mapping[PriceId, Price]
     replicas: Mapping[ReplicaId, Replica]
@@ -57,7 +60,7 @@ def refuse_record(record: UsageRecord, facts: Facts) -> RefusalCode | None:
     """
     if record.platform_id != facts.platform_id:
         return RefusalCode.WRONG_PLATFORM
-    if record.gateway_id != facts.gateway_id:
+    if record.gateway_id not in facts.gateway_ids:
         return RefusalCode.WRONG_GATEWAY
     if record.day != record.admitted_at.astimezone(UTC).date():
         return RefusalCode.WRONG_DAY

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import traceback
 from pathlib import Path
 from uuid import uuid4
 
@@ -96,6 +97,14 @@ async def test_damaged_file_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(Failed, match="damaged"):
         await ensure(path, "http://127.0.0.1:1")
     assert path.read_bytes() == b'{"secret": '
+
+
+async def test_fault_of_a_torn_file_does_not_tell_the_secret_in_it(tmp_path: Path) -> None:
+    path = tmp_path / "identity.json"
+    path.write_bytes(b'{"secret":"mk-keisan-0123456789abcdef')
+    with pytest.raises(Failed) as caught:
+        await ensure(path, "http://127.0.0.1:1")
+    assert "abcdef" not in "".join(traceback.format_exception(caught.value)) + caught.value.inside
 
 
 @pytest.mark.parametrize("reply", [(400, {}), (200, {"id": 1})])

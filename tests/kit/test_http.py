@@ -72,3 +72,7 @@ def test_named_certificate_file_is_the_one_that_is_trusted(tmp_path: Path) -> No
 async def test_https_trusts_the_system_without_a_file() -> None:
     async with open_async_client(HttpTarget("https://platform.example")) as client:
         assert client.base_url.scheme == "https"
+
+
+def test_target_does_not_print_its_bearer() -> None:
+    assert "mk-keisan-secret" not in repr(HttpTarget("http://127.0.0.1:1", "mk-keisan-secret"))

@@ -14,7 +14,7 @@ from keisan.domain.ids import MachineId, PlatformId, parse_platform_id
 from keisan.domain.key import MACHINE_PREFIX, Secret, create_secret, digest_secret
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.private_file import write_private_file
-from keisan.wire.base import WireView
+from keisan.wire.base import SecretText, WireView
 from keisan.wire.machine import MachineJoin, MachineView
 
 JOIN_PATH = "/api/v1/machines/join"
@@ -23,7 +23,7 @@ JOIN_PATH = "/api/v1/machines/join"
 class IdentityFile(WireView):
     """What the identity file holds; the two ids are missing until the platform has answered."""
 
-    secret: str
+    secret: SecretText
     machine_id: UUID | None = None
     platform_id: str | None = None
 
@@ -74,7 +74,8 @@ def _load_file(path: Path) -> IdentityFile:
     try:
         return IdentityFile.model_validate_json(content)
     except ValueError as fault:
-        raise Failed(f"{path} is damaged; remove it and join with a new token", str(fault)) from fault
+        # The fault quotes the file, and so the secret: neither its text nor its traceback may reach a log.
+        raise Failed(f"{path} is damaged; remove it and join with a new token", type(fault).__name__) from None
 
 
 def _save_file(path: Path, content: IdentityFile) -> None:

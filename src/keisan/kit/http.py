@@ -1,7 +1,7 @@
 """The one client transport under sdk, gateway and agent: httpx with timeouts, limits and a bearer secret."""
 
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import httpx
 
@@ -11,7 +11,7 @@ class HttpTarget:
     """Where to call and as whom. `ca_path` is the certificate file to trust, None for the system's own."""
 
     base_url: str
-    bearer: str | None = None
+    bearer: str | None = field(default=None, repr=False)
     ca_path: str | None = None
     timeout_s: float = 10.0
     connections_max: int = 8

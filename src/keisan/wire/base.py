@@ -18,6 +18,8 @@ Name = Annotated[
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 # What a machine passes on from elsewhere (host names, an engine's log) may hold anything; PostgreSQL stores no NUL.
 ForeignText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))]
+# A secret on its way to the one who may have it; whatever prints the body does not print it.
+SecretText = Annotated[str, Field(repr=False)]
 Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]
 
 

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from keisan.domain.access import Role
 from keisan.domain.limits import KEY_MODELS_MAX
-from keisan.wire.base import Name, WireInput, WireView
+from keisan.wire.base import Name, SecretText, WireInput, WireView
 
 
 class KeyCreate(WireInput):
@@ -41,7 +41,7 @@ class KeyCreated(WireView):
     """The answer to a creation: `secret` is shown this once; gateways know the key from `snapshot_version` on."""
 
     key: KeyView
-    secret: str
+    secret: SecretText
     snapshot_version: int
 
 

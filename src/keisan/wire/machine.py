@@ -8,7 +8,7 @@ from pydantic import Field, StringConstraints
 
 from keisan.domain.access import MachineKind
 from keisan.domain.limits import JOIN_TOKEN_LIFE_S, NAME_CHARACTERS_MAX
-from keisan.wire.base import Name, WireInput, WireView
+from keisan.wire.base import Name, SecretText, WireInput, WireView
 
 Digest = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
@@ -27,7 +27,7 @@ class JoinTokenCreated(WireView):
     id: UUID
     kind: MachineKind
     site_id: UUID | None
-    token: str
+    token: SecretText
     expires_at: datetime
 
 
@@ -37,7 +37,7 @@ class MachineJoin(WireInput):
     The same token with the same digest gives the same machine again, so a join may be repeated after a crash.
     """
 
-    token: Annotated[str, Field(max_length=NAME_CHARACTERS_MAX)]
+    token: Annotated[SecretText, Field(max_length=NAME_CHARACTERS_MAX)]
     name: Name
     secret_digest: Digest
 

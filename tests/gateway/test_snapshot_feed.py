@@ -153,6 +153,15 @@ async def test_unchanged_version_reaches_the_relay_and_not_the_disk(feeding: Fee
     assert feeding.feed.path.stat().st_ino == before
 
 
+async def test_same_version_with_other_rows_reaches_the_disk_too(feeding: Feeding) -> None:
+    first = build_snapshot(3)
+    await feeding.give(first)
+    tables = SnapshotTables(keys={"1": ONE})
+    other = first.model_copy(update={"tables": tables, "digest": digest_tables(tables)})
+    await feeding.give(other)
+    assert feeding.kept == other
+
+
 async def test_nothing_new_is_a_sign_of_life(feeding: Feeding) -> None:
     first = build_snapshot(3).model_copy(update={"compiled_at_ms": 1_000})
     await feeding.give(first)

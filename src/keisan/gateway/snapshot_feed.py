@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+from uuid import UUID
 
 from keisan.domain.errors import Failed, InvalidInput, KeisanError
 from keisan.domain.ids import PlatformId
@@ -102,10 +103,8 @@ class SnapshotFeed:
     async def _adopt(self, snapshot: Snapshot) -> None:
         content = encode_snapshot(snapshot)
         previous = self.current
-        is_new = previous is None or (previous.incarnation, previous.version) != (
-            snapshot.incarnation,
-            snapshot.version,
-        )
+        # By its digest too: a database that went back comes to the same version again with other rows.
+        is_new = previous is None or _name(previous) != _name(snapshot)
         # On disk before it is served: after a crash the gateway must not serve a key again that was already revoked here.
         # An unchanged version is only a sign of life; it goes to the relay for its age, and no disk is worn for it.
         if is_new:
@@ -126,3 +125,7 @@ class SnapshotFeed:
             await asyncio.to_thread(write_snapshot, self.path, content)
         except OSError as fault:
             raise Failed(f"the snapshot cannot be kept at {self.path}", str(fault)) from fault
+
+
+def _name(snapshot: Snapshot) -> tuple[UUID, int, str]:
+    return snapshot.incarnation, snapshot.version, snapshot.digest

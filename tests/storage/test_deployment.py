@@ -1,31 +1,21 @@
-"""Deployments: counted while active, seen by the provider they were placed with."""
-
-from dataclasses import replace
+"""Deployments: seen by the provider they were placed with, and by no organization."""
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
-from keisan.domain.deployment import DeploymentState
 from keisan.domain.ids import DeploymentId
 from keisan.domain.page import PageRequest
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
-from tests.factories import create_deployment, create_model, plant_world
+from tests.factories import create_deployment, plant_world
 
 EVERYTHING = PlatformScope()
 
 
-async def test_active_deployments_are_counted(storage: Database) -> None:
+async def test_organization_sees_none(storage: Database) -> None:
     world = await plant_world(storage)
-    left = world.left.deployment
-    scope = ProviderScope(world.left.provider.id)
-    async with storage.write() as transaction:
-        assert await transaction.deployments.count_active(EVERYTHING, world.model.id) == 2
-        assert await transaction.deployments.count_active(scope, world.model.id) == 1
-        assert await transaction.deployments.count_active(EVERYTHING, create_model().id) == 0
-        organization = OrganizationScope(world.left.organization.id)
-        assert await transaction.deployments.count_active(organization, world.model.id) == 0
-        await transaction.deployments.update(replace(left, state=DeploymentState.DELETING, version=2))
-        assert await transaction.deployments.count_active(EVERYTHING, world.model.id) == 1
-        assert await transaction.deployments.count_active(scope, world.model.id) == 0
+    organization = OrganizationScope(world.left.organization.id)
+    async with storage.read() as view:
+        assert (await view.deployments.list(organization, PageRequest())).items == ()
+        assert await view.deployments.list_by_ids(organization, [world.left.deployment.id]) == ()
 
 
 async def test_provider_sees_what_names_its_site(storage: Database) -> None:

@@ -177,7 +177,6 @@ class PriceRepository(Protocol):
 class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
-    async def count_active(self, scope: Scope, model_id: ModelId) -> int: ...
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
 
 

@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, func, or_, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, or_, select
 
 from keisan.domain.access import Scope
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.ids import DeploymentId, ModelId
+from keisan.domain.ids import DeploymentId
 from keisan.storage.replica import replica
 from keisan.storage.repository import Condition, TableRepository, Visibility
 from keisan.storage.schema import EnumText, build_column, build_id, build_noun_columns, metadata
@@ -35,20 +35,11 @@ def limit_to_placed(provider_id: UUID) -> Condition:
 
 
 class DeploymentRepository(TableRepository[Deployment, DeploymentId]):
-    """Deployments by id and by model."""
+    """Deployments by id."""
 
     table = deployment
     noun_type = Deployment
     visibility = Visibility(provider=limit_to_placed)
-
-    async def count_active(self, scope: Scope, model_id: ModelId) -> int:
-        """Return how many deployments of a model are neither on their way out nor gone."""
-        is_active = (deployment.c.model_id == model_id) & (deployment.c.state == DeploymentState.ACTIVE)
-        statement = (
-            select(func.count().label("count")).select_from(deployment).where(self.visibility.limit(scope), is_active)
-        )
-        row = await self._connection.fetch_first(statement)
-        return 0 if row is None else int(row["count"])
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]:
         """Return the deployments with these ids, whatever their state."""

@@ -1,16 +1,24 @@
 //! Decisions on values: what a request asks, which replica serves it, what its tokens cost.
 //! No I/O and no clock; the relay and simulations call the same functions.
 
+pub mod bucket;
 pub mod candidate;
+pub mod fact;
 pub mod message;
 pub mod parameter;
+pub mod policy;
 pub mod price;
 pub mod refusal;
 pub mod request;
+pub mod reservation;
 pub mod token;
 
+pub use bucket::{Dry, Rate};
 pub use candidate::{Candidate, Verdict, rank_candidates};
+pub use fact::{Fact, Facts, Grade, Known};
+pub use policy::{Clause, Judgement, Policy};
 pub use price::{PriceFault, PriceSheet, compute_amount_nano};
 pub use refusal::{Code, Refusal};
 pub use request::{CallRequest, Surface, read_request};
+pub use reservation::CallBounds;
 pub use token::{EngineUsage, Quantities, TokenClass};

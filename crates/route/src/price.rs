@@ -86,6 +86,11 @@ pub const fn divide_half_even(dividend: u128, divisor: u128) -> u128 {
     quotient + is_rounded_up as u128
 }
 
+/// Returns an amount of price units rounded up: what is set aside must not be less than what is billed.
+pub const fn divide_up(dividend: u128) -> u128 {
+    dividend.div_ceil(PRICE_UNIT_TOKENS)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -19,6 +19,13 @@ fn raise(fault: RelayFault) -> PyErr {
     }
 }
 
+fn check_timeout(timeout_s: f64) -> PyResult<Duration> {
+    if (0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
+        return Ok(Duration::from_secs_f64(timeout_s));
+    }
+    Err(PyValueError::new_err(format!("timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}")))
+}
+
 /// One gateway's data plane.
 #[pyclass(frozen, module = "keisan._native")]
 struct Relay {
@@ -52,11 +59,22 @@ impl Relay {
         py.detach(|| self.relay.advance_spool(cursor)).map_err(raise)
     }
 
+    fn wait_credit(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        let timeout = check_timeout(timeout_s)?;
+        Ok(py.detach(|| self.relay.wait_credit(timeout)))
+    }
+
+    fn report_credit(&self, py: Python<'_>) -> String {
+        py.detach(|| self.relay.report_credit())
+    }
+
+    fn apply_credit(&self, py: Python<'_>, answer: &str) -> PyResult<()> {
+        py.detach(|| self.relay.apply_credit(answer)).map_err(raise)
+    }
+
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-        if !(0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
-            return Err(PyValueError::new_err(format!("timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}")));
-        }
-        Ok(py.detach(|| self.relay.drain(Duration::from_secs_f64(timeout_s))))
+        let timeout = check_timeout(timeout_s)?;
+        Ok(py.detach(|| self.relay.drain(timeout)))
     }
 
     fn stop(&self, py: Python<'_>) {

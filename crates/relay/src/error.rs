@@ -8,8 +8,8 @@ use serde::Serialize;
 
 use crate::body::RelayBody;
 
-/// What a client is told to wait when trying again can help.
-const RETRY_AFTER_S: &str = "1";
+/// What a client is told to wait when trying again can help and nobody knows when.
+const RETRY_AFTER_MS: u64 = 1_000;
 
 #[derive(Serialize)]
 struct Envelope<'a> {
@@ -50,8 +50,10 @@ pub fn answer_refusal(refusal: &Refusal) -> Response<RelayBody> {
     *response.status_mut() = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    if refusal.code.status() == 503 {
-        headers.insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_S));
+    let is_for_later = matches!(refusal.code.status(), 429 | 503);
+    if let Some(wait_ms) = refusal.retry_after_ms.or(is_for_later.then_some(RETRY_AFTER_MS)) {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(wait_ms.div_ceil(1_000)));
+        headers.insert("retry-after-ms", HeaderValue::from(wait_ms));
     }
     if refusal.code == Code::InvalidApiKey {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
@@ -81,7 +83,10 @@ mod tests {
         for code in Code::ALL {
             let response = answer_refusal(&Refusal::new(code, "text"));
             assert_eq!(response.status().as_u16(), code.status());
-            assert_eq!(response.headers().contains_key("retry-after"), code.status() == 503);
+            assert_eq!(response.headers().contains_key("retry-after"), matches!(code.status(), 429 | 503));
         }
+        let response = answer_refusal(&Refusal::new(Code::RateLimitExceeded, "text").after(2_100));
+        assert_eq!(response.headers()["retry-after"], "3");
+        assert_eq!(response.headers()["retry-after-ms"], "2100");
     }
 }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use keisan_route::Surface;
+use keisan_route::{Policy, Surface};
 
 use crate::clock::read_wall_ms;
 use crate::gateway::{Gateway, RequestBytes};
+use crate::hold::Hold;
 use crate::record_id::make_record_id;
 use crate::replica::Seat;
 use crate::snapshot::{Key, Model, Snapshot};
-use crate::spool::Room;
 
 /// A request on its way through the steps. What a step finds out is there for all steps after it.
 #[derive(Debug)]
@@ -25,11 +25,13 @@ pub struct Exchange {
     pub snapshot: Arc<Snapshot>,
     // authenticate
     pub key: Arc<Key>,
+    /// What the request itself demands of whoever serves it.
+    pub policy: Policy,
     // admit
     pub admission: Option<Admission>,
 }
 
-/// What was admitted: the engine's body, and room for the record.
+/// What was admitted: the engine's body, and what is held for the call.
 #[derive(Debug)]
 pub struct Admission {
     pub model: Arc<Model>,
@@ -40,7 +42,7 @@ pub struct Admission {
     /// The engine's body without its closing brace, so that an engine's own additions can follow.
     pub body: Vec<u8>,
     pub booked: RequestBytes,
-    pub room: Room,
+    pub hold: Hold,
 }
 
 /// A seat, and the candidates behind it, best first.

@@ -6,12 +6,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
-use keisan_route::{Code, Refusal};
+use keisan_route::{Code, Facts, Refusal};
 
+use crate::credit::CreditBook;
+use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
 use crate::options::{Limits, Options};
+use crate::purse::Purse;
 use crate::replica::{Replica, Station};
-use crate::snapshot::{EngineProfile, ReplicaRow, ReplicaSource, Snapshot, parse_snapshot};
+use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_snapshot};
 use crate::spool::Spool;
 use crate::upstream::Upstream;
 
@@ -21,6 +24,7 @@ pub struct Gateway {
     pub options: Options,
     pub spool: Arc<Spool>,
     pub metrics: Metrics,
+    pub credit: CreditBook,
     pub started: Instant,
     pub is_draining: AtomicBool,
     pub open_calls: AtomicU64,
@@ -37,6 +41,7 @@ impl Gateway {
             options,
             spool,
             metrics: Metrics::default(),
+            credit: CreditBook::default(),
             started: Instant::now(),
             is_draining: AtomicBool::new(false),
             open_calls: AtomicU64::new(0),
@@ -61,7 +66,7 @@ impl Gateway {
     /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry { old: &stations, new: HashMap::new() };
+        let mut registry = Registry { credit: &self.credit, old: &stations, new: HashMap::new() };
         let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
         if let Some(current) = self.snapshot()
             && current.incarnation == snapshot.incarnation
@@ -75,6 +80,7 @@ impl Gateway {
         }
         std::mem::swap(&mut *stations, &mut current);
         self.snapshot.store(Some(Arc::new(snapshot)));
+        self.credit.sweep();
         Ok(())
     }
 
@@ -94,6 +100,14 @@ impl Gateway {
         Ok(booked)
     }
 
+    /// What limits are measured by, now.
+    pub fn moment(&self) -> Moment {
+        Moment {
+            now_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            default_share_ppm: self.credit.default_share_ppm(),
+        }
+    }
+
     pub fn stream_idle_timeout(&self) -> Duration {
         Duration::from_secs(self.limits().stream_idle_timeout_s)
     }
@@ -109,18 +123,27 @@ impl Gateway {
 
 /// Finds stations by replica id; one that moved to another upstream starts anew.
 struct Registry<'a> {
+    credit: &'a CreditBook,
     old: &'a HashMap<String, (Upstream, Arc<Station>)>,
     new: HashMap<String, (Upstream, Arc<Station>)>,
 }
 
-impl ReplicaSource for Registry<'_> {
-    fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica> {
+impl LivingSource for Registry<'_> {
+    fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
         let station = match self.old.get(id) {
             Some((upstream, station)) if *upstream == row.upstream => Arc::clone(station),
             _ => Arc::new(Station::new(row.slots)),
         };
         self.new.insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
-        Arc::new(Replica { id: id.to_owned(), row: row.clone(), profile, station })
+        Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })
+    }
+
+    fn find_meter(&mut self, limit_id: &str) -> Arc<Meter> {
+        self.credit.find_meter(limit_id)
+    }
+
+    fn find_purse(&mut self, organization_id: &str) -> Arc<Purse> {
+        self.credit.find_purse(organization_id)
     }
 }
 

@@ -8,7 +8,6 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::RelayBody;
-use crate::clock::read_wall_ms;
 use crate::gateway::Gateway;
 use crate::metrics::Text;
 use crate::models::answer_json;
@@ -69,7 +68,7 @@ fn view_snapshot(snapshot: &Snapshot) -> SnapshotView {
     SnapshotView {
         incarnation: snapshot.incarnation.clone(),
         version: snapshot.version,
-        age_s: read_wall_ms().saturating_sub(snapshot.compiled_at_ms) / 1_000,
+        age_s: snapshot.age().as_secs(),
         unusable_rows: snapshot.unusable_rows,
     }
 }

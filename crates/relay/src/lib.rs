@@ -3,11 +3,14 @@
 
 mod body;
 mod clock;
+mod credit;
 mod dialect;
 mod error;
 mod exchange;
 mod gateway;
 mod health;
+mod hold;
+mod limiter;
 mod listener;
 mod members;
 mod metrics;
@@ -15,6 +18,7 @@ mod models;
 mod options;
 mod pool;
 mod process;
+mod purse;
 mod record;
 mod record_id;
 mod replica;

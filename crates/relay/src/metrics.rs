@@ -74,6 +74,7 @@ pub struct Metrics {
     tokens: [Counter; TokenClass::ALL.len()],
     pub records_failed: Counter,
     pub unpriced: Counter,
+    pub over_reserved: Counter,
     pub retries: Counter,
     pub connections: Counter,
     pub overhead: Histogram,
@@ -89,6 +90,7 @@ impl Default for Metrics {
             tokens: Default::default(),
             records_failed: Counter::default(),
             unpriced: Counter::default(),
+            over_reserved: Counter::default(),
             retries: Counter::default(),
             connections: Counter::default(),
             overhead: Histogram::new(OVERHEAD_BOUNDS_US),
@@ -125,6 +127,7 @@ impl Metrics {
         let singles = [
             ("keisan_records_failed_total", "Usage records that could not be written.", &self.records_failed),
             ("keisan_records_unpriced_total", "Records with a token class that has no price.", &self.unpriced),
+            ("keisan_records_over_reserved_total", "Calls that cost more than was set aside.", &self.over_reserved),
             ("keisan_upstream_retries_total", "Attempts repeated before a response byte.", &self.retries),
             ("keisan_connections_total", "Connections accepted.", &self.connections),
         ];

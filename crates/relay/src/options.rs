@@ -19,6 +19,7 @@ pub struct Limits {
     pub event_bytes_max: u64,
     pub response_bytes_max: u64,
     pub spool_bytes_max: u64,
+    pub credit_wait_ms: u64,
 }
 
 impl Default for Limits {
@@ -36,6 +37,7 @@ impl Default for Limits {
             event_bytes_max: 1 << 20,
             response_bytes_max: 64 << 20,
             spool_bytes_max: 1 << 30,
+            credit_wait_ms: 2_000,
         }
     }
 }
@@ -52,6 +54,8 @@ pub struct CertificateFiles {
 pub struct Options {
     pub gateway_id: String,
     pub platform_id: String,
+    /// Of this process: tickets are leased to it.
+    pub incarnation: String,
     pub listen_host: String,
     pub listen_port: u16,
     pub certificate: Option<CertificateFiles>,
@@ -70,6 +74,7 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
     let mut reader = Reader { prefix: "", fields, faults: Vec::new() };
     let gateway_id = reader.take_text("gateway_id");
     let platform_id = reader.take_text("platform_id");
+    let incarnation = reader.take_text("incarnation");
     let listen_host = reader.take_text("listen_host");
     let listen_port = reader.take_number("listen_port", None, (0, 65_535));
     let chain = reader.take_path("certificate_path");
@@ -89,6 +94,7 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
     Ok(Options {
         gateway_id,
         platform_id,
+        incarnation,
         listen_host,
         listen_port: u16::try_from(listen_port).unwrap_or(0),
         certificate: chain.zip(key).map(|(chain, key)| CertificateFiles { chain, key }),
@@ -175,7 +181,7 @@ impl Reader {
 
 impl Limits {
     /// Each limit with its name and range. An hour bounds every time; sizes stay where sums cannot overflow.
-    fn list(&mut self) -> [(&'static str, &mut u64, (u64, u64)); 12] {
+    fn list(&mut self) -> [(&'static str, &mut u64, (u64, u64)); 13] {
         const TIME: (u64, u64) = (1, 3_600);
         const BYTES: (u64, u64) = (1_024, 1 << 40);
         [
@@ -191,6 +197,7 @@ impl Limits {
             ("event_bytes_max", &mut self.event_bytes_max, BYTES),
             ("response_bytes_max", &mut self.response_bytes_max, BYTES),
             ("spool_bytes_max", &mut self.spool_bytes_max, BYTES),
+            ("credit_wait_ms", &mut self.credit_wait_ms, (0, 60_000)),
         ]
     }
 }
@@ -221,6 +228,7 @@ mod tests {
             [
                 "gateway_id: expected a text, got an empty text",
                 "platform_id: expected a text, got nothing",
+                "incarnation: expected a text, got nothing",
                 "listen_port: expected an integer from 0 to 65535, got 70000",
                 "certificate_path: expected both certificate_path and certificate_key_path, got one",
                 "limits.body_bytes_max: expected an integer from 1024 to 1099511627776, got a text",
@@ -233,7 +241,7 @@ mod tests {
 
     #[test]
     fn the_contract_s_options_are_read() {
-        let text = r#"{"gateway_id":"g","platform_id":"p","listen_host":"127.0.0.1","listen_port":0,"certificate_path":null,
+        let text = r#"{"gateway_id":"g","platform_id":"p","incarnation":"i","listen_host":"127.0.0.1","listen_port":0,"certificate_path":null,
             "certificate_key_path":null,"spool_directory":"s","worker_threads":2,"limits":{"queue_requests_max":3}}"#;
         let options = parse_options(text).unwrap();
         assert_eq!((options.worker_threads, options.limits.queue_requests_max), (2, 3));

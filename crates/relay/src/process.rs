@@ -106,6 +106,21 @@ impl Relay {
         })
     }
 
+    /// Waits until a call needs credit before the next exchange is due; tells whether one does.
+    pub fn wait_credit(&self, timeout: Duration) -> bool {
+        self.gateway.credit.bell.wait(timeout)
+    }
+
+    /// What this gateway holds and wants, as JSON for the platform.
+    pub fn report_credit(&self) -> String {
+        self.gateway.credit.report(&self.gateway.options.incarnation)
+    }
+
+    /// Takes the platform's answer to a report, or fails and changes nothing.
+    pub fn apply_credit(&self, answer: &str) -> Result<(), RelayFault> {
+        self.gateway.credit.apply(answer).map_err(RelayFault::Invalid)
+    }
+
     /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.gateway.is_draining.store(true, Ordering::Relaxed);

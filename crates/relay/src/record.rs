@@ -63,6 +63,8 @@ pub struct UsageRecord<'a> {
     pub request_bytes: u64,
     pub response_bytes: u64,
     pub events: u64,
+    /// The ticket that the call was reserved on; none for who pays afterwards.
+    pub ticket_id: Option<&'a str>,
 }
 
 impl UsageRecord<'_> {
@@ -114,6 +116,7 @@ mod tests {
             request_bytes: 215,
             response_bytes: 2_089,
             events: 10,
+            ticket_id: Some("019ab000-0001-7000-8000-00000000010c"),
         }
     }
 

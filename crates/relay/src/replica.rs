@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keisan_route::Candidate;
+use keisan_route::{Candidate, Facts};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
@@ -32,6 +32,8 @@ struct Slots {
 pub struct Replica {
     pub id: String,
     pub row: ReplicaRow,
+    /// What policies are judged on.
+    pub facts: Facts,
     pub profile: EngineProfile,
     pub station: Arc<Station>,
 }
@@ -113,6 +115,7 @@ impl Replica {
 
     pub fn as_candidate(&self) -> Candidate {
         Candidate {
+            is_allowed: true,
             verdict: self.row.verdict,
             is_reachable: self.row.upstream.is_reachable(),
             slots: self.row.slots,
@@ -169,15 +172,18 @@ mod tests {
             deployment_id: text(),
             provider_id: text(),
             site_id: text(),
+            region: text(),
+            chip: text(),
             engine: text(),
             model_digest: text(),
             verdict: Verdict::Ok,
             slots,
             upstream: Upstream::Unknown,
+            attested_at_ms: None,
         };
         let dialect = Dialect::new(RunningUsage::None);
         let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };
-        Arc::new(Replica { id: text(), row, profile, station: Arc::new(Station::new(slots)) })
+        Arc::new(Replica { id: text(), row, facts: Facts::default(), profile, station: Arc::new(Station::new(slots)) })
     }
 
     fn count_free(replica: &Arc<Replica>) -> usize {

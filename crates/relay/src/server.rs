@@ -19,7 +19,7 @@ use crate::steps::accept::{Endpoint, discard_body, find_endpoint, read_body};
 use crate::steps::admit::admit;
 use crate::steps::authenticate::authenticate;
 use crate::steps::relay::Relaying;
-use crate::steps::route::route;
+use crate::steps::route::{read_policy, route};
 use crate::survival::Surviving;
 
 /// Answers a request, whatever it is.
@@ -76,7 +76,7 @@ async fn prepare_call(
     request: Request<Incoming>,
 ) -> Result<(Relaying, Option<u64>), Refusal> {
     let identified = identify(&arrival, &request);
-    let body = request.into_body();
+    let (head, body) = request.into_parts();
     let (snapshot, key) = match identified {
         Ok(identified) => identified,
         Err(refusal) => {
@@ -84,16 +84,18 @@ async fn prepare_call(
             return Err(refusal);
         }
     };
-    let (body, booked) = read_body(&arrival, body).await?;
+    let policy = read_policy(&head.headers)?;
+    let body_bytes_max = key.body_bytes_max(arrival.gateway.limits().body_bytes_max);
+    let (body, booked) = read_body(&arrival, body, body_bytes_max).await?;
     let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
     let mut exchange =
-        Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, admission: None };
-    admit(&mut exchange, &body, booked)?;
+        Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, policy, admission: None };
+    admit(&mut exchange, &body, booked).await?;
     drop(body);
     let Some(admission) = exchange.admission.take() else {
         return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted"));
     };
-    let routing = route(&exchange.gateway, &admission.model).await?;
+    let routing = route(&exchange, &admission.model).await?;
     let filled_max_tokens = admission.filled_max_tokens;
     Ok((Relaying::new(&exchange, admission, routing), filled_max_tokens))
 }

@@ -15,6 +15,8 @@ pub enum Verdict {
 /// A replica as the decision sees it.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
+    /// Every policy in force admits it.
+    pub is_allowed: bool,
     pub verdict: Verdict,
     /// False if this relay cannot dial the replica's kind of upstream.
     pub is_reachable: bool,
@@ -26,7 +28,7 @@ pub struct Candidate {
 
 impl Candidate {
     const fn is_usable(&self) -> bool {
-        matches!(self.verdict, Verdict::Ok) && self.is_reachable && self.slots > 0
+        self.is_allowed && matches!(self.verdict, Verdict::Ok) && self.is_reachable && self.slots > 0
     }
 
     /// Open calls per slot, compared without division: smaller is better.
@@ -54,7 +56,7 @@ mod tests {
     use super::*;
 
     const fn candidate(verdict: Verdict, slots: u32, open_calls: u32) -> Candidate {
-        Candidate { verdict, is_reachable: true, slots, open_calls }
+        Candidate { is_allowed: true, verdict, is_reachable: true, slots, open_calls }
     }
 
     #[test]
@@ -84,9 +86,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn only_an_ok_verdict_gets_calls(kinds in prop::collection::vec((0u8..3, 0u32..4, 0u32..9), 0..12), turn: usize) {
+        fn only_who_is_ok_and_allowed_gets_calls(kinds in prop::collection::vec((0u8..3, 0u32..4, 0u32..9, any::<bool>()), 0..12), turn: usize) {
             let verdicts = [Verdict::Ok, Verdict::Unknown, Verdict::Failed];
-            let candidates: Vec<_> = kinds.iter().map(|&(kind, slots, open)| candidate(verdicts[kind as usize], slots, open)).collect();
+            let candidates: Vec<_> = kinds.iter().map(|&(kind, slots, open, is_allowed)| Candidate { is_allowed, ..candidate(verdicts[kind as usize], slots, open) }).collect();
             let ranked = rank_candidates(&candidates, turn);
             prop_assert!(ranked.iter().all(|&position| candidates[position].is_usable()));
             prop_assert_eq!(ranked.len(), candidates.iter().filter(|entry| entry.is_usable()).count());

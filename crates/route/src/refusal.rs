@@ -18,7 +18,14 @@ pub enum Code {
     ModelNotFound,
     ContextLengthExceeded,
     EngineRefused,
+    InvalidPolicy,
+    InsufficientCredit,
+    PolicyUnsatisfied,
+    RateLimitExceeded,
+    CallsLimitExceeded,
     RequestBytesFull,
+    CreditUnavailable,
+    SnapshotExpired,
     SpoolFull,
     SpoolFailed,
     NoHealthyReplica,
@@ -33,7 +40,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, so that metrics and tests can walk them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 33] = [
         Self::InvalidApiKey,
         Self::PermissionDenied,
         Self::NotFound,
@@ -49,7 +56,14 @@ impl Code {
         Self::ModelNotFound,
         Self::ContextLengthExceeded,
         Self::EngineRefused,
+        Self::InvalidPolicy,
+        Self::InsufficientCredit,
+        Self::PolicyUnsatisfied,
+        Self::RateLimitExceeded,
+        Self::CallsLimitExceeded,
         Self::RequestBytesFull,
+        Self::CreditUnavailable,
+        Self::SnapshotExpired,
         Self::SpoolFull,
         Self::SpoolFailed,
         Self::NoHealthyReplica,
@@ -80,7 +94,14 @@ impl Code {
             Self::ModelNotFound => "model_not_found",
             Self::ContextLengthExceeded => "context_length_exceeded",
             Self::EngineRefused => "engine_refused",
+            Self::InvalidPolicy => "invalid_policy",
+            Self::InsufficientCredit => "insufficient_credit",
+            Self::PolicyUnsatisfied => "policy_unsatisfied",
+            Self::RateLimitExceeded => "rate_limit_exceeded",
+            Self::CallsLimitExceeded => "calls_limit_exceeded",
             Self::RequestBytesFull => "request_bytes_full",
+            Self::CreditUnavailable => "credit_unavailable",
+            Self::SnapshotExpired => "snapshot_expired",
             Self::SpoolFull => "spool_full",
             Self::SpoolFailed => "spool_failed",
             Self::NoHealthyReplica => "no_healthy_replica",
@@ -98,7 +119,8 @@ impl Code {
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidApiKey => 401,
-            Self::PermissionDenied => 403,
+            Self::InsufficientCredit => 402,
+            Self::PermissionDenied | Self::PolicyUnsatisfied => 403,
             Self::NotFound | Self::ModelNotFound => 404,
             Self::MethodNotAllowed => 405,
             Self::BodyTooLarge => 413,
@@ -110,11 +132,15 @@ impl Code {
             | Self::UnknownParameter
             | Self::BodyUnreadable
             | Self::ContextLengthExceeded
-            | Self::EngineRefused => 400,
+            | Self::EngineRefused
+            | Self::InvalidPolicy => 400,
+            Self::RateLimitExceeded | Self::CallsLimitExceeded => 429,
             Self::EngineError | Self::EngineLost => 502,
             Self::EngineTimeout => 504,
             Self::MeteringFailed => 500,
             Self::RequestBytesFull
+            | Self::CreditUnavailable
+            | Self::SnapshotExpired
             | Self::SpoolFull
             | Self::SpoolFailed
             | Self::NoHealthyReplica
@@ -126,13 +152,15 @@ impl Code {
 
     /// Tells whether the same request may succeed later.
     pub const fn is_retryable(self) -> bool {
-        self.status() >= 500
+        matches!(self.status(), 429 | 500..)
     }
 
     /// The error type in `OpenAI`'s words.
     pub const fn kind(self) -> &'static str {
         match self.status() {
+            402 => "insufficient_quota",
             403 => "permission_error",
+            429 => "rate_limit_error",
             status if status < 500 => "invalid_request_error",
             503 => "service_unavailable_error",
             _ => "server_error",
@@ -146,11 +174,20 @@ pub struct Refusal {
     pub code: Code,
     pub message: String,
     pub param: Option<String>,
+    /// How long until the same request may pass, where that is known.
+    pub retry_after_ms: Option<u64>,
 }
 
 impl Refusal {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), param: None }
+        Self { code, message: message.into(), param: None, retry_after_ms: None }
+    }
+
+    /// Says when to try again.
+    #[must_use]
+    pub fn after(mut self, wait_ms: u64) -> Self {
+        self.retry_after_ms = Some(wait_ms);
+        self
     }
 
     /// Names the field that the refusal is about.
@@ -188,10 +225,11 @@ mod tests {
     }
 
     #[test]
-    fn only_faults_of_ours_are_retryable() {
+    fn only_what_passes_by_itself_is_retryable() {
         for code in Code::ALL {
-            assert_eq!(code.is_retryable(), code.status() >= 500, "{}", code.name());
-            assert_eq!(code.kind() == "invalid_request_error", code.status() < 500 && code.status() != 403);
+            assert_eq!(code.is_retryable(), code.status() >= 500 || code.status() == 429, "{}", code.name());
+            let is_about_the_caller = matches!(code.status(), 402 | 403 | 429);
+            assert_eq!(code.kind() == "invalid_request_error", code.status() < 500 && !is_about_the_caller);
         }
     }
 }

@@ -67,6 +67,13 @@ impl Quantities {
     }
 }
 
+impl Quantities {
+    /// All tokens of a call.
+    pub fn sum(&self) -> u64 {
+        TokenClass::ALL.iter().fold(0, |sum: u64, class| sum.saturating_add(self.get(*class)))
+    }
+}
+
 /// Usage as engines with `OpenAI`'s surface say it: cached tokens inside the prompt, reasoning inside the completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineUsage {

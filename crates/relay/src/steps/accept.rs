@@ -57,13 +57,17 @@ fn decode_path(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| text.to_owned())
 }
 
-/// Reads a body whole, under the limit of one body and of all bodies together.
-pub async fn read_body(arrival: &Arrival, mut body: Incoming) -> Result<(Bytes, RequestBytes), Refusal> {
+/// Reads a body whole, under the limit on one body of this caller and on all bodies together.
+pub async fn read_body(
+    arrival: &Arrival,
+    mut body: Incoming,
+    body_bytes_max: u64,
+) -> Result<(Bytes, RequestBytes), Refusal> {
     let limits = arrival.gateway.limits();
     let announced = body.size_hint().lower();
-    if announced > limits.body_bytes_max {
+    if announced > body_bytes_max {
         discard_body(body, limits.body_bytes_max).await;
-        return Err(refuse_large(limits.body_bytes_max));
+        return Err(refuse_large(body_bytes_max));
     }
     let mut booked = arrival.gateway.book_request_bytes(announced)?;
     let pause_max = Duration::from_secs(limits.head_read_timeout_s);
@@ -75,9 +79,9 @@ pub async fn read_body(arrival: &Arrival, mut body: Incoming) -> Result<(Bytes, 
             _ => return Err(Refusal::new(Code::BodyUnreadable, "the body did not arrive whole")),
         };
         let total = (read.len() + bytes.len()) as u64;
-        if total > limits.body_bytes_max {
+        if total > body_bytes_max {
             discard_body(body, limits.body_bytes_max).await;
-            return Err(refuse_large(limits.body_bytes_max));
+            return Err(refuse_large(body_bytes_max));
         }
         booked.grow(total.saturating_sub(booked.bytes()))?;
         if read.is_empty() && body.is_end_stream() {

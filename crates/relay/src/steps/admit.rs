@@ -1,23 +1,29 @@
-//! Step 3: is the request well-formed, may this key ask it of this model, and is there room for its record?
+//! Step 3: is the request well-formed, may this key ask it of this model, and is there limit, credit and room for it?
 
 use std::sync::Arc;
 
-use keisan_route::{CallRequest, Code, Refusal, read_request};
+use keisan_route::{CallBounds, CallRequest, Code, Refusal, read_request};
 
 use crate::exchange::{Admission, Exchange};
 use crate::gateway::RequestBytes;
+use crate::hold::Hold;
 use crate::snapshot::Model;
-use crate::spool::SpoolFault;
 
 const NAMES_SHOWN_MAX: usize = 50;
 
-/// Checks a body and reserves what its call needs.
-pub fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Result<(), Refusal> {
+/// Checks a body and reserves what its call needs, before anything is forwarded.
+pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Result<(), Refusal> {
     let request = read_request(exchange.surface, body)?;
     let model = find_model(exchange, &request)?;
     check_needs(&model, &request)?;
     let max_tokens = choose_max_tokens(&model, &request)?;
-    let room = exchange.gateway.spool.reserve().map_err(|fault| refuse_room(&fault))?;
+    let bounds = CallBounds {
+        body_bytes: body.len() as u64,
+        template_tokens_max: model.template_tokens_max,
+        context_tokens: model.context_tokens,
+        output_tokens_max: max_tokens,
+    };
+    let hold = Hold::take(&exchange.gateway, &exchange.key, (&model, &bounds)).await?;
     let mut body = request.compose(max_tokens, "");
     body.pop();
     exchange.admission = Some(Admission {
@@ -27,7 +33,7 @@ pub fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Resu
         filled_max_tokens: request.max_tokens.is_none().then_some(max_tokens),
         body,
         booked,
-        room,
+        hold,
     });
     Ok(())
 }
@@ -80,14 +86,5 @@ fn choose_max_tokens(model: &Model, request: &CallRequest<'_>) -> Result<u64, Re
         }
         Some(wanted) => Ok(wanted),
         None => Ok(most),
-    }
-}
-
-fn refuse_room(fault: &SpoolFault) -> Refusal {
-    match fault {
-        SpoolFault::Full => Refusal::new(Code::SpoolFull, "this gateway has no room for another usage record"),
-        SpoolFault::Failed | SpoolFault::TooLarge => {
-            Refusal::new(Code::SpoolFailed, "this gateway cannot write usage records at the moment")
-        }
     }
 }

@@ -20,6 +20,10 @@ pub fn authenticate(headers: &HeaderMap, snapshot: &Snapshot) -> Result<Arc<Key>
     if !key.can_call {
         return Err(Refusal::new(Code::PermissionDenied, "this API key has no right to call models"));
     }
+    if let Some(most) = key.snapshot_age_max.filter(|most| snapshot.age() > *most) {
+        let text = format!("this gateway has not heard from its platform for more than {} s", most.as_secs());
+        return Err(Refusal::new(Code::SnapshotExpired, text));
+    }
     Ok(Arc::clone(key))
 }
 

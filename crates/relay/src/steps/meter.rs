@@ -10,11 +10,11 @@ use crate::clock::format_day;
 use crate::dialect::Dialect;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
+use crate::hold::Hold;
 use crate::record::{Outcome, UsageRecord};
 use crate::replica::Replica;
 use crate::snapshot::{Key, Model};
-use crate::spool::Room;
-use crate::usage::Usage;
+use crate::usage::{Usage, UsageSource};
 
 /// nginx's word for "the client closed the connection before the answer".
 const STATUS_CLIENT_CLOSED: u16 = 499;
@@ -55,17 +55,17 @@ pub struct OpenCall {
     last_upstream: Option<Instant>,
     is_answering: bool,
     is_client_gone: Arc<AtomicBool>,
-    room: Option<Room>,
+    hold: Option<Hold>,
     pub usage: Usage,
 }
 
 impl OpenCall {
-    /// Opens the call of an admitted exchange; `room` is where its record will stand.
+    /// Opens the call of an admitted exchange; `hold` is what was taken for it.
     pub fn open(
         exchange: &Exchange,
         model: Arc<Model>,
         replica: Arc<Replica>,
-        (is_stream, room): (bool, Room),
+        (is_stream, hold): (bool, Hold),
     ) -> Self {
         exchange.gateway.open_calls.fetch_add(1, Ordering::AcqRel);
         Self {
@@ -86,7 +86,7 @@ impl OpenCall {
             last_upstream: None,
             is_answering: false,
             is_client_gone: Arc::new(AtomicBool::new(false)),
-            room: Some(room),
+            hold: Some(hold),
             usage: Usage::default(),
         }
     }
@@ -139,13 +139,17 @@ impl OpenCall {
     }
 
     fn write_record(&mut self, mut ending: Ending) -> Result<(), Refusal> {
-        let Some(room) = self.room.take() else {
+        let Some(hold) = self.hold.take() else {
             return Ok(());
         };
         if self.is_client_gone.load(Ordering::Acquire) && ending.outcome == Outcome::Completed {
             ending.outcome = Outcome::ClientClosed;
         }
-        let (payload, quantities) = self.encode_record(ending);
+        let (quantities, usage_source) = self.usage.conclude();
+        let amount_nano = self.price(&quantities);
+        let payload = self.encode_record((ending, usage_source), (&quantities, amount_nano), hold.ticket_id());
+        let (is_within, room) = hold.settle(amount_nano, quantities.sum());
+        self.gateway.metrics.over_reserved.add(u64::from(!is_within));
         let written = room.write(&payload);
         self.observe(ending, &quantities);
         written.map_err(|_| {
@@ -154,13 +158,20 @@ impl OpenCall {
         })
     }
 
-    fn encode_record(&self, ending: Ending) -> (Vec<u8>, Quantities) {
-        let (quantities, usage_source) = self.usage.conclude();
-        let amount_nano = compute_amount_nano(&quantities, &self.model.price).unwrap_or_else(|_| {
+    fn price(&self, quantities: &Quantities) -> u128 {
+        compute_amount_nano(quantities, &self.model.price).unwrap_or_else(|_| {
             // The platform refuses a price sheet without input and output, so this is its defect: nothing is billed.
             self.gateway.metrics.unpriced.add(1);
             0
-        });
+        })
+    }
+
+    fn encode_record(
+        &self,
+        (ending, usage_source): (Ending, UsageSource),
+        (quantities, amount_nano): (&Quantities, u128),
+        ticket_id: Option<&str>,
+    ) -> Vec<u8> {
         let record = UsageRecord {
             schema_version: 1,
             record_id: &self.record_id,
@@ -185,13 +196,14 @@ impl OpenCall {
             outcome: ending.outcome,
             http_status: ending.status,
             usage_source,
-            quantities,
+            quantities: *quantities,
             amount_nano: amount_nano.to_string(),
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             events: self.events,
+            ticket_id,
         };
-        (record.encode(), quantities)
+        record.encode()
     }
 
     fn observe(&self, ending: Ending, quantities: &Quantities) {
@@ -218,7 +230,7 @@ impl OpenCall {
 
 impl Drop for OpenCall {
     fn drop(&mut self) {
-        if self.room.is_some() {
+        if self.hold.is_some() {
             // Nobody is left to tell: a record that cannot be written is counted.
             let _ = self.write_record(self.abandon());
         }

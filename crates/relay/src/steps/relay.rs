@@ -67,9 +67,9 @@ pub struct Relaying {
 
 impl Relaying {
     pub fn new(exchange: &Exchange, admission: Admission, routing: Routing) -> Self {
-        let Admission { model, is_stream, is_usage_wanted, body, booked, room, .. } = admission;
+        let Admission { model, is_stream, is_usage_wanted, body, booked, hold, .. } = admission;
         let replica = Arc::clone(&routing.seat.replica);
-        let call = OpenCall::open(exchange, Arc::clone(&model), replica, (is_stream, room));
+        let call = OpenCall::open(exchange, Arc::clone(&model), replica, (is_stream, hold));
         let plan = Plan {
             gateway: Arc::clone(&exchange.gateway),
             model,

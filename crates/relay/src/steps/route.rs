@@ -1,25 +1,100 @@
 //! Step 4: which replica serves the call, and a seat there; a full replica keeps a small queue, here in the gateway.
+//! Only replicas that satisfy every policy in force are looked at: those of the organization, the project, the key, and
+//! the request's own, which can only narrow.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use keisan_route::{Candidate, Code, Refusal, rank_candidates};
+use hyper::HeaderMap;
+use keisan_route::{Candidate, Code, Judgement, Policy, Refusal, rank_candidates};
 
-use crate::exchange::Routing;
+use crate::clock::read_wall_ms;
+use crate::exchange::{Exchange, Routing};
 use crate::gateway::Gateway;
 use crate::replica::{NoSeat, Replica, Seat};
-use crate::snapshot::Model;
+use crate::snapshot::{Key, LAYERS, Model};
+
+const POLICY_HEADER: &str = "keisan-policy";
+const OBJECTIONS_SHOWN_MAX: usize = 4;
+
+/// Reads the policy that a request brings.
+pub fn read_policy(headers: &HeaderMap) -> Result<Policy, Refusal> {
+    let Some(text) = headers.get(POLICY_HEADER) else {
+        return Ok(Policy::default());
+    };
+    let text = text.to_str().map_err(|_| refuse_policy("it is not plain text"))?;
+    Policy::parse(text).map_err(|why| refuse_policy(&why))
+}
+
+fn refuse_policy(why: &str) -> Refusal {
+    Refusal::new(Code::InvalidPolicy, format!("the header {POLICY_HEADER} cannot be read: {why}")).about(POLICY_HEADER)
+}
 
 /// Chooses a replica and takes a seat, waiting in a queue if all are taken.
-pub async fn route(gateway: &Gateway, model: &Model) -> Result<Routing, Refusal> {
-    let candidates: Vec<Candidate> = model.replicas.iter().map(|replica| replica.as_candidate()).collect();
+pub async fn route(exchange: &Exchange, model: &Model) -> Result<Routing, Refusal> {
+    let gateway = &exchange.gateway;
+    let judging = Judging { key: &exchange.key, request: &exchange.policy, now_ms: read_wall_ms() };
+    let candidates: Vec<Candidate> = model
+        .replicas
+        .iter()
+        .map(|replica| Candidate { is_allowed: judging.find_objection(replica).is_none(), ..replica.as_candidate() })
+        .collect();
     let mut ranked = rank_candidates(&candidates, gateway.turn.fetch_add(1, Ordering::Relaxed));
     if ranked.is_empty() {
-        return Err(refuse_model_down(model));
+        return Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model)));
     }
     let (position, seat) = take_seat(gateway, model, &ranked).await?;
     ranked.remove(position);
     Ok(Routing { seat, others: ranked })
+}
+
+/// All policies in force on one call.
+struct Judging<'a> {
+    key: &'a Key,
+    request: &'a Policy,
+    now_ms: u64,
+}
+
+/// Why a replica may not serve a call: whose policy, the clause, and whether it is only that nobody knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Objection<'a> {
+    layer: &'static str,
+    clause: &'a str,
+    is_unknown: bool,
+}
+
+impl<'a> Judging<'a> {
+    fn find_objection(&self, replica: &Replica) -> Option<Objection<'a>> {
+        let layers = LAYERS.into_iter().zip(self.key.policies.iter().map(AsRef::as_ref));
+        layers.chain([("request", self.request)]).find_map(|(layer, policy)| {
+            match policy.judge(&replica.facts, self.now_ms) {
+                Judgement::Holds => None,
+                Judgement::Fails(clause) => Some(Objection { layer, clause: clause.text(), is_unknown: false }),
+                Judgement::Unknown(clause) => Some(Objection { layer, clause: clause.text(), is_unknown: true }),
+            }
+        })
+    }
+
+    /// The refusal if policy alone leaves nobody; it says which clause rules out how many.
+    fn refuse_all(&self, model: &Model) -> Option<Refusal> {
+        let objections: Option<Vec<_>> = model.replicas.iter().map(|replica| self.find_objection(replica)).collect();
+        let mut counted: Vec<(Objection<'_>, usize)> = Vec::new();
+        for objection in objections? {
+            match counted.iter_mut().find(|(known, _)| *known == objection) {
+                Some((_, count)) => *count += 1,
+                None => counted.push((objection, 1)),
+            }
+        }
+        let reasons: Vec<String> = counted.iter().take(OBJECTIONS_SHOWN_MAX).map(describe_objection).collect();
+        let text = format!("no replica of the model '{}' may serve this call: {}", model.name, reasons.join("; "));
+        Some(Refusal::new(Code::PolicyUnsatisfied, text)).filter(|_| !reasons.is_empty())
+    }
+}
+
+fn describe_objection((objection, count): &(Objection<'_>, usize)) -> String {
+    let Objection { layer, clause, is_unknown } = objection;
+    let verdict = if *is_unknown { "is not known to hold for" } else { "rules out" };
+    format!("'{clause}' (policy of the {layer}) {verdict} {count}")
 }
 
 /// Takes a seat at the next candidate after one failed.

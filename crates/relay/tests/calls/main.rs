@@ -3,9 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod answers;
+mod credit;
 mod engine;
 mod failures;
+mod limits;
 mod listening;
+mod policies;
 mod refusals;
 mod stage;
 mod streams;

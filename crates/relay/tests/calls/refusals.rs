@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::stage::{Setting, Stage, build_post, chat_body, read_json};
 
-fn refuse(stage: &Stage, request: Request<Full<bytes::Bytes>>) -> (u16, Value) {
+pub fn refuse(stage: &Stage, request: Request<Full<bytes::Bytes>>) -> (u16, Value) {
     stage.run(async {
         let response = stage.connect().await.send(request).await;
         assert!(response.headers().contains_key("x-request-id"));

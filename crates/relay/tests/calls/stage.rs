@@ -50,7 +50,7 @@ impl Stage {
         let directory = tempfile::tempdir().unwrap();
         let mut options = json!({
             "gateway_id": "g", "platform_id": PLATFORM, "listen_host": "127.0.0.1", "listen_port": 0,
-            "certificate_path": null, "certificate_key_path": null, "worker_threads": 1,
+            "certificate_path": null, "certificate_key_path": null, "worker_threads": 1, "incarnation": "i1",
             "spool_directory": directory.path().join("spool"),
         });
         merge(&mut options, &setting.options);
@@ -103,6 +103,38 @@ impl Stage {
         serde_json::from_str(&self.relay.stats()).unwrap()
     }
 
+    pub fn report_credit(&self) -> Value {
+        serde_json::from_str(&self.relay.report_credit()).unwrap()
+    }
+
+    /// Grants this gateway the same share of every limit, as the only one or one of some.
+    pub fn grant_shares(&self, share_ppm: u64) {
+        self.apply_credit(&json!({"tickets": []}), share_ppm);
+    }
+
+    /// Leases credit to the organization "o".
+    pub fn lease(&self, ticket_id: &str, credit_nano: u128) {
+        let ticket = json!({"ticket_id": ticket_id, "organization_id": "o", "credit_nano": credit_nano.to_string(), "give_back_nano": "0"});
+        self.apply_credit(&json!({"tickets": [ticket]}), 1_000_000);
+    }
+
+    fn apply_credit(&self, more: &Value, share_ppm: u64) {
+        apply_credit(&self.relay, more, share_ppm);
+    }
+
+    /// Plays the shell once: waits until the relay asks for an exchange, and answers its report.
+    pub fn answer_credit_when_rung(
+        &self,
+        answer: impl FnOnce(Value) -> Value + Send + 'static,
+    ) -> std::thread::JoinHandle<()> {
+        let relay = Arc::clone(&self.relay);
+        std::thread::spawn(move || {
+            assert!(relay.wait_credit(WAIT), "the relay asks for no exchange");
+            let report = serde_json::from_str(&relay.report_credit()).unwrap();
+            apply_credit(&relay, &answer(report), 1_000_000);
+        })
+    }
+
     pub async fn connect(&self) -> Client {
         Client::connect(self.address).await
     }
@@ -110,6 +142,12 @@ impl Stage {
     pub fn snapshot(&self) -> Value {
         build_snapshot(&self.directory, 1)
     }
+}
+
+fn apply_credit(relay: &Relay, more: &Value, share_ppm: u64) {
+    let mut answer = json!({"lease_s": 600, "renew_s": 10, "rates": [], "default_share_ppm": share_ppm});
+    merge(&mut answer, more);
+    relay.apply_credit(&answer.to_string()).unwrap();
 }
 
 fn merge(target: &mut Value, changes: &Value) {
@@ -123,7 +161,8 @@ fn build_snapshot(directory: &TempDir, replicas: usize) -> Value {
     let key = |secret: &str, rights: Value, models: Value| {
         let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
         let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        json!({"digest": hex, "organization_id": "o", "project_id": "p", "rights": rights, "models": models})
+        json!({"digest": hex, "organization_id": "o", "project_id": "p", "rights": rights, "models": models,
+            "limits": {}, "policy": ""})
     };
     let model = |name: &str, surfaces: Value, capabilities: Value| {
         json!({"name": name, "surfaces": surfaces, "capabilities": capabilities, "context_tokens": 2048, "output_tokens_max": 512,
@@ -138,6 +177,9 @@ fn build_snapshot(directory: &TempDir, replicas: usize) -> Value {
         (1..=replicas).map(|number| (format!("r{number}"), replica(number))).collect();
     json!({"schema_version": 1, "platform_id": PLATFORM, "incarnation": "i", "version": 5, "compiled_at_ms": 1, "digest": "",
     "tables": {
+        "organizations": {"o": {"billing": "postpaid", "snapshot_age_s_max": null, "limits": {}, "policy": ""}},
+        "projects": {"p": {"organization_id": "o", "limits": {}, "policy": ""}},
+        "chips": {"cpu": {"facts": {"vendor": {"values": ["metax"], "grade": "B"}, "advisory": {"values": [], "grade": "A"}}}},
         "keys": {"k1": key(KEY, json!(["call"]), Value::Null), "k2": key("sk-tiny", json!(["call"]), json!(["tiny"])),
             "k3": key("sk-nothing", json!(["read"]), Value::Null)},
         "models": {"m1": model("small", json!(["chat", "completions"]), json!(["stream"])), "m2": model("tiny", json!(["chat"]), json!(["tools"]))},

@@ -1,77 +1,25 @@
 //! The snapshot (R10): all that is needed to serve without the platform, indexed for a call's look-ups.
-//! The Python side writes it (`keisan.wire.snapshot`); unknown fields are ignored, so versions may differ.
+//! Here: what a call looks up. Not here: how the platform's text is read (text, build).
+
+mod build;
+mod text;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use keisan_route::{PriceSheet, Surface, Verdict};
+use keisan_route::{Facts, Policy, PriceSheet, Surface, Verdict};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::dialect::{Dialect, RunningUsage};
+use crate::limiter::{CallLimits, Meter};
+use crate::purse::Purse;
 use crate::replica::Replica;
 use crate::upstream::Upstream;
 
+pub use build::parse_snapshot;
+
 pub type KeyDigest = [u8; 32];
-
-#[derive(Deserialize)]
-struct SnapshotText<'a> {
-    schema_version: u32,
-    platform_id: String,
-    incarnation: String,
-    version: u64,
-    compiled_at_ms: u64,
-    #[serde(borrow)]
-    tables: TablesText<'a>,
-}
-
-#[derive(Deserialize)]
-struct TablesText<'a> {
-    #[serde(default)]
-    keys: BTreeMap<String, KeyRow>,
-    #[serde(default)]
-    models: BTreeMap<String, ModelRow>,
-    #[serde(default)]
-    prices: BTreeMap<String, PriceRow>,
-    #[serde(default)]
-    engines: BTreeMap<String, EngineRow>,
-    // Replicas are read one by one: one that this version does not understand is left out, not the snapshot.
-    #[serde(default, borrow)]
-    replicas: BTreeMap<String, &'a RawValue>,
-}
-
-#[derive(Deserialize)]
-struct KeyRow {
-    digest: String,
-    organization_id: String,
-    project_id: String,
-    rights: Vec<String>,
-    models: Option<Vec<String>>,
-}
-
-#[derive(Deserialize)]
-struct ModelRow {
-    name: String,
-    surfaces: Vec<String>,
-    capabilities: Vec<String>,
-    context_tokens: u64,
-    output_tokens_max: u64,
-    price_id: String,
-    created_at_s: u64,
-    owner: String,
-}
-
-#[derive(Deserialize)]
-struct PriceRow {
-    nano_per_million: PriceSheet,
-}
-
-#[derive(Clone, Copy, Deserialize)]
-struct EngineRow {
-    running_usage: RunningUsage,
-    idle_connection_s: u64,
-    requests_per_connection_max: u64,
-}
 
 /// A replica as the snapshot tells it.
 #[derive(Clone, Debug, Deserialize)]
@@ -80,11 +28,17 @@ pub struct ReplicaRow {
     pub deployment_id: String,
     pub provider_id: String,
     pub site_id: String,
+    #[serde(default)]
+    pub region: String,
+    #[serde(default)]
+    pub chip: String,
     pub engine: String,
     pub model_digest: String,
     pub verdict: Verdict,
     pub slots: u32,
     pub upstream: Upstream,
+    #[serde(default)]
+    pub attested_at_ms: Option<u64>,
 }
 
 /// How an engine's connections and streams behave.
@@ -101,19 +55,36 @@ impl EngineProfile {
         Self { dialect: Dialect::new(RunningUsage::None), idle_connection_s: 1, requests_per_connection_max: 1 };
 }
 
-/// A key in force.
+/// The owners whose rules bind a call, from the widest to the narrowest.
+pub const LAYERS: [&str; 3] = ["organization", "project", "key"];
+
+/// A key in force, with all that its organization and project say of its calls.
 #[derive(Debug)]
 pub struct Key {
     pub id: String,
     pub organization_id: String,
     pub project_id: String,
     pub can_call: bool,
+    /// May ask how a call was decided.
+    pub can_explain: bool,
+    pub limits: Arc<CallLimits>,
+    /// Of each layer; all are in force together.
+    pub policies: [Arc<Policy>; LAYERS.len()],
+    /// The credit that a prepaid organization's calls are taken from.
+    pub purse: Option<Arc<Purse>>,
+    /// How old a snapshot may be to serve this key.
+    pub snapshot_age_max: Option<Duration>,
     models: Option<Vec<String>>,
 }
 
 impl Key {
     pub fn may_name(&self, model: &str) -> bool {
         self.models.as_ref().is_none_or(|models| models.iter().any(|name| name == model))
+    }
+
+    /// The largest body that any of its limits allows.
+    pub fn body_bytes_max(&self, of_gateway: u64) -> u64 {
+        self.limits.iter().filter_map(|limits| limits.body_bytes_max).fold(of_gateway, u64::min)
     }
 }
 
@@ -126,6 +97,7 @@ pub struct Model {
     pub created_at_s: u64,
     pub context_tokens: u64,
     pub output_tokens_max: u64,
+    pub template_tokens_max: u64,
     pub price_id: String,
     pub price: PriceSheet,
     pub replicas: Vec<Arc<Replica>>,
@@ -148,109 +120,27 @@ impl Model {
 pub struct Snapshot {
     pub incarnation: String,
     pub version: u64,
-    pub compiled_at_ms: u64,
     pub keys: HashMap<KeyDigest, Arc<Key>>,
     pub models: BTreeMap<String, Arc<Model>>,
     /// Rows left out because they cannot be used; shown in stats and metrics.
     pub unusable_rows: u64,
+    age_at_load: Duration,
+    loaded: Instant,
 }
 
-/// Makes or finds the living side of a replica, which outlasts snapshots.
-pub trait ReplicaSource {
-    fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica>;
-}
-
-/// Reads a snapshot of this platform; the text of the error says what is wrong.
-pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn ReplicaSource) -> Result<Snapshot, String> {
-    let text: SnapshotText<'_> = serde_json::from_slice(bytes).map_err(|fault| format!("snapshot: {fault}"))?;
-    if text.schema_version != 1 {
-        return Err(format!("snapshot: expected schema_version 1, got {}", text.schema_version));
-    }
-    if text.platform_id != platform_id {
-        return Err("snapshot: it belongs to another platform".to_owned());
-    }
-    let mut unusable_rows = 0;
-    let mut replicas = read_replicas(&text.tables, source, &mut unusable_rows);
-    let mut models = BTreeMap::new();
-    for (id, row) in text.tables.models {
-        let Some(price) = text.tables.prices.get(&row.price_id) else {
-            unusable_rows += 1;
-            continue;
-        };
-        let replicas = replicas.remove(&id).unwrap_or_default();
-        models.insert(row.name.clone(), Arc::new(build_model(id, row, &price.nano_per_million, replicas)));
-    }
-    let mut keys = HashMap::with_capacity(text.tables.keys.len());
-    for (id, row) in text.tables.keys {
-        match decode_digest(&row.digest) {
-            Some(digest) => drop(keys.insert(digest, Arc::new(build_key(id, row)))),
-            None => unusable_rows += 1,
-        }
-    }
-    let SnapshotText { incarnation, version, compiled_at_ms, .. } = text;
-    Ok(Snapshot { incarnation, version, compiled_at_ms, keys, models, unusable_rows })
-}
-
-fn read_replicas(
-    tables: &TablesText<'_>,
-    source: &mut dyn ReplicaSource,
-    unusable_rows: &mut u64,
-) -> HashMap<String, Vec<Arc<Replica>>> {
-    let mut by_model: HashMap<String, Vec<Arc<Replica>>> = HashMap::new();
-    for (id, raw) in &tables.replicas {
-        let Ok(row) = serde_json::from_str::<ReplicaRow>(raw.get()) else {
-            *unusable_rows += 1;
-            continue;
-        };
-        let replica = source.find_replica(id, &row, find_profile(&tables.engines, &row));
-        by_model.entry(row.model_id).or_default().push(replica);
-    }
-    by_model
-}
-
-fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> EngineProfile {
-    engines.get(&replica.engine).map_or(EngineProfile::UNKNOWN, |row| EngineProfile {
-        dialect: Dialect::new(row.running_usage),
-        idle_connection_s: row.idle_connection_s,
-        requests_per_connection_max: row.requests_per_connection_max,
-    })
-}
-
-fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<Replica>>) -> Model {
-    Model {
-        id,
-        name: row.name,
-        owner: row.owner,
-        created_at_s: row.created_at_s,
-        context_tokens: row.context_tokens,
-        output_tokens_max: row.output_tokens_max,
-        price_id: row.price_id,
-        price: price.clone(),
-        replicas,
-        surfaces: row.surfaces,
-        capabilities: row.capabilities,
+impl Snapshot {
+    /// How long ago the platform last said that this is its state. Wall time counts up to loading, and no step of it
+    /// afterwards.
+    pub fn age(&self) -> Duration {
+        self.age_at_load + self.loaded.elapsed()
     }
 }
 
-fn build_key(id: String, row: KeyRow) -> Key {
-    Key {
-        id,
-        organization_id: row.organization_id,
-        project_id: row.project_id,
-        can_call: row.rights.iter().any(|right| right == "call"),
-        models: row.models,
-    }
-}
-
-fn decode_digest(text: &str) -> Option<KeyDigest> {
-    let mut digest = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
-    for (position, byte) in digest.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(&text[position * 2..position * 2 + 2], 16).ok()?;
-    }
-    Some(digest)
+/// Makes or finds what outlasts snapshots: connections, limits' meters, credit.
+pub trait LivingSource {
+    fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica>;
+    fn find_meter(&mut self, limit_id: &str) -> Arc<Meter>;
+    fn find_purse(&mut self, organization_id: &str) -> Arc<Purse>;
 }
 
 #[cfg(test)]
@@ -258,15 +148,23 @@ mod tests {
     use super::*;
     use crate::replica::Station;
 
-    const GOLDEN: &[u8] = include_bytes!("../../../tests/golden/snapshot.json");
+    const GOLDEN: &[u8] = include_bytes!("../../../../tests/golden/snapshot.json");
     const PLATFORM: &str = "abababababababababababababababababababababababababababababababab";
 
     struct NewReplicas;
 
-    impl ReplicaSource for NewReplicas {
-        fn find_replica(&mut self, id: &str, row: &ReplicaRow, profile: EngineProfile) -> Arc<Replica> {
+    impl LivingSource for NewReplicas {
+        fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
             let station = Arc::new(Station::new(row.slots));
-            Arc::new(Replica { id: id.to_owned(), row: row.clone(), profile, station })
+            Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })
+        }
+
+        fn find_meter(&mut self, _limit_id: &str) -> Arc<Meter> {
+            Arc::default()
+        }
+
+        fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
+            Arc::new(Purse::new(Arc::default()))
         }
     }
 
@@ -283,7 +181,8 @@ mod tests {
     #[test]
     fn the_platform_s_snapshot_is_read_field_by_field() {
         let snapshot = parse(GOLDEN).unwrap();
-        assert_eq!((snapshot.version, snapshot.compiled_at_ms, snapshot.unusable_rows), (17, 1_795_424_400_000, 0));
+        assert_eq!((snapshot.version, snapshot.unusable_rows), (17, 0));
+        assert!(snapshot.age() > Duration::from_secs(60));
         assert_eq!((snapshot.keys.len(), snapshot.models.len()), (3, 2));
         assert_eq!(snapshot.keys.values().filter(|key| key.can_call).count(), 2);
         assert_eq!(snapshot.keys.values().filter(|key| key.may_name("tiny-8b")).count(), 2);

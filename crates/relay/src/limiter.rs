@@ -1,0 +1,302 @@
+//! Limits in force (R4): requests and tokens per minute, calls open at a time, of a key, its project, its organization.
+//! What a snapshot says of a limit is a value; its meter outlasts snapshots.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use keisan_route::{CallBounds, Code, Dry, Rate, Refusal};
+
+/// A share that was never leased: the gateway's default counts.
+const SHARE_UNSET: u32 = u32::MAX;
+pub const SHARE_WHOLE: u32 = 1_000_000;
+/// What a full bucket of requests gives at once: ten seconds' worth.
+const REQUESTS_BURST_NS: u64 = 10_000_000_000;
+/// A call reserves the most that it can come to, so a bucket of tokens holds a whole minute's worth.
+const TOKENS_BURST_NS: u64 = 60_000_000_000;
+const OWNERS: [&str; 3] = ["organization", "project", "key"];
+
+/// What is limited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LimitKind {
+    Requests,
+    Tokens,
+    Calls,
+}
+
+impl LimitKind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Requests => "requests",
+            Self::Tokens => "tokens",
+            Self::Calls => "calls",
+        }
+    }
+}
+
+/// The living side of one limit.
+#[derive(Debug)]
+pub struct Meter {
+    full_at_ns: AtomicU64,
+    open_calls: AtomicU64,
+    share_ppm: AtomicU32,
+    /// Asked for since the last report, admitted or not.
+    demand: AtomicU64,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            full_at_ns: AtomicU64::new(0),
+            open_calls: AtomicU64::new(0),
+            share_ppm: AtomicU32::new(SHARE_UNSET),
+            demand: AtomicU64::new(0),
+        }
+    }
+}
+
+impl Meter {
+    pub fn set_share(&self, share_ppm: u32) {
+        self.share_ppm.store(share_ppm.min(SHARE_WHOLE), Ordering::Release);
+    }
+
+    pub fn share_ppm(&self, default_ppm: u32) -> u32 {
+        match self.share_ppm.load(Ordering::Acquire) {
+            SHARE_UNSET => default_ppm,
+            share_ppm => share_ppm,
+        }
+    }
+
+    pub fn take_demand(&self) -> u64 {
+        self.demand.swap(0, Ordering::AcqRel)
+    }
+
+    /// Takes from the bucket; returns the time of filling that was taken.
+    fn take(&self, rate: &Rate, now_ns: u64, amount: u64) -> Result<u64, Dry> {
+        let mut dry = None;
+        let taken = self.full_at_ns.fetch_update(Ordering::AcqRel, Ordering::Acquire, |full_at_ns| {
+            rate.take(full_at_ns, now_ns, amount).map_err(|reason| dry = Some(reason)).ok()
+        });
+        match (taken, dry) {
+            (Ok(_), _) => Ok(rate.compute_time_ns(amount).unwrap_or(0)),
+            (Err(_), reason) => Err(reason.unwrap_or(Dry::Never)),
+        }
+    }
+
+    fn give_back(&self, time_ns: u64) {
+        let sooner = |full_at_ns: u64| Some(full_at_ns.saturating_sub(time_ns));
+        // The closure always gives a value.
+        let _ = self.full_at_ns.fetch_update(Ordering::AcqRel, Ordering::Acquire, sooner);
+    }
+}
+
+/// A limit as one snapshot tells it.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub most: u64,
+    pub meter: Arc<Meter>,
+}
+
+/// The limits of one owner: an organization, a project or a key.
+#[derive(Clone, Debug, Default)]
+pub struct OwnerLimits {
+    pub requests: Option<Limit>,
+    pub tokens: Option<Limit>,
+    pub calls: Option<Limit>,
+    pub body_bytes_max: Option<u64>,
+}
+
+/// All limits on a call, from the organization down to the key.
+pub type CallLimits = [OwnerLimits; OWNERS.len()];
+
+/// What a call is measured by.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    pub now_ns: u64,
+    pub default_share_ppm: u32,
+}
+
+/// What a call took of its limits. Dropped, all of it is given back: the call was not forwarded.
+#[derive(Debug)]
+pub struct LimitHold {
+    limits: Arc<CallLimits>,
+    requests_ns: [u64; OWNERS.len()],
+    tokens_ns: [u64; OWNERS.len()],
+    is_counted: [bool; OWNERS.len()],
+    tokens: u64,
+}
+
+impl LimitHold {
+    /// Takes what a call needs of every limit, or nothing.
+    pub fn take(limits: Arc<CallLimits>, bounds: &CallBounds, moment: Moment) -> Result<Self, Refusal> {
+        let tokens = bounds.count_tokens();
+        let none = [0; OWNERS.len()];
+        let mut hold = Self { limits, requests_ns: none, tokens_ns: none, is_counted: [false; OWNERS.len()], tokens };
+        for owner in 0..OWNERS.len() {
+            hold.take_of(owner, moment)?;
+        }
+        Ok(hold)
+    }
+
+    fn take_of(&mut self, owner: usize, moment: Moment) -> Result<(), Refusal> {
+        let limits = &self.limits[owner];
+        if let Some(limit) = &limits.calls {
+            self.is_counted[owner] = enter(limit, moment);
+            if !self.is_counted[owner] {
+                return Err(refuse_open(OWNERS[owner], limit.most));
+            }
+        }
+        if let Some(limit) = &limits.requests {
+            let taken = take_rate(limit, (1, REQUESTS_BURST_NS), moment);
+            self.requests_ns[owner] =
+                taken.map_err(|dry| refuse_rate(OWNERS[owner], "requests", (limit.most, 1), dry))?;
+        }
+        if let Some(limit) = &limits.tokens {
+            let taken = take_rate(limit, (self.tokens, TOKENS_BURST_NS), moment);
+            self.tokens_ns[owner] =
+                taken.map_err(|dry| refuse_rate(OWNERS[owner], "tokens", (limit.most, self.tokens), dry))?;
+        }
+        Ok(())
+    }
+
+    /// The call was forwarded and came to so many tokens: only those count.
+    pub fn settle(mut self, tokens: u64) {
+        let unused = self.tokens.saturating_sub(tokens);
+        for (owner, limits) in self.limits.iter().enumerate() {
+            if let Some(limit) = &limits.tokens {
+                let unused_ns = u128::from(self.tokens_ns[owner]) * u128::from(unused) / u128::from(self.tokens.max(1));
+                limit.meter.give_back(u64::try_from(unused_ns).unwrap_or(0));
+            }
+        }
+        self.requests_ns = [0; OWNERS.len()];
+        self.tokens_ns = [0; OWNERS.len()];
+    }
+}
+
+impl Drop for LimitHold {
+    fn drop(&mut self) {
+        for (owner, limits) in self.limits.iter().enumerate() {
+            if let (Some(limit), true) = (&limits.calls, self.is_counted[owner]) {
+                limit.meter.open_calls.fetch_sub(1, Ordering::AcqRel);
+            }
+            if let Some(limit) = limits.requests.as_ref().filter(|_| self.requests_ns[owner] > 0) {
+                limit.meter.give_back(self.requests_ns[owner]);
+            }
+            if let Some(limit) = limits.tokens.as_ref().filter(|_| self.tokens_ns[owner] > 0) {
+                limit.meter.give_back(self.tokens_ns[owner]);
+            }
+        }
+    }
+}
+
+fn take_rate(limit: &Limit, (amount, burst_ns): (u64, u64), moment: Moment) -> Result<u64, Dry> {
+    limit.meter.demand.fetch_add(amount, Ordering::Relaxed);
+    let share_ppm = limit.meter.share_ppm(moment.default_share_ppm);
+    limit.meter.take(&Rate { per_minute: limit.most, share_ppm, burst_ns }, moment.now_ns, amount)
+}
+
+/// Counts a call as open, unless this gateway's share of the limit is used up.
+fn enter(limit: &Limit, moment: Moment) -> bool {
+    limit.meter.demand.fetch_add(1, Ordering::Relaxed);
+    let share_ppm = u128::from(limit.meter.share_ppm(moment.default_share_ppm));
+    let most = u128::from(limit.most) * share_ppm / u128::from(SHARE_WHOLE);
+    let one_more = |open: u64| (u128::from(open) < most).then_some(open + 1);
+    limit.meter.open_calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
+}
+
+fn refuse_open(owner: &str, most: u64) -> Refusal {
+    Refusal::new(Code::CallsLimitExceeded, format!("this {owner} may have {most} calls open at a time"))
+}
+
+fn refuse_rate(owner: &str, unit: &str, (most, amount): (u64, u64), dry: Dry) -> Refusal {
+    let limit = format!("this {owner} may use {most} {unit} per minute");
+    match dry {
+        Dry::Wait { ns } => Refusal::new(Code::RateLimitExceeded, limit).after(ns.div_ceil(1_000_000)),
+        Dry::Never if amount > most => {
+            Refusal::new(Code::RateLimitExceeded, format!("{limit}, and this call may come to {amount}"))
+        }
+        Dry::Never => Refusal::new(Code::RateLimitExceeded, format!("{limit}; other gateways use them at the moment")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MOMENT: Moment = Moment { now_ns: 1, default_share_ppm: SHARE_WHOLE };
+    const BOUNDS: CallBounds =
+        CallBounds { body_bytes: 90, template_tokens_max: 10, context_tokens: 1_000, output_tokens_max: 100 };
+
+    fn limit(most: u64) -> Option<Limit> {
+        Some(Limit { most, meter: Arc::default() })
+    }
+
+    fn build(requests: Option<Limit>, tokens: Option<Limit>, calls: Option<Limit>) -> Arc<CallLimits> {
+        let key = OwnerLimits { requests, tokens, calls, body_bytes_max: None };
+        Arc::new([OwnerLimits::default(), OwnerLimits::default(), key])
+    }
+
+    fn take(limits: &Arc<CallLimits>) -> Result<LimitHold, Refusal> {
+        LimitHold::take(Arc::clone(limits), &BOUNDS, MOMENT)
+    }
+
+    #[test]
+    fn open_calls_are_counted_and_come_back() {
+        let limits = build(None, None, limit(2));
+        let first = take(&limits).unwrap();
+        let second = take(&limits).unwrap();
+        let refusal = take(&limits).unwrap_err();
+        assert_eq!(refusal.code, Code::CallsLimitExceeded);
+        assert!(refusal.message.contains("key") && refusal.message.contains('2'));
+        drop(first);
+        second.settle(0);
+        assert!(take(&limits).is_ok());
+    }
+
+    #[test]
+    fn a_call_that_was_not_forwarded_costs_nothing() {
+        let limits = build(limit(6), limit(400), None);
+        for _ in 0..50 {
+            drop(take(&limits).unwrap());
+        }
+        take(&limits).unwrap().settle(200);
+        let refusal = take(&limits).unwrap_err();
+        assert_eq!(refusal.code, Code::RateLimitExceeded);
+        assert!(refusal.retry_after_ms.is_some_and(|wait_ms| (9_000..10_002).contains(&wait_ms)), "{refusal:?}");
+    }
+
+    #[test]
+    fn tokens_are_corrected_at_the_end() {
+        let limits = build(None, limit(400), None);
+        for _ in 0..10 {
+            take(&limits).unwrap().settle(10);
+        }
+        let held = take(&limits).unwrap();
+        assert!(take(&limits).unwrap_err().message.contains("400 tokens"));
+        held.settle(200);
+        assert!(take(&limits).is_err());
+    }
+
+    #[test]
+    fn a_refusal_by_one_limit_takes_nothing_of_the_others() {
+        let project = OwnerLimits { requests: limit(6), ..OwnerLimits::default() };
+        let key = OwnerLimits { tokens: limit(10), ..OwnerLimits::default() };
+        let limits = Arc::new([OwnerLimits::default(), project, key]);
+        let refusal = take(&limits).unwrap_err();
+        assert!(refusal.message.contains("may come to 200"), "{}", refusal.message);
+        let meter = &limits[1].requests.as_ref().unwrap().meter;
+        assert!(meter.full_at_ns.load(Ordering::Relaxed) <= MOMENT.now_ns);
+        assert_eq!(meter.take_demand(), 1);
+    }
+
+    #[test]
+    fn a_share_bounds_what_this_gateway_admits() {
+        let limits = build(limit(600), None, limit(10));
+        let (requests, calls) = (limits[2].requests.as_ref().unwrap(), limits[2].calls.as_ref().unwrap());
+        calls.meter.set_share(200_000);
+        let _held = [take(&limits).unwrap(), take(&limits).unwrap()];
+        assert!(take(&limits).is_err());
+        calls.meter.set_share(SHARE_WHOLE);
+        requests.meter.set_share(0);
+        assert!(take(&limits).unwrap_err().message.contains("other gateways"));
+    }
+}

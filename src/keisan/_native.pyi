@@ -27,17 +27,31 @@ class Relay:
         Raises ValueError before the first snapshot or for unusable certificates, RuntimeError if binding fails.
         """
 
-    def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
-        """Return up to `records_max` synced records behind the cursor, in order, and the cursor behind them.
+    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
+        """Return up to `records_max` synced records behind the cursor as the JSON body of one upload (UsageBatch).
+
+        With it comes how many they are, and the cursor behind them.
 
         Raises RuntimeError if the spool cannot be read.
         """
 
     def advance_spool(self, cursor: str) -> None:
-        """Keep a cursor that `read_spool` gave, durably; segments wholly behind it are removed.
+        """Keep a cursor that `read_batch` gave, durably; segments wholly behind it are removed.
 
         Raises ValueError for any other cursor, RuntimeError if it cannot be kept.
         """
+
+    def wait_credit(self, timeout_s: float) -> bool:
+        """Wait until a call needs credit or a share before the next exchange is due; return whether one does.
+
+        Raises ValueError unless `timeout_s` is within 0 and 86400.
+        """
+
+    def report_credit(self) -> str:
+        """Return what is held, spent and wanted as JSON (CreditReport); demand is counted anew from here."""
+
+    def apply_credit(self, answer: str) -> None:
+        """Take the platform's CreditAnswer to the last report; raises ValueError, changing nothing, if it does not parse."""
 
     def drain(self, timeout_s: float) -> bool:
         """Stop accepting and wait for open calls; return whether all ended in time.

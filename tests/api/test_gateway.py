@@ -41,6 +41,8 @@ async def test_each_record_has_its_answer(stage: Stage) -> None:
     text = build_record(stage)
     differing = json.dumps(json.loads(text) | {"http_status": 201})
     answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, "nonsense"]})
-    assert [line["outcome"] for line in answer.json()["answers"]] == ["created", "refused"]
+    assert answer.json()["created_count"] == 1
+    assert [(line["position"], line["outcome"]) for line in answer.json()["answers"]] == [(1, "refused")]
     again = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, differing]})
+    assert again.json()["created_count"] == 0
     assert [line["outcome"] for line in again.json()["answers"]] == ["exists", "differs"]

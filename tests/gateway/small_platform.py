@@ -107,9 +107,10 @@ class RecordingRelay:
         self.calls.append("start")
         return "127.0.0.1", 8000
 
-    def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
+    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
         payloads = self.spool[self.cursor : self.cursor + records_max]
-        return payloads, str(self.cursor + len(payloads))
+        texts = [payload.decode(errors="replace") for payload in payloads]
+        return json.dumps({"records": texts}).encode(), len(payloads), str(self.cursor + len(payloads))
 
     def advance_spool(self, cursor: str) -> None:
         self.cursor = int(cursor)

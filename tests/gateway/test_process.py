@@ -49,7 +49,7 @@ def answer_all(request: Request) -> Reply:
     if request.path == JOIN_PATH:
         return answer_join(request)
     if request.method == "POST":
-        return 200, {"answers": [{"position": 0, "record_id": None, "outcome": "created", "code": ""}]}
+        return 200, {"created_count": 1, "answers": []}
     if "version" in request.query:
         return 503, None
     return 200, SnapshotAnswer(snapshot=build_snapshot(3)).model_dump(mode="json")

@@ -50,9 +50,9 @@ impl Relay {
         Ok((address.ip().to_string(), address.port()))
     }
 
-    fn read_spool<'py>(&self, py: Python<'py>, records_max: usize) -> PyResult<(Vec<Bound<'py, PyBytes>>, String)> {
-        let (payloads, cursor) = py.detach(|| self.relay.read_spool(records_max)).map_err(raise)?;
-        Ok((payloads.iter().map(|payload| PyBytes::new(py, payload)).collect(), cursor))
+    fn read_batch<'py>(&self, py: Python<'py>, records_max: usize) -> PyResult<(Bound<'py, PyBytes>, usize, String)> {
+        let (body, count, cursor) = py.detach(|| self.relay.read_batch(records_max)).map_err(raise)?;
+        Ok((PyBytes::new(py, &body), count, cursor))
     }
 
     fn advance_spool(&self, py: Python<'_>, cursor: &str) -> PyResult<()> {

@@ -8,7 +8,7 @@ use keisan_route::{Policy, Surface};
 use crate::clock::read_wall_ms;
 use crate::gateway::{Gateway, RequestBytes};
 use crate::hold::Hold;
-use crate::record_id::make_record_id;
+use crate::record_id::RecordId;
 use crate::replica::Seat;
 use crate::snapshot::{Key, Model, Snapshot};
 
@@ -17,7 +17,7 @@ use crate::snapshot::{Key, Model, Snapshot};
 pub struct Exchange {
     // accept
     pub gateway: Arc<Gateway>,
-    pub request_id: String,
+    pub request_id: RecordId,
     pub arrived: Instant,
     pub arrived_at_ms: u64,
     pub surface: Surface,
@@ -56,7 +56,7 @@ pub struct Routing {
 #[derive(Debug)]
 pub struct Arrival {
     pub gateway: Arc<Gateway>,
-    pub request_id: String,
+    pub request_id: RecordId,
     pub arrived: Instant,
     pub arrived_at_ms: u64,
 }
@@ -64,6 +64,6 @@ pub struct Arrival {
 impl Arrival {
     pub fn new(gateway: Arc<Gateway>) -> Self {
         let arrived_at_ms = read_wall_ms();
-        Self { gateway, request_id: make_record_id(arrived_at_ms), arrived: Instant::now(), arrived_at_ms }
+        Self { gateway, request_id: RecordId::create(arrived_at_ms), arrived: Instant::now(), arrived_at_ms }
     }
 }

@@ -13,6 +13,7 @@ use crate::gateway::Gateway;
 use crate::health::format_stats;
 use crate::listener::{Certificates, Listening, accept_connections};
 use crate::options::Options;
+use crate::record::format_batch;
 use crate::spool::{Cursor, Spool};
 
 const BACKLOG: u32 = 1_024;
@@ -94,6 +95,12 @@ impl Relay {
         let (payloads, cursor) =
             self.gateway.spool.read(records_max).map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
         Ok((payloads, cursor.format()))
+    }
+
+    /// Returns the same records as the body of one upload, how many they are, and the cursor behind them.
+    pub fn read_batch(&self, records_max: usize) -> Result<(Vec<u8>, usize, String), RelayFault> {
+        let (payloads, cursor) = self.read_spool(records_max)?;
+        Ok((format_batch(&payloads), payloads.len(), cursor))
     }
 
     /// Records that all before the cursor was taken; segments behind it go.

@@ -74,6 +74,19 @@ impl UsageRecord<'_> {
     }
 }
 
+/// The body of an upload (`keisan.wire.usage.UsageBatch`): each record's text exactly as it was spooled. Bytes that are
+/// no text become one that no record parses from, and are refused.
+pub fn format_batch(payloads: &[Vec<u8>]) -> Vec<u8> {
+    let texts: Vec<_> = payloads.iter().map(|payload| String::from_utf8_lossy(payload)).collect();
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    let mut body = Vec::with_capacity(bytes + bytes / 4 + 16);
+    body.extend_from_slice(b"{\"records\":");
+    // Texts always serialize, and a vector takes any number of bytes.
+    let _ = serde_json::to_writer(&mut body, &texts);
+    body.push(b'}');
+    body
+}
+
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -130,6 +143,13 @@ mod tests {
             std::fs::write(&path, &written).unwrap();
         }
         assert_eq!(String::from_utf8(std::fs::read(&path).unwrap()).unwrap(), String::from_utf8(written).unwrap());
+    }
+
+    #[test]
+    fn a_batch_holds_each_text_as_it_was() {
+        let payloads = [br#"{"a": "\"\u6771"}"#.to_vec(), "京\n".into(), vec![0xff, b'{']];
+        let body: serde_json::Value = serde_json::from_slice(&format_batch(&payloads)).unwrap();
+        assert_eq!(body, serde_json::json!({"records": ["{\"a\": \"\\\"\\u6771\"}", "京\n", "\u{fffd}{"]}));
     }
 
     #[test]

@@ -1,29 +1,77 @@
 //! Ids of requests and records: `UUIDv7`, made by the gateway before anything is forwarded.
 
+use std::cell::RefCell;
+
 use ring::rand::{SecureRandom, SystemRandom};
 
-/// Returns a new `UUIDv7` in its text form. Source: RFC 9562, section 5.7.
-pub fn make_record_id(wall_ms: u64) -> String {
-    let mut bytes = [0_u8; 16];
-    // The system's source fails only before it was ever seeded, at boot.
-    SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
-    bytes[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
-    bytes[6] = (bytes[6] & 0x0f) | 0x70;
-    bytes[8] = (bytes[8] & 0x3f) | 0x80;
-    format_uuid(&bytes)
+/// Random bytes of one id.
+const RANDOM_BYTES: usize = 10;
+/// The system is asked for the bytes of so many ids at once.
+const IDS_AHEAD: usize = 64;
+const TEXT_BYTES: usize = 36;
+
+/// An id in its text form.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RecordId([u8; TEXT_BYTES]);
+
+struct Randomness {
+    bytes: [u8; RANDOM_BYTES * IDS_AHEAD],
+    used: usize,
 }
 
-fn format_uuid(bytes: &[u8; 16]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(36);
-    for (position, byte) in bytes.iter().enumerate() {
-        if matches!(position, 4 | 6 | 8 | 10) {
-            text.push('-');
+thread_local! {
+    static RANDOMNESS: RefCell<Randomness> =
+        const { RefCell::new(Randomness { bytes: [0; RANDOM_BYTES * IDS_AHEAD], used: RANDOM_BYTES * IDS_AHEAD }) };
+}
+
+impl Randomness {
+    fn take(&mut self) -> [u8; RANDOM_BYTES] {
+        if self.used == self.bytes.len() {
+            // The system's source fails only before it was ever seeded, at boot.
+            SystemRandom::new().fill(&mut self.bytes).expect("the system has random numbers");
+            self.used = 0;
         }
-        text.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        text.push(char::from(DIGITS[usize::from(byte & 0x0f)]));
+        let mut taken = [0; RANDOM_BYTES];
+        taken.copy_from_slice(&self.bytes[self.used..self.used + RANDOM_BYTES]);
+        self.used += RANDOM_BYTES;
+        taken
     }
-    text
+}
+
+impl RecordId {
+    /// Returns a new `UUIDv7`. Source: RFC 9562, section 5.7.
+    pub fn create(wall_ms: u64) -> Self {
+        let mut bytes = [0_u8; 16];
+        bytes[..6].copy_from_slice(&wall_ms.to_be_bytes()[2..]);
+        bytes[6..].copy_from_slice(&RANDOMNESS.with_borrow_mut(Randomness::take));
+        bytes[6] = (bytes[6] & 0x0f) | 0x70;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self::format(bytes)
+    }
+
+    fn format(bytes: [u8; 16]) -> Self {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        let mut text = [b'-'; TEXT_BYTES];
+        let mut place = 0;
+        for (position, byte) in bytes.iter().enumerate() {
+            place += usize::from(matches!(position, 4 | 6 | 8 | 10));
+            text[place] = DIGITS[usize::from(byte >> 4)];
+            text[place + 1] = DIGITS[usize::from(byte & 0x0f)];
+            place += 2;
+        }
+        Self(text)
+    }
+
+    pub fn as_str(&self) -> &str {
+        // Digits and dashes are always text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl std::fmt::Debug for RecordId {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(self.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -32,10 +80,18 @@ mod tests {
 
     #[test]
     fn ids_carry_their_time_version_and_variant() {
-        let id = make_record_id(0x0123_4567_89ab);
-        assert!(id.starts_with("01234567-89ab-7"), "{id}");
-        assert_eq!(id.len(), 36);
-        assert!(matches!(id.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{id}");
-        assert_ne!(id, make_record_id(0x0123_4567_89ab));
+        let id = RecordId::create(0x0123_4567_89ab);
+        let text = id.as_str();
+        assert!(text.starts_with("01234567-89ab-7"), "{text}");
+        assert_eq!(text.len(), 36);
+        assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
+        assert_eq!(text.matches('-').count(), 4);
+    }
+
+    #[test]
+    fn no_two_are_alike() {
+        let ids: std::collections::HashSet<_> =
+            (0..10 * IDS_AHEAD).map(|_| RecordId::create(7).as_str().to_owned()).collect();
+        assert_eq!(ids.len(), 10 * IDS_AHEAD);
     }
 }

@@ -25,7 +25,7 @@ use crate::survival::Surviving;
 /// Answers a request, whatever it is.
 pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
     let arrival = Arrival::new(gateway);
-    let request_id = HeaderValue::from_str(&arrival.request_id).ok();
+    let request_id = HeaderValue::from_str(arrival.request_id.as_str()).ok();
     let mut response = match find_endpoint(&request) {
         Ok(Endpoint::Health) => answer_health(&arrival.gateway),
         Ok(Endpoint::Metrics) => answer_metrics(&arrival.gateway),
@@ -102,7 +102,7 @@ async fn prepare_call(
 
 /// Relay and meter.
 async fn relay_call(relaying: Relaying, filled_max_tokens: Option<u64>) -> Response<RelayBody> {
-    let record_id = HeaderValue::from_str(relaying.call.record_id()).ok();
+    let record_id = HeaderValue::from_str(relaying.call.record_id().as_str()).ok();
     let answered = if relaying.is_stream() {
         relaying.run().await
     } else {

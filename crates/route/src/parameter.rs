@@ -2,6 +2,8 @@
 //! Source: `CreateChatCompletionRequest` and `CreateCompletionRequest` of `OpenAI`'s published specification, plus four
 //! sampling parameters that engines share. Any other is refused: engines honour private fields that bypass limits.
 
+use memchr::memchr2;
+
 use crate::refusal::{Code, Refusal};
 use crate::request::Surface;
 
@@ -234,14 +236,13 @@ fn check_modalities(name: &str, raw: &str) -> Result<(), Refusal> {
 
 /// Refuses a value nested deeper than `DEPTH_MAX`.
 pub fn check_depth(name: &str, raw: &str) -> Result<(), Refusal> {
-    let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
-    for byte in raw.bytes() {
+    let (mut depth, mut rest) = (0_usize, raw.as_bytes());
+    while let Some((&byte, behind)) = rest.split_first() {
+        rest = behind;
         match byte {
-            _ if is_escaped => is_escaped = false,
-            b'\\' if is_text => is_escaped = true,
-            b'"' => is_text = !is_text,
-            b'{' | b'[' if !is_text => depth += 1,
-            b'}' | b']' if !is_text => depth = depth.saturating_sub(1),
+            b'"' => rest = skip_text(behind),
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
             _ => {}
         }
         if depth > DEPTH_MAX {
@@ -250,6 +251,18 @@ pub fn check_depth(name: &str, raw: &str) -> Result<(), Refusal> {
         }
     }
     Ok(())
+}
+
+/// What stands behind a text of which the opening quote was read: a long prompt is passed over in one go.
+fn skip_text(mut rest: &[u8]) -> &[u8] {
+    while let Some(found) = memchr2(b'"', b'\\', rest) {
+        let is_escape = rest[found] == b'\\';
+        rest = rest.get(found + 1 + usize::from(is_escape)..).unwrap_or_default();
+        if !is_escape {
+            return rest;
+        }
+    }
+    &[]
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ from keisan.control.machine import is_connected
 from keisan.domain.access import MachineKind, PlatformScope, Right
 from keisan.domain.ids import MachineId
 from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
+from keisan.domain.usage import IntakeOutcome
 from keisan.ledger.intake import accept_usage
 from keisan.wire.base import INTEGER_MAX
 from keisan.wire.machine import GatewayList, GatewayView
@@ -60,4 +61,6 @@ async def fetch_snapshot(
 async def hand_in_usage(caller: CallerOf, body: UsageBatch) -> UsageAnswer:
     caller.principal.require(Right.SERVE_GATEWAY)
     control, gateway_id = caller.control, MachineId(caller.principal.id)
-    return UsageAnswer(answers=await accept_usage(control.storage, control.clock, gateway_id, body.records))
+    answers = await accept_usage(control.storage, control.clock, gateway_id, body.records)
+    others = tuple(answer for answer in answers if answer.outcome is not IntakeOutcome.CREATED)
+    return UsageAnswer(created_count=len(answers) - len(others), answers=others)

@@ -1,6 +1,5 @@
 """The gateway's two exchanges with its platform: fetch the snapshot, hand in usage records."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -9,7 +8,7 @@ import httpx
 from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
 from keisan.wire.base import WireView
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
-from keisan.wire.usage import UsageAnswer, UsageBatch
+from keisan.wire.usage import UsageAnswer
 
 SNAPSHOT_PATH = "/api/v1/gateway/snapshot"
 USAGE_PATH = "/api/v1/gateway/usage"
@@ -43,9 +42,8 @@ class PlatformLink:
             return None
         return _read(SnapshotAnswer, answer)
 
-    async def upload_usage(self, texts: Sequence[str]) -> UsageAnswer:
-        """Hand in records, each exactly as spooled; the answer is given after the platform's commit."""
-        body = UsageBatch(records=tuple(texts)).model_dump_json()
+    async def upload_usage(self, body: bytes) -> UsageAnswer:
+        """Hand in a UsageBatch in JSON, as the relay wrote it; the answer is given after the platform's commit."""
         headers = {"content-type": "application/json"}
         request = self.client.build_request("POST", USAGE_PATH, content=body, headers=headers, timeout=UPLOAD_TIMEOUT_S)
         return _read(UsageAnswer, await self._send(request))

@@ -17,8 +17,11 @@ class Relay(Protocol):
         """
         ...
 
-    def read_spool(self, records_max: int) -> tuple[list[bytes], str]:
-        """Return the oldest synced records behind the cursor, and the cursor that stands after them; raises RuntimeError."""
+    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
+        """Return the oldest synced records behind the cursor as a UsageBatch in JSON, their count, and the cursor after them.
+
+        Raises RuntimeError.
+        """
         ...
 
     def advance_spool(self, cursor: str) -> None:

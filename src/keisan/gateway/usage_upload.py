@@ -16,7 +16,7 @@ from keisan.gateway.relay import Relay
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_warning
 from keisan.kit.retry import Backoff
-from keisan.wire.usage import RecordAnswer, UsageAnswer
+from keisan.wire.usage import UsageAnswer
 
 IDLE_S = 0.25
 _SETTLED = frozenset({IntakeOutcome.CREATED, IntakeOutcome.EXISTS})
@@ -57,22 +57,23 @@ class UsageUpload:
         Raises KeisanError if the platform did not answer every record; the spool then stands as before.
         """
         try:
-            payloads, cursor = await asyncio.to_thread(self.relay.read_spool, USAGE_BATCH_RECORDS_MAX)
+            body, count, cursor = await asyncio.to_thread(self.relay.read_batch, USAGE_BATCH_RECORDS_MAX)
         except RuntimeError as fault:
             raise Failed("the spool cannot be read", str(fault)) from fault
-        if not payloads:
+        if count == 0:
             return 0
-        # Bytes that are no text cannot stand in JSON: they go as a text that no record parses from, and are refused.
-        texts = [payload.decode(errors="replace") for payload in payloads]
-        self._note(_match_answers(await self.link.upload_usage(texts), len(texts)))
+        answer = await self.link.upload_usage(body)
+        _check_answer(answer, count)
+        self._note(answer)
         try:
             await asyncio.to_thread(self.relay.advance_spool, cursor)
         except RuntimeError as fault:
             raise Failed("the spool's cursor cannot be written", str(fault)) from fault
-        return len(payloads)
+        return count
 
-    def _note(self, answers: tuple[RecordAnswer, ...]) -> None:
-        for answer in answers:
+    def _note(self, answer_of_all: UsageAnswer) -> None:
+        self.counts[IntakeOutcome.CREATED] += answer_of_all.created_count
+        for answer in answer_of_all.answers:
             self.counts[answer.outcome] += 1
             if answer.outcome not in _SETTLED:
                 record_id = str(answer.record_id) if answer.record_id else None
@@ -87,7 +88,8 @@ class UsageUpload:
                 return
 
 
-def _match_answers(answer: UsageAnswer, count: int) -> tuple[RecordAnswer, ...]:
-    if sorted(one.position for one in answer.answers) != list(range(count)):
-        raise Failed(f"the platform answered {len(answer.answers)} of {count} usage records")
-    return answer.answers
+def _check_answer(answer: UsageAnswer, count: int) -> None:
+    named = {one.position for one in answer.answers if 0 <= one.position < count}
+    answered = answer.created_count + len(named)
+    if answered != count or len(named) != len(answer.answers):
+        raise Failed(f"the platform answered {answered} of {count} usage records")

@@ -91,8 +91,9 @@ class RecordAnswer(WireView):
 
 
 class UsageAnswer(WireView):
-    """One answer per record, in the batch's order."""
+    """The platform's word on a whole batch: how many records were created, and one answer for each other one."""
 
+    created_count: int
     answers: tuple[RecordAnswer, ...]
 
 

@@ -12,6 +12,7 @@ use crate::exchange::Exchange;
 use crate::gateway::Gateway;
 use crate::hold::Hold;
 use crate::record::{Outcome, UsageRecord};
+use crate::record_id::RecordId;
 use crate::replica::Replica;
 use crate::snapshot::{Key, Model};
 use crate::usage::{Usage, UsageSource};
@@ -39,7 +40,7 @@ impl Ending {
 #[derive(Debug)]
 pub struct OpenCall {
     gateway: Arc<Gateway>,
-    record_id: String,
+    record_id: RecordId,
     key: Arc<Key>,
     model: Arc<Model>,
     replica: Arc<Replica>,
@@ -70,7 +71,7 @@ impl OpenCall {
         exchange.gateway.open_calls.fetch_add(1, Ordering::AcqRel);
         Self {
             gateway: Arc::clone(&exchange.gateway),
-            record_id: exchange.request_id.clone(),
+            record_id: exchange.request_id,
             key: Arc::clone(&exchange.key),
             model,
             replica,
@@ -91,8 +92,8 @@ impl OpenCall {
         }
     }
 
-    pub fn record_id(&self) -> &str {
-        &self.record_id
+    pub const fn record_id(&self) -> RecordId {
+        self.record_id
     }
 
     pub fn gateway(&self) -> &Arc<Gateway> {
@@ -174,7 +175,7 @@ impl OpenCall {
     ) -> Vec<u8> {
         let record = UsageRecord {
             schema_version: 1,
-            record_id: &self.record_id,
+            record_id: self.record_id.as_str(),
             platform_id: &self.gateway.options.platform_id,
             gateway_id: &self.gateway.options.gateway_id,
             organization_id: &self.key.organization_id,

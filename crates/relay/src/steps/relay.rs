@@ -16,6 +16,7 @@ use crate::exchange::{Admission, Exchange, Routing};
 use crate::gateway::{Gateway, RequestBytes};
 use crate::pool::Connection;
 use crate::record::Outcome;
+use crate::record_id::RecordId;
 use crate::replica::Seat;
 use crate::snapshot::Model;
 use crate::steps::answer::relay_answer;
@@ -41,7 +42,7 @@ enum AttemptFault {
 struct Plan {
     gateway: Arc<Gateway>,
     model: Arc<Model>,
-    request_id: String,
+    request_id: RecordId,
     path: &'static str,
     is_stream: bool,
     is_usage_wanted: bool,
@@ -73,7 +74,7 @@ impl Relaying {
         let plan = Plan {
             gateway: Arc::clone(&exchange.gateway),
             model,
-            request_id: exchange.request_id.clone(),
+            request_id: exchange.request_id,
             path: exchange.surface.path(),
             is_stream,
             is_usage_wanted,
@@ -194,7 +195,7 @@ fn build_request(plan: &Plan, body: Bytes) -> Request<Full<Bytes>> {
     let headers = request.headers_mut();
     headers.insert(HOST, HeaderValue::from_static("engine"));
     headers.insert(CONTENT_TYPE, JSON);
-    if let Ok(id) = HeaderValue::from_str(&plan.request_id) {
+    if let Ok(id) = HeaderValue::from_str(plan.request_id.as_str()) {
         headers.insert("x-request-id", id);
     }
     request

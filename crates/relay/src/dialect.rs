@@ -217,9 +217,14 @@ fn refuse_as(status: u16, error: &ErrorText) -> Refusal {
         ("invalid_request_error", ..) => {
             Refusal::new(Code::EngineRefused, "the model's engine found the request invalid")
         }
-        _ if status >= 500 => Refusal::new(Code::EngineError, "the model's engine failed on this request"),
-        _ => Refusal::new(Code::EngineRefused, "the model's engine refused the request"),
+        _ if is_caller_at_fault(status) => Refusal::new(Code::EngineRefused, "the model's engine refused the request"),
+        _ => Refusal::new(Code::EngineError, "the model's engine failed on this request"),
     }
+}
+
+/// A busy or late engine (429, 408) is no fault of the request, and a redirect leads a client nowhere.
+fn is_caller_at_fault(status: u16) -> bool {
+    (400..500).contains(&status) && !matches!(status, 408 | 429)
 }
 
 #[cfg(test)]
@@ -314,7 +319,9 @@ mod tests {
             Code::EngineRefused
         );
         assert_eq!(translate_answer(404, b"<html>").code, Code::EngineRefused);
-        assert_eq!(translate_answer(503, b"{}").code, Code::EngineError);
+        for status in [101, 302, 408, 429, 500, 503] {
+            assert_eq!(translate_answer(status, b"{}").code, Code::EngineError, "{status}");
+        }
         assert_eq!(translate_error_line(b"{\"code\":500,\"message\":\"x\"}").code, Code::EngineError);
         let event = br#"{"error":{"code":500,"message":"slot 3 died","type":"server_error"}}"#;
         let fate = LLAMA.read_event(event, &view(false), &mut Usage::default());

@@ -69,9 +69,13 @@ impl<const N: usize> MemberScanner<N> {
     }
 
     /// Tells whether the top-level object was closed.
-    #[cfg(test)]
-    fn is_complete(&self) -> bool {
+    pub fn is_complete(&self) -> bool {
         self.place == Place::After && self.depth == 0
+    }
+
+    /// Tells whether what came cannot be, or begin, an object.
+    pub fn is_no_object(&self) -> bool {
+        self.place == Place::After && self.depth > 0
     }
 
     /// The part of the value of a member that lies in the stream so far, even if it has not ended.
@@ -146,7 +150,7 @@ impl<const N: usize> MemberScanner<N> {
         match byte {
             b'"' => self.open_text(),
             b'{' | b'[' => self.open(byte),
-            b'}' | b']' => return self.close(),
+            b'}' | b']' if self.depth > 0 => return self.close(),
             b',' if self.depth == 1 => {
                 self.finish_member(true);
                 self.comma = Some(self.offset);
@@ -181,7 +185,7 @@ impl<const N: usize> MemberScanner<N> {
     }
 
     fn close(&mut self) {
-        self.depth = self.depth.saturating_sub(1);
+        self.depth -= 1;
         if self.depth == 0 {
             self.finish_member(false);
             self.place = Place::After;
@@ -283,6 +287,19 @@ mod tests {
         {
             assert_eq!(value(json, 0), None, "{json}");
         }
+    }
+
+    #[test]
+    fn only_a_closed_object_is_complete() {
+        for json in ["", " ", "{", "{\"a\":[1}", "{\"a\":\"}"] {
+            let scanner = scan(json.as_bytes());
+            assert!(!scanner.is_complete() && !scanner.is_no_object(), "{json}");
+        }
+        for json in ["[1]", "}", "]{}", "7", "\"{}\"", "<html>{}</html>", "data: {}"] {
+            let scanner = scan(json.as_bytes());
+            assert!(!scanner.is_complete() && scanner.is_no_object(), "{json}");
+        }
+        assert!(scan(b" {\"a\":{}} ").is_complete());
     }
 
     #[test]

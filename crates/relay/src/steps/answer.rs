@@ -104,11 +104,15 @@ impl Reading {
         }
         let response_bytes_max = self.call.gateway().limits().response_bytes_max;
         let is_large = self.read_bytes as u64 > response_bytes_max || self.usage_text.len() > USAGE_BYTES_MAX;
-        if is_large { Err(Code::EngineError) } else { Ok(()) }
+        if is_large || self.scanner.is_no_object() { Err(Code::EngineError) } else { Ok(()) }
     }
 
-    /// The whole answer is here: settles its call.
+    /// The engine says that the whole answer is here: settles its call. An engine that was cut off without a length to
+    /// miss says so too, so that an object must have been closed.
     fn complete(mut self) -> Result<(), Refusal> {
+        if !self.scanner.is_complete() {
+            return Err(self.cut(Code::EngineError));
+        }
         self.upstream.finish();
         if let Some(usage) = parse_usage(&self.usage_text) {
             self.call.usage.set_final(usage);
@@ -118,7 +122,7 @@ impl Reading {
 
     fn cut(self, code: Code) -> Refusal {
         match self.call.settle(Ending::failed(Outcome::EngineCut, code)) {
-            Ok(()) => Refusal::new(code, "the model's engine did not finish its answer"),
+            Ok(()) => Refusal::new(code, "the model's engine gave no whole answer"),
             Err(unmetered) => unmetered,
         }
     }

@@ -182,6 +182,45 @@ fn a_cut_answer_is_not_billed() {
 }
 
 #[test]
+fn an_answer_that_is_no_whole_object_is_the_engine_s_fault() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let mut client = stage.connect().await;
+        let whole = chat_answer("Tokyo");
+        let texts = ["", "<html>busy</html>", "[]", &whole[..whole.len() - 1]];
+        for text in texts {
+            let (response, ()) =
+                tokio::join!(client.chat(json!({})), async { engine.next().await.answer(200, text).await });
+            assert_eq!(response.status(), 502, "{text}");
+            assert_eq!(read_json(response).await["error"]["code"], "engine_error");
+        }
+        let records = stage.records(texts.len());
+        assert!(records.iter().all(|record| record["outcome"] == "engine_cut" && record["amount_nano"] == "0"));
+    });
+}
+
+#[test]
+fn an_answer_of_several_pieces_that_is_never_closed_breaks_off() {
+    let stage = Stage::open();
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let mut client = stage.connect().await;
+        let text = chat_answer("Tokyo");
+        let (response, speaking) = tokio::join!(client.chat(json!({})), async {
+            let speaking = engine.next().await.begin(200, "application/json", None);
+            speaking.say(&text[..20]).await;
+            speaking.flushed().await;
+            speaking.say(&text[20..40]).await;
+            speaking
+        });
+        drop(speaking);
+        assert!(response.into_body().collect().await.is_err(), "the client must not take it for whole");
+        assert_eq!(stage.record()["outcome"], "engine_cut");
+    });
+}
+
+#[test]
 fn an_answer_cut_amid_its_pieces_breaks_off() {
     let stage = Stage::open();
     stage.run(async {

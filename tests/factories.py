@@ -46,7 +46,9 @@ from tests.domain.samples import (
     build_key,
     build_model,
     build_node,
+    build_organization,
     build_price,
+    build_project,
     build_record,
     build_replica,
     build_site,
@@ -110,11 +112,19 @@ def create_platform() -> Platform:
 
 def create_organization(name: str = "") -> Organization:
     new_id = create_id()
-    return Organization(OrganizationId(new_id), PLATFORM_ID, name or f"organization {new_id}", 1, NOW)
+    return build_organization(
+        id=OrganizationId(new_id), platform_id=PLATFORM_ID, name=name or f"organization {new_id}", created_at=NOW
+    )
 
 
 def create_project(organization: Organization, name: str = "default") -> Project:
-    return Project(ProjectId(create_id()), PLATFORM_ID, organization.id, name, 1, NOW)
+    return build_project(
+        id=ProjectId(create_id()),
+        platform_id=PLATFORM_ID,
+        organization_id=organization.id,
+        name=name,
+        created_at=NOW,
+    )
 
 
 def create_key(project: Project) -> Key:

@@ -47,7 +47,9 @@ from keisan.wire.deployment import DeploymentCreate
 from keisan.wire.key import KeyCreate
 from keisan.wire.machine import JoinTokenCreate, MachineJoin
 from keisan.wire.model import ModelCreate
+from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
+from keisan.wire.project import ProjectCreate
 from tests.wire.records import build_body
 
 EVERYTHING = PlatformScope()
@@ -216,9 +218,9 @@ async def _add_people(stage: Stage, transaction: Transaction) -> None:
     admin = await transaction.keys.find_by_digest(digest_text("sk-keisan-admin"))
     assert admin is not None
     stage.keys["admin"], stage.secrets["admin"] = admin, "sk-keisan-admin"
-    beta = build_organization(stage.control, "beta")
+    beta = build_organization(stage.control, OrganizationCreate(name="beta"))
     await insert_organization(transaction, "control", beta)
-    second = build_project(stage.control, beta.id, "second")
+    second = build_project(stage.control, beta.id, ProjectCreate(name="second"))
     await insert_project(transaction, "control", second)
     umi = build_provider(stage.control, "umi")
     await insert_provider(transaction, "control", umi)

@@ -27,3 +27,23 @@ async def test_unknown_model_is_named_with_its_place(stage: Stage) -> None:
     answer = await stage.ask("owner", "POST", "/keys", body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "models[1]")
     assert "gpt-9" in answer.json()["detail"]
+
+
+async def test_bounds_are_set_at_creation_and_changed_by_who_saw_the_newest_version(stage: Stage) -> None:
+    body = {"name": "new", "project_id": str(stage.project.id), "limits": {"requests_per_minute": 600}}
+    created = (await stage.ask("owner", "POST", "/keys", body)).json()["key"]
+    assert created["limits"] == {
+        "requests_per_minute": 600,
+        "tokens_per_minute": None,
+        "calls_open_max": None,
+        "body_bytes_max": None,
+    }
+    path, change = f"/keys/{created['id']}", {"limits": {"calls_open_max": 4}}
+    assert (await stage.ask("owner", "PATCH", path, change)).status_code == 428
+    changed = await stage.ask("owner", "PATCH", path, change, {"if-match": '"1"'})
+    assert (changed.status_code, changed.headers["etag"]) == (200, '"2"')
+    assert changed.json()["limits"] == created["limits"] | {"calls_open_max": 4}
+    freed = await stage.ask("owner", "PATCH", path, {"limits": {"requests_per_minute": None}}, {"if-match": '"2"'})
+    assert freed.json()["limits"]["requests_per_minute"] is None
+    for wrong in ({"limits": {"calls_open_max": 0}}, {"limits": None}, {"limits": {"x": 1}}, {"policy": None}):
+        assert (await stage.ask("owner", "PATCH", path, wrong, {"if-match": '"3"'})).status_code == 400, wrong

@@ -42,3 +42,14 @@ async def test_one_of_two_concurrent_renames_wins(stage: Stage) -> None:
 async def test_name_is_unique(stage: Stage) -> None:
     taken = await stage.ask("admin", "POST", "/organizations", {"name": "beta"})
     assert (taken.status_code, taken.json()["code"]) == (409, "already_exists")
+
+
+async def test_update_leaves_what_it_does_not_name(stage: Stage) -> None:
+    path = f"/organizations/{stage.ids['beta']}"
+    change = {"billing": "prepaid", "snapshot_age_s_max": 60, "limits": {"tokens_per_minute": 10}}
+    changed = (await stage.ask("admin", "PATCH", path, change, {"if-match": '"1"'})).json()
+    assert (changed["name"], changed["billing"], changed["snapshot_age_s_max"]) == ("beta", "prepaid", 60)
+    freed = (await stage.ask("admin", "PATCH", path, {"snapshot_age_s_max": None}, {"if-match": '"2"'})).json()
+    assert freed == changed | {"snapshot_age_s_max": None, "version": 3}
+    for wrong in ({"name": None}, {"name": ""}, {"billing": None}, {"snapshot_age_s_max": 0}, {"policy": "x" * 2049}):
+        assert (await stage.ask("admin", "PATCH", path, wrong, {"if-match": '"3"'})).status_code == 400, wrong

@@ -5,14 +5,13 @@ from fastapi import Response
 
 from keisan.api.version import read_expected_version, tag_version
 from keisan.domain.errors import InvalidInput, PreconditionRequired
-from keisan.kit.ids import create_id
 from keisan.wire.organization import OrganizationView
-from tests.domain.samples import NOW, PLATFORM_ID
+from tests.domain.samples import build_organization
 
 
 def test_tag_is_read_as_it_was_written() -> None:
     response = Response()
-    view = OrganizationView(id=create_id(), platform_id=PLATFORM_ID, name="a", version=12, created_at=NOW)
+    view = OrganizationView.model_validate(build_organization(version=12))
     assert tag_version(response, view) is view
     assert read_expected_version(response.headers["etag"]) == 12
 

@@ -6,8 +6,9 @@ from importlib.resources import files
 
 import pytest
 
-from keisan.catalog.base import Evidence, Grade, load_chips, load_models, parse_chip, parse_model
+from keisan.catalog.base import load_chips, load_models, parse_chip, parse_model
 from keisan.domain.errors import InvalidInput
+from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.price import TokenClass
 from keisan.wire.model import ModelCreate
 

@@ -8,10 +8,13 @@ from hypothesis import strategies as st
 
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import Role
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.ids import ModelId, SiteId
 from keisan.domain.key import Key
 from keisan.domain.model import Model
+from keisan.domain.organization import Billing, Organization
 from keisan.domain.price import Price
+from keisan.domain.project import Project
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotTable
@@ -23,9 +26,12 @@ from tests.domain.samples import (
     FACTS,
     NOW,
     PLATFORM_ID,
+    build_chip,
     build_key,
     build_model,
+    build_organization,
     build_price,
+    build_project,
     build_replica,
     build_site,
     name_id,
@@ -35,10 +41,15 @@ INCARNATION = name_id(99)
 NUMBERS = st.integers(min_value=1, max_value=4)
 
 
+CHIPS = (build_chip(vendor=("AMD",)), build_chip("ascend-910c", advisory=()))
+
+
 @dataclass(frozen=True)
 class State:
     """Rows by number; a price's number is its model's, and its version makes its id."""
 
+    organizations: Mapping[int, Organization]
+    projects: Mapping[int, Project]
     keys: Mapping[int, Key]
     models: Mapping[int, Model]
     prices: Mapping[int, Price]
@@ -47,11 +58,14 @@ class State:
 
     def to_rows(self) -> SnapshotRows:
         return SnapshotRows(
+            organizations=self.organizations.values(),
+            projects=self.projects.values(),
             keys=self.keys.values(),
             models=self.models.values(),
             prices={price.model_id: price for price in self.prices.values()},
             sites=self.sites.values(),
             replicas=self.replicas.values(),
+            chips=CHIPS,
         )
 
 
@@ -64,6 +78,21 @@ def _name_price(number: int, version: int) -> Price:
     return build_price(id=name_id(10, 100 * number + version), model_id=ModelId(name_id(9, number)), version=version)
 
 
+BOUNDS = st.sampled_from([CallLimits(), CallLimits(requests_per_minute=600), CallLimits(1, 2, 3, 4)])
+POLICIES = st.sampled_from(["", "region in CN", "advisory none"])
+ORGANIZATIONS = st.dictionaries(
+    NUMBERS, st.tuples(st.sampled_from(Billing), st.sampled_from([None, 60]), BOUNDS, POLICIES)
+).map(
+    lambda drawn: {
+        n: build_organization(id=name_id(1, n), billing=billing, snapshot_age_s_max=age_s, limits=limits, policy=policy)
+        for n, (billing, age_s, limits, policy) in drawn.items()
+    }
+)
+PROJECTS = st.dictionaries(NUMBERS, st.tuples(BOUNDS, POLICIES)).map(
+    lambda drawn: {
+        n: build_project(id=name_id(2, n), limits=limits, policy=policy) for n, (limits, policy) in drawn.items()
+    }
+)
 KEYS = st.dictionaries(
     NUMBERS, st.tuples(st.sampled_from([Role.DEVELOPER, Role.AUDITOR]), st.sampled_from([None, (), ("a", "b")]))
 ).map(lambda drawn: {n: build_key(id=name_id(3, n), role=role, models=names) for n, (role, names) in drawn.items()})
@@ -95,7 +124,10 @@ REPLICAS = st.dictionaries(
         for n, (state, verdict, has_endpoint) in drawn.items()
     }
 )
-STATES = st.builds(State, KEYS, MODELS, PRICES, SITES, REPLICAS)
+STATES = st.builds(State, ORGANIZATIONS, PROJECTS, KEYS, MODELS, PRICES, SITES, REPLICAS)
+
+
+Noted = Organization | Project | Key | Model | Price | Replica
 
 
 def compile_state(state: State, version: int) -> Snapshot:
@@ -113,10 +145,10 @@ def compile_state(state: State, version: int) -> Snapshot:
 def list_touched(before: State, after: State) -> list[tuple[SnapshotTable, UUID]]:
     """Return the rows that the commands behind this change would note; a price touches its model and its forerunner."""
     touched: list[tuple[SnapshotTable, UUID]] = []
-    pairs: list[
-        tuple[SnapshotTable, Mapping[int, Key | Model | Price | Replica], Mapping[int, Key | Model | Price | Replica]]
-    ]
+    pairs: list[tuple[SnapshotTable, Mapping[int, Noted], Mapping[int, Noted]]]
     pairs = [
+        (SnapshotTable.ORGANIZATIONS, before.organizations, after.organizations),
+        (SnapshotTable.PROJECTS, before.projects, after.projects),
         (SnapshotTable.KEYS, before.keys, after.keys),
         (SnapshotTable.MODELS, before.models, after.models),
         (SnapshotTable.PRICES, before.prices, after.prices),

@@ -8,7 +8,7 @@ from keisan.control.bootstrap import BootstrapPlan, PlannedJoinToken, PlannedKey
 from keisan.control.context import Control
 from keisan.control.deployment import delete_deployment
 from keisan.control.key import revoke_key
-from keisan.control.organization import rename_organization
+from keisan.control.organization import update_organization
 from keisan.domain.access import MachineKind, Role
 from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.domain.page import PageRequest
@@ -60,6 +60,8 @@ async def test_first_start_creates_everything(storage: Database, clock: FixedClo
     assert token.site_id == outcome.site.id
     assert [lease.noun_id for lease in await take_work(control)] == [deployment.id]
     assert {table for table, _ in await list_touched(control, 0)} == {
+        SnapshotTable.ORGANIZATIONS,
+        SnapshotTable.PROJECTS,
         SnapshotTable.KEYS,
         SnapshotTable.MODELS,
         SnapshotTable.PRICES,
@@ -84,7 +86,7 @@ async def test_what_people_changed_stays(storage: Database, clock: FixedClock, p
     assert admin_key is not None
     assert developer_key is not None
     admin = admin_key.to_principal()
-    await rename_organization(control, admin, first.organization.id, 1, OrganizationUpdate(name="renamed"))
+    await update_organization(control, admin, first.organization.id, 1, OrganizationUpdate(name="renamed"))
     await revoke_key(control, admin, developer_key.id)
     await delete_deployment(control, admin, deployment.id, 1)
     again = await prepare_platform(storage, clock, plan)

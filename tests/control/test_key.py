@@ -5,14 +5,16 @@ from dataclasses import replace
 import pytest
 
 from keisan.control.context import Control
-from keisan.control.key import create_key, revoke_key
+from keisan.control.key import create_key, revoke_key, update_key
 from keisan.domain.access import OrganizationScope, Right, Role
-from keisan.domain.errors import InvalidInput, NotFound, PermissionDenied
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.errors import InvalidInput, NotFound, PermissionDenied, StateConflict, VersionMismatch
 from keisan.domain.ids import KeyId
 from keisan.domain.key import digest_secret
 from keisan.kit.ids import create_id
-from keisan.wire.key import KeyCreate
-from tests.control.people import EVERYTHING, add_key, count_actions, get_version, list_touched
+from keisan.wire.call_limits import CallLimitsChange
+from keisan.wire.key import KeyCreate, KeyUpdate
+from tests.control.people import EVERYTHING, add_key, count_actions, get_version, list_events, list_touched
 from tests.factories import World
 
 GRANTED = {
@@ -144,3 +146,33 @@ async def test_developer_revokes_nothing(control: Control, world: World) -> None
     assert Right.WRITE_KEYS not in developer.rights
     with pytest.raises(PermissionDenied):
         await revoke_key(control, developer, world.left.key.id)
+
+
+async def test_update_bounds_a_key_and_reaches_the_snapshot(control: Control, world: World) -> None:
+    owner = await add_key(control, world.left.project, Role.ORGANIZATION_ADMIN)
+    before = await get_version(control)
+    change = KeyUpdate(limits=CallLimitsChange(calls_open_max=2), policy="region in JP")
+    updated = await update_key(control, owner, world.left.key.id, 1, change)
+    assert updated == replace(world.left.key, limits=CallLimits(calls_open_max=2), policy="region in JP", version=2)
+    assert await list_touched(control, before) == {("keys", str(updated.id))}
+    assert (await list_events(control))[-1].action == "key.updated"
+    freed = await update_key(control, owner, updated.id, 2, KeyUpdate(limits=CallLimitsChange(calls_open_max=None)))
+    assert (freed.limits, freed.policy) == (CallLimits(), "region in JP")
+
+
+async def test_update_needs_scope_version_and_a_key_in_force(control: Control, world: World) -> None:
+    admin = await add_key(control, world.left.project, Role.PLATFORM_ADMIN)
+    owner = await add_key(control, world.left.project, Role.ORGANIZATION_ADMIN)
+    developer = await add_key(control, world.left.project, Role.DEVELOPER)
+    change = KeyUpdate(policy="region in JP")
+    with pytest.raises(NotFound):
+        await update_key(control, owner, world.right.key.id, 1, change)
+    with pytest.raises(PermissionDenied):
+        await update_key(control, owner, KeyId(admin.id), 1, change)
+    with pytest.raises(PermissionDenied):
+        await update_key(control, developer, world.left.key.id, 1, change)
+    with pytest.raises(VersionMismatch):
+        await update_key(control, owner, world.left.key.id, 2, change)
+    await revoke_key(control, owner, world.left.key.id)
+    with pytest.raises(StateConflict):
+        await update_key(control, owner, world.left.key.id, 2, change)

@@ -10,10 +10,15 @@ from hypothesis import given
 
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables, name_engine
 from keisan.domain.access import Role
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.chip import ChipFact
 from keisan.domain.engine import EngineProfile, RunningUsage
+from keisan.domain.evidence import Evidence, Grade
+from keisan.domain.fact import FactName
 from keisan.domain.ids import ModelId
 from keisan.domain.key import Secret, digest_secret
 from keisan.domain.model import Surface
+from keisan.domain.organization import Billing
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
@@ -32,9 +37,12 @@ from tests.domain.samples import (
     PROJECT_ID,
     REPLICA_ID,
     SITE_ID,
+    build_chip,
     build_key,
     build_model,
+    build_organization,
     build_price,
+    build_project,
     build_replica,
     build_site,
     name_id,
@@ -42,11 +50,14 @@ from tests.domain.samples import (
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot.json"
 ROWS = SnapshotRows(
+    organizations=[build_organization()],
+    projects=[build_project()],
     keys=[build_key()],
     models=[build_model()],
     prices={MODEL_ID: build_price()},
     sites=[build_site()],
     replicas=[build_replica()],
+    chips=[build_chip(vendor=("AMD",))],
 )
 
 
@@ -66,11 +77,14 @@ def test_only_what_can_be_called_is_told(state: State) -> None:
 def test_same_rows_in_another_order_give_the_same_digest(state: State) -> None:
     rows = state.to_rows()
     turned = SnapshotRows(
+        organizations=list(reversed(list(rows.organizations))),
+        projects=list(reversed(list(rows.projects))),
         keys=list(reversed(list(rows.keys))),
         models=list(reversed(list(rows.models))),
         prices=dict(reversed(list(rows.prices.items()))),
         sites=list(reversed(list(rows.sites))),
         replicas=list(reversed(list(rows.replicas))),
+        chips=list(reversed(list(rows.chips))),
     )
     assert digest_tables(compile_tables(turned)) == digest_tables(compile_tables(rows))
 
@@ -121,21 +135,43 @@ def test_failed_replica_stays_with_its_verdict() -> None:
 
 
 def build_golden() -> Snapshot:
-    """Return two models at two sites, keys of three kinds, and replicas of all verdicts."""
+    """Return two models at two sites, keys of three kinds under two organizations, replicas of all verdicts, and chips."""
     small = replace(FACTS, name="tiny-8b", owner="Example", surfaces=(Surface.CHAT,), context_tokens=8192)
     vllm = EngineProfile(RunningUsage.CONTINUOUS_USAGE, 60, 1000, is_usage_summed_over_choices=True)
     keys = [
         build_key(digest=digest_secret(Secret("sk-keisan-golden-developer"))),
         build_key(
             id=name_id(3, 2),
+            organization_id=name_id(1, 2),
+            project_id=name_id(2, 2),
             digest=digest_secret(Secret("sk-keisan-golden-narrow")),
             models=("smollm2-135m-instruct",),
+            limits=CallLimits(requests_per_minute=600, tokens_per_minute=100_000, calls_open_max=8),
+            policy="advisory none @ B",
         ),
         build_key(id=name_id(3, 3), digest=digest_secret(Secret("sk-keisan-golden-auditor")), role=Role.AUDITOR),
     ]
     free = {TokenClass.INPUT: 0, TokenClass.OUTPUT: 0, TokenClass.REASONING: 10**18}
     other = {"id": name_id(12, 2), "site_id": name_id(6, 2), "model_id": name_id(9, 2), "engine": "vllm"}
+    prepaid = build_organization(
+        id=name_id(1, 2),
+        billing=Billing.PREPAID,
+        snapshot_age_s_max=3600,
+        limits=CallLimits(requests_per_minute=6000, body_bytes_max=1_048_576),
+        policy="designed_in in CN @ B; region in CN, JP-13",
+    )
+    vendor, press = (Evidence("a source", grade, NOW.date()) for grade in (Grade.VENDOR, Grade.PRESS))
+    h20 = {
+        FactName.VENDOR: ChipFact(("NVIDIA",), vendor),
+        FactName.DESIGNED_IN: ChipFact(("US",), vendor),
+        FactName.ADVISORY: ChipFact(("CN-CAC-2025-07-31",), press),
+    }
     rows = SnapshotRows(
+        organizations=[build_organization(), prepaid],
+        projects=[
+            build_project(limits=CallLimits(tokens_per_minute=2**63 - 1)),
+            build_project(id=name_id(2, 2), organization_id=name_id(1, 2), policy="attestation_age_s <= 86400"),
+        ],
         keys=keys,
         models=[build_model(), build_model(id=name_id(9, 2), facts=small)],
         prices={
@@ -152,6 +188,11 @@ def build_golden() -> Snapshot:
             build_replica(),
             build_replica(**other, endpoint=Endpoint("unix", "/run/keisan/v.sock"), verdict=Verdict.UNKNOWN),
             build_replica(id=name_id(12, 3), verdict=Verdict.FAILED, message="serves other weights"),
+        ],
+        chips=[
+            build_chip(),
+            build_chip("ascend-910c", vendor=("Huawei",), software_stack=("CANN", "MindSpore"), advisory=()),
+            replace(build_chip("nvidia-h20"), facts=h20),
         ],
     )
     tables = compile_tables(rows)

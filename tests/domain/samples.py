@@ -6,9 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from keisan.domain.access import Role
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.deployment import Deployment, DeploymentState
 from keisan.domain.device import Device
 from keisan.domain.engine import EngineProfile, RunningUsage
+from keisan.domain.evidence import Evidence, Grade
+from keisan.domain.fact import FactName
 from keisan.domain.ids import (
     DeploymentId,
     DeviceId,
@@ -28,7 +32,9 @@ from keisan.domain.ids import (
 from keisan.domain.key import Key
 from keisan.domain.model import Model, ModelFacts, Surface
 from keisan.domain.node import Node
+from keisan.domain.organization import Billing, Organization
 from keisan.domain.price import Price, TokenClass, compute_amount_nano
+from keisan.domain.project import Project
 from keisan.domain.replica import Endpoint, Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.domain.usage import CallOutcome, UsageRecord, UsageSource
@@ -86,6 +92,42 @@ FACTS = ModelFacts(
 )
 
 
+def build_organization(**changes: Any) -> Organization:
+    organization = Organization(
+        id=ORGANIZATION_ID,
+        platform_id=PLATFORM_ID,
+        name="alpha",
+        billing=Billing.POSTPAID,
+        snapshot_age_s_max=None,
+        limits=CallLimits(),
+        policy="",
+        version=1,
+        created_at=NOW,
+    )
+    return replace(organization, **changes)
+
+
+def build_project(**changes: Any) -> Project:
+    project = Project(
+        id=PROJECT_ID,
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        name="first",
+        limits=CallLimits(),
+        policy="",
+        version=1,
+        created_at=NOW,
+    )
+    return replace(project, **changes)
+
+
+def build_chip(chip_id: str = "cpu-x86-64", **facts: tuple[str, ...]) -> Chip:
+    """Return a chip whose facts are all from its vendor."""
+    evidence = Evidence("the vendor's sheet", Grade.VENDOR, NOW.date())
+    known = {FactName(name): ChipFact(values, evidence) for name, values in facts.items()}
+    return Chip(chip_id, f"chip {chip_id}", "cpu", "x86-64", evidence, known)
+
+
 def build_key(**changes: Any) -> Key:
     key = Key(
         id=KEY_ID,
@@ -97,6 +139,8 @@ def build_key(**changes: Any) -> Key:
         role=Role.DEVELOPER,
         digest="d1" * 32,
         models=None,
+        limits=CallLimits(),
+        policy="",
         version=1,
         created_at=NOW,
         revoked_at=None,

@@ -12,6 +12,7 @@ from keisan.domain.verdict import Verdict
 from keisan.wire.snapshot import (
     Snapshot,
     SnapshotKey,
+    SnapshotLimits,
     SnapshotReplica,
     SnapshotTables,
     SnapshotUpstream,
@@ -126,8 +127,19 @@ class RecordingRelay:
         return "{}"
 
 
+NO_LIMITS = SnapshotLimits(requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=None)
+
+
 def build_key(models: tuple[str, ...] | None = None) -> SnapshotKey:
-    return SnapshotKey(digest="0" * 64, organization_id=uuid4(), project_id=uuid4(), rights=("call",), models=models)
+    return SnapshotKey(
+        digest="0" * 64,
+        organization_id=uuid4(),
+        project_id=uuid4(),
+        rights=("call",),
+        models=models,
+        limits=NO_LIMITS,
+        policy="",
+    )
 
 
 def build_replica(path: str) -> SnapshotReplica:
@@ -144,6 +156,8 @@ def build_replica(path: str) -> SnapshotReplica:
         verdict=Verdict.OK,
         slots=4,
         upstream=SnapshotUpstream(kind="unix", path=path),
+        attested_at_ms=None,
+        prefill_tokens_per_s=None,
     )
 
 

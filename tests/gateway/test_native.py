@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from keisan.domain.errors import SettingsInvalid
+from keisan.domain.organization import Billing
 from keisan.gateway.identity import JOIN_PATH
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
@@ -25,12 +26,14 @@ from keisan.wire.snapshot import (
     SnapshotAnswer,
     SnapshotKey,
     SnapshotModel,
+    SnapshotOrganization,
     SnapshotPrice,
+    SnapshotProject,
     SnapshotReplica,
     SnapshotTables,
 )
 from tests.deadline import wait_until, wait_until_async
-from tests.gateway.small_platform import Reply, Request, build_replica, build_snapshot, run_platform
+from tests.gateway.small_platform import NO_LIMITS, Reply, Request, build_replica, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
 from tests.gateway.test_process import make_options
 
@@ -52,7 +55,11 @@ def build_tables(engine_path: Path) -> SnapshotTables:
         project_id=uuid4(),
         rights=("call",),
         models=None,
+        limits=NO_LIMITS,
+        policy="",
     )
+    organization = SnapshotOrganization(billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=NO_LIMITS, policy="")
+    project = SnapshotProject(organization_id=key.organization_id, limits=NO_LIMITS, policy="")
     model = SnapshotModel.model_validate(
         {
             "name": "small",
@@ -84,6 +91,8 @@ def build_tables(engine_path: Path) -> SnapshotTables:
         prices={price_id: price},
         engines={f"{replica.site_id}/llama_cpp": engine},
         replicas={str(uuid4()): replica},
+        organizations={str(key.organization_id): organization},
+        projects={str(key.project_id): project},
     )
 
 

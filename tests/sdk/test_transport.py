@@ -9,15 +9,10 @@ from keisan.sdk.transport import TRIES_MAX, Transport
 from keisan.wire.organization import OrganizationCreate, OrganizationView
 from keisan.wire.page import Page
 from tests.api.stage import SteppedClock
+from tests.domain.samples import build_organization
 from tests.sdk.platform import script_transport
 
-ORGANIZATION = {
-    "id": "019ab000-0001-7000-8000-000000000001",
-    "platform_id": "a" * 64,
-    "name": "alpha",
-    "version": 1,
-    "created_at": "2026-11-23T12:00:00Z",
-}
+ORGANIZATION = OrganizationView.model_validate(build_organization()).model_dump(mode="json")
 BUSY = {
     "type": "urn:keisan:problem:storage_unavailable",
     "title": "Service Unavailable",

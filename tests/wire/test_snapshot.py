@@ -13,6 +13,7 @@ from keisan.wire.snapshot import (
     SnapshotAnswer,
     SnapshotDelta,
     SnapshotKey,
+    SnapshotLimits,
     SnapshotTables,
     apply_delta,
     check_snapshot,
@@ -25,9 +26,18 @@ DIGESTS = st.sampled_from(["aa" * 32, "bb" * 32])
 KEY_TABLES = st.dictionaries(st.sampled_from([str(name_id(3, number)) for number in range(5)]), DIGESTS)
 
 
+NO_LIMITS = SnapshotLimits(requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=None)
+
+
 def build_row(digest: str) -> SnapshotKey:
     return SnapshotKey(
-        digest=digest, organization_id=ORGANIZATION_ID, project_id=PROJECT_ID, rights=("call",), models=None
+        digest=digest,
+        organization_id=ORGANIZATION_ID,
+        project_id=PROJECT_ID,
+        rights=("call",),
+        models=None,
+        limits=NO_LIMITS,
+        policy="",
     )
 
 

@@ -7,10 +7,10 @@ from fastapi import APIRouter, Query, Response
 
 from keisan.api.context import CallerOf
 from keisan.api.page import build_page, read_page
-from keisan.api.version import tag_version
+from keisan.api.version import ExpectedVersion, tag_version
 from keisan.control import key as commands
 from keisan.domain.ids import KeyId
-from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyView
+from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.page import ListQuery, Page
 
 router = APIRouter(prefix="/keys", tags=["keys"])
@@ -38,6 +38,14 @@ async def create_key(caller: CallerOf, body: KeyCreate) -> KeyCreated:
         secret=created.secret.reveal(),
         snapshot_version=created.snapshot_version,
     )
+
+
+@router.patch("/{key_id}")
+async def update_key(
+    caller: CallerOf, key_id: UUID, expected_version: ExpectedVersion, body: KeyUpdate, response: Response
+) -> KeyView:
+    updated = await commands.update_key(caller.control, caller.principal, KeyId(key_id), expected_version, body)
+    return tag_version(response, KeyView.model_validate(updated))
 
 
 @router.post("/{key_id}/revoke")

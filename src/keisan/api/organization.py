@@ -37,14 +37,14 @@ async def create_organization(caller: CallerOf, body: OrganizationCreate, respon
 
 
 @router.patch("/{organization_id}")
-async def rename_organization(
+async def update_organization(
     caller: CallerOf,
     organization_id: UUID,
     expected_version: ExpectedVersion,
     body: OrganizationUpdate,
     response: Response,
 ) -> OrganizationView:
-    renamed = await commands.rename_organization(
+    updated = await commands.update_organization(
         caller.control, caller.principal, OrganizationId(organization_id), expected_version, body
     )
-    return tag_version(response, OrganizationView.model_validate(renamed))
+    return tag_version(response, OrganizationView.model_validate(updated))

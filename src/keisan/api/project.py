@@ -37,14 +37,14 @@ async def create_project(caller: CallerOf, body: ProjectCreate, response: Respon
 
 
 @router.patch("/{project_id}")
-async def rename_project(
+async def update_project(
     caller: CallerOf,
     project_id: UUID,
     expected_version: ExpectedVersion,
     body: ProjectUpdate,
     response: Response,
 ) -> ProjectView:
-    renamed = await commands.rename_project(
+    updated = await commands.update_project(
         caller.control, caller.principal, ProjectId(project_id), expected_version, body
     )
-    return tag_version(response, ProjectView.model_validate(renamed))
+    return tag_version(response, ProjectView.model_validate(updated))

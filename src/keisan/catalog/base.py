@@ -9,43 +9,16 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import TypeVar, get_args, get_origin, get_type_hints
 
+from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.errors import InvalidInput
+from keisan.domain.evidence import Evidence, Grade
+from keisan.domain.fact import CHIP_FACTS, FactName, is_fact_value
 from keisan.domain.model import ModelFacts
 from keisan.domain.price import TokenClass, check_price
 
 Entry = TypeVar("Entry")
 _MODEL_TABLES = frozenset({"facts", "price"})
 _PRICE_FIELDS = frozenset({"currency", "nano_per_million"})
-
-
-class Grade(StrEnum):
-    """How good a piece of evidence is: vendor sheet, paper or third-party test, press, hearsay, measured here."""
-
-    VENDOR = "A"
-    TESTED = "B"
-    PRESS = "C"
-    HEARSAY = "D"
-    MEASURED = "M"
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """Where a fact is from, how good that is, and when it was read."""
-
-    source: str
-    grade: Grade
-    date: date
-
-
-@dataclass(frozen=True, slots=True)
-class ChipFacts:
-    """A type of device; `id` is what devices report as their chip."""
-
-    id: str
-    name: str
-    kind: str
-    architecture: str
-    evidence: Evidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +30,33 @@ class CatalogModel:
     nano_per_million: Mapping[TokenClass, int]
 
 
+@dataclass(frozen=True, slots=True)
+class _ChipEntry:
+    """What a chip's file says beside its facts."""
+
+    id: str
+    name: str
+    kind: str
+    architecture: str
+    evidence: Evidence
+
+
+@dataclass(frozen=True, slots=True)
+class _FactEntry:
+    """A fact as a file has it: its evidence stands flat beside its values."""
+
+    values: tuple[str, ...]
+    source: str
+    grade: Grade
+    date: date
+
+
 def load_models() -> tuple[CatalogModel, ...]:
     """Return the models that ship with keisan, by name; raises InvalidInput naming the file and field that are wrong."""
     return tuple(_load_all("models", parse_model))
 
 
-def load_chips() -> tuple[ChipFacts, ...]:
+def load_chips() -> tuple[Chip, ...]:
     """Return the chips that ship with keisan, by id; raises InvalidInput naming the file and field that are wrong."""
     return tuple(_load_all("chips", parse_chip))
 
@@ -88,9 +82,31 @@ def parse_model(text: str, file_name: str) -> CatalogModel:
     )
 
 
-def parse_chip(text: str, file_name: str) -> ChipFacts:
+def parse_chip(text: str, file_name: str) -> Chip:
     """Return the chip of one catalogue file; raises InvalidInput naming the file and field that are wrong."""
-    return _build(ChipFacts, _parse_toml(text, file_name), (file_name, ""))
+    table = _parse_toml(text, file_name)
+    facts = _take_table(table, "facts", (file_name, "")) if "facts" in table else {}
+    entry = _build(_ChipEntry, {name: found for name, found in table.items() if name != "facts"}, (file_name, ""))
+    _check_names(facts, frozenset(CHIP_FACTS), (file_name, "facts."))
+    return Chip(
+        id=entry.id,
+        name=entry.name,
+        kind=entry.kind,
+        architecture=entry.architecture,
+        evidence=entry.evidence,
+        facts={name: _parse_fact(facts, name, file_name) for name in CHIP_FACTS if name in facts},
+    )
+
+
+def _parse_fact(facts: Mapping[str, object], name: FactName, file_name: str) -> ChipFact:
+    where = (file_name, f"facts.{name}.")
+    entry = _build(_FactEntry, _take_table(facts, name, (file_name, "facts.")), where)
+    if not entry.values and name is not FactName.ADVISORY:
+        raise _refuse((file_name, f"{where[1]}values"), "a value, as what is not known is left out", None)
+    for position, value in enumerate(entry.values):
+        if not is_fact_value(value):
+            raise _refuse((file_name, f"{where[1]}values[{position}]"), "letters, digits and ._:/-", value)
+    return ChipFact(entry.values, Evidence(entry.source, entry.grade, entry.date))
 
 
 def _load_all(folder: str, parse: Callable[[str, str], Entry]) -> Iterator[Entry]:

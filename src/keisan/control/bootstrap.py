@@ -37,7 +37,9 @@ from keisan.wire.deployment import DeploymentCreate
 from keisan.wire.key import KeyCreate
 from keisan.wire.machine import JoinTokenCreate
 from keisan.wire.model import ModelCreate
+from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
+from keisan.wire.project import ProjectCreate
 
 Noun = TypeVar("Noun")
 EVERYTHING = PlatformScope()
@@ -167,7 +169,7 @@ class _Bootstrap:
         async for stored in _walk(self._transaction.projects.list):
             if stored.organization_id == organization.id and stored.name == self._plan.project_name:
                 return stored
-        project = build_project(self._control, organization.id, self._plan.project_name)
+        project = build_project(self._control, organization.id, ProjectCreate(name=self._plan.project_name))
         await insert_project(self._transaction, CONTROL_ACTOR, project)
         self._created.append(f"project {project.name}")
         return project
@@ -176,7 +178,7 @@ class _Bootstrap:
         async for stored in _walk(self._transaction.organizations.list):
             if stored.name == self._plan.organization_name:
                 return stored
-        organization = build_organization(self._control, self._plan.organization_name)
+        organization = build_organization(self._control, OrganizationCreate(name=self._plan.organization_name))
         await insert_organization(self._transaction, CONTROL_ACTOR, organization)
         self._created.append(f"organization {organization.name}")
         return organization

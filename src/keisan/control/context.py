@@ -1,8 +1,10 @@
 """What every command of the control plane works with: where state is kept, whose platform it is, and time."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
+from keisan.domain.chip import Chip
 from keisan.domain.errors import VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.kit.clock import Clock
@@ -13,11 +15,12 @@ CONTROL_ACTOR = "control"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Built once per process by daemon and passed on; holds no state of its own."""
+    """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id."""
 
     storage: Storage
     clock: Clock
     platform_id: PlatformId
+    chips: Mapping[str, Chip] = field(default_factory=dict)
 
 
 def name_actor(principal: Principal) -> str:

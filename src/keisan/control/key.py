@@ -1,9 +1,10 @@
-"""Commands on keys: create, revoke. Nobody makes or revokes a key that is wider than their own."""
+"""Commands on keys: create, update, revoke. Nobody makes, changes or revokes a key that is wider than their own."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from keisan.control.context import Control, name_actor
+from keisan.control.audit import describe_changes
+from keisan.control.context import Control, check_version, name_actor
 from keisan.domain.access import (
     RIGHTS_BY_ROLE,
     PlatformScope,
@@ -12,7 +13,8 @@ from keisan.domain.access import (
     Role,
     choose_scope,
 )
-from keisan.domain.errors import InvalidInput, PermissionDenied
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.errors import InvalidInput, PermissionDenied, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import KeyId, OrganizationId, ProjectId, ProviderId
 from keisan.domain.key import Key, Secret, create_secret, digest_secret
@@ -20,7 +22,8 @@ from keisan.domain.project import Project
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
-from keisan.wire.key import KeyCreate
+from keisan.wire.call_limits import change_limits
+from keisan.wire.key import KeyCreate, KeyUpdate
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,34 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
     return CreatedKey(key, secret, snapshot_version)
 
 
+async def update_key(
+    control: Control, principal: Principal, key_id: KeyId, expected_version: int, body: KeyUpdate
+) -> Key:
+    """Change the bounds and the policy of a key.
+
+    Raises PermissionDenied (also for a key wider than the asker's own), NotFound, VersionMismatch, or StateConflict when
+    it is revoked.
+    """
+    principal.require(Right.WRITE_KEYS)
+    async with control.storage.write() as transaction:
+        stored = await transaction.keys.get(principal.scope, key_id)
+        check_version(stored.version, expected_version)
+        _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
+        if stored.revoked_at is not None:
+            raise StateConflict("the key is revoked")
+        updated = replace(
+            stored,
+            limits=change_limits(stored.limits, body.limits),
+            policy=body.policy if "policy" in body.model_fields_set else stored.policy,
+            version=stored.version + 1,
+        )
+        await transaction.keys.update(updated)
+        detail = describe_changes(stored, updated)
+        await transaction.events.append(EventDraft(name_actor(principal), "key.updated", key_id, detail))
+        await transaction.snapshot.touch(SnapshotTable.KEYS, [key_id])
+    return updated
+
+
 async def revoke_key(control: Control, principal: Principal, key_id: KeyId) -> RevokedKey:
     """Revoke a key for good; a repeat changes nothing. Raises PermissionDenied or NotFound."""
     principal.require(Right.WRITE_KEYS)
@@ -86,6 +117,8 @@ def build_key(control: Control, project: Project, body: KeyCreate, digest: str) 
         role=body.role,
         digest=digest,
         models=body.models,
+        limits=change_limits(CallLimits(), body.limits),
+        policy=body.policy,
         version=1,
         created_at=control.clock.now(),
         revoked_at=None,

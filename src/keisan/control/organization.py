@@ -1,61 +1,83 @@
-"""Commands on organizations: create, rename."""
+"""Commands on organizations: create, update. A change is in the snapshot, so that gateways act on it."""
 
 from dataclasses import replace
 
+from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
 from keisan.domain.access import Principal, Right
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import OrganizationId
 from keisan.domain.organization import Organization
+from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
+from keisan.wire.call_limits import change_limits
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate
 
 
 async def create_organization(control: Control, principal: Principal, body: OrganizationCreate) -> Organization:
     """Create an organization; raises PermissionDenied, or AlreadyExists when the name is taken."""
     principal.require(Right.WRITE_ORGANIZATIONS)
-    organization = build_organization(control, body.name)
+    organization = build_organization(control, body)
     async with control.storage.write() as transaction:
         await insert_organization(transaction, name_actor(principal), organization)
     return organization
 
 
-async def rename_organization(
+async def update_organization(
     control: Control,
     principal: Principal,
     organization_id: OrganizationId,
     expected_version: int,
     body: OrganizationUpdate,
 ) -> Organization:
-    """Rename an organization; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
+    """Change an organization; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
     principal.require(Right.WRITE_ORGANIZATIONS)
     async with control.storage.write() as transaction:
         stored = await transaction.organizations.get(principal.scope, organization_id)
         check_version(stored.version, expected_version)
-        renamed = replace(stored, name=body.name, version=stored.version + 1)
-        await transaction.organizations.update(renamed)
-        detail = {"name": renamed.name, "previous_name": stored.name}
-        await transaction.events.append(
-            EventDraft(name_actor(principal), "organization.renamed", organization_id, detail)
-        )
-    return renamed
+        updated = _change_organization(stored, body)
+        await transaction.organizations.update(updated)
+        detail = describe_changes(stored, updated)
+        draft = EventDraft(name_actor(principal), "organization.updated", organization_id, detail)
+        await transaction.events.append(draft)
+        await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization_id])
+    return updated
 
 
-def build_organization(control: Control, name: str) -> Organization:
+def build_organization(control: Control, body: OrganizationCreate) -> Organization:
     """Return a new organization that is not stored yet."""
     return Organization(
         id=OrganizationId(create_id()),
         platform_id=control.platform_id,
-        name=name,
+        name=body.name,
+        billing=body.billing,
+        snapshot_age_s_max=body.snapshot_age_s_max,
+        limits=change_limits(CallLimits(), body.limits),
+        policy=body.policy,
         version=1,
         created_at=control.clock.now(),
     )
 
 
 async def insert_organization(transaction: Transaction, actor: str, organization: Organization) -> None:
-    """Write an organization and its event; raises AlreadyExists when the name is taken."""
+    """Write an organization, its event and its mark in the snapshot; raises AlreadyExists when the name is taken."""
     await transaction.organizations.insert(organization)
     await transaction.events.append(
         EventDraft(actor, "organization.created", organization.id, {"name": organization.name})
+    )
+    await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization.id])
+
+
+def _change_organization(stored: Organization, body: OrganizationUpdate) -> Organization:
+    named = body.model_fields_set
+    return replace(
+        stored,
+        name=body.name if "name" in named else stored.name,
+        billing=body.billing if "billing" in named else stored.billing,
+        snapshot_age_s_max=body.snapshot_age_s_max if "snapshot_age_s_max" in named else stored.snapshot_age_s_max,
+        limits=change_limits(stored.limits, body.limits),
+        policy=body.policy if "policy" in named else stored.policy,
+        version=stored.version + 1,
     )

@@ -1,15 +1,19 @@
-"""Commands on projects: create, rename."""
+"""Commands on projects: create, update. A change is in the snapshot, so that gateways act on it."""
 
 from dataclasses import replace
 
+from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
 from keisan.domain.access import OrganizationScope, Principal, Right
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvalidInput
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import OrganizationId, ProjectId
 from keisan.domain.project import Project
+from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
+from keisan.wire.call_limits import change_limits
 from keisan.wire.project import ProjectCreate, ProjectUpdate
 
 
@@ -23,43 +27,61 @@ async def create_project(control: Control, principal: Principal, body: ProjectCr
     wanted_id = _choose_organization(principal, body)
     async with control.storage.write() as transaction:
         organization = await transaction.organizations.get(principal.scope, wanted_id)
-        project = build_project(control, organization.id, body.name)
+        project = build_project(control, organization.id, body)
         await insert_project(transaction, name_actor(principal), project)
     return project
 
 
-async def rename_project(
+async def update_project(
     control: Control, principal: Principal, project_id: ProjectId, expected_version: int, body: ProjectUpdate
 ) -> Project:
-    """Rename a project; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
+    """Change a project; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
     principal.require(Right.WRITE_PROJECTS)
     async with control.storage.write() as transaction:
         stored = await transaction.projects.get(principal.scope, project_id)
         check_version(stored.version, expected_version)
-        renamed = replace(stored, name=body.name, version=stored.version + 1)
-        await transaction.projects.update(renamed)
-        detail = {"name": renamed.name, "previous_name": stored.name}
-        await transaction.events.append(EventDraft(name_actor(principal), "project.renamed", project_id, detail))
-    return renamed
+        updated = _change_project(stored, body)
+        await transaction.projects.update(updated)
+        detail = describe_changes(stored, updated)
+        await transaction.events.append(EventDraft(name_actor(principal), "project.updated", project_id, detail))
+        await transaction.snapshot.touch(SnapshotTable.PROJECTS, [project_id])
+    return updated
 
 
-def build_project(control: Control, organization_id: OrganizationId, name: str) -> Project:
+def build_project(control: Control, organization_id: OrganizationId, body: ProjectCreate) -> Project:
     """Return a new project that is not stored yet."""
     return Project(
         id=ProjectId(create_id()),
         platform_id=control.platform_id,
         organization_id=organization_id,
-        name=name,
+        name=body.name,
+        limits=change_limits(CallLimits(), body.limits),
+        policy=body.policy,
         version=1,
         created_at=control.clock.now(),
     )
 
 
 async def insert_project(transaction: Transaction, actor: str, project: Project) -> None:
-    """Write a project and its event; raises AlreadyExists when the organization has one of that name."""
+    """Write a project, its event and its mark in the snapshot.
+
+    Raises AlreadyExists when the organization has one of that name.
+    """
     await transaction.projects.insert(project)
     detail = {"name": project.name, "organization_id": str(project.organization_id)}
     await transaction.events.append(EventDraft(actor, "project.created", project.id, detail))
+    await transaction.snapshot.touch(SnapshotTable.PROJECTS, [project.id])
+
+
+def _change_project(stored: Project, body: ProjectUpdate) -> Project:
+    named = body.model_fields_set
+    return replace(
+        stored,
+        name=body.name if "name" in named else stored.name,
+        limits=change_limits(stored.limits, body.limits),
+        policy=body.policy if "policy" in named else stored.policy,
+        version=stored.version + 1,
+    )
 
 
 def _choose_organization(principal: Principal, body: ProjectCreate) -> OrganizationId:

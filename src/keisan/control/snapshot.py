@@ -97,11 +97,14 @@ class SnapshotFeed:
     async def _compile(self, view: Transaction, mark: SnapshotMark) -> Snapshot:
         scope = PlatformScope()
         rows = SnapshotRows(
+            organizations=await view.organizations.list_all(scope),
+            projects=await view.projects.list_all(scope),
             keys=await view.keys.list_in_force(scope),
             models=await view.models.list_by_ids(scope, None),
             prices=await view.prices.list_current(scope, None),
             sites=await view.sites.list_all(scope),
             replicas=await view.replicas.list_by_ids(scope, None),
+            chips=self._control.chips.values(),
         )
         tables = compile_tables(rows)
         return Snapshot(

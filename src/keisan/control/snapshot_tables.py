@@ -4,21 +4,30 @@ A model without a price cannot be called, so it is left out; so is a replica wit
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from keisan.domain.access import RIGHTS_BY_ROLE
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.chip import Chip
 from keisan.domain.ids import ModelId, SiteId
 from keisan.domain.key import Key
 from keisan.domain.model import Model
+from keisan.domain.organization import Organization
 from keisan.domain.price import Price
+from keisan.domain.project import Project
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.kit.clock import to_microseconds
 from keisan.wire.snapshot import (
     EngineProfile,
+    SnapshotChip,
+    SnapshotFact,
     SnapshotKey,
+    SnapshotLimits,
     SnapshotModel,
+    SnapshotOrganization,
     SnapshotPrice,
+    SnapshotProject,
     SnapshotReplica,
     SnapshotTables,
     SnapshotUpstream,
@@ -27,13 +36,19 @@ from keisan.wire.snapshot import (
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRows:
-    """All that a snapshot is made of: keys in force, models, their newest prices, sites, and live replicas."""
+    """All that a snapshot is made of: keys in force, models, their newest prices, sites, live replicas, and all known chips.
 
+    All chips, not only those that serve: then the table does not change while the process runs, and needs no deltas.
+    """
+
+    organizations: Iterable[Organization]
+    projects: Iterable[Project]
     keys: Iterable[Key]
     models: Iterable[Model]
     prices: Mapping[ModelId, Price]
     sites: Iterable[Site]
     replicas: Iterable[Replica]
+    chips: Iterable[Chip]
 
 
 def compile_tables(rows: SnapshotRows) -> SnapshotTables:
@@ -50,6 +65,9 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
             for replica in rows.replicas
             if is_served(replica)
         },
+        organizations={str(line.id): compile_organization(line) for line in rows.organizations},
+        projects={str(project.id): compile_project(project) for project in rows.projects},
+        chips={chip.id: compile_chip(chip) for chip in rows.chips},
     )
 
 
@@ -66,7 +84,40 @@ def compile_key(key: Key) -> SnapshotKey:
         project_id=key.project_id,
         rights=tuple(sorted(RIGHTS_BY_ROLE[key.role])),
         models=key.models,
+        limits=compile_limits(key.limits),
+        policy=key.policy,
     )
+
+
+def compile_organization(organization: Organization) -> SnapshotOrganization:
+    """Return an organization's row."""
+    return SnapshotOrganization(
+        billing=organization.billing,
+        snapshot_age_s_max=organization.snapshot_age_s_max,
+        limits=compile_limits(organization.limits),
+        policy=organization.policy,
+    )
+
+
+def compile_project(project: Project) -> SnapshotProject:
+    """Return a project's row."""
+    return SnapshotProject(
+        organization_id=project.organization_id, limits=compile_limits(project.limits), policy=project.policy
+    )
+
+
+def compile_limits(limits: CallLimits) -> SnapshotLimits:
+    """Return the bounds of one layer."""
+    return SnapshotLimits(**asdict(limits))
+
+
+def compile_chip(chip: Chip) -> SnapshotChip:
+    """Return a chip's row: its facts in a settled order."""
+    facts = {
+        str(name): SnapshotFact(values=fact.values, grade=fact.evidence.grade)
+        for name, fact in sorted(chip.facts.items())
+    }
+    return SnapshotChip(facts=facts)
 
 
 def compile_model(model: Model, price: Price) -> SnapshotModel:
@@ -131,4 +182,6 @@ def compile_replica(replica: Replica, site: Site) -> SnapshotReplica:
         verdict=replica.verdict,
         slots=replica.slots,
         upstream=SnapshotUpstream(kind=endpoint.kind, path=endpoint.path),
+        attested_at_ms=None,
+        prefill_tokens_per_s=None,
     )

@@ -11,6 +11,7 @@ import uvicorn
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
+from keisan.catalog.base import load_chips
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.lease import LeaseLoop, Reconcilers
@@ -57,7 +58,8 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await storage.migrate()
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
-        control = Control(storage, clock, outcome.platform.id)
+        chips = {chip.id: chip for chip in load_chips()}
+        control = Control(storage, clock, outcome.platform.id, chips)
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from keisan.domain.access import RIGHTS_BY_ROLE, Principal, Role, choose_scope
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.ids import KeyId, OrganizationId, PlatformId, ProjectId, ProviderId
 
 KEY_SECRET_BYTES = 32
@@ -35,7 +36,10 @@ class Secret:
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`digest` is 64 hex digits; `models` None means all models; `revoked_at` None means in force."""
+    """`digest` is 64 hex digits; `models` None means all models; `revoked_at` None means in force.
+
+    `policy` is the normalised text of a policy, empty for none.
+    """
 
     id: KeyId
     platform_id: PlatformId
@@ -46,6 +50,8 @@ class Key:
     role: Role
     digest: str
     models: tuple[str, ...] | None
+    limits: CallLimits
+    policy: str
     version: int
     created_at: datetime
     revoked_at: datetime | None

@@ -2,16 +2,33 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.ids import OrganizationId, PlatformId
+
+
+class Billing(StrEnum):
+    """Whether an organization pays before it calls, and is bounded by its wallet, or after."""
+
+    PREPAID = "prepaid"
+    POSTPAID = "postpaid"
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """`name` is unique on its platform; `version` rises by one with each change and is the ETag."""
+    """`name` is unique on its platform; `version` rises by one with each change and is the ETag.
+
+    A gateway whose snapshot is older than `snapshot_age_s_max` no longer serves it; None serves it at any age (R10).
+    `policy` is the normalised text of a policy, empty for none.
+    """
 
     id: OrganizationId
     platform_id: PlatformId
     name: str
+    billing: Billing
+    snapshot_age_s_max: int | None
+    limits: CallLimits
+    policy: str
     version: int
     created_at: datetime

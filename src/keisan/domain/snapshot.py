@@ -9,6 +9,8 @@ class SnapshotTable(StrEnum):
     """Tables of the snapshot whose rows change one by one; engines change with their replicas."""
 
     KEYS = "keys"
+    ORGANIZATIONS = "organizations"
+    PROJECTS = "projects"
     MODELS = "models"
     PRICES = "prices"
     REPLICAS = "replicas"

@@ -23,20 +23,22 @@ from keisan.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.organization import Billing
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.wire.account import AccountView
+from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
 from keisan.wire.device import DeviceView
 from keisan.wire.event import EventView
-from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyView
+from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
-from keisan.wire.organization import OrganizationCreate, OrganizationView
+from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
 from keisan.wire.platform import HealthView, PlatformView
 from keisan.wire.price import PriceCreate, PriceView
-from keisan.wire.project import ProjectCreate, ProjectView
+from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
 from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
@@ -46,6 +48,9 @@ __all__ = [
     "AccountView",
     "AlreadyExists",
     "AsyncKeisan",
+    "Billing",
+    "CallLimitsChange",
+    "CallLimitsView",
     "ChatMessage",
     "ChatOptions",
     "Connections",
@@ -66,6 +71,7 @@ __all__ = [
     "KeyCreate",
     "KeyCreated",
     "KeyRevoked",
+    "KeyUpdate",
     "KeyView",
     "LimitExceeded",
     "MachineKind",
@@ -75,6 +81,7 @@ __all__ = [
     "NodeView",
     "NotFound",
     "OrganizationCreate",
+    "OrganizationUpdate",
     "OrganizationView",
     "PermissionDenied",
     "PlatformUnreachable",
@@ -83,6 +90,7 @@ __all__ = [
     "PriceCreate",
     "PriceView",
     "ProjectCreate",
+    "ProjectUpdate",
     "ProjectView",
     "ProviderCreate",
     "ProviderView",

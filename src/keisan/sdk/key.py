@@ -5,7 +5,7 @@ from uuid import UUID
 
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
-from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyView
+from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.page import Page
 
 
@@ -27,6 +27,14 @@ class AsyncKeys:
         """Create a key; its secret is in this answer and nowhere else. Raises PermissionDenied for one wider than yours."""
         return await self._transport.write(KeyCreated, "POST", "/keys", body)
 
+    async def update(self, key: KeyView, change: KeyUpdate) -> KeyView:
+        """Change the bounds and the policy of a key, in what the change names.
+
+        Raises VersionMismatch if it has changed since it was seen, PermissionDenied for one wider than yours, StateConflict
+        for a revoked one, InvalidInput for a policy that can never match.
+        """
+        return await self._transport.write(KeyView, "PATCH", f"/keys/{key.id}", change, version=key.version)
+
     async def revoke(self, key_id: UUID) -> KeyRevoked:
         """Revoke a key for good; wait_for_gateways tells when it acts."""
         return await self._transport.write(KeyRevoked, "POST", f"/keys/{key_id}/revoke")
@@ -38,4 +46,5 @@ class Keys(Blocking[AsyncKeys]):
     list = iterate(AsyncKeys.list)
     get = wait_for(AsyncKeys.get)
     create = wait_for(AsyncKeys.create)
+    update = wait_for(AsyncKeys.update)
     revoke = wait_for(AsyncKeys.revoke)

@@ -28,9 +28,17 @@ class AsyncOrganizations:
         return await self._transport.write(OrganizationView, "POST", "/organizations", body)
 
     async def rename(self, organization: OrganizationView, name: str) -> OrganizationView:
-        """Rename what was seen; raises VersionMismatch if it has changed since, AlreadyExists if the name is taken."""
-        body, path = OrganizationUpdate(name=name), f"/organizations/{organization.id}"
-        return await self._transport.write(OrganizationView, "PATCH", path, body, version=organization.version)
+        """Rename what was seen; raises as update does."""
+        return await self.update(organization, OrganizationUpdate(name=name))
+
+    async def update(self, organization: OrganizationView, change: OrganizationUpdate) -> OrganizationView:
+        """Change what was seen, in what the change names.
+
+        Raises VersionMismatch if it has changed since, AlreadyExists if its name is taken, InvalidInput for a policy that
+        can never match.
+        """
+        path = f"/organizations/{organization.id}"
+        return await self._transport.write(OrganizationView, "PATCH", path, change, version=organization.version)
 
 
 class Organizations(Blocking[AsyncOrganizations]):
@@ -40,3 +48,4 @@ class Organizations(Blocking[AsyncOrganizations]):
     get = wait_for(AsyncOrganizations.get)
     create = wait_for(AsyncOrganizations.create)
     rename = wait_for(AsyncOrganizations.rename)
+    update = wait_for(AsyncOrganizations.update)

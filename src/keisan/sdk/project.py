@@ -28,9 +28,17 @@ class AsyncProjects:
         return await self._transport.write(ProjectView, "POST", "/projects", body)
 
     async def rename(self, project: ProjectView, name: str) -> ProjectView:
-        """Rename what was seen; raises VersionMismatch if it has changed since, AlreadyExists if the name is taken."""
-        body, path = ProjectUpdate(name=name), f"/projects/{project.id}"
-        return await self._transport.write(ProjectView, "PATCH", path, body, version=project.version)
+        """Rename what was seen; raises as update does."""
+        return await self.update(project, ProjectUpdate(name=name))
+
+    async def update(self, project: ProjectView, change: ProjectUpdate) -> ProjectView:
+        """Change what was seen, in what the change names.
+
+        Raises VersionMismatch if it has changed since, AlreadyExists if its name is taken, InvalidInput for a policy that
+        can never match.
+        """
+        path = f"/projects/{project.id}"
+        return await self._transport.write(ProjectView, "PATCH", path, change, version=project.version)
 
 
 class Projects(Blocking[AsyncProjects]):
@@ -40,3 +48,4 @@ class Projects(Blocking[AsyncProjects]):
     get = wait_for(AsyncProjects.get)
     create = wait_for(AsyncProjects.create)
     rename = wait_for(AsyncProjects.rename)
+    update = wait_for(AsyncProjects.update)

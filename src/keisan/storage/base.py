@@ -77,9 +77,17 @@ class PlatformRepository(Protocol):
 class OrganizationRepository(Repository[Organization, OrganizationId], Protocol):
     """Organizations; an organization sees itself only."""
 
+    async def list_all(self, scope: Scope) -> Sequence[Organization]:
+        """Return all organizations in scope."""
+        ...
+
 
 class ProjectRepository(Repository[Project, ProjectId], Protocol):
     """Projects of the organizations in scope."""
+
+    async def list_all(self, scope: Scope) -> Sequence[Project]:
+        """Return all projects in scope."""
+        ...
 
 
 class KeyRepository(Repository[Key, KeyId], Protocol):

@@ -7,6 +7,7 @@ from sqlalchemy import ForeignKey, Index, Table, Text, UniqueConstraint
 from keisan.domain.access import PlatformScope, Role, Scope
 from keisan.domain.ids import KeyId
 from keisan.domain.key import Key
+from keisan.storage.call_limits import build_limits_column
 from keisan.storage.repository import TableRepository, Visibility, limit_to_owner
 from keisan.storage.schema import EnumText, Instant, Structure, build_column, build_id, build_noun_columns, metadata
 
@@ -21,6 +22,8 @@ key = Table(
     build_column("role", EnumText(Role)),
     build_column("digest", Text()),
     build_column("models", Structure(list, tuple), is_nullable=True),
+    build_limits_column(),
+    build_column("policy", Text()),
     build_column("revoked_at", Instant(), is_nullable=True),
     UniqueConstraint("digest"),
     Index(None, "organization_id", "id"),

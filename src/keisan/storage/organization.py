@@ -1,17 +1,25 @@
 """Organizations: an organization sees itself only."""
 
-from sqlalchemy import Table, Text, UniqueConstraint
+from collections.abc import Sequence
 
+from sqlalchemy import BigInteger, Table, Text, UniqueConstraint
+
+from keisan.domain.access import Scope
 from keisan.domain.ids import OrganizationId
-from keisan.domain.organization import Organization
+from keisan.domain.organization import Billing, Organization
+from keisan.storage.call_limits import build_limits_column
 from keisan.storage.repository import TableRepository, Visibility, limit_to_owner
-from keisan.storage.schema import build_column, build_noun_columns, metadata
+from keisan.storage.schema import EnumText, build_column, build_noun_columns, metadata
 
 organization = Table(
     "organization",
     metadata,
     *build_noun_columns(),
     build_column("name", Text()),
+    build_column("billing", EnumText(Billing)),
+    build_column("snapshot_age_s_max", BigInteger(), is_nullable=True),
+    build_limits_column(),
+    build_column("policy", Text()),
     UniqueConstraint("platform_id", "name"),
 )
 
@@ -23,3 +31,7 @@ class OrganizationRepository(TableRepository[Organization, OrganizationId]):
     noun_type = Organization
     unique = "name"
     visibility = Visibility(organization=limit_to_owner(organization.c.id))
+
+    async def list_all(self, scope: Scope) -> Sequence[Organization]:
+        """Return all organizations in scope."""
+        return await self._list_where(scope)

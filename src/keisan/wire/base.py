@@ -2,7 +2,17 @@
 
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+)
 
 from keisan.domain.limits import NAME_CHARACTERS_MAX
 
@@ -37,6 +47,14 @@ class WireInput(BaseModel):
     """A body that somebody sends; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class WireChange(WireInput):
+    """A body that changes what is stored: a field that is left out stays as it is, null takes away what may be none."""
+
+    @model_serializer(mode="wrap")
+    def _write_set_fields(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
 
 
 class WireView(BaseModel):

@@ -8,7 +8,9 @@ from pydantic import Field
 
 from keisan.domain.access import Role
 from keisan.domain.limits import KEY_MODELS_MAX
-from keisan.wire.base import Name, SecretText, WireInput, WireView
+from keisan.wire.base import Name, SecretText, WireChange, WireInput, WireView
+from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.policy import PolicyText
 
 
 class KeyCreate(WireInput):
@@ -19,6 +21,15 @@ class KeyCreate(WireInput):
     role: Role = Role.DEVELOPER
     models: Annotated[tuple[Name, ...], Field(max_length=KEY_MODELS_MAX)] | None = None
     provider_id: UUID | None = None
+    limits: CallLimitsChange = CallLimitsChange()
+    policy: PolicyText = ""
+
+
+class KeyUpdate(WireChange):
+    """A change of what is named; needs If-Match. Nobody can make a key wider than their own."""
+
+    limits: CallLimitsChange = Field(default_factory=CallLimitsChange)
+    policy: PolicyText = Field(default_factory=str)
 
 
 class KeyView(WireView):
@@ -32,6 +43,8 @@ class KeyView(WireView):
     name: str
     role: Role
     models: tuple[str, ...] | None
+    limits: CallLimitsView
+    policy: str
     version: int
     created_at: datetime
     revoked_at: datetime | None

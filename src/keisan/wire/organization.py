@@ -3,19 +3,32 @@
 from datetime import datetime
 from uuid import UUID
 
-from keisan.wire.base import Name, WireInput, WireView
+from pydantic import Field
+
+from keisan.domain.organization import Billing
+from keisan.wire.base import Name, WireChange, WireInput, WireView
+from keisan.wire.call_limits import Bound, CallLimitsChange, CallLimitsView
+from keisan.wire.policy import PolicyText
 
 
 class OrganizationCreate(WireInput):
-    """A new organization."""
+    """A new organization. `snapshot_age_s_max` is in seconds; null lets a gateway serve it however old its snapshot is."""
 
     name: Name
+    billing: Billing = Billing.POSTPAID
+    snapshot_age_s_max: Bound | None = None
+    limits: CallLimitsChange = CallLimitsChange()
+    policy: PolicyText = ""
 
 
-class OrganizationUpdate(WireInput):
-    """A change of name; needs If-Match."""
+class OrganizationUpdate(WireChange):
+    """A change of what is named; needs If-Match."""
 
-    name: Name
+    name: Name = Field(default_factory=str)
+    billing: Billing = Field(default_factory=lambda: Billing.POSTPAID)
+    snapshot_age_s_max: Bound | None = None
+    limits: CallLimitsChange = Field(default_factory=CallLimitsChange)
+    policy: PolicyText = Field(default_factory=str)
 
 
 class OrganizationView(WireView):
@@ -24,5 +37,9 @@ class OrganizationView(WireView):
     id: UUID
     platform_id: str
     name: str
+    billing: Billing
+    snapshot_age_s_max: int | None
+    limits: CallLimitsView
+    policy: str
     version: int
     created_at: datetime

@@ -3,7 +3,11 @@
 from datetime import datetime
 from uuid import UUID
 
-from keisan.wire.base import Name, WireInput, WireView
+from pydantic import Field
+
+from keisan.wire.base import Name, WireChange, WireInput, WireView
+from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.policy import PolicyText
 
 
 class ProjectCreate(WireInput):
@@ -11,12 +15,16 @@ class ProjectCreate(WireInput):
 
     name: Name
     organization_id: UUID | None = None
+    limits: CallLimitsChange = CallLimitsChange()
+    policy: PolicyText = ""
 
 
-class ProjectUpdate(WireInput):
-    """A change of name; needs If-Match."""
+class ProjectUpdate(WireChange):
+    """A change of what is named; needs If-Match."""
 
-    name: Name
+    name: Name = Field(default_factory=str)
+    limits: CallLimitsChange = Field(default_factory=CallLimitsChange)
+    policy: PolicyText = Field(default_factory=str)
 
 
 class ProjectView(WireView):
@@ -26,5 +34,7 @@ class ProjectView(WireView):
     platform_id: str
     organization_id: UUID
     name: str
+    limits: CallLimitsView
+    policy: str
     version: int
     created_at: datetime

@@ -1,6 +1,6 @@
 """The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot.rs.
 
-A snapshot is (incarnation, version) and five tables keyed by id. A delta names its base and replaces whole rows.
+A snapshot is (incarnation, version) and tables keyed by id. A delta names its base and replaces whole rows.
 Rows of a newer platform keep the fields that are unknown here, so the digest holds; a new field therefore stands last.
 """
 
@@ -13,6 +13,8 @@ from pydantic import ConfigDict, Field
 
 from keisan.domain.engine import RunningUsage
 from keisan.domain.errors import InvalidInput
+from keisan.domain.evidence import Grade
+from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import INTEGER_MAX, WireView
 
@@ -26,14 +28,29 @@ class SnapshotRow(WireView):
     model_config = ConfigDict(extra="allow")
 
 
+# What the relay holds, and 0 would bound to nothing at all.
+Bound = Annotated[int, Field(ge=1, le=INTEGER_MAX)]
+
+
+class SnapshotLimits(SnapshotRow):
+    """Bounds on calls at one layer; None where there is none."""
+
+    requests_per_minute: Bound | None
+    tokens_per_minute: Bound | None
+    calls_open_max: Bound | None
+    body_bytes_max: Bound | None
+
+
 class SnapshotKey(SnapshotRow):
-    """A key in force: the digest of its secret (64 hex digits), its rights, and the models it may name (None: all)."""
+    """A key in force: the digest of its secret (64 hex digits), its rights, the models it may name (None: all), and what binds its calls."""
 
     digest: str
     organization_id: UUID
     project_id: UUID
     rights: tuple[str, ...]
     models: tuple[str, ...] | None
+    limits: SnapshotLimits
+    policy: str
 
 
 class SnapshotModel(SnapshotRow):
@@ -80,7 +97,7 @@ class SnapshotUpstream(SnapshotRow):
 
 
 class SnapshotReplica(SnapshotRow):
-    """A candidate for calls of its model; only verdict "ok" gets new ones."""
+    """A candidate for calls of its model; only verdict "ok" gets new ones. The prefill rate is measured, None until it is."""
 
     model_id: UUID
     deployment_id: UUID
@@ -94,16 +111,54 @@ class SnapshotReplica(SnapshotRow):
     verdict: Verdict
     slots: int
     upstream: SnapshotUpstream
+    attested_at_ms: int | None
+    prefill_tokens_per_s: int | None
+
+
+class SnapshotOrganization(SnapshotRow):
+    """How an organization pays, how old a snapshot may be that it is served from (None: any age), and what binds its calls."""
+
+    billing: Billing
+    snapshot_age_s_max: Bound | None
+    limits: SnapshotLimits
+    policy: str
+
+
+class SnapshotProject(SnapshotRow):
+    """What binds the calls of a project, beside what binds its organization."""
+
+    organization_id: UUID
+    limits: SnapshotLimits
+    policy: str
+
+
+class SnapshotFact(SnapshotRow):
+    """Values of one fact of a chip and the grade of their evidence."""
+
+    values: tuple[str, ...]
+    grade: Grade
+
+
+class SnapshotChip(SnapshotRow):
+    """What the catalogue knows of a chip, by fact; what it does not know is absent, and fails a policy that asks for it."""
+
+    facts: dict[str, SnapshotFact]
 
 
 class SnapshotTables(WireView):
-    """The five tables, each keyed by the row's id; an engine's is "<site id>/<engine name>", as sites may differ."""
+    """The tables, each keyed by the row's id; an engine's is "<site id>/<engine name>", as sites may differ.
+
+    A key whose organization or project has no row may not call.
+    """
 
     keys: dict[str, SnapshotKey] = {}
     models: dict[str, SnapshotModel] = {}
     prices: dict[str, SnapshotPrice] = {}
     engines: dict[str, EngineProfile] = {}
     replicas: dict[str, SnapshotReplica] = {}
+    organizations: dict[str, SnapshotOrganization] = {}
+    projects: dict[str, SnapshotProject] = {}
+    chips: dict[str, SnapshotChip] = {}
 
 
 TABLE_NAMES = tuple(SnapshotTables.model_fields)

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.deployment import DeploymentState
+from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
@@ -58,7 +60,14 @@ NOUNS = (
     NounCase(
         "organizations",
         create=lambda _: create_organization(),
-        change=lambda noun: replace(noun, name=f"{noun.name} renamed"),
+        change=lambda noun: replace(
+            noun,
+            name=f"{noun.name} renamed",
+            billing=Billing.PREPAID,
+            snapshot_age_s_max=3600,
+            limits=CallLimits(2**62, None, 1, None),
+            policy="region in CN-SX",
+        ),
         planted=lambda world: {world.left.organization.id, world.right.organization.id},
         seen_by_organization=lambda world: {world.left.organization.id},
         seen_by_provider=see_none,
@@ -67,7 +76,7 @@ NOUNS = (
     NounCase(
         "projects",
         create=lambda world: create_project(world.left.organization, "another"),
-        change=lambda noun: replace(noun, name="renamed"),
+        change=lambda noun: replace(noun, name="renamed", limits=CallLimits(1, 2, 3, 4), policy="advisory none"),
         planted=lambda world: {world.left.project.id, world.right.project.id},
         seen_by_organization=lambda world: {world.left.project.id},
         seen_by_provider=see_none,
@@ -75,8 +84,10 @@ NOUNS = (
     ),
     NounCase(
         "keys",
-        create=lambda world: replace(create_key(world.left.project), models=("a", "b")),
-        change=lambda noun: replace(noun, revoked_at=NOW + timedelta(microseconds=1)),
+        create=lambda world: replace(create_key(world.left.project), models=("a", "b"), limits=CallLimits(600)),
+        change=lambda noun: replace(
+            noun, revoked_at=NOW + timedelta(microseconds=1), limits=CallLimits(None, 10), policy="region in CN"
+        ),
         planted=lambda world: {world.left.key.id, world.right.key.id},
         seen_by_organization=lambda world: {world.left.key.id},
         seen_by_provider=see_none,

@@ -21,7 +21,8 @@ from keisan.storage.database import Database
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from tests.databases import SharedPostgresql
-from tests.factories import NOW, plant_world
+from tests.domain.samples import build_organization
+from tests.factories import plant_world
 
 EVERYTHING = PlatformScope()
 READY = "between statements"
@@ -46,7 +47,7 @@ async def write_and_hang(where: str) -> None:
 
 
 def build_half(platform_id: PlatformId) -> Organization:
-    return Organization(OrganizationId(create_id()), platform_id, "half", 1, NOW)
+    return build_organization(id=OrganizationId(create_id()), platform_id=platform_id, name="half")
 
 
 async def kill_between_statements(where: str) -> None:

@@ -176,3 +176,39 @@ async def test_update_needs_scope_version_and_a_key_in_force(control: Control, w
     await revoke_key(control, owner, world.left.key.id)
     with pytest.raises(StateConflict):
         await update_key(control, owner, world.left.key.id, 2, change)
+
+
+async def test_key_under_bounds_makes_keys_under_them_only(control: Control, world: World) -> None:
+    admin = await add_key(control, world.left.project, Role.PLATFORM_ADMIN)
+    owner = await add_key(control, world.left.project, Role.ORGANIZATION_ADMIN)
+    bounds = KeyUpdate(limits=CallLimitsChange(requests_per_minute=10), policy="region in CN; advisory none")
+    await update_key(control, admin, KeyId(owner.id), 1, bounds)
+    wide = KeyCreate(name="new", project_id=world.left.project.id)
+    kept = CallLimitsChange(requests_per_minute=10, calls_open_max=1)
+    for body, told in (
+        (wide, "requests_per_minute"),
+        (wide.model_copy(update={"limits": CallLimitsChange(requests_per_minute=11)}), "requests_per_minute"),
+        (wide.model_copy(update={"limits": kept, "policy": "region in CN"}), "advisory none"),
+        (wide.model_copy(update={"limits": kept, "policy": "advisory none; region in CN-SX"}), "region in CN"),
+    ):
+        with pytest.raises(PermissionDenied, match=told):
+            await create_key(control, owner, body)
+    narrow = wide.model_copy(update={"limits": kept, "policy": "advisory none; region in CN-SX; region in CN"})
+    made = (await create_key(control, owner, narrow)).key
+    assert made.limits == CallLimits(requests_per_minute=10, calls_open_max=1)
+
+
+async def test_nobody_but_the_platform_frees_a_key_from_its_own_bounds(control: Control, world: World) -> None:
+    admin = await add_key(control, world.left.project, Role.PLATFORM_ADMIN)
+    owner = await add_key(control, world.left.project, Role.ORGANIZATION_ADMIN)
+    for asker, key_id in ((admin, KeyId(admin.id)), (admin, KeyId(owner.id))):
+        await update_key(
+            control, asker, key_id, 1, KeyUpdate(limits=CallLimitsChange(calls_open_max=1), policy="region in CN")
+        )
+    for change in (KeyUpdate(limits=CallLimitsChange(calls_open_max=None)), KeyUpdate(policy="")):
+        with pytest.raises(PermissionDenied):
+            await update_key(control, owner, KeyId(owner.id), 2, change)
+        with pytest.raises(PermissionDenied):
+            await update_key(control, owner, world.left.key.id, 1, change)
+    freed = await update_key(control, admin, KeyId(admin.id), 2, KeyUpdate(policy=""))
+    assert freed.policy == ""

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
+from keisan.control.policy import settle_policy
 from keisan.domain.access import (
     RIGHTS_BY_ROLE,
     PlatformScope,
@@ -18,6 +19,7 @@ from keisan.domain.errors import InvalidInput, PermissionDenied, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import KeyId, OrganizationId, ProjectId, ProviderId
 from keisan.domain.key import Key, Secret, create_secret, digest_secret
+from keisan.domain.policy import parse_policy
 from keisan.domain.project import Project
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
@@ -47,7 +49,8 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
     """Create a key in a project.
 
     Raises PermissionDenied (also for a key wider than the asker's own), NotFound when the project or the provider lies
-    outside the asker's scope, InvalidInput when a model does not exist, or a provider key names no provider.
+    outside the asker's scope, InvalidInput when a model does not exist, the policy can never match, or a provider key
+    names no provider.
     """
     principal.require(Right.WRITE_KEYS)
     secret = create_secret()
@@ -55,9 +58,13 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
         project = await transaction.projects.get(principal.scope, ProjectId(body.project_id))
         provider_id = await _check_provider(transaction, principal, body)
         _check_not_wider(principal, body.role, project.organization_id, provider_id)
-        models = await _check_models(transaction, principal, body.models)
-        checked = body.model_copy(update={"models": models})
+        own = await transaction.keys.get(principal.scope, KeyId(principal.id))
+        models = await _check_models(transaction, principal, body.models, own)
+        organization = await transaction.organizations.get(principal.scope, project.organization_id)
+        policy = settle_policy(control, body.policy, (organization.policy, project.policy))
+        checked = body.model_copy(update={"models": models, "policy": policy})
         key = build_key(control, project, checked, digest_secret(secret))
+        _check_bounds(principal, own, key)
         snapshot_version = await insert_key(transaction, name_actor(principal), key)
     return CreatedKey(key, secret, snapshot_version)
 
@@ -67,8 +74,8 @@ async def update_key(
 ) -> Key:
     """Change the bounds and the policy of a key.
 
-    Raises PermissionDenied (also for a key wider than the asker's own), NotFound, VersionMismatch, or StateConflict when
-    it is revoked.
+    Raises PermissionDenied (also for a key wider than the asker's own), NotFound, VersionMismatch, InvalidInput for a
+    policy that can never match, or StateConflict when the key is revoked.
     """
     principal.require(Right.WRITE_KEYS)
     async with control.storage.write() as transaction:
@@ -77,12 +84,15 @@ async def update_key(
         _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
         if stored.revoked_at is not None:
             raise StateConflict("the key is revoked")
-        updated = replace(
-            stored,
-            limits=change_limits(stored.limits, body.limits),
-            policy=body.policy if "policy" in body.model_fields_set else stored.policy,
-            version=stored.version + 1,
-        )
+        policy = stored.policy
+        if "policy" in body.model_fields_set:
+            organization = await transaction.organizations.get(principal.scope, stored.organization_id)
+            project = await transaction.projects.get(principal.scope, stored.project_id)
+            policy = settle_policy(control, body.policy, (organization.policy, project.policy))
+        limits = change_limits(stored.limits, body.limits)
+        updated = replace(stored, limits=limits, policy=policy, version=stored.version + 1)
+        own = await transaction.keys.get(principal.scope, KeyId(principal.id))
+        _check_bounds(principal, own, updated)
         await transaction.keys.update(updated)
         detail = describe_changes(stored, updated)
         await transaction.events.append(EventDraft(name_actor(principal), "key.updated", key_id, detail))
@@ -150,18 +160,33 @@ def _check_not_wider(
         raise PermissionDenied(f"a key with the role '{role}' reaches further than yours")
 
 
+def _check_bounds(principal: Principal, own: Key, key: Key) -> None:
+    """Refuse a key that is free of a bound, or of a clause of a policy, that the asker's own key is under.
+
+    Those of the platform set what binds others, and nobody else could free them.
+    """
+    if principal.scope == PlatformScope():
+        return
+    bound = key.limits.find_wider(own.limits)
+    if bound is not None:
+        raise PermissionDenied(f"your key has a lower {bound}, so this key reaches further")
+    missing = set(parse_policy(own.policy).clauses) - set(parse_policy(key.policy).clauses)
+    if missing:
+        clauses = "; ".join(sorted(str(clause) for clause in missing))
+        raise PermissionDenied(f"your key's policy has '{clauses}', and a key without reaches further")
+
+
 async def _check_models(
-    transaction: Transaction, principal: Principal, names: Sequence[str] | None
+    transaction: Transaction, principal: Principal, names: Sequence[str] | None, own: Key
 ) -> tuple[str, ...] | None:
     """Return the names, each once; they must exist, and lie within what the asker's own key may call."""
-    own = (await transaction.keys.get(principal.scope, KeyId(principal.id))).models
     if names is None:
-        if own is not None:
+        if own.models is not None:
             raise PermissionDenied("your key may call some models only, so a key for all models reaches further")
         return None
     for position, name in enumerate(names):
         if await transaction.models.find_by_name(principal.scope, name) is None:
             raise InvalidInput(f"there is no model '{name}'", f"models[{position}]")
-        if own is not None and name not in own:
+        if own.models is not None and name not in own.models:
             raise PermissionDenied(f"your key may not call the model '{name}'")
     return tuple(dict.fromkeys(names))

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
+from keisan.control.policy import note_conflicts, settle_policy
 from keisan.domain.access import Principal, Right
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.event import EventDraft
@@ -17,9 +18,13 @@ from keisan.wire.organization import OrganizationCreate, OrganizationUpdate
 
 
 async def create_organization(control: Control, principal: Principal, body: OrganizationCreate) -> Organization:
-    """Create an organization; raises PermissionDenied, or AlreadyExists when the name is taken."""
+    """Create an organization.
+
+    Raises PermissionDenied, AlreadyExists when the name is taken, InvalidInput for a policy that can never match.
+    """
     principal.require(Right.WRITE_ORGANIZATIONS)
-    organization = build_organization(control, body)
+    settled = body.model_copy(update={"policy": settle_policy(control, body.policy, ())})
+    organization = build_organization(control, settled)
     async with control.storage.write() as transaction:
         await insert_organization(transaction, name_actor(principal), organization)
     return organization
@@ -32,16 +37,22 @@ async def update_organization(
     expected_version: int,
     body: OrganizationUpdate,
 ) -> Organization:
-    """Change an organization; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
+    """Change an organization; what is below it may lose all matches by a new policy, and an event says so.
+
+    Raises PermissionDenied, NotFound, VersionMismatch, AlreadyExists, or InvalidInput for a policy that can never match.
+    """
     principal.require(Right.WRITE_ORGANIZATIONS)
     async with control.storage.write() as transaction:
         stored = await transaction.organizations.get(principal.scope, organization_id)
         check_version(stored.version, expected_version)
-        updated = _change_organization(stored, body)
+        policy = settle_policy(control, body.policy, ()) if "policy" in body.model_fields_set else stored.policy
+        updated = replace(_change_organization(stored, body), policy=policy)
         await transaction.organizations.update(updated)
         detail = describe_changes(stored, updated)
         draft = EventDraft(name_actor(principal), "organization.updated", organization_id, detail)
         await transaction.events.append(draft)
+        if updated.policy != stored.policy:
+            await note_conflicts(transaction, name_actor(principal), updated)
         await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization_id])
     return updated
 
@@ -78,6 +89,5 @@ def _change_organization(stored: Organization, body: OrganizationUpdate) -> Orga
         billing=body.billing if "billing" in named else stored.billing,
         snapshot_age_s_max=body.snapshot_age_s_max if "snapshot_age_s_max" in named else stored.snapshot_age_s_max,
         limits=change_limits(stored.limits, body.limits),
-        policy=body.policy if "policy" in named else stored.policy,
         version=stored.version + 1,
     )

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
+from keisan.control.policy import note_conflicts, settle_policy
 from keisan.domain.access import OrganizationScope, Principal, Right
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvalidInput
@@ -20,14 +21,15 @@ from keisan.wire.project import ProjectCreate, ProjectUpdate
 async def create_project(control: Control, principal: Principal, body: ProjectCreate) -> Project:
     """Create a project in the named organization, or in the asker's own.
 
-    Raises PermissionDenied, InvalidInput when no organization is named, NotFound when it lies outside the asker's
-    scope, AlreadyExists when it has a project of that name.
+    Raises PermissionDenied, InvalidInput when no organization is named or the policy can never match, NotFound when the
+    organization lies outside the asker's scope, AlreadyExists when it has a project of that name.
     """
     principal.require(Right.WRITE_PROJECTS)
     wanted_id = _choose_organization(principal, body)
     async with control.storage.write() as transaction:
         organization = await transaction.organizations.get(principal.scope, wanted_id)
-        project = build_project(control, organization.id, body)
+        policy = settle_policy(control, body.policy, (organization.policy,))
+        project = build_project(control, organization.id, body.model_copy(update={"policy": policy}))
         await insert_project(transaction, name_actor(principal), project)
     return project
 
@@ -35,15 +37,24 @@ async def create_project(control: Control, principal: Principal, body: ProjectCr
 async def update_project(
     control: Control, principal: Principal, project_id: ProjectId, expected_version: int, body: ProjectUpdate
 ) -> Project:
-    """Change a project; raises PermissionDenied, NotFound, VersionMismatch or AlreadyExists."""
+    """Change a project; what is below it may lose all matches by a new policy, and an event says so.
+
+    Raises PermissionDenied, NotFound, VersionMismatch, AlreadyExists, or InvalidInput for a policy that can never match.
+    """
     principal.require(Right.WRITE_PROJECTS)
     async with control.storage.write() as transaction:
         stored = await transaction.projects.get(principal.scope, project_id)
         check_version(stored.version, expected_version)
-        updated = _change_project(stored, body)
+        policy = stored.policy
+        if "policy" in body.model_fields_set:
+            organization = await transaction.organizations.get(principal.scope, stored.organization_id)
+            policy = settle_policy(control, body.policy, (organization.policy,))
+        updated = replace(_change_project(stored, body), policy=policy)
         await transaction.projects.update(updated)
         detail = describe_changes(stored, updated)
         await transaction.events.append(EventDraft(name_actor(principal), "project.updated", project_id, detail))
+        if updated.policy != stored.policy:
+            await note_conflicts(transaction, name_actor(principal), updated)
         await transaction.snapshot.touch(SnapshotTable.PROJECTS, [project_id])
     return updated
 
@@ -79,7 +90,6 @@ def _change_project(stored: Project, body: ProjectUpdate) -> Project:
         stored,
         name=body.name if "name" in named else stored.name,
         limits=change_limits(stored.limits, body.limits),
-        policy=body.policy if "policy" in named else stored.policy,
         version=stored.version + 1,
     )
 

@@ -11,3 +11,11 @@ class CallLimits:
     tokens_per_minute: int | None = None
     calls_open_max: int | None = None
     body_bytes_max: int | None = None
+
+    def find_wider(self, than: "CallLimits") -> str | None:
+        """Return the first bound of another that these do not keep, None if there is none."""
+        for name in CallLimits.__slots__:
+            bound, own = getattr(than, name), getattr(self, name)
+            if bound is not None and (own is None or own > bound):
+                return name
+        return None

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from keisan.domain.chip import Chip
 from keisan.domain.errors import InvalidInput
 from keisan.domain.fact import SEVERAL_VALUED, FactName
+from keisan.domain.limits import POLICY_CHARACTERS_MAX
 from keisan.domain.policy import FIELD, Clause, Operator, Policy, is_matching
 
 
@@ -81,10 +82,16 @@ def list_values(chip: Chip, name: FactName) -> tuple[str, ...]:
 def check_policy(policy: Policy, above: Sequence[Policy], chips: Mapping[str, Chip]) -> None:
     """Raise InvalidInput, naming the clause, for a policy that can never match below those `above` it.
 
-    A policy without clauses asks for nothing, so it is never refused.
+    A policy without clauses asks for nothing, so it is never refused. One whose normalised text is too long to be read
+    again is.
     """
     if not policy.clauses:
         return
+    length = len(str(policy))
+    if length > POLICY_CHARACTERS_MAX:
+        raise InvalidInput(
+            f"a policy has at most {POLICY_CHARACTERS_MAX} characters, this has {length} as stored", FIELD
+        )
     unknown = find_unknown(policy, chips)
     if unknown is not None:
         raise InvalidInput(f"policy clause '{unknown}' can never hold: the catalogue knows none of these", FIELD)

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keisan.domain.evidence import Evidence
-from keisan.domain.fact import FactName
+from keisan.domain.evidence import Evidence, Grade
+from keisan.domain.fact import Fact, FactName
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,3 +25,9 @@ class Chip:
     architecture: str
     evidence: Evidence
     facts: Mapping[FactName, ChipFact]
+
+
+def list_facts(chip: Chip) -> dict[FactName, Fact]:
+    """Return what a policy can ask of a chip: its id, which is the platform's own record, and what the catalogue knows."""
+    own = {FactName.CHIP: Fact((chip.id,), Grade.MEASURED)}
+    return own | {name: Fact(fact.values, fact.evidence.grade) for name, fact in chip.facts.items()}

@@ -5,6 +5,9 @@ use crate::fact::{Fact, Facts, Grade};
 
 pub const POLICY_CHARACTERS_MAX: usize = 2_048;
 pub const CLAUSES_MAX: usize = 32;
+/// Other white space is no part of a policy, so that none can hide in one.
+const SPACES: [char; 4] = [' ', '\t', '\r', '\n'];
+const SECONDS_DIGITS_MAX: usize = 18;
 
 /// What a clause, or a whole policy, says of a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,7 +50,7 @@ impl Policy {
         if text.chars().count() > POLICY_CHARACTERS_MAX {
             return Err(format!("a policy has at most {POLICY_CHARACTERS_MAX} characters"));
         }
-        let parts = text.split(';').map(str::trim).filter(|part| !part.is_empty());
+        let parts = text.split(';').map(trim).filter(|part| !part.is_empty());
         let clauses = parts.map(parse_clause).collect::<Result<Vec<_>, _>>()?;
         if clauses.len() > CLAUSES_MAX {
             return Err(format!("a policy has at most {CLAUSES_MAX} clauses, got {}", clauses.len()));
@@ -123,7 +126,7 @@ fn is_among(fact: Fact, value: &str, wanted: &[String]) -> bool {
 fn parse_clause(text: &str) -> Result<Clause, String> {
     let refuse = |why: &str| format!("'{text}': {why}");
     let (condition, grade_min) = match text.rsplit_once('@') {
-        Some((condition, grade)) => (condition, Some(find_grade(grade.trim()).ok_or_else(|| refuse(GRADES))?)),
+        Some((condition, grade)) => (condition, Some(find_grade(trim(grade)).ok_or_else(|| refuse(GRADES))?)),
         None => (text, None),
     };
     let (name, rest) = split_word(condition);
@@ -142,17 +145,21 @@ fn find_grade(text: &str) -> Option<Grade> {
     Grade::ALL.into_iter().find(|grade| grade.name() == text)
 }
 
+fn trim(text: &str) -> &str {
+    text.trim_matches(SPACES)
+}
+
 /// The first word, which ends at white space or before `<`, and what follows it.
 fn split_word(text: &str) -> (&str, &str) {
-    let text = text.trim();
-    let end = text.find(|letter: char| letter.is_whitespace() || letter == '<').unwrap_or(text.len());
-    (&text[..end], text[end..].trim())
+    let text = trim(text);
+    let end = text.find(|letter: char| SPACES.contains(&letter) || letter == '<').unwrap_or(text.len());
+    (&text[..end], trim(&text[end..]))
 }
 
 fn parse_test(fact: Fact, text: &str) -> Result<Test, String> {
     if fact == Fact::AttestationAge {
-        let number = text.strip_prefix("<=").map(str::trim).ok_or("expected '<=' and a number of seconds")?;
-        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text.strip_prefix("<=").map(trim).ok_or("expected '<=' and a number of seconds")?;
+        let is_number = number.len() <= SECONDS_DIGITS_MAX && number.bytes().all(|byte| byte.is_ascii_digit());
         let seconds = number.parse().ok().filter(|_| is_number);
         return seconds.map(Test::AtMost).ok_or_else(|| "expected '<=' and a number of seconds".to_owned());
     }
@@ -173,7 +180,7 @@ fn parse_values(text: &str) -> Result<Vec<String>, String> {
         let is_value = !value.is_empty() && value.bytes().all(is_letter);
         if is_value { Ok(value.to_owned()) } else { Err(format!("'{value}' is not a value")) }
     };
-    text.split(',').map(|value| check(value.trim())).collect()
+    text.split(',').map(|value| check(trim(value))).collect()
 }
 
 fn format_test(test: &Test) -> String {
@@ -188,7 +195,10 @@ fn format_test(test: &Test) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
+    use serde::Deserialize;
 
     use super::*;
     use crate::fact::Known;
@@ -240,6 +250,50 @@ mod tests {
             assert_eq!(judge(policy).map(|(fails, _)| fails), expected, "{policy}");
         }
         assert_eq!(judge("region in CN; vendor  not in  metax,a").unwrap().1, "vendor not in metax, a");
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        cases: Vec<Case>,
+        invalid: Vec<String>,
+    }
+
+    #[derive(Deserialize)]
+    struct Case {
+        policy: String,
+        facts: BTreeMap<String, Known>,
+        /// Below zero: from the future, by another clock.
+        attestation_age_s: Option<i64>,
+        verdict: String,
+        clause: Option<String>,
+    }
+
+    #[test]
+    fn the_python_side_judges_alike() {
+        const NOW_MS: u64 = 1_000_000_000_000;
+        let golden: Golden = serde_json::from_str(include_str!("../../../tests/golden/policies.json")).unwrap();
+        assert!(golden.cases.len() >= 200);
+        for case in &golden.cases {
+            let mut facts = Facts::default();
+            for (name, known) in &case.facts {
+                facts.insert(Fact::find(name).unwrap(), known.clone());
+            }
+            // No clock of a gateway stands so late that an older attestation could be told from the first moment.
+            facts.attested_at_ms = case.attestation_age_s.map(|age_s| {
+                let at_ms = i128::from(NOW_MS) - i128::from(age_s) * 1_000;
+                u64::try_from(at_ms.max(0)).unwrap()
+            });
+            let policy = Policy::parse(&case.policy).unwrap();
+            let (verdict, clause) = match policy.judge(&facts, NOW_MS) {
+                Judgement::Holds => ("holds", None),
+                Judgement::Fails(clause) => ("fails", Some(clause.text())),
+                Judgement::Unknown(clause) => ("unknown", Some(clause.text())),
+            };
+            assert_eq!((verdict, clause), (case.verdict.as_str(), case.clause.as_deref()), "{}", case.policy);
+        }
+        for text in &golden.invalid {
+            assert!(Policy::parse(text).is_err(), "{text}");
+        }
     }
 
     #[test]

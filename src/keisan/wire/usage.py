@@ -93,7 +93,7 @@ class RecordAnswer(WireView):
 class UsageAnswer(WireView):
     """The platform's word on a whole batch: how many records were created, and one answer for each other one."""
 
-    created_count: int
+    created_count: int = 0
     answers: tuple[RecordAnswer, ...]
 
 

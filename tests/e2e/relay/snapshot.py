@@ -7,13 +7,17 @@ from uuid import UUID
 
 from keisan.domain.engine import RunningUsage
 from keisan.domain.key import Secret, digest_secret
+from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.wire.snapshot import (
     EngineProfile,
     Snapshot,
     SnapshotKey,
+    SnapshotLimits,
     SnapshotModel,
+    SnapshotOrganization,
     SnapshotPrice,
+    SnapshotProject,
     SnapshotReplica,
     SnapshotTables,
     SnapshotUpstream,
@@ -38,14 +42,17 @@ class EnginePlace:
 
 
 def build_tables(places: Sequence[EnginePlace]) -> SnapshotTables:
-    """Return the five tables; every engine serves the one model."""
+    """Return the tables; every engine serves the one model."""
     model_id, price_id = UUID(int=0x11), UUID(int=0x12)
+    organization_id, project_id = UUID(int=0x13), UUID(int=0x14)
     key = SnapshotKey(
         digest=digest_secret(Secret(API_KEY)),
-        organization_id=UUID(int=0x13),
-        project_id=UUID(int=0x14),
+        organization_id=organization_id,
+        project_id=project_id,
         rights=("call",),
         models=None,
+        limits=SnapshotLimits(),
+        policy="",
     )
     model = SnapshotModel(
         name=MODEL,
@@ -60,6 +67,14 @@ def build_tables(places: Sequence[EnginePlace]) -> SnapshotTables:
     )
     price = SnapshotPrice(model_id=model_id, version=1, currency="CNY", nano_per_million=PRICE)
     return SnapshotTables(
+        organizations={
+            str(organization_id): SnapshotOrganization(
+                billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=SnapshotLimits(), policy=""
+            )
+        },
+        projects={
+            str(project_id): SnapshotProject(organization_id=organization_id, limits=SnapshotLimits(), policy="")
+        },
         keys={str(UUID(int=0x15)): key},
         models={str(model_id): model},
         prices={str(price_id): price},
@@ -111,4 +126,6 @@ def _build_replica(place: EnginePlace, model_id: UUID, number: int) -> SnapshotR
         verdict=Verdict.OK,
         slots=place.slots,
         upstream=SnapshotUpstream(kind="unix", path=str(place.path)),
+        attested_at_ms=None,
+        prefill_tokens_per_s=None,
     )

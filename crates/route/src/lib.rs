@@ -1,6 +1,8 @@
 //! Decisions on values: what a request asks, which replica serves it, what its tokens cost.
 //! No I/O and no clock; the relay and simulations call the same functions.
 
+pub mod affinity;
+pub mod block;
 pub mod bucket;
 pub mod candidate;
 pub mod fact;
@@ -13,6 +15,8 @@ pub mod request;
 pub mod reservation;
 pub mod token;
 
+pub use affinity::Affinity;
+pub use block::Blocks;
 pub use bucket::{Dry, Rate};
 pub use candidate::{Candidate, Verdict, rank_candidates};
 pub use fact::{Fact, Facts, Grade, Known};

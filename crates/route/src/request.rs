@@ -6,6 +6,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::block::{Blocks, fold};
 use crate::message::{Need, Needs, check_messages};
 use crate::parameter::{Parameter, check_depth, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
@@ -49,7 +50,20 @@ pub struct CallRequest<'a> {
     forwarded: Vec<(&'static str, &'a str)>,
 }
 
-impl CallRequest<'_> {
+impl<'a> CallRequest<'a> {
+    /// Hashes the prompt's text as the client wrote it. Tools stand before the messages in what engines read, so they
+    /// are a part of the chain's start.
+    pub fn hash_prompt(&self, start: u64) -> Blocks {
+        let start = fold(start, self.find_text("tools").unwrap_or_default().as_bytes());
+        let name = if self.surface == Surface::Chat { "messages" } else { "prompt" };
+        Blocks::of(start, self.find_text(name).unwrap_or_default().as_bytes())
+    }
+
+    /// Returns the raw text of a parameter that goes to the engine.
+    fn find_text(&self, name: &str) -> Option<&'a str> {
+        self.forwarded.iter().find(|(own, _)| *own == name).map(|(_, raw)| *raw)
+    }
+
     /// Returns the engine's body: the client's own texts, the token limit, and `additions`, a list of JSON members.
     pub fn compose(&self, max_tokens: u64, additions: &str) -> Vec<u8> {
         let texts: usize = self.forwarded.iter().map(|(name, raw)| name.len() + raw.len() + 4).sum();
@@ -362,6 +376,26 @@ mod tests {
         let composed = String::from_utf8(request.compose(7, r#""timings_per_token":true"#)).unwrap();
         let expected = r#"{"model":"m\u006d","messages":[ {"role":"user","content":"h\u0069"}],"stream":true,"top_k":4,"max_tokens":7,"timings_per_token":true}"#;
         assert_eq!(composed, expected);
+    }
+
+    #[test]
+    fn prompts_share_blocks_up_to_where_they_differ() {
+        let hash =
+            |surface, body: &str| read_request(surface, body.as_bytes()).unwrap().hash_prompt(1).as_slice().to_vec();
+        let system = "be brief. ".repeat(100);
+        let ask = |question: &str, rest: &str| {
+            let messages =
+                format!(r#"[{{"role":"system","content":"{system}"}},{{"role":"user","content":"{question}"}}]"#);
+            hash(Surface::Chat, &format!(r#"{{"model":"m","messages":{messages}{rest}}}"#))
+        };
+        let long = "why? ".repeat(200);
+        let first = ask(&long, "");
+        assert_eq!(first.len(), 4);
+        assert_eq!(first[..2], ask("how?", r#","temperature":0"#)[..2]);
+        let tools = ask(&long, r#","tools":[{"type":"function"}]"#);
+        assert!(tools.len() == 4 && tools[0] != first[0]);
+        let legacy = hash(Surface::Completions, &format!(r#"{{"model":"m","prompt":"{system}"}}"#));
+        assert_eq!(legacy.len(), 1);
     }
 
     proptest! {

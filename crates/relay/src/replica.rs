@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keisan_route::{Candidate, Facts};
+use keisan_route::{Candidate, Facts, PolicyVerdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
@@ -115,11 +115,17 @@ impl Replica {
 
     pub fn as_candidate(&self) -> Candidate {
         Candidate {
-            is_allowed: true,
+            policy: PolicyVerdict::Holds,
             verdict: self.row.verdict,
             is_reachable: self.row.upstream.is_reachable(),
+            is_capable: true,
             slots: self.row.slots,
             open_calls: self.station.count_calls(),
+            backlog_tokens: 0,
+            warm_tokens: 0,
+            prefill_tokens_per_s: None,
+            link_us: 0,
+            price_nano: 0,
         }
     }
 

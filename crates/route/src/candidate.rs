@@ -1,6 +1,6 @@
-//! Which replicas may serve a call, best first: a filter that fails closed, then a score.
+//! A replica or another platform as the decision sees it, and a filter that fails closed.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// What is known of a replica's health (D5). A word of a later version reads as unknown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -12,87 +12,112 @@ pub enum Verdict {
     Unknown,
 }
 
-/// A replica as the decision sees it.
+/// What the policies in force on a call say of a candidate; unknown is a missing fact, or evidence that is too weak.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PolicyVerdict {
+    Holds,
+    Fails,
+    Unknown,
+}
+
+/// Who may serve a call: a replica, or another platform. The decision treats both alike.
 #[derive(Clone, Copy, Debug)]
 pub struct Candidate {
-    /// Every policy in force admits it.
-    pub is_allowed: bool,
+    pub policy: PolicyVerdict,
     pub verdict: Verdict,
-    /// False if this relay cannot dial the replica's kind of upstream.
+    /// False if this relay cannot dial the candidate's kind of upstream.
     pub is_reachable: bool,
-    /// Calls that the replica serves at a time.
+    /// False if the call needs what the candidate does not offer.
+    pub is_capable: bool,
+    /// Calls that the candidate serves at a time.
     pub slots: u32,
     /// Calls that this gateway has open there, those waiting for a slot included.
     pub open_calls: u32,
+    /// Prompt tokens that are still to be computed there, of calls whose first byte has not come.
+    pub backlog_tokens: u64,
+    /// How much of this call's prompt is believed to be kept there.
+    pub warm_tokens: u64,
+    /// Measured for the candidate's model on its chip; nothing or 0 is unknown.
+    pub prefill_tokens_per_s: Option<u32>,
+    /// What the way there and back adds.
+    pub link_us: u64,
+    /// Any number that orders prices of the same call: only compared.
+    pub price_nano: u64,
+}
+
+/// Why a candidate may not serve a call. The first that applies is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Exclusion {
+    PolicyFails,
+    PolicyUnknown,
+    Incapable,
+    VerdictFailed,
+    VerdictUnknown,
+    Unreachable,
+    NoSlots,
 }
 
 impl Candidate {
-    const fn is_usable(&self) -> bool {
-        self.is_allowed && matches!(self.verdict, Verdict::Ok) && self.is_reachable && self.slots > 0
+    /// Tells why this candidate is none.
+    pub const fn find_exclusion(&self) -> Option<Exclusion> {
+        // Policy stands first: what is outside it is outside, whatever its health.
+        match (self.policy, self.verdict) {
+            (PolicyVerdict::Fails, _) => Some(Exclusion::PolicyFails),
+            (PolicyVerdict::Unknown, _) => Some(Exclusion::PolicyUnknown),
+            _ if !self.is_capable => Some(Exclusion::Incapable),
+            (_, Verdict::Failed) => Some(Exclusion::VerdictFailed),
+            (_, Verdict::Unknown) => Some(Exclusion::VerdictUnknown),
+            _ if !self.is_reachable => Some(Exclusion::Unreachable),
+            _ if self.slots == 0 => Some(Exclusion::NoSlots),
+            (PolicyVerdict::Holds, Verdict::Ok) => None,
+        }
     }
 
-    /// Open calls per slot, compared without division: smaller is better.
-    fn load_against(&self, other: &Self) -> std::cmp::Ordering {
-        let own = u64::from(self.open_calls) * u64::from(other.slots);
-        own.cmp(&(u64::from(other.open_calls) * u64::from(self.slots)))
+    pub const fn has_free_slot(&self) -> bool {
+        self.open_calls < self.slots
     }
-}
-
-/// Returns the positions of the usable candidates, least loaded first; equals are taken in turn by `turn`.
-pub fn rank_candidates(candidates: &[Candidate], turn: usize) -> Vec<usize> {
-    let count = candidates.len();
-    let mut ranked: Vec<usize> = (0..count)
-        .map(|position| (position + turn % count.max(1)) % count)
-        .filter(|&position| candidates[position].is_usable())
-        .collect();
-    ranked.sort_by(|&left, &right| candidates[left].load_against(&candidates[right]));
-    ranked
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
-    const fn candidate(verdict: Verdict, slots: u32, open_calls: u32) -> Candidate {
-        Candidate { is_allowed: true, verdict, is_reachable: true, slots, open_calls }
-    }
+    const GOOD: Candidate = Candidate {
+        policy: PolicyVerdict::Holds,
+        verdict: Verdict::Ok,
+        is_reachable: true,
+        is_capable: true,
+        slots: 1,
+        open_calls: 0,
+        backlog_tokens: 0,
+        warm_tokens: 0,
+        prefill_tokens_per_s: None,
+        link_us: 0,
+        price_nano: 0,
+    };
 
     #[test]
-    fn the_least_loaded_comes_first() {
-        let candidates = [candidate(Verdict::Ok, 4, 3), candidate(Verdict::Ok, 8, 4), candidate(Verdict::Ok, 1, 1)];
-        assert_eq!(rank_candidates(&candidates, 0), [1, 0, 2]);
-    }
-
-    #[test]
-    fn equals_take_turns() {
-        let candidates = [candidate(Verdict::Ok, 4, 0); 3];
-        let first: Vec<_> = (0..4).map(|turn| rank_candidates(&candidates, turn)[0]).collect();
-        assert_eq!(first, [0, 1, 2, 0]);
-    }
-
-    #[test]
-    fn no_candidate_is_no_choice() {
-        assert!(rank_candidates(&[], 7).is_empty());
-        let unreachable = Candidate { is_reachable: false, ..candidate(Verdict::Ok, 1, 0) };
-        assert!(rank_candidates(&[unreachable, candidate(Verdict::Ok, 0, 0)], 0).is_empty());
+    fn each_fault_excludes_and_policy_is_told_first() {
+        assert_eq!(GOOD.find_exclusion(), None);
+        let cases = [
+            (Candidate { policy: PolicyVerdict::Fails, ..GOOD }, Exclusion::PolicyFails),
+            (Candidate { policy: PolicyVerdict::Unknown, ..GOOD }, Exclusion::PolicyUnknown),
+            (Candidate { is_capable: false, ..GOOD }, Exclusion::Incapable),
+            (Candidate { verdict: Verdict::Failed, ..GOOD }, Exclusion::VerdictFailed),
+            (Candidate { verdict: Verdict::Unknown, ..GOOD }, Exclusion::VerdictUnknown),
+            (Candidate { is_reachable: false, ..GOOD }, Exclusion::Unreachable),
+            (Candidate { slots: 0, ..GOOD }, Exclusion::NoSlots),
+        ];
+        for (candidate, exclusion) in cases {
+            assert_eq!(candidate.find_exclusion(), Some(exclusion));
+            let outside = Candidate { policy: PolicyVerdict::Fails, ..candidate };
+            assert_eq!(outside.find_exclusion(), Some(Exclusion::PolicyFails));
+        }
     }
 
     #[test]
     fn a_later_verdict_reads_as_unknown() {
         assert_eq!(serde_json::from_str::<Verdict>("\"draining\"").unwrap(), Verdict::Unknown);
-    }
-
-    proptest! {
-        #[test]
-        fn only_who_is_ok_and_allowed_gets_calls(kinds in prop::collection::vec((0u8..3, 0u32..4, 0u32..9, any::<bool>()), 0..12), turn: usize) {
-            let verdicts = [Verdict::Ok, Verdict::Unknown, Verdict::Failed];
-            let candidates: Vec<_> = kinds.iter().map(|&(kind, slots, open, is_allowed)| Candidate { is_allowed, ..candidate(verdicts[kind as usize], slots, open) }).collect();
-            let ranked = rank_candidates(&candidates, turn);
-            prop_assert!(ranked.iter().all(|&position| candidates[position].is_usable()));
-            prop_assert_eq!(ranked.len(), candidates.iter().filter(|entry| entry.is_usable()).count());
-            prop_assert_eq!(&ranked, &rank_candidates(&candidates, turn));
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! No I/O and no clock; the relay and simulations call the same functions.
 
 pub mod affinity;
+pub mod backlog;
 pub mod block;
 pub mod bucket;
 pub mod candidate;
@@ -10,19 +11,24 @@ pub mod message;
 pub mod parameter;
 pub mod policy;
 pub mod price;
+pub mod rank;
 pub mod refusal;
 pub mod request;
 pub mod reservation;
+pub mod score;
 pub mod token;
 
 pub use affinity::Affinity;
+pub use backlog::{Backlog, Dispatched};
 pub use block::Blocks;
 pub use bucket::{Dry, Rate};
-pub use candidate::{Candidate, Verdict, rank_candidates};
+pub use candidate::{Candidate, Exclusion, PolicyVerdict, Verdict};
 pub use fact::{Fact, Facts, Grade, Known};
 pub use policy::{Clause, Judgement, Policy};
 pub use price::{PriceFault, PriceSheet, compute_amount_nano};
+pub use rank::{CallShape, Standing, explain, rank};
 pub use refusal::{Code, Refusal};
 pub use request::{CallRequest, Surface, read_request};
 pub use reservation::CallBounds;
+pub use score::{Score, Tuning};
 pub use token::{EngineUsage, Quantities, TokenClass};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hyper::HeaderMap;
-use keisan_route::{Candidate, Code, Judgement, Policy, Refusal, rank_candidates};
+use keisan_route::{CallShape, Candidate, Code, Judgement, Policy, PolicyVerdict, Refusal, Tuning, rank};
 
 use crate::clock::read_wall_ms;
 use crate::exchange::{Exchange, Routing};
@@ -34,12 +34,9 @@ fn refuse_policy(why: &str) -> Refusal {
 pub async fn route(exchange: &Exchange, model: &Model) -> Result<Routing, Refusal> {
     let gateway = &exchange.gateway;
     let judging = Judging { key: &exchange.key, request: &exchange.policy, now_ms: read_wall_ms() };
-    let candidates: Vec<Candidate> = model
-        .replicas
-        .iter()
-        .map(|replica| Candidate { is_allowed: judging.find_objection(replica).is_none(), ..replica.as_candidate() })
-        .collect();
-    let mut ranked = rank_candidates(&candidates, gateway.turn.fetch_add(1, Ordering::Relaxed));
+    let candidates: Vec<Candidate> = model.replicas.iter().map(|replica| judging.judge(replica)).collect();
+    let call = CallShape { prompt_tokens: 0, turn: gateway.turn.fetch_add(1, Ordering::Relaxed) };
+    let mut ranked = rank(&candidates, call, &Tuning::DEFAULT);
     if ranked.is_empty() {
         return Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model)));
     }
@@ -64,6 +61,15 @@ struct Objection<'a> {
 }
 
 impl<'a> Judging<'a> {
+    fn judge(&self, replica: &Replica) -> Candidate {
+        let policy = match self.find_objection(replica) {
+            None => PolicyVerdict::Holds,
+            Some(Objection { is_unknown: true, .. }) => PolicyVerdict::Unknown,
+            Some(_) => PolicyVerdict::Fails,
+        };
+        Candidate { policy, ..replica.as_candidate() }
+    }
+
     fn find_objection(&self, replica: &Replica) -> Option<Objection<'a>> {
         let layers = LAYERS.into_iter().zip(self.key.policies.iter().map(AsRef::as_ref));
         layers.chain([("request", self.request)]).find_map(|(layer, policy)| {

@@ -9,14 +9,17 @@ use arc_swap::ArcSwapOption;
 use keisan_route::{Code, Facts, Refusal};
 
 use crate::credit::CreditBook;
+use crate::door_pool::DoorPool;
 use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
 use crate::options::{Limits, Options};
+use crate::pool::Pool;
 use crate::purse::Purse;
 use crate::replica::{Replica, Station};
 use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_snapshot};
 use crate::spool::Spool;
-use crate::upstream::Upstream;
+use crate::tls::Roots;
+use crate::upstream::{DoorPlace, Upstream};
 
 /// The state of one gateway process.
 #[derive(Debug)]
@@ -30,6 +33,8 @@ pub struct Gateway {
     pub open_calls: AtomicU64,
     pub open_connections: AtomicU64,
     pub turn: AtomicUsize,
+    /// What certificates of doors are checked against.
+    pub roots: Arc<Roots>,
     snapshot: ArcSwapOption<Snapshot>,
     stations: Mutex<HashMap<String, (Upstream, Arc<Station>)>>,
     request_bytes: AtomicU64,
@@ -37,6 +42,7 @@ pub struct Gateway {
 
 impl Gateway {
     pub fn new(options: Options, spool: Arc<Spool>) -> Self {
+        let roots = Arc::new(Roots::new(options.upstream_ca_path.clone()));
         Self {
             options,
             spool,
@@ -47,6 +53,7 @@ impl Gateway {
             open_calls: AtomicU64::new(0),
             open_connections: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
+            roots,
             snapshot: ArcSwapOption::empty(),
             stations: Mutex::new(HashMap::new()),
             request_bytes: AtomicU64::new(0),
@@ -66,7 +73,7 @@ impl Gateway {
     /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry { credit: &self.credit, old: &stations, new: HashMap::new() };
+        let mut registry = Registry::new(&self.credit, &stations, &self.roots);
         let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
         if let Some(current) = self.snapshot()
             && current.incarnation == snapshot.incarnation
@@ -126,13 +133,37 @@ struct Registry<'a> {
     credit: &'a CreditBook,
     old: &'a HashMap<String, (Upstream, Arc<Station>)>,
     new: HashMap<String, (Upstream, Arc<Station>)>,
+    doors: HashMap<DoorPlace, Arc<DoorPool>>,
+    roots: &'a Arc<Roots>,
+}
+
+impl<'a> Registry<'a> {
+    fn new(credit: &'a CreditBook, old: &'a HashMap<String, (Upstream, Arc<Station>)>, roots: &'a Arc<Roots>) -> Self {
+        let mut doors = HashMap::new();
+        for (upstream, station) in old.values() {
+            if let (Upstream::Door { place, .. }, Pool::Door(door)) = (upstream, &station.pool) {
+                doors.entry(place.clone()).or_insert_with(|| Arc::clone(door));
+            }
+        }
+        Self { credit, old, new: HashMap::new(), doors, roots }
+    }
+
+    /// Replicas behind one door share its connections, from snapshot to snapshot.
+    fn find_pool(&mut self, upstream: &Upstream) -> Pool {
+        let Upstream::Door { place, .. } = upstream else {
+            return Pool::default();
+        };
+        let door = self.doors.entry(place.clone());
+        let door = door.or_insert_with(|| Arc::new(DoorPool::new(place.clone(), Arc::clone(self.roots))));
+        Pool::Door(Arc::clone(door))
+    }
 }
 
 impl LivingSource for Registry<'_> {
     fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
         let station = match self.old.get(id) {
             Some((upstream, station)) if *upstream == row.upstream => Arc::clone(station),
-            _ => Arc::new(Station::new(row.slots)),
+            _ => Arc::new(Station::new(row.slots, self.find_pool(&row.upstream))),
         };
         self.new.insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
         Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })

@@ -3,8 +3,11 @@
 
 mod body;
 mod clock;
+mod connection;
 mod credit;
 mod dialect;
+mod door;
+mod door_pool;
 mod error;
 mod exchange;
 mod gateway;
@@ -23,14 +26,17 @@ mod record;
 mod record_id;
 mod replica;
 mod server;
+mod serving;
 mod snapshot;
 mod spool;
 mod sse;
 mod steps;
 mod survival;
+mod tls;
 mod upstream;
 mod upstream_body;
 mod usage;
 
-pub use options::{CertificateFiles, Limits, Options, parse_options};
+pub use door::{Door, DoorOptions, parse_door_options};
+pub use options::{CertificateFiles, Limits, ListenOptions, Options, parse_options};
 pub use process::{Relay, RelayFault};

@@ -1,94 +1,63 @@
 //! Accepts connections: TCP without delay, TLS if there are certificates, HTTP/1.1 and HTTP/2, a graceful end.
 
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, SystemTime};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
-use arc_swap::ArcSwap;
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::ring::default_provider;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use crate::gateway::Gateway;
-use crate::options::CertificateFiles;
-use crate::server::answer;
+use crate::tls::Certificates;
 
 /// What a connection may buffer of one head or one read.
 const READ_BYTES_MAX: usize = 64 * 1024;
 const STREAMS_PER_CONNECTION_MAX: u32 = 256;
 /// After a fault of accepting (no descriptors left, say), how long until it is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-const CERTIFICATE_LOOK_TIME: Duration = Duration::from_secs(1);
 
-/// Certificates in force, and what their files looked like when they were read.
-pub struct Certificates {
-    files: CertificateFiles,
-    current: ArcSwap<ServerConfig>,
+/// What answers the requests that come in: a gateway or a door.
+pub trait Host: Send + Sync + 'static {
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+
+    /// Counts those that are open, so that draining can wait for them.
+    fn open_connections(&self) -> &AtomicU64;
+
+    fn note_connection(&self);
+
+    fn bounds(&self) -> Bounds;
+
+    /// Sets what this kind of host wants of HTTP/2 beyond the ordinary.
+    fn tune_http_2(&self, _: &mut Builder<TokioExecutor>) {}
 }
 
-impl Certificates {
-    pub fn load(files: CertificateFiles) -> Result<Arc<Self>, String> {
-        let current = ArcSwap::from_pointee(read_certificates(&files)?);
-        Ok(Arc::new(Self { files, current }))
-    }
-
-    /// Reads the files again whenever they change. A pair that does not fit leaves the old one in force.
-    pub async fn watch(self: Arc<Self>) {
-        let mut seen = self.look();
-        loop {
-            tokio::time::sleep(CERTIFICATE_LOOK_TIME).await;
-            let now = self.look();
-            if now != seen
-                && let Ok(config) = read_certificates(&self.files)
-            {
-                self.current.store(Arc::new(config));
-                seen = now;
-            }
-        }
-    }
-
-    fn look(&self) -> [Option<(SystemTime, u64)>; 2] {
-        [&self.files.chain, &self.files.key].map(|path| {
-            let facts = std::fs::metadata(path).ok()?;
-            Some((facts.modified().ok()?, facts.len()))
-        })
-    }
-}
-
-fn read_certificates(files: &CertificateFiles) -> Result<ServerConfig, String> {
-    let chain = CertificateDer::pem_file_iter(&files.chain)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|fault| format!("certificate_path: {fault}"))?;
-    let key = PrivateKeyDer::from_pem_file(&files.key).map_err(|fault| format!("certificate_key_path: {fault}"))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|fault| format!("certificate_path: {fault}"))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(|fault| format!("certificate_path: {fault}"))?;
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    Ok(config)
+/// Limits of a listener.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    pub connections_max: u64,
+    pub head_read_timeout_s: u64,
 }
 
 /// What the connections of a listener share.
-pub struct Listening {
-    pub gateway: Arc<Gateway>,
+pub struct Listening<H> {
+    pub host: Arc<H>,
     pub certificates: Option<Arc<Certificates>>,
     pub draining: watch::Receiver<bool>,
 }
 
 /// Accepts until draining begins, then lets go of the port.
-pub async fn accept_connections(listener: TcpListener, listening: Arc<Listening>) {
-    let most = usize::try_from(listening.gateway.limits().connections_max).unwrap_or(Semaphore::MAX_PERMITS);
+pub async fn accept_connections<H: Host>(listener: TcpListener, listening: Arc<Listening<H>>) {
+    let most = usize::try_from(listening.host.bounds().connections_max).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
     let mut draining = listening.draining.clone();
     loop {
@@ -114,39 +83,41 @@ async fn accept_one(listener: &TcpListener, places: &Arc<Semaphore>) -> Option<(
 }
 
 /// A connection as long as it is served.
-struct OpenConnection(Arc<Gateway>);
+struct OpenConnection<H: Host>(Arc<H>);
 
-impl OpenConnection {
-    fn open(gateway: &Arc<Gateway>) -> Self {
-        gateway.metrics.connections.add(1);
-        gateway.open_connections.fetch_add(1, Ordering::AcqRel);
-        Self(Arc::clone(gateway))
+impl<H: Host> OpenConnection<H> {
+    fn open(host: &Arc<H>) -> Self {
+        host.note_connection();
+        host.open_connections().fetch_add(1, Ordering::AcqRel);
+        Self(Arc::clone(host))
     }
 }
 
-impl Drop for OpenConnection {
+impl<H: Host> Drop for OpenConnection<H> {
     fn drop(&mut self) {
-        self.0.open_connections.fetch_sub(1, Ordering::AcqRel);
+        self.0.open_connections().fetch_sub(1, Ordering::AcqRel);
     }
 }
 
-async fn serve_stream(stream: TcpStream, _place: OwnedSemaphorePermit, listening: Arc<Listening>) {
-    let _open = OpenConnection::open(&listening.gateway);
+async fn serve_stream<H: Host>(stream: TcpStream, _place: OwnedSemaphorePermit, listening: Arc<Listening<H>>) {
+    let _open = OpenConnection::open(&listening.host);
     let Some(certificates) = &listening.certificates else {
         return serve_connection(stream, &listening).await;
     };
-    let acceptor = TlsAcceptor::from(certificates.current.load_full());
-    let time = Duration::from_secs(listening.gateway.limits().head_read_timeout_s);
-    if let Ok(Ok(stream)) = tokio::time::timeout(time, acceptor.accept(stream)).await {
+    let time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
+    if let Ok(Ok(stream)) = tokio::time::timeout(time, certificates.acceptor().accept(stream)).await {
         serve_connection(stream, &listening).await;
     }
 }
 
-async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin + 'static, listening: &Listening) {
-    let builder = build_protocols(listening.gateway.limits().head_read_timeout_s);
+async fn serve_connection<H: Host>(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    listening: &Listening<H>,
+) {
+    let builder = build_protocols(&*listening.host);
     let service = service_fn(|request| {
-        let gateway = Arc::clone(&listening.gateway);
-        async move { Ok::<_, std::convert::Infallible>(answer(gateway, request).await) }
+        let host = Arc::clone(&listening.host);
+        async move { Ok::<_, std::convert::Infallible>(host.answer(request).await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();
@@ -158,13 +129,14 @@ async fn serve_connection(stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     let _ = connection.await;
 }
 
-fn build_protocols(head_read_timeout_s: u64) -> Builder<TokioExecutor> {
+fn build_protocols<H: Host>(host: &H) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
-        .header_read_timeout(Duration::from_secs(head_read_timeout_s))
+        .header_read_timeout(Duration::from_secs(host.bounds().head_read_timeout_s))
         .max_buf_size(READ_BYTES_MAX);
     builder.http2().timer(TokioTimer::new()).max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
+    host.tune_http_2(&mut builder);
     builder
 }

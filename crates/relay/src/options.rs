@@ -49,6 +49,15 @@ pub struct CertificateFiles {
     pub key: PathBuf,
 }
 
+/// Where to listen, as what, and on how many threads.
+#[derive(Clone, Debug)]
+pub struct ListenOptions {
+    pub host: String,
+    pub port: u16,
+    pub certificate: Option<CertificateFiles>,
+    pub worker_threads: usize,
+}
+
 /// Everything a gateway is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -56,62 +65,70 @@ pub struct Options {
     pub platform_id: String,
     /// Of this process: tickets are leased to it.
     pub incarnation: String,
-    pub listen_host: String,
-    pub listen_port: u16,
-    pub certificate: Option<CertificateFiles>,
+    pub listen: ListenOptions,
+    /// Certificates that doors are checked against; without it none that speaks TLS is trusted.
+    pub upstream_ca_path: Option<PathBuf>,
     pub spool_directory: PathBuf,
-    pub worker_threads: usize,
     pub limits: Limits,
 }
 
 /// Reads options; on error returns every fault.
 pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
-    let fields = match serde_json::from_str::<Value>(text) {
-        Ok(Value::Object(fields)) => fields,
-        Ok(other) => return Err(vec![format!("options: expected an object, got {}", name_kind(&other))]),
-        Err(fault) => return Err(vec![format!("options: expected JSON, got {fault}")]),
-    };
-    let mut reader = Reader { prefix: "", fields, faults: Vec::new() };
+    let mut reader = Reader::open(text).map_err(|fault| vec![fault])?;
     let gateway_id = reader.take_text("gateway_id");
     let platform_id = reader.take_text("platform_id");
     let incarnation = reader.take_text("incarnation");
-    let listen_host = reader.take_text("listen_host");
-    let listen_port = reader.take_number("listen_port", None, (0, 65_535));
-    let chain = reader.take_path("certificate_path");
-    let key = reader.take_path("certificate_key_path");
-    if chain.is_some() != key.is_some() {
-        reader
-            .faults
-            .push("certificate_path: expected both certificate_path and certificate_key_path, got one".to_owned());
-    }
-    let spool_directory = reader.take_text("spool_directory");
-    let worker_threads = reader.take_number("worker_threads", Some(1), (1, 256));
-    let limits = reader.take_limits();
-    reader.refuse_unknown();
-    if !reader.faults.is_empty() {
-        return Err(reader.faults);
-    }
-    Ok(Options {
-        gateway_id,
-        platform_id,
-        incarnation,
-        listen_host,
-        listen_port: u16::try_from(listen_port).unwrap_or(0),
-        certificate: chain.zip(key).map(|(chain, key)| CertificateFiles { chain, key }),
-        spool_directory: spool_directory.into(),
-        worker_threads: usize::try_from(worker_threads).unwrap_or(1),
-        limits,
-    })
+    let listen = reader.take_listen();
+    let upstream_ca_path = reader.take_path("upstream_ca_path");
+    let spool_directory = reader.take_text("spool_directory").into();
+    let mut limits = Limits::default();
+    reader.take_limits(&mut limits.list());
+    reader.finish(Options { gateway_id, platform_id, incarnation, listen, upstream_ca_path, spool_directory, limits })
 }
 
 /// Takes fields one by one and gathers what is wrong with them.
-struct Reader {
+pub struct Reader {
     prefix: &'static str,
     fields: Map<String, Value>,
     faults: Vec<String>,
 }
 
+/// A limit's name, its place and its range.
+pub type LimitSlot<'a> = (&'static str, &'a mut u64, (u64, u64));
+
 impl Reader {
+    pub fn open(text: &str) -> Result<Self, String> {
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::Object(fields)) => Ok(Self { prefix: "", fields, faults: Vec::new() }),
+            Ok(other) => Err(format!("options: expected an object, got {}", name_kind(&other))),
+            Err(fault) => Err(format!("options: expected JSON, got {fault}")),
+        }
+    }
+
+    /// Returns what was read unless something was wrong with it.
+    pub fn finish<T>(mut self, options: T) -> Result<T, Vec<String>> {
+        self.refuse_unknown();
+        if self.faults.is_empty() { Ok(options) } else { Err(self.faults) }
+    }
+
+    pub fn take_listen(&mut self) -> ListenOptions {
+        let host = self.take_text("listen_host");
+        let port = self.take_number("listen_port", None, (0, 65_535));
+        let chain = self.take_path("certificate_path");
+        let key = self.take_path("certificate_key_path");
+        if chain.is_some() != key.is_some() {
+            let text = "certificate_path: expected both certificate_path and certificate_key_path, got one";
+            self.faults.push(text.to_owned());
+        }
+        let worker_threads = self.take_number("worker_threads", Some(1), (1, 256));
+        ListenOptions {
+            host,
+            port: u16::try_from(port).unwrap_or(0),
+            certificate: chain.zip(key).map(|(chain, key)| CertificateFiles { chain, key }),
+            worker_threads: usize::try_from(worker_threads).unwrap_or(1),
+        }
+    }
+
     fn blame(&mut self, name: &str, expected: &str, got: Option<&Value>) {
         let got = got.map_or("nothing".to_owned(), |value| match value {
             Value::Number(number) => number.to_string(),
@@ -120,7 +137,7 @@ impl Reader {
         self.faults.push(format!("{}{name}: expected {expected}, got {got}", self.prefix));
     }
 
-    fn take_text(&mut self, name: &str) -> String {
+    pub fn take_text(&mut self, name: &str) -> String {
         match self.fields.remove(name) {
             Some(Value::String(text)) if !text.is_empty() => text,
             other => {
@@ -130,7 +147,7 @@ impl Reader {
         }
     }
 
-    fn take_path(&mut self, name: &str) -> Option<PathBuf> {
+    pub fn take_path(&mut self, name: &str) -> Option<PathBuf> {
         match self.fields.remove(name) {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) if !text.is_empty() => Some(text.into()),
@@ -141,7 +158,7 @@ impl Reader {
         }
     }
 
-    fn take_number(&mut self, name: &str, default: Option<u64>, (least, most): (u64, u64)) -> u64 {
+    pub fn take_number(&mut self, name: &str, default: Option<u64>, (least, most): (u64, u64)) -> u64 {
         let value = self.fields.remove(name);
         let number = if value.is_none() { default } else { value.as_ref().and_then(Value::as_u64) };
         match number {
@@ -153,23 +170,18 @@ impl Reader {
         }
     }
 
-    fn take_limits(&mut self) -> Limits {
-        let mut limits = Limits::default();
+    pub fn take_limits(&mut self, slots: &mut [LimitSlot<'_>]) {
         let fields = match self.fields.remove("limits") {
-            None => return limits,
+            None => return,
             Some(Value::Object(fields)) => fields,
-            other => {
-                self.blame("limits", "an object", other.as_ref());
-                return limits;
-            }
+            other => return self.blame("limits", "an object", other.as_ref()),
         };
-        let mut reader = Reader { prefix: "limits.", fields, faults: Vec::new() };
-        for (name, slot, range) in limits.list() {
-            *slot = reader.take_number(name, Some(*slot), range);
+        let mut reader = Self { prefix: "limits.", fields, faults: Vec::new() };
+        for (name, slot, range) in slots {
+            **slot = reader.take_number(name, Some(**slot), *range);
         }
         reader.refuse_unknown();
         self.faults.append(&mut reader.faults);
-        limits
     }
 
     fn refuse_unknown(&mut self) {
@@ -179,11 +191,13 @@ impl Reader {
     }
 }
 
+/// An hour bounds every time; sizes stay where sums cannot overflow.
+pub const TIME: (u64, u64) = (1, 3_600);
+pub const BYTES: (u64, u64) = (1_024, 1 << 40);
+
 impl Limits {
-    /// Each limit with its name and range. An hour bounds every time; sizes stay where sums cannot overflow.
-    fn list(&mut self) -> [(&'static str, &mut u64, (u64, u64)); 13] {
-        const TIME: (u64, u64) = (1, 3_600);
-        const BYTES: (u64, u64) = (1_024, 1 << 40);
+    /// Each limit with its name and range.
+    fn list(&mut self) -> [LimitSlot<'_>; 13] {
         [
             ("body_bytes_max", &mut self.body_bytes_max, BYTES),
             ("request_bytes_in_flight_max", &mut self.request_bytes_in_flight_max, BYTES),
@@ -244,7 +258,7 @@ mod tests {
         let text = r#"{"gateway_id":"g","platform_id":"p","incarnation":"i","listen_host":"127.0.0.1","listen_port":0,"certificate_path":null,
             "certificate_key_path":null,"spool_directory":"s","worker_threads":2,"limits":{"queue_requests_max":3}}"#;
         let options = parse_options(text).unwrap();
-        assert_eq!((options.worker_threads, options.limits.queue_requests_max), (2, 3));
+        assert_eq!((options.listen.worker_threads, options.limits.queue_requests_max), (2, 3));
         assert_eq!(options.limits.body_bytes_max, 4_194_304);
     }
 }

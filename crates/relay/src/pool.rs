@@ -1,22 +1,12 @@
-//! Idle HTTP/1.1 connections to one replica (R14): newest first, dropped before the engine would.
+//! Connections to a replica (R14): its own, idle and newest first, dropped before the engine would; or those to its door.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::upstream::Sender;
-
-/// A connection and how often it was used.
-#[derive(Debug)]
-pub struct Connection {
-    pub sender: Sender,
-    pub requests: u64,
-}
-
-#[derive(Debug)]
-struct Idle {
-    connection: Connection,
-    since: Instant,
-}
+use crate::connection::{Connection, dial_engine};
+use crate::door_pool::DoorPool;
+use crate::upstream::Upstream;
 
 /// How long and how often a connection may be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,38 +25,104 @@ impl Lifetime {
     }
 }
 
-#[derive(Debug, Default)]
-pub struct Pool {
-    idle: Mutex<Vec<Idle>>,
+#[derive(Debug)]
+pub enum Pool {
+    Engine(IdleConnections),
+    /// Shared by all replicas behind the door.
+    Door(Arc<DoorPool>),
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::Engine(IdleConnections::default())
+    }
 }
 
 impl Pool {
-    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Takes a connection that was used before, if there is a good one.
+    pub fn take(&self, lifetime: Lifetime) -> Option<Connection> {
+        match self {
+            Self::Engine(idle) => idle.take(lifetime),
+            Self::Door(door) => door.take().map(Connection::Door),
+        }
     }
 
-    /// Takes the connection used last, if it is still good.
-    pub fn take(&self, lifetime: Lifetime) -> Option<Connection> {
+    /// Opens a connection, or shares one to the door that others have just opened.
+    pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> io::Result<Connection> {
+        match (self, upstream) {
+            (Self::Engine(_), Upstream::Unix { path }) => {
+                let sender = dial_engine(path, timeout).await?;
+                Ok(Connection::Engine { sender, requests: 0 })
+            }
+            (Self::Door(door), Upstream::Door { .. }) => door.open(timeout).await.map(Connection::Door),
+            _ => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Gives back a connection whose answer was read to the end.
+    pub fn give(&self, connection: Connection, lifetime: Lifetime) {
+        match self {
+            Self::Engine(idle) => idle.give(connection, lifetime),
+            // A stream ends; the connection it was on never left.
+            Self::Door(_) => drop(connection),
+        }
+    }
+
+    /// Closes what has been idle too long.
+    pub fn sweep(&self, lifetime: Lifetime) {
+        match self {
+            Self::Engine(idle) => idle.sweep(lifetime),
+            Self::Door(door) => door.sweep(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Idle {
+    connection: Connection,
+    since: Instant,
+}
+
+impl Idle {
+    fn is_good(&self, lifetime: Lifetime) -> bool {
+        self.since.elapsed() < lifetime.idle_max && is_open(&self.connection)
+    }
+}
+
+fn is_open(connection: &Connection) -> bool {
+    matches!(connection, Connection::Engine { sender, .. } if !sender.is_closed())
+}
+
+#[derive(Debug, Default)]
+pub struct IdleConnections(Mutex<Vec<Idle>>);
+
+impl IdleConnections {
+    fn lock(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, lifetime: Lifetime) -> Option<Connection> {
         let mut idle = self.lock();
         while let Some(entry) = idle.pop() {
-            if entry.since.elapsed() < lifetime.idle_max && !entry.connection.sender.is_closed() {
+            if entry.is_good(lifetime) {
                 return Some(entry.connection);
             }
         }
         None
     }
 
-    /// Gives back a connection whose answer was read to the end.
-    pub fn give(&self, mut connection: Connection, lifetime: Lifetime) {
-        connection.requests += 1;
-        let is_worn = connection.requests >= lifetime.requests_max || lifetime.idle_max.is_zero();
-        if !is_worn && !connection.sender.is_closed() {
+    fn give(&self, mut connection: Connection, lifetime: Lifetime) {
+        let Connection::Engine { requests, .. } = &mut connection else {
+            return;
+        };
+        *requests += 1;
+        let is_worn = *requests >= lifetime.requests_max || lifetime.idle_max.is_zero();
+        if !is_worn && is_open(&connection) {
             self.lock().push(Idle { connection, since: Instant::now() });
         }
     }
 
-    /// Closes what has been idle too long.
-    pub fn sweep(&self, lifetime: Lifetime) {
-        self.lock().retain(|entry| entry.since.elapsed() < lifetime.idle_max && !entry.connection.sender.is_closed());
+    fn sweep(&self, lifetime: Lifetime) {
+        self.lock().retain(|entry| entry.is_good(lifetime));
     }
 }

@@ -3,26 +3,16 @@
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-
-use tokio::net::TcpSocket;
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
+use std::time::Duration;
 
 use crate::gateway::Gateway;
 use crate::health::format_stats;
-use crate::listener::{Certificates, Listening, accept_connections};
 use crate::options::Options;
 use crate::record::format_batch;
+use crate::serving::{Serving, wait_for_end};
 use crate::spool::{Cursor, Spool};
 
-const BACKLOG: u32 = 1_024;
 const SWEEP_TIME: Duration = Duration::from_secs(1);
-const DRAIN_LOOK_TIME: Duration = Duration::from_millis(10);
-/// How long connections without a call get to close: a client may hold one with half a request.
-const CLOSE_TIME: Duration = Duration::from_secs(1);
-/// How long tasks get to notice that the runtime ends.
-const STOP_TIME: Duration = Duration::from_secs(2);
 
 /// Why the relay did not do what it was asked; the text is for its operator.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,14 +27,7 @@ pub enum RelayFault {
 #[derive(Debug)]
 pub struct Relay {
     gateway: Arc<Gateway>,
-    running: Mutex<Option<Running>>,
-}
-
-#[derive(Debug)]
-struct Running {
-    runtime: Runtime,
-    draining: watch::Sender<bool>,
-    address: SocketAddr,
+    serving: Mutex<Option<Serving>>,
 }
 
 impl Relay {
@@ -52,11 +35,11 @@ impl Relay {
     pub fn open(options: Options) -> Result<Self, RelayFault> {
         let spool = Spool::open(&options.spool_directory, options.limits.spool_bytes_max)
             .map_err(|fault| RelayFault::System(format!("spool_directory: {fault}")))?;
-        Ok(Self { gateway: Arc::new(Gateway::new(options, spool)), running: Mutex::new(None) })
+        Ok(Self { gateway: Arc::new(Gateway::new(options, spool)), serving: Mutex::new(None) })
     }
 
-    fn running(&self) -> MutexGuard<'_, Option<Running>> {
-        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    fn serving(&self) -> MutexGuard<'_, Option<Serving>> {
+        self.serving.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Puts a snapshot in force, or fails and changes nothing.
@@ -66,28 +49,20 @@ impl Relay {
 
     /// Binds and serves on threads of its own. Port 0 takes a free one. Needs a snapshot (D2).
     pub fn start(&self) -> Result<SocketAddr, RelayFault> {
-        let mut running = self.running();
-        if let Some(running) = &*running {
-            return Ok(running.address);
+        let mut serving = self.serving();
+        if let Some(serving) = &*serving {
+            return Ok(serving.address);
         }
         if self.gateway.snapshot().is_none() {
             return Err(RelayFault::Invalid("a snapshot must be loaded before start".to_owned()));
         }
-        let certificates = self.gateway.options.certificate.clone().map(Certificates::load).transpose();
-        let certificates = certificates.map_err(RelayFault::Invalid)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(self.gateway.options.worker_threads)
-            .thread_name("keisan-relay")
-            .enable_all()
-            .build()
-            .map_err(|fault| RelayFault::System(format!("threads: {fault}")))?;
-        let (draining, receiver) = watch::channel(false);
-        let listening = Arc::new(Listening { gateway: Arc::clone(&self.gateway), certificates, draining: receiver });
-        let address = runtime
-            .block_on(start_serving(listening))
-            .map_err(|fault| RelayFault::System(format!("listen_host, listen_port: {fault}")))?;
-        *running = Some(Running { runtime, draining, address });
-        Ok(address)
+        self.gateway.roots.load().map_err(RelayFault::Invalid)?;
+        let host = Arc::clone(&self.gateway);
+        let started = Serving::start(host, &self.gateway.options.listen, "keisan-relay", || {
+            tokio::spawn(Arc::clone(&self.gateway.roots).watch());
+            tokio::spawn(sweep_pools(Arc::clone(&self.gateway)));
+        })?;
+        Ok(serving.insert(started).address)
     }
 
     /// Returns synced records behind the cursor, and the cursor behind them as opaque text.
@@ -131,32 +106,17 @@ impl Relay {
     /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.gateway.is_draining.store(true, Ordering::Relaxed);
-        if let Some(running) = &*self.running() {
-            running.draining.send_replace(true);
+        if let Some(serving) = &*self.serving() {
+            serving.begin_draining();
         }
-        let until = Instant::now() + timeout;
-        let mut close_until = Instant::now() + CLOSE_TIME;
-        loop {
-            let now = Instant::now();
-            let is_done = self.gateway.open_calls.load(Ordering::Acquire) == 0;
-            let is_closed = self.gateway.open_connections.load(Ordering::Acquire) == 0;
-            // A call ends when its last bytes are handed to the socket; closing the connection sends them.
-            if !is_done {
-                close_until = now + CLOSE_TIME;
-            }
-            if now >= until || (is_done && (is_closed || now >= close_until)) {
-                return is_done;
-            }
-            std::thread::sleep(DRAIN_LOOK_TIME);
-        }
+        wait_for_end(&self.gateway.open_calls, &self.gateway.open_connections, timeout)
     }
 
     /// Ends all threads. Open calls are abandoned, each with its record.
     pub fn stop(&self) {
-        let running = self.running().take();
-        if let Some(running) = running {
-            running.draining.send_replace(true);
-            running.runtime.shutdown_timeout(STOP_TIME);
+        let serving = self.serving().take();
+        if let Some(serving) = serving {
+            serving.stop();
         }
         self.gateway.spool.close();
     }
@@ -171,24 +131,6 @@ impl Drop for Relay {
     fn drop(&mut self) {
         self.stop();
     }
-}
-
-async fn start_serving(listening: Arc<Listening>) -> std::io::Result<SocketAddr> {
-    let gateway = Arc::clone(&listening.gateway);
-    let place = (gateway.options.listen_host.as_str(), gateway.options.listen_port);
-    let mut addresses = tokio::net::lookup_host(place).await?;
-    let address = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    socket.set_reuseaddr(true)?;
-    socket.bind(address)?;
-    let listener = socket.listen(BACKLOG)?;
-    let bound = listener.local_addr()?;
-    if let Some(certificates) = &listening.certificates {
-        tokio::spawn(Arc::clone(certificates).watch());
-    }
-    tokio::spawn(sweep_pools(Arc::clone(&gateway)));
-    tokio::spawn(accept_connections(listener, listening));
-    Ok(bound)
 }
 
 async fn sweep_pools(gateway: Arc<Gateway>) {

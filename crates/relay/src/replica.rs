@@ -70,9 +70,9 @@ pub enum NoSeat {
 }
 
 impl Station {
-    pub fn new(slots: u32) -> Self {
+    pub fn new(slots: u32, pool: Pool) -> Self {
         Self {
-            pool: Pool::default(),
+            pool,
             free_slots: Arc::new(Semaphore::new(slots as usize)),
             slots: Mutex::new(Slots { count: slots, owed: 0 }),
             open_calls: AtomicU32::new(0),
@@ -186,10 +186,12 @@ mod tests {
             slots,
             upstream: Upstream::Unknown,
             attested_at_ms: None,
+            door_secret: None,
         };
         let dialect = Dialect::new(RunningUsage::None);
         let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };
-        Arc::new(Replica { id: text(), row, facts: Facts::default(), profile, station: Arc::new(Station::new(slots)) })
+        let station = Arc::new(Station::new(slots, Pool::default()));
+        Arc::new(Replica { id: text(), row, facts: Facts::default(), profile, station })
     }
 
     fn count_free(replica: &Arc<Replica>) -> usize {

@@ -1,6 +1,7 @@
 //! One request, one answer: the six steps in order, and the endpoints beside them. Every request gets an answer.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -13,7 +14,9 @@ use crate::error::answer_refusal;
 use crate::exchange::{Arrival, Exchange};
 use crate::gateway::Gateway;
 use crate::health::{answer_health, answer_metrics};
+use crate::listener::{Bounds, Host};
 use crate::models::{get_model, list_models};
+use crate::options::Limits;
 use crate::snapshot::{Key, Snapshot};
 use crate::steps::accept::{Endpoint, discard_body, find_endpoint, read_body};
 use crate::steps::admit::admit;
@@ -22,8 +25,29 @@ use crate::steps::relay::Relaying;
 use crate::steps::route::{read_policy, route};
 use crate::survival::Surviving;
 
+impl Host for Gateway {
+    type Body = RelayBody;
+
+    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<RelayBody> {
+        answer(self, request).await
+    }
+
+    fn open_connections(&self) -> &AtomicU64 {
+        &self.open_connections
+    }
+
+    fn note_connection(&self) {
+        self.metrics.connections.add(1);
+    }
+
+    fn bounds(&self) -> Bounds {
+        let Limits { connections_max, head_read_timeout_s, .. } = *self.limits();
+        Bounds { connections_max, head_read_timeout_s }
+    }
+}
+
 /// Answers a request, whatever it is.
-pub async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
+async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
     let arrival = Arrival::new(gateway);
     let request_id = HeaderValue::from_str(arrival.request_id.as_str()).ok();
     let mut response = match find_endpoint(&request) {

@@ -1,5 +1,6 @@
 //! The bytes of an engine's answer, with the connection and the seat they come through.
-//! Read to the end, the connection goes back to its pool; dropped before, it closes, which cancels the engine's work.
+//! Read to the end, the connection goes back to its pool; dropped before, it closes (or, at a door, its stream is reset),
+//! which cancels the engine's work.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,7 +11,7 @@ use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use tokio::time::Sleep;
 
-use crate::pool::Connection;
+use crate::connection::Connection;
 use crate::replica::Seat;
 
 /// The answer ended before its end.

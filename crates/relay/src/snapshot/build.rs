@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use keisan_route::{Fact, Facts, Policy, PriceSheet};
 
 use super::text::{
-    ChipRow, EngineRow, KeyRow, LimitsText, ModelRow, OrganizationRow, ProjectRow, SnapshotText, TablesText,
+    ChipRow, DoorRow, EngineRow, KeyRow, LimitsText, ModelRow, OrganizationRow, ProjectRow, SnapshotText, TablesText,
 };
 use super::{EngineProfile, Key, KeyDigest, LivingSource, Model, ReplicaRow, Snapshot};
 use crate::clock::read_wall_ms;
@@ -15,6 +15,7 @@ use crate::dialect::Dialect;
 use crate::limiter::{Limit, LimitKind, OwnerLimits};
 use crate::purse::Purse;
 use crate::replica::Replica;
+use crate::upstream::{DoorSecret, Upstream};
 
 /// The right of a platform's administrators alone.
 const EXPLAIN_RIGHT: &str = "write_organizations";
@@ -61,10 +62,11 @@ impl Building<'_> {
     fn read_replicas(&mut self, tables: &TablesText<'_>) -> HashMap<String, Vec<Arc<Replica>>> {
         let mut by_model: HashMap<String, Vec<Arc<Replica>>> = HashMap::new();
         for (id, raw) in &tables.replicas {
-            let Ok(row) = serde_json::from_str::<ReplicaRow>(raw.get()) else {
+            let Ok(mut row) = serde_json::from_str::<ReplicaRow>(raw.get()) else {
                 self.unusable_rows += 1;
                 continue;
             };
+            find_door_secret(&mut row, &tables.doors);
             let model_id = row.model_id.clone();
             let (profile, facts) = (find_profile(&tables.engines, &row), gather_facts(&tables.chips, &row));
             let replica = self.source.find_replica(id, row, profile, facts);
@@ -187,6 +189,18 @@ fn read_policy(text: &str) -> Policy {
     Policy::parse(text).unwrap_or_else(|_| Policy::unreadable())
 }
 
+/// A secret goes to the place it was made for and to no other; without one no door is tried.
+fn find_door_secret(row: &mut ReplicaRow, doors: &BTreeMap<String, DoorRow>) {
+    let Upstream::Door { place, .. } = &row.upstream else {
+        return;
+    };
+    let door = doors.get(&row.site_id).filter(|door| door.place == *place);
+    row.door_secret = door.and_then(|door| DoorSecret::new(&door.secret));
+    if row.door_secret.is_none() {
+        row.upstream = Upstream::Unknown;
+    }
+}
+
 fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> EngineProfile {
     engines.get(&replica.engine).map_or(EngineProfile::UNKNOWN, |row| EngineProfile {
         dialect: Dialect::new(row.running_usage),
@@ -233,7 +247,7 @@ fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<
     }
 }
 
-fn decode_digest(text: &str) -> Option<KeyDigest> {
+pub fn decode_digest(text: &str) -> Option<KeyDigest> {
     let mut digest = [0; 32];
     if text.len() != 64 || !text.is_ascii() {
         return None;

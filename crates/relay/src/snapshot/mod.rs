@@ -15,9 +15,9 @@ use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
 use crate::purse::Purse;
 use crate::replica::Replica;
-use crate::upstream::Upstream;
+use crate::upstream::{DoorSecret, Upstream};
 
-pub use build::parse_snapshot;
+pub use build::{decode_digest, parse_snapshot};
 
 pub type KeyDigest = [u8; 32];
 
@@ -39,6 +39,9 @@ pub struct ReplicaRow {
     pub upstream: Upstream,
     #[serde(default)]
     pub attested_at_ms: Option<u64>,
+    /// There is one if and only if the replica stands behind a door.
+    #[serde(skip)]
+    pub door_secret: Option<DoorSecret>,
 }
 
 /// How an engine's connections and streams behave.
@@ -146,6 +149,7 @@ pub trait LivingSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pool::Pool;
     use crate::replica::Station;
 
     const GOLDEN: &[u8] = include_bytes!("../../../../tests/golden/snapshot.json");
@@ -155,7 +159,7 @@ mod tests {
 
     impl LivingSource for NewReplicas {
         fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
-            let station = Arc::new(Station::new(row.slots));
+            let station = Arc::new(Station::new(row.slots, Pool::default()));
             Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })
         }
 

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::dialect::RunningUsage;
+use crate::upstream::DoorPlace;
 
 #[derive(Deserialize)]
 pub struct SnapshotText<'a> {
@@ -36,6 +37,8 @@ pub struct TablesText<'a> {
     pub engines: BTreeMap<String, EngineRow>,
     #[serde(default, borrow)]
     pub chips: BTreeMap<String, ChipRow<'a>>,
+    #[serde(default)]
+    pub doors: BTreeMap<String, DoorRow>,
     #[serde(default, borrow)]
     pub replicas: BTreeMap<String, &'a RawValue>,
 }
@@ -98,6 +101,14 @@ pub struct EngineRow {
     pub running_usage: RunningUsage,
     pub idle_connection_s: u64,
     pub requests_per_connection_max: u64,
+}
+
+/// A site's door, and what this platform's gateways show there.
+#[derive(Deserialize)]
+pub struct DoorRow {
+    #[serde(flatten)]
+    pub place: DoorPlace,
+    pub secret: String,
 }
 
 /// Facts by name; one that cannot be read is not known.

@@ -35,7 +35,7 @@ pub fn digest_secret(secret: &[u8]) -> KeyDigest {
     bytes
 }
 
-fn read_secret(headers: &HeaderMap) -> Option<&[u8]> {
+pub fn read_secret(headers: &HeaderMap) -> Option<&[u8]> {
     let value = headers.get(AUTHORIZATION)?.as_bytes();
     let (scheme, secret) = value.split_at_checked(7)?;
     let is_bearer = scheme.eq_ignore_ascii_case(b"bearer ");

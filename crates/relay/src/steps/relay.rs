@@ -6,23 +6,26 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
-use hyper::{HeaderMap, Request, Response};
+use hyper::header::{AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue};
+use hyper::http::uri::{PathAndQuery, Scheme};
+use hyper::{HeaderMap, Request, Response, StatusCode, Uri};
 use keisan_route::{Code, Refusal};
 
 use crate::body::RelayBody;
+use crate::connection::Connection;
 use crate::dialect::View;
+use crate::door::DOOR_CODE;
 use crate::exchange::{Admission, Exchange, Routing};
 use crate::gateway::{Gateway, RequestBytes};
-use crate::pool::Connection;
 use crate::record::Outcome;
 use crate::record_id::RecordId;
-use crate::replica::Seat;
+use crate::replica::{Replica, Seat};
 use crate::snapshot::Model;
 use crate::steps::answer::relay_answer;
 use crate::steps::meter::{Ending, OpenCall};
 use crate::steps::route::{refuse_model_down, route_again};
 use crate::steps::stream::StreamBody;
+use crate::upstream::{DoorPlace, Upstream};
 use crate::upstream_body::UpstreamBody;
 
 /// A request that ends every engine it meets must not end them all.
@@ -34,6 +37,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 enum AttemptFault {
     /// Not a byte of an answer came.
     Lost,
+    /// The door is there, but nothing of an engine came through it: another connection to it would not help.
+    Refused,
     Timeout,
 }
 
@@ -122,7 +127,7 @@ async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Result<
                 return Ok(Sent { response, connection, seat: routing.seat });
             }
             Err(AttemptFault::Timeout) => return Err(refuse_slow()),
-            Err(AttemptFault::Lost) => {}
+            Err(AttemptFault::Lost | AttemptFault::Refused) => {}
         }
         plan.gateway.metrics.retries.add(1);
         drop(routing.seat);
@@ -132,7 +137,7 @@ async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Result<
     match attempt(plan, call, &routing.seat).await {
         Ok((response, connection)) => Ok(Sent { response, connection, seat: routing.seat }),
         Err(AttemptFault::Timeout) => Err(refuse_slow()),
-        Err(AttemptFault::Lost) => Err(refuse_model_down(&plan.model)),
+        Err(AttemptFault::Lost | AttemptFault::Refused) => Err(refuse_model_down(&plan.model)),
     }
 }
 
@@ -146,18 +151,19 @@ async fn attempt(
     seat: &Seat,
 ) -> Result<(Response<Incoming>, Connection), AttemptFault> {
     let replica = &seat.replica;
+    let pool = &replica.station.pool;
     let body = finish_body(&plan.body, replica.profile.dialect.additions(plan.is_stream));
     call.note_sent(body.len());
-    if let Some(connection) = replica.station.pool.take(replica.lifetime()) {
-        match request_on(connection, plan, body.clone()).await {
-            // The engine may have closed it just when it was taken; a new one tells (R14).
+    if let Some(connection) = pool.take(replica.lifetime()) {
+        match request_on(connection, plan, build_request(plan, replica, body.clone())).await {
+            // The other side may have closed it just when it was taken; a new one tells (R14).
             Err(AttemptFault::Lost) => plan.gateway.metrics.retries.add(1),
             done => return done,
         }
     }
     let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
-    let sender = replica.row.upstream.dial(timeout).await.map_err(|_| AttemptFault::Lost)?;
-    request_on(Connection { sender, requests: 0 }, plan, body).await
+    let connection = pool.open(&replica.row.upstream, timeout).await.map_err(|_| AttemptFault::Lost)?;
+    request_on(connection, plan, build_request(plan, replica, body)).await
 }
 
 fn finish_body(base: &[u8], additions: &str) -> Bytes {
@@ -174,31 +180,47 @@ fn finish_body(base: &[u8], additions: &str) -> Bytes {
 async fn request_on(
     mut connection: Connection,
     plan: &Plan,
-    body: Bytes,
+    request: Request<Full<Bytes>>,
 ) -> Result<(Response<Incoming>, Connection), AttemptFault> {
-    let request = build_request(plan, body);
-    let answered = async {
-        connection.sender.ready().await?;
-        connection.sender.send_request(request).await
-    };
-    match tokio::time::timeout(plan.gateway.first_byte_timeout(), answered).await {
+    match tokio::time::timeout(plan.gateway.first_byte_timeout(), connection.send(request)).await {
+        Ok(Ok(response)) if is_from_door(&connection, &response) => Err(AttemptFault::Refused),
         Ok(Ok(response)) => Ok((response, connection)),
         Ok(Err(_)) => Err(AttemptFault::Lost),
         Err(_) => Err(AttemptFault::Timeout),
     }
 }
 
-fn build_request(plan: &Plan, body: Bytes) -> Request<Full<Bytes>> {
+/// Tells that a door answered in an engine's place. One that finds a body too large speaks to the client.
+fn is_from_door(connection: &Connection, response: &Response<Incoming>) -> bool {
+    let is_door = matches!(connection, Connection::Door(_)) && response.headers().contains_key(&DOOR_CODE);
+    is_door && response.status() != StatusCode::PAYLOAD_TOO_LARGE
+}
+
+fn build_request(plan: &Plan, replica: &Replica, body: Bytes) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(body));
     *request.method_mut() = hyper::Method::POST;
-    *request.uri_mut() = hyper::Uri::from_static(plan.path);
+    if let (Upstream::Door { place, path }, Some(secret)) = (&replica.row.upstream, &replica.row.door_secret) {
+        *request.uri_mut() = build_door_uri(place, path, plan.path);
+        request.headers_mut().insert(AUTHORIZATION, secret.header());
+    } else {
+        *request.uri_mut() = Uri::from_static(plan.path);
+        request.headers_mut().insert(HOST, HeaderValue::from_static("engine"));
+    }
     let headers = request.headers_mut();
-    headers.insert(HOST, HeaderValue::from_static("engine"));
     headers.insert(CONTENT_TYPE, JSON);
     if let Ok(id) = HeaderValue::from_str(plan.request_id.as_str()) {
         headers.insert("x-request-id", id);
     }
     request
+}
+
+fn build_door_uri(place: &DoorPlace, path: &str, surface: &str) -> Uri {
+    let mut parts = hyper::http::uri::Parts::default();
+    parts.scheme = Scheme::try_from(place.scheme()).ok();
+    parts.authority = place.authority();
+    parts.path_and_query = PathAndQuery::try_from(format!("{path}{surface}")).ok();
+    // Both were tried when the snapshot was read.
+    Uri::from_parts(parts).unwrap_or_default()
 }
 
 fn is_event_stream(headers: &HeaderMap) -> bool {

@@ -20,7 +20,7 @@ const WAIT: Duration = Duration::from_secs(10);
 const FLUSH_TIME: Duration = Duration::from_millis(50);
 
 /// What comes out of an engine: bytes, or its death.
-type Piece = Result<Bytes, std::io::Error>;
+pub type Piece = Result<Bytes, std::io::Error>;
 
 pub struct Engine {
     pub connections: Arc<AtomicUsize>,
@@ -31,6 +31,7 @@ pub struct Engine {
 pub struct Asked {
     pub request: serde_json::Value,
     pub request_id: String,
+    pub headers: hyper::HeaderMap,
     answer: oneshot::Sender<Response<ScriptedBody>>,
 }
 
@@ -40,6 +41,14 @@ pub struct Speaking(mpsc::Sender<Piece>);
 pub struct ScriptedBody {
     pieces: mpsc::Receiver<Piece>,
     length: Option<u64>,
+}
+
+impl ScriptedBody {
+    /// A body that is said piece by piece.
+    pub fn open(length: Option<u64>) -> (Speaking, Self) {
+        let (sender, pieces) = mpsc::channel(64);
+        (Speaking(sender), Self { pieces, length })
+    }
 }
 
 impl Body for ScriptedBody {
@@ -76,6 +85,21 @@ impl Engine {
         self.asked.try_recv().is_err()
     }
 
+    /// Hands a request to the test and waits for its answer.
+    pub async fn handle(
+        request: Request<Incoming>,
+        sender: mpsc::Sender<Asked>,
+    ) -> Result<Response<ScriptedBody>, std::io::Error> {
+        let headers = request.headers().clone();
+        let request_id = headers["x-request-id"].to_str().unwrap().to_owned();
+        let body = request.into_body().collect().await.unwrap().to_bytes();
+        let request = serde_json::from_slice(&body).unwrap();
+        let (answer, answered) = oneshot::channel();
+        sender.send(Asked { request, request_id, headers, answer }).await.unwrap();
+        // A test that drops the request kills the connection without an answer.
+        answered.await.map_err(|_| std::io::Error::other("the engine died"))
+    }
+
     pub fn count_connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -85,39 +109,31 @@ async fn serve(listener: UnixListener, sender: mpsc::Sender<Asked>, connections:
     while let Ok((stream, _)) = listener.accept().await {
         connections.fetch_add(1, Ordering::SeqCst);
         let sender = sender.clone();
-        let service = service_fn(move |request| handle(request, sender.clone()));
+        let service = service_fn(move |request| Engine::handle(request, sender.clone()));
         tokio::spawn(async move {
             let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
         });
     }
 }
 
-async fn handle(
-    request: Request<Incoming>,
-    sender: mpsc::Sender<Asked>,
-) -> Result<Response<ScriptedBody>, std::io::Error> {
-    let request_id = request.headers()["x-request-id"].to_str().unwrap().to_owned();
-    let body = request.into_body().collect().await.unwrap().to_bytes();
-    let request = serde_json::from_slice(&body).unwrap();
-    let (answer, answered) = oneshot::channel();
-    sender.send(Asked { request, request_id, answer }).await.unwrap();
-    // A test that drops the request kills the connection without an answer.
-    answered.await.map_err(|_| std::io::Error::other("the engine died"))
-}
-
 impl Asked {
+    /// Waits until nobody waits for the answer any more.
+    pub async fn abandoned(&mut self) {
+        tokio::time::timeout(WAIT, self.answer.closed()).await.expect("the request is not cancelled");
+    }
+
     /// Begins an answer.
     pub fn begin(self, status: u16, kind: &str, length: Option<u64>) -> Speaking {
-        let (sender, pieces) = mpsc::channel(64);
+        let (speaking, body) = ScriptedBody::open(length);
         let response = Response::builder()
             .status(status)
             .header("content-type", kind)
             .header("server", "llama.cpp")
             .header("access-control-allow-origin", "*")
-            .body(ScriptedBody { pieces, length })
+            .body(body)
             .unwrap();
         let _ = self.answer.send(response);
-        Speaking(sender)
+        speaking
     }
 
     pub fn begin_stream(self) -> Speaking {
@@ -133,7 +149,11 @@ impl Asked {
 
 impl Speaking {
     pub async fn say(&self, text: impl Into<String>) {
-        self.0.send(Ok(Bytes::from(text.into()))).await.expect("the gateway hung up");
+        self.try_say(text).await.expect("the gateway hung up");
+    }
+
+    pub async fn try_say(&self, text: impl Into<String>) -> Result<(), mpsc::error::SendError<Piece>> {
+        self.0.send(Ok(Bytes::from(text.into()))).await
     }
 
     /// Waits until what was said has left the engine. Its socket says nothing of that, so the last step is a pause.

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
+use crate::certificate::write_certificate;
 use crate::engine::chat_answer;
 use crate::stage::{Setting, Stage, build_post, chat_body, eventually, read_json, read_piece, read_text, stream};
 
@@ -107,13 +108,6 @@ fn http_2_is_spoken_where_the_client_begins_with_it() {
         assert_eq!((response.status().as_u16(), response.version()), (200, hyper::Version::HTTP_2));
         assert_eq!(read_json(response).await["model"], "small");
     });
-}
-
-fn write_certificate(directory: &std::path::Path) -> CertificateDer<'static> {
-    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    std::fs::write(directory.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
-    std::fs::write(directory.join("chain.pem"), made.cert.pem()).unwrap();
-    made.cert.der().clone()
 }
 
 async fn speak_tls(stage: &Stage, trusted: &CertificateDer<'static>) -> bool {

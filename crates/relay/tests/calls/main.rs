@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails where it stands")]
 
 mod answers;
+mod certificate;
 mod credit;
+mod door_connections;
+mod door_faults;
+mod doors;
+mod doorway;
 mod engine;
 mod failures;
 mod limits;

@@ -140,7 +140,15 @@ impl Stage {
     }
 
     pub fn snapshot(&self) -> Value {
-        build_snapshot(&self.directory, 1)
+        self.snapshot_of(1)
+    }
+
+    pub fn snapshot_of(&self, replicas: usize) -> Value {
+        build_snapshot(&self.directory, replicas)
+    }
+
+    pub fn load(&self, snapshot: &Value) {
+        self.relay.load_snapshot(snapshot.to_string().as_bytes()).unwrap();
     }
 }
 
@@ -150,18 +158,22 @@ fn apply_credit(relay: &Relay, more: &Value, share_ppm: u64) {
     relay.apply_credit(&answer.to_string()).unwrap();
 }
 
-fn merge(target: &mut Value, changes: &Value) {
+pub fn merge(target: &mut Value, changes: &Value) {
     for (name, value) in changes.as_object().into_iter().flatten() {
         target[name] = value.clone();
     }
 }
 
+/// SHA-256 of a secret, in hex.
+pub fn digest(secret: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat()
+}
+
 /// SHA-256 of `sk-whole`, `sk-tiny` (which may name the model "tiny" only) and `sk-nothing` (which may not call).
 fn build_snapshot(directory: &TempDir, replicas: usize) -> Value {
     let key = |secret: &str, rights: Value, models: Value| {
-        let digest = ring::digest::digest(&ring::digest::SHA256, secret.as_bytes());
-        let hex = digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
-        json!({"digest": hex, "organization_id": "o", "project_id": "p", "rights": rights, "models": models,
+        json!({"digest": digest(secret), "organization_id": "o", "project_id": "p", "rights": rights, "models": models,
             "limits": {}, "policy": ""})
     };
     let model = |name: &str, surfaces: Value, capabilities: Value| {

@@ -1,4 +1,4 @@
-"""The compiled data plane (crates/bindings): the relay, and the rules it shares with simulations.
+"""The compiled data plane (crates/bindings): the relay, the door, and the rules they share with simulations.
 
 Every method lets go of the GIL while it works. ValueError: what was given is wrong; RuntimeError: the system refused.
 """
@@ -67,6 +67,34 @@ class Relay:
 
     def stats(self) -> str:
         """Return counters and states as JSON: status, snapshot, spool, open_calls, calls, refusals."""
+
+@final
+class Door:
+    """One site's door. Its threads are its own; never fork after `start`."""
+
+    def __init__(self, options: str) -> None:
+        """Start nothing. `options` is JSON.
+
+        Raises ValueError with one fault per line. A missing access file is none: until there is one, nobody is let in.
+        """
+
+    def start(self) -> tuple[str, int]:
+        """Bind, serve, and return the bound host and port; port 0 in the options takes a free one.
+
+        Raises ValueError for unusable certificates, RuntimeError if binding fails.
+        """
+
+    def drain(self, timeout_s: float) -> bool:
+        """Stop accepting and wait for open calls; return whether all ended in time.
+
+        Raises ValueError unless `timeout_s` is within 0 and 86400.
+        """
+
+    def stop(self) -> None:
+        """End all threads; open calls are abandoned, and their gateways see them lost."""
+
+    def stats(self) -> str:
+        """Return counters and states as JSON: status, access_fault, open_calls, open_connections, calls, lost."""
 
 def amount_nano(quantities: str, price: str) -> str:
     """Return the amount in nano-units as a decimal text: sum of quantity x price over 1,000,000, half to even.

@@ -1,9 +1,9 @@
-//! `keisan._native`: the relay and the rules of crates/route for Python. Thin: it converts, and holds no GIL while the
+//! `keisan._native`: the relay, the door and the rules of crates/route for Python. Thin: it converts, and holds no GIL while the
 //! relay works. Types and texts for Python stand in `src/keisan/_native.pyi`.
 
 use std::time::Duration;
 
-use keisan_relay::{RelayFault, parse_options};
+use keisan_relay::{RelayFault, parse_door_options, parse_options};
 use keisan_route::{PriceSheet, Quantities};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
@@ -12,18 +12,18 @@ use pyo3::types::PyBytes;
 /// More than this is no time that a shutdown may take.
 const TIMEOUT_S_MAX: f64 = 86_400.0;
 
+fn read_timeout(timeout_s: f64) -> PyResult<Duration> {
+    if !(0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
+        return Err(PyValueError::new_err(format!("timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}")));
+    }
+    Ok(Duration::from_secs_f64(timeout_s))
+}
+
 fn raise(fault: RelayFault) -> PyErr {
     match fault {
         RelayFault::Invalid(text) => PyValueError::new_err(text),
         RelayFault::System(text) => PyRuntimeError::new_err(text),
     }
-}
-
-fn check_timeout(timeout_s: f64) -> PyResult<Duration> {
-    if (0.0..=TIMEOUT_S_MAX).contains(&timeout_s) {
-        return Ok(Duration::from_secs_f64(timeout_s));
-    }
-    Err(PyValueError::new_err(format!("timeout_s: expected 0 to {TIMEOUT_S_MAX}, got {timeout_s}")))
 }
 
 /// One gateway's data plane.
@@ -60,7 +60,7 @@ impl Relay {
     }
 
     fn wait_credit(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-        let timeout = check_timeout(timeout_s)?;
+        let timeout = read_timeout(timeout_s)?;
         Ok(py.detach(|| self.relay.wait_credit(timeout)))
     }
 
@@ -73,7 +73,7 @@ impl Relay {
     }
 
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
-        let timeout = check_timeout(timeout_s)?;
+        let timeout = read_timeout(timeout_s)?;
         Ok(py.detach(|| self.relay.drain(timeout)))
     }
 
@@ -83,6 +83,39 @@ impl Relay {
 
     fn stats(&self, py: Python<'_>) -> String {
         py.detach(|| self.relay.stats())
+    }
+}
+
+/// One site's door.
+#[pyclass(frozen, module = "keisan._native")]
+struct Door {
+    door: keisan_relay::Door,
+}
+
+#[pymethods]
+impl Door {
+    #[new]
+    fn new(options: &str) -> PyResult<Self> {
+        let options = parse_door_options(options).map_err(|faults| PyValueError::new_err(faults.join("\n")))?;
+        Ok(Self { door: keisan_relay::Door::open(options) })
+    }
+
+    fn start(&self, py: Python<'_>) -> PyResult<(String, u16)> {
+        let address = py.detach(|| self.door.start()).map_err(raise)?;
+        Ok((address.ip().to_string(), address.port()))
+    }
+
+    fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
+        let timeout = read_timeout(timeout_s)?;
+        Ok(py.detach(|| self.door.drain(timeout)))
+    }
+
+    fn stop(&self, py: Python<'_>) {
+        py.detach(|| self.door.stop());
+    }
+
+    fn stats(&self, py: Python<'_>) -> String {
+        py.detach(|| self.door.stats())
     }
 }
 
@@ -105,5 +138,5 @@ fn native_version() -> &'static str {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Relay, amount_nano, native_version};
+    use super::{Door, Relay, amount_nano, native_version};
 }

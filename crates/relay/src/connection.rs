@@ -8,16 +8,24 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::{Body, Incoming};
 use hyper::client::conn::http1;
-use hyper::{Request, Response};
+use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use hyper::http::uri::{PathAndQuery, Scheme};
+use hyper::{Request, Response, StatusCode, Uri};
 use hyper_util::rt::TokioIo;
 use tokio::net::UnixStream;
 
+use crate::door::DOOR_CODE;
 use crate::door_pool::DoorStream;
+use crate::http1::{self as engine, AnswerHead, EngineConnection};
+use crate::record_id::RecordId;
+use crate::replica::Replica;
+use crate::upstream::{DoorPlace, Upstream};
 
 /// A whole head of an engine's answer fits; a body passes through in pieces of at most this.
 const READ_BYTES_MAX: usize = 64 * 1024;
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
-/// Opens a connection to an engine; a task of its own drives it until it closes.
+/// Opens a connection to an engine for a body that comes in pieces; a task of its own drives it until it closes.
 pub async fn dial_engine<B>(path: &Path, timeout: Duration) -> io::Result<http1::SendRequest<B>>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
@@ -36,22 +44,107 @@ where
 /// A connection that a call has to itself, or its share of one.
 #[derive(Debug)]
 pub enum Connection {
-    Engine {
-        sender: http1::SendRequest<Full<Bytes>>,
-        /// How many answers were read from it.
-        requests: u64,
-    },
+    Engine(EngineConnection),
     Door(DoorStream),
 }
 
+/// Where the bytes of an answer come from.
+#[derive(Debug)]
+pub enum Source {
+    Engine(EngineConnection),
+    /// The stream keeps its place on the connection as long as its answer is read.
+    Door {
+        _stream: DoorStream,
+        incoming: Incoming,
+    },
+}
+
+/// Why an attempt brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AskFault {
+    /// Not a byte of an answer came.
+    Lost,
+    /// The door is there, but nothing of an engine came through it: another connection to it would not help.
+    Refused,
+}
+
+/// What a replica is sent: the surface's path, the id of the call's record, and the parts of its body.
+#[derive(Clone, Copy, Debug)]
+pub struct Outgoing<'a> {
+    pub path: &'static str,
+    pub request_id: RecordId,
+    pub body: [&'a [u8]; 3],
+}
+
+impl Outgoing<'_> {
+    pub fn body_bytes(&self) -> usize {
+        self.body.iter().map(|part| part.len()).sum()
+    }
+}
+
 impl Connection {
-    pub async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
+    /// Sends a request to a replica and returns the head of its answer, and where its body comes from.
+    pub async fn ask(self, replica: &Replica, outgoing: &Outgoing<'_>) -> Result<(AnswerHead, Source), AskFault> {
         match self {
-            Self::Engine { sender, .. } => {
-                sender.ready().await?;
-                sender.send_request(request).await
+            Self::Engine(mut connection) => {
+                let head = write_head(outgoing);
+                let [first, second, third] = outgoing.body;
+                let request = engine::Request { parts: [&head, first, second, third] };
+                let head = connection.ask(request).await.map_err(|_| AskFault::Lost)?;
+                Ok((head, Source::Engine(connection)))
             }
-            Self::Door(stream) => stream.send(request).await,
+            Self::Door(mut stream) => {
+                let response = stream.send(build_request(replica, outgoing)).await.map_err(|_| AskFault::Lost)?;
+                if is_from_door(&response) {
+                    return Err(AskFault::Refused);
+                }
+                let (parts, incoming) = response.into_parts();
+                let kind = parts.headers.get(CONTENT_TYPE).cloned();
+                Ok((AnswerHead { status: parts.status.as_u16(), kind }, Source::Door { _stream: stream, incoming }))
+            }
         }
     }
+}
+
+fn write_head(outgoing: &Outgoing<'_>) -> Vec<u8> {
+    use std::io::Write;
+    let mut head = Vec::with_capacity(192);
+    // Writing to a vector cannot fail.
+    let _ = write!(
+        head,
+        "POST {} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nx-request-id: {}\r\ncontent-length: {}\r\n\r\n",
+        outgoing.path,
+        outgoing.request_id.as_str(),
+        outgoing.body_bytes()
+    );
+    head
+}
+
+/// Tells that a door answered in an engine's place. One that finds a body too large speaks to the client.
+fn is_from_door(response: &Response<Incoming>) -> bool {
+    response.headers().contains_key(&DOOR_CODE) && response.status() != StatusCode::PAYLOAD_TOO_LARGE
+}
+
+fn build_request(replica: &Replica, outgoing: &Outgoing<'_>) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(Bytes::from(outgoing.body.concat())));
+    *request.method_mut() = hyper::Method::POST;
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    if let Ok(id) = HeaderValue::from_str(outgoing.request_id.as_str()) {
+        headers.insert("x-request-id", id);
+    }
+    if let (Upstream::Door { place, path }, Some(secret)) = (&replica.row.upstream, &replica.row.door_secret) {
+        headers.insert(AUTHORIZATION, secret.header());
+        *request.uri_mut() = build_door_uri(place, path, outgoing.path);
+    }
+    request
+}
+
+fn build_door_uri(place: &DoorPlace, path: &str, surface: &str) -> Uri {
+    let mut parts = hyper::http::uri::Parts::default();
+    parts.scheme = Scheme::try_from(place.scheme()).ok();
+    parts.authority = place.authority();
+    parts.path_and_query = PathAndQuery::try_from(format!("{path}{surface}")).ok();
+    // Both were tried when the snapshot was read.
+    Uri::from_parts(parts).unwrap_or_default()
 }

@@ -62,16 +62,16 @@ impl Dialect {
         Self { running }
     }
 
-    /// Members added to a request so that usage comes, also while it runs.
+    /// Members added to a request, each with its comma before it, so that usage comes, also while it runs.
     pub const fn additions(self, is_stream: bool) -> &'static str {
         match (is_stream, self.running) {
             (false, _) => "",
-            (true, RunningUsage::None) => r#""stream_options":{"include_usage":true}"#,
+            (true, RunningUsage::None) => r#","stream_options":{"include_usage":true}"#,
             (true, RunningUsage::LlamaCppTimings) => {
-                r#""stream_options":{"include_usage":true},"timings_per_token":true"#
+                r#","stream_options":{"include_usage":true},"timings_per_token":true"#
             }
             (true, RunningUsage::ContinuousUsage) => {
-                r#""stream_options":{"include_usage":true,"continuous_usage_stats":true}"#
+                r#","stream_options":{"include_usage":true,"continuous_usage_stats":true}"#
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use keisan_route::{Policy, Surface};
+use keisan_route::{Blocks, Dispatched, Policy, Surface};
 
 use crate::clock::read_wall_ms;
 use crate::gateway::{Gateway, RequestBytes};
@@ -27,6 +27,8 @@ pub struct Exchange {
     pub key: Arc<Key>,
     /// What the request itself demands of whoever serves it.
     pub policy: Policy,
+    /// Somebody who may know wants to know how the replica was chosen.
+    pub is_explained: bool,
     // admit
     pub admission: Option<Admission>,
 }
@@ -41,6 +43,9 @@ pub struct Admission {
     pub filled_max_tokens: Option<u64>,
     /// The engine's body without its closing brace, so that an engine's own additions can follow.
     pub body: Vec<u8>,
+    /// What of the prompt may be warm somewhere.
+    pub prompt: Blocks,
+    pub prompt_tokens: u64,
     pub booked: RequestBytes,
     pub hold: Hold,
 }
@@ -50,6 +55,8 @@ pub struct Admission {
 pub struct Routing {
     pub seat: Seat,
     pub others: Vec<usize>,
+    /// The prompt's part of the replica's backlog.
+    pub dispatched: Dispatched,
 }
 
 /// What is known of a request before it is authenticated.

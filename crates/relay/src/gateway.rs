@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwapOption;
 use keisan_route::{Code, Facts, Refusal};
+use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::credit::CreditBook;
 use crate::door_pool::DoorPool;
@@ -33,6 +34,8 @@ pub struct Gateway {
     pub open_calls: AtomicU64,
     pub open_connections: AtomicU64,
     pub turn: AtomicUsize,
+    /// Begins every chain of prompt hashes, so that nobody outside can make two prompts look alike.
+    pub prompt_secret: u64,
     /// What certificates of doors are checked against.
     pub roots: Arc<Roots>,
     snapshot: ArcSwapOption<Snapshot>,
@@ -53,6 +56,7 @@ impl Gateway {
             open_calls: AtomicU64::new(0),
             open_connections: AtomicU64::new(0),
             turn: AtomicUsize::new(0),
+            prompt_secret: create_secret(),
             roots,
             snapshot: ArcSwapOption::empty(),
             stations: Mutex::new(HashMap::new()),
@@ -107,12 +111,14 @@ impl Gateway {
         Ok(booked)
     }
 
+    /// Time since the start, by the clock that no one sets.
+    pub fn now_ns(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
     /// What limits are measured by, now.
     pub fn moment(&self) -> Moment {
-        Moment {
-            now_ns: u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX),
-            default_share_ppm: self.credit.default_share_ppm(),
-        }
+        Moment { now_ns: self.now_ns(), default_share_ppm: self.credit.default_share_ppm() }
     }
 
     pub fn stream_idle_timeout(&self) -> Duration {
@@ -126,6 +132,13 @@ impl Gateway {
     pub fn is_draining(&self) -> bool {
         self.is_draining.load(Ordering::Relaxed)
     }
+}
+
+fn create_secret() -> u64 {
+    let mut bytes = [0; 8];
+    // The system's source fails only before it was ever seeded, at boot.
+    SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
+    u64::from_le_bytes(bytes)
 }
 
 /// Finds stations by replica id; one that moved to another upstream starts anew.

@@ -13,6 +13,7 @@ mod exchange;
 mod gateway;
 mod health;
 mod hold;
+mod http1;
 mod limiter;
 mod listener;
 mod members;

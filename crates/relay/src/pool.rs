@@ -4,8 +4,9 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, dial_engine};
+use crate::connection::{Connection, Source};
 use crate::door_pool::DoorPool;
+use crate::http1::EngineConnection;
 use crate::upstream::Upstream;
 
 /// How long and how often a connection may be used.
@@ -42,7 +43,7 @@ impl Pool {
     /// Takes a connection that was used before, if there is a good one.
     pub fn take(&self, lifetime: Lifetime) -> Option<Connection> {
         match self {
-            Self::Engine(idle) => idle.take(lifetime),
+            Self::Engine(idle) => idle.take(lifetime).map(Connection::Engine),
             Self::Door(door) => door.take().map(Connection::Door),
         }
     }
@@ -51,8 +52,7 @@ impl Pool {
     pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> io::Result<Connection> {
         match (self, upstream) {
             (Self::Engine(_), Upstream::Unix { path }) => {
-                let sender = dial_engine(path, timeout).await?;
-                Ok(Connection::Engine { sender, requests: 0 })
+                EngineConnection::dial(path, timeout).await.map(Connection::Engine)
             }
             (Self::Door(door), Upstream::Door { .. }) => door.open(timeout).await.map(Connection::Door),
             _ => Err(io::ErrorKind::Unsupported.into()),
@@ -60,11 +60,11 @@ impl Pool {
     }
 
     /// Gives back a connection whose answer was read to the end.
-    pub fn give(&self, connection: Connection, lifetime: Lifetime) {
-        match self {
-            Self::Engine(idle) => idle.give(connection, lifetime),
+    pub fn give(&self, source: Source, lifetime: Lifetime) {
+        match (self, source) {
+            (Self::Engine(idle), Source::Engine(connection)) => idle.give(connection, lifetime),
             // A stream ends; the connection it was on never left.
-            Self::Door(_) => drop(connection),
+            (_, source) => drop(source),
         }
     }
 
@@ -79,18 +79,14 @@ impl Pool {
 
 #[derive(Debug)]
 struct Idle {
-    connection: Connection,
+    connection: EngineConnection,
     since: Instant,
 }
 
 impl Idle {
     fn is_good(&self, lifetime: Lifetime) -> bool {
-        self.since.elapsed() < lifetime.idle_max && is_open(&self.connection)
+        self.since.elapsed() < lifetime.idle_max && self.connection.is_reusable()
     }
-}
-
-fn is_open(connection: &Connection) -> bool {
-    matches!(connection, Connection::Engine { sender, .. } if !sender.is_closed())
 }
 
 #[derive(Debug, Default)]
@@ -101,7 +97,7 @@ impl IdleConnections {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn take(&self, lifetime: Lifetime) -> Option<Connection> {
+    fn take(&self, lifetime: Lifetime) -> Option<EngineConnection> {
         let mut idle = self.lock();
         while let Some(entry) = idle.pop() {
             if entry.is_good(lifetime) {
@@ -111,13 +107,9 @@ impl IdleConnections {
         None
     }
 
-    fn give(&self, mut connection: Connection, lifetime: Lifetime) {
-        let Connection::Engine { requests, .. } = &mut connection else {
-            return;
-        };
-        *requests += 1;
-        let is_worn = *requests >= lifetime.requests_max || lifetime.idle_max.is_zero();
-        if !is_worn && is_open(&connection) {
+    fn give(&self, connection: EngineConnection, lifetime: Lifetime) {
+        let is_worn = connection.requests >= lifetime.requests_max || lifetime.idle_max.is_zero();
+        if !is_worn && connection.is_reusable() {
             self.lock().push(Idle { connection, since: Instant::now() });
         }
     }

@@ -1,23 +1,70 @@
 //! The living side of a replica: its connections, and the slots that bound what is in flight there (R14).
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use keisan_route::{Candidate, Facts, PolicyVerdict};
+use keisan_route::block::estimate_block_tokens;
+use keisan_route::{Affinity, Backlog, Blocks, Breaker, Candidate, Facts, PolicyVerdict, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
 use crate::snapshot::{EngineProfile, ReplicaRow};
 
-/// What outlasts snapshots: connections and slots.
+/// What outlasts snapshots: connections, slots, and what is believed of the engine.
 #[derive(Debug)]
 pub struct Station {
     pub pool: Pool,
+    pub affinity: Affinity,
+    pub backlog: Arc<Backlog>,
+    pub circuit: Circuit,
     free_slots: Arc<Semaphore>,
     slots: Mutex<Slots>,
     open_calls: AtomicU32,
     waiting_calls: AtomicU32,
+}
+
+/// The breaker of a replica. While it has not failed lately, nobody takes a lock.
+#[derive(Debug, Default)]
+pub struct Circuit {
+    is_troubled: AtomicBool,
+    breaker: Mutex<Breaker>,
+}
+
+impl Circuit {
+    pub fn allows(&self, now_ns: u64) -> bool {
+        !self.is_troubled.load(Ordering::Acquire) || self.change(|breaker| breaker.allows(now_ns))
+    }
+
+    /// Notes that a call is sent.
+    pub fn begin(&self) {
+        if self.is_troubled.load(Ordering::Acquire) {
+            self.change(Breaker::begin);
+        }
+    }
+
+    pub fn succeed(&self) {
+        if self.is_troubled.load(Ordering::Acquire) {
+            self.change(Breaker::succeed);
+            self.is_troubled.store(false, Ordering::Release);
+        }
+    }
+
+    /// A call ended in a way that says nothing of the replica.
+    pub fn abandon(&self) {
+        if self.is_troubled.load(Ordering::Acquire) {
+            self.change(Breaker::abandon);
+        }
+    }
+
+    pub fn fail(&self, now_ns: u64) {
+        self.is_troubled.store(true, Ordering::Release);
+        self.change(|breaker| breaker.fail(now_ns));
+    }
+
+    fn change<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
+        change(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// `owed` slots were taken away while in use; they vanish when they are given back.
@@ -73,6 +120,9 @@ impl Station {
     pub fn new(slots: u32, pool: Pool) -> Self {
         Self {
             pool,
+            affinity: Affinity::default(),
+            backlog: Arc::default(),
+            circuit: Circuit::default(),
             free_slots: Arc::new(Semaphore::new(slots as usize)),
             slots: Mutex::new(Slots { count: slots, owed: 0 }),
             open_calls: AtomicU32::new(0),
@@ -113,17 +163,19 @@ impl Replica {
         Lifetime::new(self.profile.idle_connection_s, self.profile.requests_per_connection_max)
     }
 
-    pub fn as_candidate(&self) -> Candidate {
+    /// This replica as the decision sees it, but for policy; `prompt` is what may be warm there.
+    pub fn as_candidate(&self, prompt: &Blocks, now_ns: u64) -> Candidate {
+        let is_broken = !self.station.circuit.allows(now_ns);
         Candidate {
             policy: PolicyVerdict::Holds,
-            verdict: self.row.verdict,
+            verdict: if is_broken { Verdict::Failed } else { self.row.verdict },
             is_reachable: self.row.upstream.is_reachable(),
             is_capable: true,
             slots: self.row.slots,
             open_calls: self.station.count_calls(),
-            backlog_tokens: 0,
-            warm_tokens: 0,
-            prefill_tokens_per_s: None,
+            backlog_tokens: self.station.backlog.tokens(),
+            warm_tokens: estimate_block_tokens(self.station.affinity.count_warm(prompt.as_slice())),
+            prefill_tokens_per_s: self.row.prefill_tokens_per_s,
             link_us: 0,
             price_nano: 0,
         }
@@ -186,6 +238,7 @@ mod tests {
             slots,
             upstream: Upstream::Unknown,
             attested_at_ms: None,
+            prefill_tokens_per_s: None,
             door_secret: None,
         };
         let dialect = Dialect::new(RunningUsage::None);

@@ -46,6 +46,9 @@ impl Host for Gateway {
     }
 }
 
+/// An administrator who sends this is told how the replica was chosen.
+const EXPLAIN_HEADER: &str = "keisan-explain";
+
 /// Answers a request, whatever it is.
 async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
     let arrival = Arrival::new(gateway);
@@ -88,9 +91,15 @@ fn identify(arrival: &Arrival, request: &Request<Incoming>) -> Result<(Arc<Snaps
 async fn answer_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> Response<RelayBody> {
     let gateway = Arc::clone(&arrival.gateway);
     match prepare_call(arrival, surface, request).await {
-        Ok((relaying, filled_max_tokens)) => relay_call(relaying, filled_max_tokens).await,
+        Ok((relaying, notes)) => relay_call(relaying, notes).await,
         Err(refusal) => refuse(&gateway, &refusal),
     }
+}
+
+/// What a client is told beside the answer.
+struct Notes {
+    filled_max_tokens: Option<u64>,
+    explanation: Option<HeaderValue>,
 }
 
 /// Accept, authenticate, admit, route: up to here nothing was forwarded, and a refusal leaves no record.
@@ -98,7 +107,7 @@ async fn prepare_call(
     arrival: Arrival,
     surface: Surface,
     request: Request<Incoming>,
-) -> Result<(Relaying, Option<u64>), Refusal> {
+) -> Result<(Relaying, Notes), Refusal> {
     let identified = identify(&arrival, &request);
     let (head, body) = request.into_parts();
     let (snapshot, key) = match identified {
@@ -109,23 +118,34 @@ async fn prepare_call(
         }
     };
     let policy = read_policy(&head.headers)?;
+    let is_explained = key.can_explain && head.headers.contains_key(EXPLAIN_HEADER);
     let body_bytes_max = key.body_bytes_max(arrival.gateway.limits().body_bytes_max);
     let (body, booked) = read_body(&arrival, body, body_bytes_max).await?;
     let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
-    let mut exchange =
-        Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, policy, admission: None };
+    let mut exchange = Exchange {
+        gateway,
+        request_id,
+        arrived,
+        arrived_at_ms,
+        surface,
+        snapshot,
+        key,
+        policy,
+        is_explained,
+        admission: None,
+    };
     admit(&mut exchange, &body, booked).await?;
     drop(body);
     let Some(admission) = exchange.admission.take() else {
         return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted"));
     };
-    let routing = route(&exchange, &admission.model).await?;
-    let filled_max_tokens = admission.filled_max_tokens;
-    Ok((Relaying::new(&exchange, admission, routing), filled_max_tokens))
+    let (routing, explanation) = route(&exchange, &admission).await?;
+    let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
+    Ok((Relaying::new(&exchange, admission, routing), notes))
 }
 
 /// Relay and meter.
-async fn relay_call(relaying: Relaying, filled_max_tokens: Option<u64>) -> Response<RelayBody> {
+async fn relay_call(relaying: Relaying, notes: Notes) -> Response<RelayBody> {
     let record_id = HeaderValue::from_str(relaying.call.record_id().as_str()).ok();
     let answered = if relaying.is_stream() {
         relaying.run().await
@@ -139,8 +159,11 @@ async fn relay_call(relaying: Relaying, filled_max_tokens: Option<u64>) -> Respo
     if let Some(id) = record_id {
         headers.insert("keisan-record-id", id);
     }
-    if let Some(tokens) = filled_max_tokens {
+    if let Some(tokens) = notes.filled_max_tokens {
         headers.insert("keisan-max-tokens", HeaderValue::from(tokens));
+    }
+    if let Some(explanation) = notes.explanation {
+        headers.insert("keisan-decision", explanation);
     }
     response
 }

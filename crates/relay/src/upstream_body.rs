@@ -8,10 +8,10 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use tokio::time::Sleep;
 
-use crate::connection::Connection;
+use crate::connection::Source;
 use crate::replica::Seat;
 
 /// The answer ended before its end.
@@ -23,41 +23,44 @@ pub enum UpstreamFault {
 
 #[derive(Debug)]
 pub struct UpstreamBody {
-    incoming: Incoming,
-    lease: Option<(Connection, Seat)>,
+    /// Gone once the answer was read to its end, or lost.
+    lease: Option<(Source, Seat)>,
     idle: IdleTimer,
 }
 
 impl UpstreamBody {
-    pub fn new(incoming: Incoming, lease: (Connection, Seat), idle_max: Duration) -> Self {
-        Self { incoming, lease: Some(lease), idle: IdleTimer::new(idle_max) }
+    pub fn new(source: Source, seat: Seat, idle_max: Duration) -> Self {
+        Self { lease: Some((source, seat)), idle: IdleTimer::new(idle_max) }
     }
 
     /// Tells whether all bytes were taken, if the engine said how many come.
-    pub fn is_at_end(&self) -> bool {
-        self.incoming.is_end_stream()
+    pub fn is_at_end(&mut self) -> bool {
+        match &mut self.lease {
+            Some((Source::Engine(connection), _)) => connection.is_at_end(),
+            Some((Source::Door { incoming, .. }, _)) => incoming.is_end_stream(),
+            None => true,
+        }
     }
 
     pub fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, UpstreamFault>>> {
-        loop {
-            match Pin::new(&mut self.incoming).poll_frame(context) {
-                Poll::Ready(Some(Ok(frame))) => {
-                    self.idle.touch();
-                    if let Ok(bytes) = frame.into_data() {
-                        return Poll::Ready(Some(Ok(bytes)));
-                    }
-                }
-                Poll::Ready(Some(Err(_))) => {
-                    self.lease = None;
-                    return Poll::Ready(Some(Err(UpstreamFault::Lost)));
-                }
-                Poll::Ready(None) => {
-                    self.finish();
-                    return Poll::Ready(None);
-                }
-                Poll::Pending if self.idle.is_over(context) => return Poll::Ready(Some(Err(UpstreamFault::Idle))),
-                Poll::Pending => return Poll::Pending,
+        let Some((source, _)) = &mut self.lease else {
+            return Poll::Ready(None);
+        };
+        match poll_source(source, context) {
+            Poll::Ready(Some(Ok(bytes))) => {
+                self.idle.touch();
+                Poll::Ready(Some(Ok(bytes)))
             }
+            Poll::Ready(Some(Err(()))) => {
+                self.lease = None;
+                Poll::Ready(Some(Err(UpstreamFault::Lost)))
+            }
+            Poll::Ready(None) => {
+                self.finish();
+                Poll::Ready(None)
+            }
+            Poll::Pending if self.idle.is_over(context) => Poll::Ready(Some(Err(UpstreamFault::Idle))),
+            Poll::Pending => Poll::Pending,
         }
     }
 
@@ -67,9 +70,27 @@ impl UpstreamBody {
 
     /// Gives the connection back to the pool and the seat to the next call.
     pub fn finish(&mut self) {
-        if let Some((connection, seat)) = self.lease.take() {
-            seat.replica.station.pool.give(connection, seat.replica.lifetime());
+        if let Some((source, seat)) = self.lease.take() {
+            seat.replica.station.pool.give(source, seat.replica.lifetime());
         }
+    }
+}
+
+fn poll_source(source: &mut Source, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
+    match source {
+        Source::Engine(connection) => connection.poll_body(context).map(|bytes| bytes.map(|bytes| bytes.map_err(drop))),
+        Source::Door { incoming, .. } => loop {
+            match std::task::ready!(Pin::new(&mut *incoming).poll_frame(context)) {
+                None => return Poll::Ready(None),
+                Some(Err(_)) => return Poll::Ready(Some(Err(()))),
+                // Trailers say nothing that is needed.
+                Some(Ok(frame)) => {
+                    if let Ok(bytes) = frame.into_data() {
+                        return Poll::Ready(Some(Ok(bytes)));
+                    }
+                }
+            }
+        },
     }
 }
 

@@ -4,6 +4,7 @@
 pub mod affinity;
 pub mod backlog;
 pub mod block;
+pub mod breaker;
 pub mod bucket;
 pub mod candidate;
 pub mod fact;
@@ -21,6 +22,7 @@ pub mod token;
 pub use affinity::Affinity;
 pub use backlog::{Backlog, Dispatched};
 pub use block::Blocks;
+pub use breaker::Breaker;
 pub use bucket::{Dry, Rate};
 pub use candidate::{Candidate, Exclusion, PolicyVerdict, Verdict};
 pub use fact::{Fact, Facts, Grade, Known};

@@ -39,6 +39,8 @@ pub struct ReplicaRow {
     pub upstream: Upstream,
     #[serde(default)]
     pub attested_at_ms: Option<u64>,
+    #[serde(default)]
+    pub prefill_tokens_per_s: Option<u32>,
     /// There is one if and only if the replica stands behind a door.
     #[serde(skip)]
     pub door_secret: Option<DoorSecret>,

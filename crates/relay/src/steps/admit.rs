@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use keisan_route::{CallBounds, CallRequest, Code, Refusal, read_request};
+use keisan_route::block::{estimate_tokens, fold};
+use keisan_route::{Blocks, CallBounds, CallRequest, Code, Refusal, read_request};
 
 use crate::exchange::{Admission, Exchange};
 use crate::gateway::RequestBytes;
@@ -24,6 +25,8 @@ pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -
         output_tokens_max: max_tokens,
     };
     let hold = Hold::take(&exchange.gateway, &exchange.key, (&model, &bounds)).await?;
+    let prompt_bytes = body.len();
+    let prompt = hash_prompt(exchange, &model, &request);
     let mut body = request.compose(max_tokens, "");
     body.pop();
     exchange.admission = Some(Admission {
@@ -32,10 +35,20 @@ pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -
         is_usage_wanted: request.is_usage_wanted,
         filled_max_tokens: request.max_tokens.is_none().then_some(max_tokens),
         body,
+        prompt,
+        prompt_tokens: estimate_tokens(prompt_bytes),
         booked,
         hold,
     });
     Ok(())
+}
+
+/// Where there is no choice of replicas, nothing is hashed.
+fn hash_prompt(exchange: &Exchange, model: &Model, request: &CallRequest<'_>) -> Blocks {
+    if model.replicas.len() < 2 {
+        return Blocks::of(0, b"");
+    }
+    request.hash_prompt(fold(exchange.gateway.prompt_secret, model.id.as_bytes()))
 }
 
 fn find_model(exchange: &Exchange, request: &CallRequest<'_>) -> Result<Arc<Model>, Refusal> {

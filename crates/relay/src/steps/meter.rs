@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keisan_route::{Code, Quantities, Refusal, compute_amount_nano};
+use keisan_route::{Code, Dispatched, Quantities, Refusal, compute_amount_nano};
 
 use crate::clock::format_day;
 use crate::dialect::Dialect;
@@ -15,6 +15,7 @@ use crate::record::{Outcome, UsageRecord};
 use crate::record_id::RecordId;
 use crate::replica::Replica;
 use crate::snapshot::{Key, Model};
+use crate::steps::send::Plan;
 use crate::usage::{Usage, UsageSource};
 
 /// nginx's word for "the client closed the connection before the answer".
@@ -44,6 +45,8 @@ pub struct OpenCall {
     key: Arc<Key>,
     model: Arc<Model>,
     replica: Arc<Replica>,
+    /// The prompt's part of the replica's backlog, until the first byte.
+    dispatched: Option<Dispatched>,
     surface: &'static str,
     is_stream: bool,
     arrived: Instant,
@@ -62,21 +65,17 @@ pub struct OpenCall {
 
 impl OpenCall {
     /// Opens the call of an admitted exchange; `hold` is what was taken for it.
-    pub fn open(
-        exchange: &Exchange,
-        model: Arc<Model>,
-        replica: Arc<Replica>,
-        (is_stream, hold): (bool, Hold),
-    ) -> Self {
+    pub fn open(exchange: &Exchange, plan: &Plan, replica: &Arc<Replica>, hold: Hold) -> Self {
         exchange.gateway.open_calls.fetch_add(1, Ordering::AcqRel);
         Self {
             gateway: Arc::clone(&exchange.gateway),
             record_id: exchange.request_id,
             key: Arc::clone(&exchange.key),
-            model,
-            replica,
+            model: Arc::clone(&plan.model),
+            replica: Arc::clone(replica),
+            dispatched: None,
             surface: exchange.surface.name(),
-            is_stream,
+            is_stream: plan.is_stream,
             arrived: exchange.arrived,
             admitted_at_ms: exchange.arrived_at_ms,
             request_bytes: 0,
@@ -109,8 +108,10 @@ impl OpenCall {
         Arc::clone(&self.is_client_gone)
     }
 
-    pub fn set_replica(&mut self, replica: Arc<Replica>) {
-        self.replica = replica;
+    /// Notes which replica has the call now.
+    pub fn begin_attempt(&mut self, replica: &Arc<Replica>, dispatched: Dispatched) {
+        self.replica = Arc::clone(replica);
+        self.dispatched = Some(dispatched);
     }
 
     /// Notes that a request left for the engine.
@@ -122,6 +123,7 @@ impl OpenCall {
     /// Notes that the engine said something.
     pub fn note_upstream(&mut self) {
         self.last_upstream = Some(Instant::now());
+        self.dispatched = None;
     }
 
     /// Notes bytes on their way to the client.
@@ -146,6 +148,7 @@ impl OpenCall {
         if self.is_client_gone.load(Ordering::Acquire) && ending.outcome == Outcome::Completed {
             ending.outcome = Outcome::ClientClosed;
         }
+        self.judge_replica(ending);
         let (quantities, usage_source) = self.usage.conclude();
         let amount_nano = self.price(&quantities);
         let payload = self.encode_record((ending, usage_source), (&quantities, amount_nano), hold.ticket_id());
@@ -157,6 +160,20 @@ impl OpenCall {
             self.gateway.metrics.records_failed.add(1);
             Refusal::new(Code::MeteringFailed, "the call could not be metered, so its answer is withheld")
         })
+    }
+
+    /// A replica's health is seen by what comes of its calls, not by probes alone. One that could not be reached was
+    /// judged where it was tried.
+    fn judge_replica(&self, ending: Ending) {
+        let circuit = &self.replica.station.circuit;
+        match (ending.outcome, ending.code) {
+            (Outcome::Completed, _) => circuit.succeed(),
+            (Outcome::EngineCut, _) | (Outcome::EngineRefused, Some(Code::EngineError)) => {
+                circuit.fail(self.gateway.now_ns());
+            }
+            (Outcome::ClientClosed | Outcome::EngineRefused, _) => circuit.abandon(),
+            (Outcome::EngineUnreachable, _) => {}
+        }
     }
 
     fn price(&self, quantities: &Quantities) -> u128 {

@@ -8,4 +8,5 @@ pub mod authenticate;
 pub mod meter;
 pub mod relay;
 pub mod route;
+pub mod send;
 pub mod stream;

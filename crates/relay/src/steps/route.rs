@@ -2,20 +2,26 @@
 //! Only replicas that satisfy every policy in force are looked at: those of the organization, the project, the key, and
 //! the request's own, which can only narrow.
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use hyper::HeaderMap;
-use keisan_route::{CallShape, Candidate, Code, Judgement, Policy, PolicyVerdict, Refusal, Tuning, rank};
+use hyper::header::HeaderValue;
+use keisan_route::block::estimate_block_tokens;
+use keisan_route::{
+    Blocks, CallShape, Candidate, Code, Judgement, Policy, PolicyVerdict, Refusal, Standing, Tuning, explain, rank,
+};
+use serde::Serialize;
 
 use crate::clock::read_wall_ms;
-use crate::exchange::{Exchange, Routing};
+use crate::exchange::{Admission, Exchange, Routing};
 use crate::gateway::Gateway;
 use crate::replica::{NoSeat, Replica, Seat};
 use crate::snapshot::{Key, LAYERS, Model};
 
 const POLICY_HEADER: &str = "keisan-policy";
 const OBJECTIONS_SHOWN_MAX: usize = 4;
+/// About 300 bytes each: more would pass what proxies let through as a header.
+const CANDIDATES_EXPLAINED_MAX: usize = 16;
 
 /// Reads the policy that a request brings.
 pub fn read_policy(headers: &HeaderMap) -> Result<Policy, Refusal> {
@@ -30,19 +36,28 @@ fn refuse_policy(why: &str) -> Refusal {
     Refusal::new(Code::InvalidPolicy, format!("the header {POLICY_HEADER} cannot be read: {why}")).about(POLICY_HEADER)
 }
 
-/// Chooses a replica and takes a seat, waiting in a queue if all are taken.
-pub async fn route(exchange: &Exchange, model: &Model) -> Result<Routing, Refusal> {
-    let gateway = &exchange.gateway;
+/// What of a call the choice of a replica depends on.
+#[derive(Clone, Copy, Debug)]
+pub struct Calling<'a> {
+    pub prompt: &'a Blocks,
+    pub prompt_tokens: u64,
+}
+
+/// Chooses a replica and takes a seat, waiting in a queue if all are taken. The header says how, if that is wanted.
+pub async fn route(exchange: &Exchange, admission: &Admission) -> Result<(Routing, Option<HeaderValue>), Refusal> {
+    let (gateway, model) = (&exchange.gateway, &admission.model);
+    let calling = Calling { prompt: &admission.prompt, prompt_tokens: admission.prompt_tokens };
     let judging = Judging { key: &exchange.key, request: &exchange.policy, now_ms: read_wall_ms() };
-    let candidates: Vec<Candidate> = model.replicas.iter().map(|replica| judging.judge(replica)).collect();
-    let call = CallShape { prompt_tokens: 0, turn: gateway.turn.fetch_add(1, Ordering::Relaxed) };
-    let mut ranked = rank(&candidates, call, &Tuning::DEFAULT);
+    let now_ns = gateway.now_ns();
+    let candidates: Vec<Candidate> =
+        model.replicas.iter().map(|replica| judging.judge(replica, (calling.prompt, now_ns))).collect();
+    let shape = CallShape { prompt_tokens: calling.prompt_tokens, turn: gateway.turn.fetch_add(1, Ordering::Relaxed) };
+    let ranked = rank(&candidates, shape, &Tuning::DEFAULT);
     if ranked.is_empty() {
         return Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model)));
     }
-    let (position, seat) = take_seat(gateway, model, &ranked).await?;
-    ranked.remove(position);
-    Ok(Routing { seat, others: ranked })
+    let explanation = exchange.is_explained.then(|| explain_choice(model, &candidates, shape)).flatten();
+    Ok((take_seat(gateway, (model, calling), ranked).await?, explanation))
 }
 
 /// All policies in force on one call.
@@ -61,13 +76,13 @@ struct Objection<'a> {
 }
 
 impl<'a> Judging<'a> {
-    fn judge(&self, replica: &Replica) -> Candidate {
+    fn judge(&self, replica: &Replica, (prompt, now_ns): (&Blocks, u64)) -> Candidate {
         let policy = match self.find_objection(replica) {
             None => PolicyVerdict::Holds,
             Some(Objection { is_unknown: true, .. }) => PolicyVerdict::Unknown,
             Some(_) => PolicyVerdict::Fails,
         };
-        Candidate { policy, ..replica.as_candidate() }
+        Candidate { policy, ..replica.as_candidate(prompt, now_ns) }
     }
 
     fn find_objection(&self, replica: &Replica) -> Option<Objection<'a>> {
@@ -103,15 +118,34 @@ fn describe_objection((objection, count): &(Objection<'_>, usize)) -> String {
     format!("'{clause}' (policy of the {layer}) {verdict} {count}")
 }
 
+/// How each replica stood, as JSON, cut to what a header should hold.
+fn explain_choice(model: &Model, candidates: &[Candidate], shape: CallShape) -> Option<HeaderValue> {
+    #[derive(Serialize)]
+    struct Line<'a> {
+        replica: &'a str,
+        standing: Standing,
+    }
+    let standings = explain(candidates, shape, &Tuning::DEFAULT);
+    let lines: Vec<Line<'_>> = model
+        .replicas
+        .iter()
+        .zip(standings)
+        .take(CANDIDATES_EXPLAINED_MAX)
+        .map(|(replica, standing)| Line { replica: &replica.id, standing })
+        .collect();
+    HeaderValue::from_str(&serde_json::to_string(&lines).ok()?).ok()
+}
+
 /// Takes a seat at the next candidate after one failed.
-pub async fn route_again(gateway: &Gateway, model: &Model, others: Vec<usize>) -> Result<Routing, Refusal> {
+pub async fn route_again(
+    gateway: &Gateway,
+    (model, calling): (&Model, Calling<'_>),
+    others: Vec<usize>,
+) -> Result<Routing, Refusal> {
     if others.is_empty() {
         return Err(refuse_model_down(model));
     }
-    let (position, seat) = take_seat(gateway, model, &others).await?;
-    let mut others = others;
-    others.remove(position);
-    Ok(Routing { seat, others })
+    take_seat(gateway, (model, calling), others).await
 }
 
 pub fn refuse_model_down(model: &Model) -> Refusal {
@@ -121,16 +155,31 @@ pub fn refuse_model_down(model: &Model) -> Refusal {
     )
 }
 
+/// Takes a seat at the best of `ranked` that has one free, else waits for one; the others stay for another attempt.
+async fn take_seat(
+    gateway: &Gateway,
+    (model, calling): (&Model, Calling<'_>),
+    mut ranked: Vec<usize>,
+) -> Result<Routing, Refusal> {
+    let (position, seat) = find_seat(gateway, model, &ranked).await?;
+    ranked.remove(position);
+    let station = &seat.replica.station;
+    let warm_tokens = estimate_block_tokens(station.affinity.count_warm(calling.prompt.as_slice()));
+    station.affinity.note(calling.prompt.as_slice());
+    let dispatched = station.backlog.dispatch(calling.prompt_tokens.saturating_sub(warm_tokens));
+    Ok(Routing { dispatched, seat, others: ranked })
+}
+
 /// Returns a position in `ranked` and the seat there: a free one if there is any, else one waited for.
-async fn take_seat(gateway: &Gateway, model: &Model, ranked: &[usize]) -> Result<(usize, Seat), Refusal> {
-    let replicas: Vec<&Arc<Replica>> = ranked.iter().map(|position| &model.replicas[*position]).collect();
-    for (position, replica) in replicas.iter().enumerate() {
+async fn find_seat(gateway: &Gateway, model: &Model, ranked: &[usize]) -> Result<(usize, Seat), Refusal> {
+    let replicas = || ranked.iter().map(|position| &model.replicas[*position]).enumerate();
+    for (position, replica) in replicas() {
         if let Some(seat) = replica.try_seat() {
             return Ok((position, seat));
         }
     }
     let queue_max = gateway.limits().queue_requests_max;
-    for (position, replica) in replicas.iter().enumerate() {
+    for (position, replica) in replicas() {
         match replica.wait_for_seat(queue_max, gateway.first_byte_timeout()).await {
             Ok(seat) => return Ok((position, seat)),
             Err(NoSeat::QueueFull) => {}

@@ -21,19 +21,27 @@ const CLOSING_TIME: Duration = Duration::from_secs(1);
 pub struct StreamBody {
     /// Gone once the stream has ended, one way or the other.
     upstream: Option<UpstreamBody>,
+    /// What had come when the answer was begun.
+    first: Option<Bytes>,
     splitter: EventSplitter,
     events: EventRelay,
 }
 
 impl StreamBody {
-    pub fn new(upstream: UpstreamBody, call: OpenCall, view: View) -> Self {
+    pub fn new((first, upstream): (Bytes, UpstreamBody), call: OpenCall, view: View) -> Self {
         let event_bytes_max = usize::try_from(call.gateway().limits().event_bytes_max).unwrap_or(usize::MAX);
         let dialect = call.dialect();
         let events = EventRelay { call: Some(call), dialect, view, fault: None, passed: BytesMut::new() };
-        Self { upstream: Some(upstream), splitter: EventSplitter::new(event_bytes_max), events }
+        Self { upstream: Some(upstream), first: Some(first), splitter: EventSplitter::new(event_bytes_max), events }
     }
 
     pub fn poll_bytes(&mut self, context: &mut Context<'_>) -> Poll<Option<Bytes>> {
+        if let Some(first) = self.first.take() {
+            let passed = self.take(first);
+            if !passed.is_empty() {
+                return Poll::Ready(Some(passed));
+            }
+        }
         loop {
             let Some(upstream) = &mut self.upstream else {
                 return Poll::Ready(None);

@@ -1,0 +1,103 @@
+//! The head of an engine's answer: its status, the kind of its content, and how its body is framed.
+
+use hyper::header::HeaderValue;
+
+use super::framing::Framing;
+
+const HEADERS_MAX: usize = 64;
+
+/// What is kept of a head.
+#[derive(Clone, Debug)]
+pub struct AnswerHead {
+    pub status: u16,
+    /// Content-Type, if there is one that may stand in a header.
+    pub kind: Option<HeaderValue>,
+}
+
+impl AnswerHead {
+    pub fn is_event_stream(&self) -> bool {
+        let kind = self.kind.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        (200..300).contains(&self.status) && kind.starts_with(b"text/event-stream")
+    }
+}
+
+/// A head as it was read, with what it says of the body and of the connection.
+#[derive(Debug)]
+pub struct ParsedHead {
+    pub head: AnswerHead,
+    pub framing: Framing,
+    pub is_kept: bool,
+    /// Bytes of the head.
+    pub length: usize,
+}
+
+/// The bytes are no head of HTTP/1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NoHead;
+
+/// Reads a head from the start of `bytes`; nothing while it is not whole. Heads of 1xx are passed over by the caller.
+pub fn parse_head(bytes: &[u8]) -> Result<Option<ParsedHead>, NoHead> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err(NoHead),
+    };
+    let status = response.code.ok_or(NoHead)?;
+    let mut reading = Reading { is_kept: response.version == Some(1), ..Reading::default() };
+    for header in response.headers.iter() {
+        reading.take(header)?;
+    }
+    let has_body = !matches!(status, 100..=199 | 204 | 304);
+    let framing = if has_body { reading.framing()? } else { Framing::END };
+    let is_kept = reading.is_kept && framing != Framing::UntilClose;
+    Ok(Some(ParsedHead { head: AnswerHead { status, kind: reading.kind }, framing, is_kept, length }))
+}
+
+#[derive(Default)]
+struct Reading {
+    is_kept: bool,
+    is_chunked: bool,
+    length: Option<u64>,
+    kind: Option<HeaderValue>,
+}
+
+impl Reading {
+    fn take(&mut self, header: &httparse::Header<'_>) -> Result<(), NoHead> {
+        let has_word = |word: &[u8]| header.value.split(|byte| *byte == b',').any(|part| is_equal(part, word));
+        if is_equal(header.name.as_bytes(), b"content-type") {
+            self.kind = HeaderValue::from_bytes(header.value).ok();
+        } else if is_equal(header.name.as_bytes(), b"content-length") {
+            let text = std::str::from_utf8(header.value).map_err(|_| NoHead)?.trim();
+            let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+            let length = text.parse().ok().filter(|_| is_number).ok_or(NoHead)?;
+            // Two lengths that differ leave open where the next answer begins.
+            if self.length.replace(length).is_some_and(|before| before != length) {
+                return Err(NoHead);
+            }
+        } else if is_equal(header.name.as_bytes(), b"transfer-encoding") {
+            if !has_word(b"chunked") {
+                return Err(NoHead);
+            }
+            self.is_chunked = true;
+        } else if is_equal(header.name.as_bytes(), b"connection") {
+            self.is_kept = (self.is_kept || has_word(b"keep-alive")) && !has_word(b"close");
+        }
+        Ok(())
+    }
+
+    /// Source: RFC 9112, section 6.3; both framings at once are an attempt to smuggle, or a defect.
+    fn framing(&self) -> Result<Framing, NoHead> {
+        match (self.is_chunked, self.length) {
+            (true, Some(_)) => Err(NoHead),
+            (true, None) => Ok(Framing::chunked()),
+            (false, Some(length)) => Ok(Framing::Length(length)),
+            (false, None) => Ok(Framing::UntilClose),
+        }
+    }
+}
+
+fn is_equal(text: &[u8], word: &[u8]) -> bool {
+    text.trim_ascii().eq_ignore_ascii_case(word)
+}

@@ -1,0 +1,121 @@
+"""Question: what do a JSON call and a streamed call cost in CPU, and how long do they take longer, through the gateway?
+
+Method: each gateway alone on one core; load and engine on the other; alternating rounds, order turned; CPU of whole trees.
+Reference: nginx as a plain proxy, and routers from a registry, in the same run; DESIGN section 7: 1.5, 1.2, 1.1 x nginx.
+Wrong if: keisan leaves out governance or metering, a call fails, load or engine is the bound, or windows are spoilt.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+
+from stage.cache import tell
+from stage.load import Shape, run_load
+from stage.opening import EVERYONE, open_folder, open_stage
+from stage.report import describe_conditions, format_spread, format_table, read_cpu_us, read_p50_us, read_p99_us
+from stage.rounds import Plan, Scenario, Table, measure_scenario
+
+ROUNDS = 5
+PACE_US = 10_000
+# A quick run ends within a minute, so its peers are measured less often than keisan and nginx.
+QUICK_RETRY_S = 40.0
+FULL_RETRY_S = 1800.0
+KIB, MIB = 1024, 1024 * 1024
+
+
+def list_scenarios(is_quick: bool) -> list[Scenario]:
+    """Return what is measured."""
+    if is_quick:
+        return [
+            Scenario("json_32", Shape(32, 0.6, 0.15), rounds_by_subject=_limit_peers(2)),
+            Scenario("sse_paced_64", Shape(64, 0.9, 0.1, is_stream=True), PACE_US, rounds_by_subject=_limit_peers(1)),
+            Scenario("json_1", Shape(1, 0.3, 0.05), is_direct_measured=True, rounds_by_subject=_limit_peers(2)),
+        ]
+    return [
+        Scenario("json_32", Shape(32, 2.5, 0.5)),
+        Scenario("sse_paced_64", Shape(64, 3.0, 0.7, is_stream=True), PACE_US),
+        Scenario("json_1", Shape(1, 2.0), is_direct_measured=True),
+        Scenario("json_128", Shape(128, 2.5, 0.5)),
+        Scenario("json_1024", Shape(1024, 2.5, 1.0)),
+        Scenario("json_32_32k", Shape(32, 2.5, 0.5, 32 * KIB)),
+        Scenario("json_32_1m", Shape(32, 2.5, 0.5, MIB)),
+        Scenario("json_2_1m", Shape(2, 3.0, 0.3, MIB), is_direct_measured=True),
+        Scenario("sse_flood_32", Shape(32, 2.5, 0.5, is_stream=True)),
+    ]
+
+
+def _limit_peers(rounds: int) -> dict[str, int]:
+    return {"vllm_router": rounds, "sglang_router": rounds, "nginx_unix": rounds}
+
+
+def keep_running(folder: Path, scenario: Scenario, subject_name: str, run_s: float) -> None:
+    """Load one gateway for a while, for a profiler: `perf record -g -p PID` with the id that is told."""
+    with open_stage(folder, {subject_name}) as (stage, _):
+        subject = stage.get_subject(subject_name)
+        assert subject.pinned is not None
+        stage.engine.set_pace_us(scenario.pace_us)
+        tell(f"bench: {subject_name} is process {subject.pinned.process.pid} on port {subject.port}, under {scenario.name}")
+        shape = Shape(scenario.shape.connections, run_s, 0.0, scenario.shape.body_bytes, scenario.shape.is_stream)
+        cpu_before_ns = subject.pinned.read_cpu_ns()
+        load = run_load(stage.programs, (subject.port,), subject.key_path, shape)
+        cpu_us = (subject.pinned.read_cpu_ns() - cpu_before_ns) / 1e3 / max(load.ended, 1)
+        print(json.dumps({"bench": "relay_cpu", "kept_running_s": run_s, "cpu_us": round(cpu_us, 1), "load": load.told}))
+
+
+def format_line(tables: dict[str, Table], plan: Plan) -> dict[str, object]:
+    """Return the bench's line but for its conditions; every ratio is [median, minimum, maximum] over the rounds."""
+    json_32, paced, json_1 = tables["json_32"], tables["sse_paced_64"], tables["json_1"]
+    ratios = {
+        "json_cpu_ratio_nginx": json_32.compute_ratio("keisan", "nginx", read_cpu_us),
+        "json_cpu_ratio_nginx_unix": json_32.compute_ratio("keisan", "nginx_unix", read_cpu_us),
+        "sse_cpu_ratio_nginx": paced.compute_ratio("keisan", "nginx", read_cpu_us),
+        "sse_cpu_ratio_nginx_unix": paced.compute_ratio("keisan", "nginx_unix", read_cpu_us),
+        "added_latency_ratio_nginx": json_1.compute_added_ratio("keisan", "nginx", read_p50_us),
+        "added_latency_ratio_nginx_unix": json_1.compute_added_ratio("keisan", "nginx_unix", read_p50_us),
+    }
+    line: dict[str, object] = {"bench": "relay_cpu", "n": plan.rounds}
+    line |= {name: spread and round(spread.middle, 2) for name, spread in ratios.items()}
+    line["spread"] = {name: format_spread(spread) for name, spread in ratios.items()}
+    large = tables.get("json_2_1m")
+    if large:
+        line["added_p99_1m_ms"] = {
+            name: _format_added_ms(large, name) for name in large.windows if name != "direct"
+        }
+    line["scenarios"] = {name: format_table(table) for name, table in tables.items()}
+    return line
+
+
+def _format_added_ms(table: Table, subject: str) -> list[float] | None:
+    spread = table.compute_added(subject, read_p99_us)
+    return spread and [round(us / 1000, 2) for us in spread.format()]
+
+
+def read_arguments() -> argparse.Namespace:
+    """Return what was asked on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="under 60 s")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--scenario", action="append", help="only these, by name")
+    parser.add_argument("--only", help="measure only this gateway (with --keep-running)")
+    parser.add_argument("--keep-running", type=float, metavar="SECONDS", help="load it that long, for a profiler")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Measure and print one JSON line."""
+    asked = read_arguments()
+    scenarios = [one for one in list_scenarios(asked.quick) if not asked.scenario or one.name in asked.scenario]
+    with open_folder() as folder:
+        if asked.keep_running:
+            keep_running(folder, scenarios[0], asked.only or "keisan", asked.keep_running)
+            return
+        plan = Plan(asked.rounds, time.monotonic() + (QUICK_RETRY_S if asked.quick else FULL_RETRY_S))
+        with open_stage(folder, {asked.only} if asked.only else EVERYONE) as (stage, missing):
+            tables = {one.name: measure_scenario(stage, one, plan) for one in scenarios}
+            conditions = describe_conditions(folder)
+    print(json.dumps({**format_line(tables, plan), "peers_missing": missing, "conditions": conditions}))
+
+
+if __name__ == "__main__":
+    main()

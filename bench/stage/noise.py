@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from stage.process import read_cpu_ns
+from stage.process import FLAGS, SYSTEM_TICKS, USER_TICKS, read_cpu_ns, read_process_lines
 
 # Above this share of one core a window is spoilt.
 FOREIGN_SHARE_MAX = 0.05
@@ -49,14 +49,9 @@ def measure_foreign_share(before: CpuReading, after: CpuReading, ended_own_s: fl
 
 
 def _sum_kernel_threads_s() -> float:
-    total = 0.0
-    for entry in os.scandir("/proc"):
-        if not entry.name.isdigit():
-            continue
-        try:
-            fields = Path(entry.path, "stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(fields[6]) & _KERNEL_THREAD_FLAG:
-            total += (int(fields[11]) + int(fields[12])) / _TICKS_PER_S
-    return total
+    ticks = sum(
+        int(fields[USER_TICKS]) + int(fields[SYSTEM_TICKS])
+        for fields in read_process_lines()
+        if int(fields[FLAGS]) & _KERNEL_THREAD_FLAG
+    )
+    return ticks / _TICKS_PER_S

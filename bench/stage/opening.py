@@ -19,7 +19,6 @@ from stage.snapshot import Governance, create_keys
 from stage.subject import Subject, get_engine_itself, write_keys
 from stage.window import Stage
 
-PRIORITY = -10
 EVERYONE = frozenset({"keisan", "nginx", *PEERS})
 
 
@@ -28,9 +27,6 @@ def open_folder() -> Iterator[Path]:
     """Make a folder for one run beside the cache, and so on a real disk: the spool's syncs must cost what they cost."""
     # The bench itself must not take the core that it measures.
     os.sched_setaffinity(0, {LOAD_CORE})
-    # What else runs on the host waits meanwhile, as far as this user may ask for that; all that is started inherits it.
-    with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, PRIORITY)
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=find_cache_folder()))
     try:
         yield folder

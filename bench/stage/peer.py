@@ -16,7 +16,8 @@ from stage.process import SUBJECT_CORE, start_pinned, wait_until_listening
 from stage.subject import Subject, write_keys
 
 REQUIREMENTS = Path(__file__).with_name("peers.txt")
-PEERS = ("vllm-router", "sglang-router")
+# Each by its program, with the words before the options.
+PEERS: dict[str, tuple[str, ...]] = {"vllm-router": (), "sglang-router": ("launch",)}
 INSTALL_S_MAX = 300
 START_S_MAX = 20.0
 
@@ -49,9 +50,10 @@ def start_peer(name: str, programs: Path, folder: Path, engine: Engine, key: Sec
     workers = [f"http://127.0.0.1:{one}" for one in engine.ports]
     command = [
         programs / name,
+        *PEERS[name],
         *("--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(metrics_port)),
         *("--worker-urls", *workers, "--policy", "round_robin"),
-        *("--api-key", key.reveal(), "--log-level", "warn"),
+        *("--api-key", key.reveal(), "--log-level", "error"),
     ]
     pinned = start_pinned(name, command, SUBJECT_CORE, folder / "peer.log")
     try:

@@ -12,7 +12,7 @@ from stage.cache import Programs
 from stage.engine import Engine, Platform
 from stage.load import LoadResult, Shape, run_load
 from stage.noise import FOREIGN_SHARE_MAX, measure_foreign_share, read_host
-from stage.process import Pinned, run_alone
+from stage.process import Pinned, note_trees, run_alone
 from stage.subject import Subject
 
 # A thawed process first does what it missed: timers, probes, a poll that ended.
@@ -63,15 +63,16 @@ def measure_window(stage: Stage, subject: Subject, shape: Shape) -> Window:
     """Load one subject once; raises RuntimeError if a call failed."""
     if subject.pinned is None:
         return _measure_direct(stage, subject, shape)
-    others = [one for one in stage.list_pinned() if one is not subject.pinned]
-    with run_alone(others):
+    own_ids = _list_own_ids(stage)
+    with run_alone([one for one in stage.list_pinned() if one is not subject.pinned]):
         time.sleep(THAW_PAUSE_S)
-        return _measure_pinned(stage, subject, subject.pinned, shape)
+        return _measure_pinned(stage, (subject, subject.pinned), shape, own_ids)
 
 
 def _list_own_ids(stage: Stage) -> frozenset[int]:
     started = [stage.engine.pinned, stage.platform.pinned, *stage.list_pinned()]
-    return frozenset([os.getpid(), *(one.pid for pinned in started for one in pinned.list_tree())])
+    note_trees(started)
+    return frozenset([os.getpid(), *(one for pinned in started for one in pinned.ids)])
 
 
 def _measure_direct(stage: Stage, subject: Subject, shape: Shape) -> Window:
@@ -84,8 +85,10 @@ def _measure_direct(stage: Stage, subject: Subject, shape: Shape) -> Window:
     return Window(subject.name, load, None, 0, measure_foreign_share(before, after, load.cpu_s))
 
 
-def _measure_pinned(stage: Stage, subject: Subject, pinned: Pinned, shape: Shape) -> Window:
-    own_ids = _list_own_ids(stage)
+def _measure_pinned(
+    stage: Stage, measured: tuple[Subject, Pinned], shape: Shape, own_ids: frozenset[int]
+) -> Window:
+    subject, pinned = measured
     records_before = subject.platform.count() if subject.platform else 0
     before, cpu_before_ns = read_host(own_ids), pinned.read_cpu_ns()
     load = run_load(stage.programs, (subject.port,), subject.key_path, shape)

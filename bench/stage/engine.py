@@ -10,7 +10,7 @@ import httpx
 from stage.cache import Programs
 from stage.process import LOAD_CORE, Pinned, read_ready_line, start_pinned
 
-SETTLE_S_MAX = 30.0
+SETTLE_S_MAX = 120.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +20,15 @@ class Engine:
     pinned: Pinned
     ports: tuple[int, ...]
     sockets: tuple[Path, ...]
+
+    def count(self, what: str) -> int:
+        """Return how many `json` answers or `streams` were begun, or how many are `open_streams` now."""
+        return int(httpx.get(f"http://127.0.0.1:{self.ports[0]}/counts", timeout=10).json()[what])
+
+    def count_calls(self) -> int:
+        """Return how many calls were answered or are being answered."""
+        counts = httpx.get(f"http://127.0.0.1:{self.ports[0]}/counts", timeout=10).json()
+        return int(counts["json"]) + int(counts["streams"])
 
     def set_pace_us(self, pace_us: int) -> None:
         """Let the events of streams come that far apart; 0: as fast as they are taken."""

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,31 +12,34 @@ from stage.process import SUBJECT_CORE, read_ready_line, start_pinned
 from stage.snapshot import Governance, write_gateway_folder
 from stage.subject import Subject, write_keys
 
+CONNECTIONS_MAX = 20_000
 KEISAN = Path(sys.executable).with_name("keisan")
 
 
-def start_gateway(
-    folder: Path,
-    keys: Sequence[Secret],
-    governance: Governance,
-    platform: Platform,
-    limits: Mapping[str, int] | None = None,
-) -> Subject:
-    """Start a gateway with its data in `folder`; `limits` are the relay's, by name."""
-    folder.mkdir()
-    write_gateway_folder(folder, keys, governance)
-    return restart_gateway(folder, write_keys(folder / "keys", keys), platform, limits)
+@dataclass(frozen=True, slots=True)
+class GatewayPlace:
+    """Where a gateway keeps its data, where it listens (0: a free port), and its relay's limits by name."""
+
+    folder: Path
+    port: int = 0
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
-def restart_gateway(
-    folder: Path, key_path: Path, platform: Platform, limits: Mapping[str, int] | None = None
-) -> Subject:
-    """Start a gateway on the data that an earlier one left in `folder`."""
-    command = [KEISAN, "gateway", "--data", folder, "--listen", "127.0.0.1:0", "--platform-url", platform.url]
-    # One connection is waited for by each open stream, and so each counts.
-    given = {"connections_max": 20_000, **(limits or {})}
-    environment = {f"KEISAN_GATEWAY__LIMITS__{name.upper()}": str(value) for name, value in given.items()}
-    pinned = start_pinned("keisan", command, SUBJECT_CORE, folder / "gateway.log", environment)
+def start_gateway(place: GatewayPlace, keys: Sequence[Secret], governance: Governance, platform: Platform) -> Subject:
+    """Start a gateway for the first time."""
+    place.folder.mkdir()
+    write_keys(place.folder / "keys", keys)
+    write_gateway_folder(place.folder, keys, governance)
+    return restart_gateway(place, platform)
+
+
+def restart_gateway(place: GatewayPlace, platform: Platform) -> Subject:
+    """Start a gateway on the data that is in its folder."""
+    listen = f"127.0.0.1:{place.port}"
+    command = [KEISAN, "gateway", "--data", place.folder, "--listen", listen, "--platform-url", platform.url]
+    limits = {"connections_max": CONNECTIONS_MAX, **place.limits}
+    environment = {f"KEISAN_GATEWAY__LIMITS__{name.upper()}": str(value) for name, value in limits.items()}
+    pinned = start_pinned("keisan", command, SUBJECT_CORE, place.folder / "gateway.log", environment)
     port = urlsplit(str(read_ready_line(pinned)["url"])).port
     assert port is not None
-    return Subject("keisan", port, key_path, pinned, platform)
+    return Subject("keisan", port, place.folder / "keys", pinned, platform)

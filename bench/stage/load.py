@@ -23,6 +23,7 @@ class Shape:
     is_stream: bool = False
     rate_per_s: float | None = None
     calls: int | None = None
+    deadline_ms: int = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,11 @@ class LoadResult:
         if self.is_counted:
             return float(self.told["good"]) / float(self.told["elapsed_s"])
         return float(self.told["good_in_window"]) / float(self.told["window_s"])
+
+    @property
+    def in_time_per_s(self) -> float:
+        """Good calls a second that took no longer than the deadline."""
+        return float(self.told["in_time"]) / float(self.told["window_s"])
 
     def get_us(self, name: str, quantile: str) -> float | None:
         """Return a quantile ("p50", "p99") of "latency", "first_byte" or "gap"; None without a sample."""
@@ -87,6 +93,7 @@ def start_load(programs: Programs, ports: tuple[int, ...], key_path: Path, shape
         "--stream": int(shape.is_stream),
         "--rate": shape.rate_per_s or 0,
         "--calls": shape.calls or 0,
+        "--deadline-ms": shape.deadline_ms,
     }
     targets = [argument for port in ports for argument in ("--target", str(port))]
     given = [str(word) for pair in options.items() for word in pair]

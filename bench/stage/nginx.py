@@ -15,6 +15,8 @@ from stage.snapshot import CONNECTION_IDLE_S, CONNECTION_REQUESTS_MAX
 from stage.subject import Subject, write_keys
 
 INSTALL_S_MAX = 300
+# nginx closes idle connections when a sixteenth is left, so it is told of more than the 20,000 descriptors allow.
+WORKER_CONNECTIONS = 24_000
 _LOCATION = """
         location / {
             if ($is_known = 0) { return 401; }
@@ -34,7 +36,7 @@ daemon off;
 pid {folder}/nginx.pid;
 error_log {folder}/error.log warn;
 worker_rlimit_nofile 20000;
-events {{ worker_connections 19000; }}
+events {{ worker_connections {connections}; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -97,6 +99,7 @@ def start_nginx(folder: Path, engine: Engine, keys: Sequence[Secret]) -> tuple[S
         keys="\n".join(f'        "Bearer {key.reveal()}" 1;' for key in keys),
         tcp="\n".join(f"        server 127.0.0.1:{port};" for port in engine.ports),
         unix="\n".join(f"        server unix:{path};" for path in engine.sockets),
+        connections=WORKER_CONNECTIONS,
         requests=CONNECTION_REQUESTS_MAX,
         idle=CONNECTION_IDLE_S,
         port=ports[0],

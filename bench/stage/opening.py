@@ -11,10 +11,10 @@ from pathlib import Path
 from keisan.domain.key import Secret
 from stage.cache import compile_programs, find_cache_folder
 from stage.engine import Engine, start_engine, start_platform
-from stage.gateway import start_gateway
+from stage.gateway import GatewayPlace, start_gateway
 from stage.nginx import start_nginx
 from stage.peer import PEERS, PeerMissing, install_peers, start_peer
-from stage.process import LOAD_CORE
+from stage.process import LOAD_CORE, note_trees
 from stage.snapshot import Governance, create_keys
 from stage.subject import Subject, get_engine_itself, write_keys
 from stage.window import Stage
@@ -45,7 +45,7 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
         stack.callback(platform.pinned.end)
         subjects = [get_engine_itself(engine, write_keys(folder / "keys", keys))]
         if "keisan" in wanted:
-            subjects.append(start_gateway(folder / "keisan", keys, Governance(engine.sockets), platform))
+            subjects.append(start_gateway(GatewayPlace(folder / "keisan"), keys, Governance(engine.sockets), platform))
             _end_later(stack, subjects[-1:])
         if "nginx" in wanted:
             subjects += start_nginx(folder / "nginx", engine, keys)
@@ -57,7 +57,9 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
                 _end_later(stack, subjects[-1:])
             except PeerMissing as fault:
                 missing[name] = str(fault)
-        yield Stage(programs, engine, platform, tuple(subjects)), missing
+        stage = Stage(programs, engine, platform, tuple(subjects))
+        note_trees(stage.list_pinned())
+        yield stage, missing
 
 
 def _start_peer(name: str, folder: Path, engine: Engine, keys: Sequence[Secret]) -> Subject:

@@ -45,9 +45,8 @@ def compute_spread(values: Iterable[float]) -> Spread | None:
 
 @dataclass
 class Table:
-    """The windows of a scenario by subject and round."""
+    """The windows of one scenario by subject and round."""
 
-    scenario: Scenario
     windows: dict[str, dict[int, Window]] = field(default_factory=dict)
 
     def compute(self, subject: str, read: Callable[[Window], float | None]) -> Spread | None:
@@ -95,7 +94,7 @@ class Plan:
 
 def measure_scenario(stage: Stage, scenario: Scenario, plan: Plan) -> Table:
     """Measure all rounds of a scenario."""
-    table = Table(scenario)
+    table = Table()
     stage.engine.set_pace_us(scenario.pace_us)
     for number in range(plan.rounds):
         turned = list(stage.subjects) if number % 2 == 0 else list(reversed(stage.subjects))

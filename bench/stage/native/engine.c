@@ -56,7 +56,7 @@ static char *events[EVENTS];
 static size_t event_lengths[EVENTS];
 static char *json_answer, *stream_head, *probe_answer;
 static size_t json_length, stream_head_length, probe_length;
-static unsigned long json_count, stream_count, connection_count;
+static unsigned long json_count, stream_count, stream_open_count, connection_count;
 
 static void enqueue(Queue *queue, Connection *one) {
     one->queue = queue;
@@ -140,6 +140,7 @@ static void end_service(Connection *one) {
 
 static void close_connection(Connection *one) {
     leave_queue(one);
+    if (one->state == STREAMING) stream_open_count--;
     if (slots) end_service(one);
     close(one->descriptor);
     free(one->in.bytes);
@@ -175,7 +176,11 @@ static int send_events(Connection *one) {
     for (;;) {
         int is_out = flush_out(one);
         if (is_out != 1) return is_out;
-        if (one->event == EVENTS) return 1;
+        if (one->event == EVENTS) {
+            stream_open_count--;
+            one->state = WRITING;
+            return 1;
+        }
         if (pace_ns && one->event > 0 && read_clock_ns() < one->due_ns) {
             enqueue(&paced, one);
             return 0;
@@ -191,6 +196,7 @@ static int begin_answer(Connection *one) {
     one->state = one->is_stream ? STREAMING : WRITING;
     if (one->is_stream) {
         stream_count++;
+        stream_open_count++;
         one->event = 0;
         one->due_ns = read_clock_ns();
         return send_events(one);
@@ -231,7 +237,7 @@ static int answer_get(Connection *one, const char *head) {
     if (!strncmp(head, "GET /set?pace_us=", 17)) pace_ns = atol(head + 17) * 1000;
     if (!strncmp(head, "GET /counts", 11)) {
         char body[128];
-        int length = snprintf(body, sizeof body, "{\"json\":%lu,\"streams\":%lu,\"connections\":%lu}", json_count, stream_count, connection_count);
+        int length = snprintf(body, sizeof body, "{\"json\":%lu,\"streams\":%lu,\"open_streams\":%lu,\"connections\":%lu}", json_count, stream_count, stream_open_count, connection_count);
         one->out_length = (size_t)snprintf(counts, sizeof counts, "HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s", length, body);
         one->out = counts;
     }

@@ -1,12 +1,13 @@
 /* The load: calls over kept connections, each answer read to its end and judged.
  *
  * load --target PORT... --key-file PATH --connections N --seconds S [--warm-seconds S] [--body-bytes N] [--stream 1]
- *      [--rate N] [--calls N] [--model NAME]
+ *      [--rate N] [--calls N] [--deadline-ms N] [--model NAME]
  *
  * Closed loop: each connection calls again as soon as it has its answer. With --rate the loop is open: calls are due at that
  * many a second (exponential gaps, a fixed seed), each on a free connection or a new one; latency counts from when a call was
  * due. --calls ends the run after that many. Several targets are taken in turn, and one that refuses is passed over. At the end
- * open calls are waited for; then one line of JSON tells what happened. Latencies are those of calls begun after the warm time.
+ * open calls are waited for; then one line of JSON tells what happened. Latencies are those of calls begun after the warm time; of
+ * those, `in_time` counts the good ones that took no longer than the deadline.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -60,7 +61,8 @@ static Text *heads, *bodies;
 static int head_count, body_count, turn;
 static Caller *callers, *free_callers;
 static Samples latency, first_byte, gap;
-static unsigned long good, good_warm, not_done, lost, lost_unanswered, refused, broken, reopened, answer_bytes;
+static int64_t deadline_ns = INT64_C(1000000000);
+static unsigned long good, good_warm, in_time, not_done, lost, lost_unanswered, refused, broken, reopened, answer_bytes;
 static unsigned long statuses[STATUS_MAX], code_counts[CODES_MAX];
 static char codes[CODES_MAX][CODE_BYTES];
 static int64_t window_ns, window_end_ns;
@@ -118,6 +120,7 @@ static void judge_answer(Caller *one) {
         good++;
         if (one->due_ns >= window_ns) {
             good_warm += now_ns <= window_end_ns;
+            in_time += now_ns - one->due_ns <= deadline_ns;
             add_sample(&latency, now_ns - one->due_ns);
         }
     }
@@ -259,6 +262,7 @@ static double draw_gap_ns(void) {
 
 /* Begins what is due in the open loop; returns when the next is. */
 static double begin_due(double next_ns, int64_t now_ns) {
+    if (calls_max && begun >= calls_max) return (double)INT64_MAX / 2;
     while (next_ns <= (double)now_ns && !is_ending) {
         Caller *one = free_callers;
         if (one) {
@@ -277,9 +281,9 @@ static double read_own_cpu_s(void) {
 }
 
 static void print_counts(double elapsed_s) {
-    printf("{\"begun\":%ld,\"ended\":%ld,\"good\":%lu,\"good_in_window\":%lu,\"window_s\":%.6f,\"not_done\":%lu,\"lost\":%lu,\"lost_unanswered\":%lu,\"refused\":%lu,"
+    printf("{\"begun\":%ld,\"ended\":%ld,\"good\":%lu,\"good_in_window\":%lu,\"in_time\":%lu,\"window_s\":%.6f,\"not_done\":%lu,\"lost\":%lu,\"lost_unanswered\":%lu,\"refused\":%lu,"
            "\"broken\":%lu,\"reopened\":%lu,\"unsent\":%ld,\"open_most\":%ld,\"answer_bytes\":%lu,\"elapsed_s\":%.6f,\"cpu_s\":%.6f,\"statuses\":{",
-           begun, ended, good, good_warm, (double)(window_end_ns - window_ns) / 1e9, not_done, lost, lost_unanswered, refused, broken, reopened, unsent, open_most, answer_bytes, elapsed_s, read_own_cpu_s());
+           begun, ended, good, good_warm, in_time, (double)(window_end_ns - window_ns) / 1e9, not_done, lost, lost_unanswered, refused, broken, reopened, unsent, open_most, answer_bytes, elapsed_s, read_own_cpu_s());
     const char *comma = "";
     for (int status = 0; status < STATUS_MAX; status++) {
         if (!statuses[status]) continue;
@@ -309,6 +313,7 @@ static void read_arguments(int count, char **arguments) {
         else if (!strcmp(name, "--stream")) is_stream = atoi(value);
         else if (!strcmp(name, "--rate")) calls_per_s = atof(value);
         else if (!strcmp(name, "--calls")) calls_max = atol(value);
+        else if (!strcmp(name, "--deadline-ms")) deadline_ns = atol(value) * 1000000;
         else if (!strcmp(name, "--model")) model = value;
         else exit(2);
     }

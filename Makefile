@@ -23,7 +23,7 @@ RUST_FILES := $(wildcard Cargo.toml Cargo.lock) $(shell find crates -type f \( -
 .PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
-	@echo "  ARGS=... is passed to keisan by \`make up\`, and to pytest by \`make test\`"
+	@echo "  ARGS=... is passed to keisan by \`make up\`, to pytest by \`make test\`, and to each bench by \`make bench\`"
 
 .PHONY: up
 up: $(STAMPS)/run $(STAMPS)/native ## set up and start a platform (Ctrl-C stops it)
@@ -53,8 +53,8 @@ check: setup ## format, lint, types, import contracts, house rules
 	$(BIN)/python -m pytest -q tests/tidy
 
 .PHONY: bench
-bench: setup ## run every bench; each prints one JSON line
-	@for file in bench/*.py; do if [ -f "$$file" ]; then $(BIN)/python "$$file"; fi; done
+bench: setup ## run every bench; each prints one JSON line (ARGS=--quick: each under a minute)
+	@for file in bench/*.py; do if [ -f "$$file" ]; then $(BIN)/python "$$file" $(ARGS); fi; done
 
 .PHONY: wheel
 wheel: $(STAMPS)/build ## build the wheel that runs without Rust, in dist/

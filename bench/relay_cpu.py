@@ -24,14 +24,17 @@ FULL_RETRY_S = 1800.0
 KIB, MIB = 1024, 1024 * 1024
 
 
-def list_scenarios(is_quick: bool) -> list[Scenario]:
-    """Return what is measured."""
-    if is_quick:
-        return [
-            Scenario("json_32", Shape(32, 0.5, 0.1), rounds_by_subject=_limit_peers(2)),
-            Scenario("sse_paced_64", _shape_paced(streams_each=2), PACE_US, rounds_by_subject=_limit_peers(1)),
-            Scenario("json_1", Shape(1, 0.3, 0.05), is_direct_measured=True, rounds_by_subject=_limit_peers(2)),
-        ]
+def list_quick_scenarios() -> list[Scenario]:
+    """Return what fits into a minute."""
+    return [
+        Scenario("json_32", Shape(32, 0.5, 0.1), rounds_by_subject=_limit_peers(2)),
+        Scenario("sse_paced_64", _shape_paced(streams_each=2), PACE_US, rounds_by_subject=_limit_peers(1)),
+        Scenario("json_1", Shape(1, 0.3, 0.05), is_direct_measured=True, rounds_by_subject=_limit_peers(2)),
+    ]
+
+
+def list_scenarios() -> list[Scenario]:
+    """Return all that is measured."""
     return [
         Scenario("json_32", Shape(32, 2.5, 0.5)),
         Scenario("sse_paced_64", _shape_paced(streams_each=5), PACE_US),
@@ -60,7 +63,9 @@ def keep_running(folder: Path, scenario: Scenario, subject_name: str, run_s: flo
         subject = stage.get_subject(subject_name)
         assert subject.pinned is not None
         stage.engine.set_pace_us(scenario.pace_us)
-        tell(f"bench: {subject_name} is process {subject.pinned.process.pid} on port {subject.port}, under {scenario.name}")
+        tell(
+            f"bench: {subject_name} is process {subject.pinned.process.pid} on port {subject.port}, under {scenario.name}"
+        )
         shape = Shape(scenario.shape.connections, run_s, 0.0, scenario.shape.body_bytes, scenario.shape.is_stream)
         before_ns = subject.pinned.read_threads_cpu_ns()
         load = run_load(stage.programs, (subject.port,), subject.key_path, shape)
@@ -73,9 +78,7 @@ def keep_running(folder: Path, scenario: Scenario, subject_name: str, run_s: flo
 def format_line(tables: dict[str, Table], plan: Plan) -> dict[str, object]:
     """Return the bench's line but for its conditions; every ratio is [median, minimum, maximum] over the rounds."""
     # A scenario that was not asked for has no windows, and its ratio is null.
-    json_32, paced, json_1 = (
-        tables.get(name) or Table() for name in ("json_32", "sse_paced_64", "json_1")
-    )
+    json_32, paced, json_1 = (tables.get(name) or Table() for name in ("json_32", "sse_paced_64", "json_1"))
     ratios = {}
     for reference in ("nginx", "nginx_unix"):
         ratios[f"json_cpu_ratio_{reference}"] = json_32.compute_ratio("keisan", reference, read_cpu_us)
@@ -86,16 +89,14 @@ def format_line(tables: dict[str, Table], plan: Plan) -> dict[str, object]:
     line["spread"] = {name: format_spread(spread) for name, spread in ratios.items()}
     large = tables.get("json_2_1m")
     if large:
-        line["added_p99_1m_ms"] = {
-            name: _format_added_ms(large, name) for name in large.windows if name != "direct"
-        }
+        line["added_p99_1m_ms"] = {name: _format_added_ms(large, name) for name in large.windows if name != "direct"}
     line["scenarios"] = {name: format_table(table) for name, table in tables.items()}
     return line
 
 
 def _format_added_ms(table: Table, subject: str) -> list[float] | None:
     spread = table.compute_added(subject, read_p99_us)
-    return spread and [round(us / 1000, 2) for us in spread.format()]
+    return None if spread is None else [round(us / 1000, 2) for us in spread.format()]
 
 
 def read_arguments() -> argparse.Namespace:
@@ -112,7 +113,11 @@ def read_arguments() -> argparse.Namespace:
 def main() -> None:
     """Measure and print one JSON line."""
     asked = read_arguments()
-    scenarios = [one for one in list_scenarios(asked.quick) if not asked.scenario or one.name in asked.scenario]
+    scenarios = [
+        one
+        for one in (list_quick_scenarios() if asked.quick else list_scenarios())
+        if not asked.scenario or one.name in asked.scenario
+    ]
     with open_folder() as folder:
         if asked.keep_running:
             keep_running(folder, scenarios[0], asked.only or "keisan", asked.keep_running)

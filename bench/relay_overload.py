@@ -21,7 +21,6 @@ from stage.gateway import GatewayPlace, restart_gateway, start_gateway
 from stage.load import LoadResult, Shape, run_load, start_load
 from stage.nginx import find_free_ports, start_nginx
 from stage.opening import open_folder
-from stage.process import note_trees
 from stage.report import describe_conditions
 from stage.snapshot import Governance, create_keys
 from stage.subject import Subject

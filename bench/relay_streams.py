@@ -61,7 +61,9 @@ def hold_streams(stage: Stage, subject: Subject, pinned: Pinned, count: int) -> 
         stage.engine.set_pace_us(END_PACE_US)
         load = loading.finish()
     if open_count != count or load.failed:
-        raise RuntimeError(f"{subject.name}: {open_count} of {count} streams were open, {load.failed} failed: {load.told}")
+        raise RuntimeError(
+            f"{subject.name}: {open_count} of {count} streams were open, {load.failed} failed: {load.told}"
+        )
     return Held((held_bytes - idle_bytes) / count, idle_bytes, load)
 
 

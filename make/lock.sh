@@ -13,3 +13,4 @@ compile() {
 compile requirements/build.in requirements/build.txt
 compile pyproject.toml requirements/run.txt
 compile requirements/development.in requirements/development.txt
+compile bench/stage/peers.in bench/stage/peers.txt

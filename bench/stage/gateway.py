@@ -36,7 +36,16 @@ def start_gateway(place: GatewayPlace, keys: Sequence[Secret], governance: Gover
 def restart_gateway(place: GatewayPlace, platform: Platform) -> Subject:
     """Start a gateway on the data that is in its folder."""
     listen = f"127.0.0.1:{place.port}"
-    command = [KEISAN, "gateway", "--data", place.folder, "--listen", listen, "--platform-url", platform.url]
+    command: list[str | Path] = [
+        KEISAN,
+        "gateway",
+        "--data",
+        place.folder,
+        "--listen",
+        listen,
+        "--platform-url",
+        platform.url,
+    ]
     limits = {"connections_max": CONNECTIONS_MAX, **place.limits}
     environment = {f"KEISAN_GATEWAY__LIMITS__{name.upper()}": str(value) for name, value in limits.items()}
     pinned = start_pinned("keisan", command, SUBJECT_CORE, place.folder / "gateway.log", environment)

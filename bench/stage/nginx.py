@@ -108,7 +108,7 @@ def start_nginx(folder: Path, engine: Engine, keys: Sequence[Secret]) -> tuple[S
         unix_location=_LOCATION % "unix_engines",
     )
     (folder / "nginx.conf").write_text(settings)
-    command = [ensure_nginx(), "-p", folder, "-c", folder / "nginx.conf"]
+    command: list[str | Path] = [ensure_nginx(), "-p", folder, "-c", folder / "nginx.conf"]
     pinned: Pinned = start_pinned("nginx", command, SUBJECT_CORE, folder / "nginx.log")
     wait_until_listening(pinned, ports[1])
     key_path = write_keys(folder / "keys", keys)

@@ -48,7 +48,7 @@ def start_peer(name: str, programs: Path, folder: Path, engine: Engine, key: Sec
     folder.mkdir()
     port, metrics_port = find_free_ports(2)
     workers = [f"http://127.0.0.1:{one}" for one in engine.ports]
-    command = [
+    command: list[str | Path] = [
         programs / name,
         *PEERS[name],
         *("--host", "127.0.0.1", "--port", str(port), "--prometheus-port", str(metrics_port)),

@@ -1,9 +1,11 @@
 """The snapshot that a measured gateway serves from: several hundred keys, a priced model, replicas on the mock engine.
 
-What governs a call and is not here yet (limits, credit tickets, policy) is added in `_build_tables`, and nowhere else.
+Every call is bound by limits and policies of organization, project and key. Credit tickets are not here yet: with them,
+`_build_organization` makes organizations that pay ahead, and native/platform.c answers the gateway that asks for a ticket.
 """
 
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +14,9 @@ from uuid import UUID
 import uuid_utils
 
 from keisan.domain.engine import RunningUsage
+from keisan.domain.evidence import Grade
 from keisan.domain.key import MACHINE_PREFIX, Secret, create_secret, digest_secret
+from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.gateway.identity import IdentityFile
 from keisan.gateway.snapshot_file import encode_snapshot
@@ -20,9 +24,14 @@ from keisan.kit.private_file import create_private_folder, write_private_file
 from keisan.wire.snapshot import (
     EngineProfile,
     Snapshot,
+    SnapshotChip,
+    SnapshotFact,
     SnapshotKey,
+    SnapshotLimits,
     SnapshotModel,
+    SnapshotOrganization,
     SnapshotPrice,
+    SnapshotProject,
     SnapshotReplica,
     SnapshotTables,
     SnapshotUpstream,
@@ -31,6 +40,15 @@ from keisan.wire.snapshot import (
 
 MODEL = "bench-model"
 KEYS = 500
+ORGANIZATIONS = 50
+PROJECTS = 100
+CHIP = "cpu-x86-64"
+# Bounds that are counted against and not reached, and policies that each replica is judged by and passes.
+LIMITS = SnapshotLimits(
+    requests_per_minute=10**9, tokens_per_minute=10**13, calls_open_max=10**6, body_bytes_max=4 * 1024 * 1024
+)
+ORGANIZATION_POLICY = "region in JP-13, JP-27; advisory none; vendor in Intel, AMD @ B"
+PROJECT_POLICY = f"chip in {CHIP}, cpu-aarch64; fabricated_in not in XX; attestation_age_s <= 31536000"
 # Other models, so that a look-up has something to look through.
 OTHER_MODELS = 20
 ENGINE = "llama_cpp"
@@ -84,6 +102,8 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
     models = {create_id(): name for name in (MODEL, *(f"other-model-{number}" for number in range(OTHER_MODELS)))}
     prices = {model_id: create_id() for model_id in models}
     served = next(iter(models))
+    organizations = [create_id() for _ in range(ORGANIZATIONS)]
+    projects = {create_id(): organizations[number % ORGANIZATIONS] for number in range(PROJECTS)}
     replicas = [
         SnapshotReplica(
             model_id=served,
@@ -92,12 +112,14 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
             site_id=site_id,
             node_id=create_id(),
             region="JP-13",
-            chip="cpu-x86-64",
+            chip=CHIP,
             engine=f"{site_id}/{ENGINE}",
             model_digest="sha256:" + "5e" * 32,
             verdict=Verdict.OK,
             slots=governance.slots,
             upstream=SnapshotUpstream(kind="unix", path=str(socket)),
+            attested_at_ms=time.time_ns() // 1_000_000,
+            prefill_tokens_per_s=20_000,
         )
         for socket in governance.sockets
     ]
@@ -107,22 +129,45 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
         requests_per_connection_max=CONNECTION_REQUESTS_MAX,
         is_usage_summed_over_choices=True,
     )
+    owners = list(projects.items())
     return SnapshotTables(
-        keys={str(create_id()): _build_key(key) for key in keys},
+        keys={str(create_id()): _build_key(key, owners[number % PROJECTS]) for number, key in enumerate(keys)},
         models={str(model_id): _build_model(name, prices[model_id]) for model_id, name in models.items()},
         prices={str(price_id): _build_price(model_id) for model_id, price_id in prices.items()},
         engines={f"{site_id}/{ENGINE}": profile},
         replicas={str(create_id()): replica for replica in replicas},
+        organizations={str(organization_id): _build_organization() for organization_id in organizations},
+        projects={
+            str(project_id): SnapshotProject(organization_id=owner_id, limits=LIMITS, policy=PROJECT_POLICY)
+            for project_id, owner_id in projects.items()
+        },
+        chips={CHIP: _build_chip()},
     )
 
 
-def _build_key(secret: Secret) -> SnapshotKey:
+def _build_organization() -> SnapshotOrganization:
+    return SnapshotOrganization(
+        billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=LIMITS, policy=ORGANIZATION_POLICY
+    )
+
+
+def _build_chip() -> SnapshotChip:
+    known = {"vendor": "Intel", "designed_in": "US", "fabricated_by": "Intel", "fabricated_in": "US"}
+    facts = {name: SnapshotFact(values=(value,), grade=Grade.VENDOR) for name, value in known.items()}
+    facts["advisory"] = SnapshotFact(values=(), grade=Grade.VENDOR)
+    return SnapshotChip(facts=facts)
+
+
+def _build_key(secret: Secret, owner: tuple[UUID, UUID]) -> SnapshotKey:
+    project_id, organization_id = owner
     return SnapshotKey(
         digest=digest_secret(secret),
-        organization_id=create_id(),
-        project_id=create_id(),
+        organization_id=organization_id,
+        project_id=project_id,
         rights=("call",),
         models=None,
+        limits=LIMITS,
+        policy="",
     )
 
 

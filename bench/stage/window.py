@@ -85,9 +85,7 @@ def _measure_direct(stage: Stage, subject: Subject, shape: Shape) -> Window:
     return Window(subject.name, load, None, 0, measure_foreign_share(before, after, load.cpu_s))
 
 
-def _measure_pinned(
-    stage: Stage, measured: tuple[Subject, Pinned], shape: Shape, own_ids: frozenset[int]
-) -> Window:
+def _measure_pinned(stage: Stage, measured: tuple[Subject, Pinned], shape: Shape, own_ids: frozenset[int]) -> Window:
     subject, pinned = measured
     records_before = subject.platform.count() if subject.platform else 0
     before, cpu_before_ns = read_host(own_ids), pinned.read_cpu_ns()

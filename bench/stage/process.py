@@ -15,6 +15,7 @@ LOAD_CORE = 0
 SUBJECT_CORE = 1
 END_S_MAX = 15.0
 PRIORITY = -19
+LAST_WORDS_CHARACTERS = 500
 
 
 @dataclass(slots=True)
@@ -23,6 +24,7 @@ class Pinned:
 
     name: str
     process: subprocess.Popen[bytes]
+    log_path: Path
     ids: list[int]
 
     def read_cpu_ns(self) -> int:
@@ -48,6 +50,11 @@ class Pinned:
         for one in self.ids:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(one, number)
+
+    def describe_end(self) -> str:
+        """Return with what the process ended, and its last words."""
+        words = self.log_path.read_text(errors="replace")[-LAST_WORDS_CHARACTERS:].strip()
+        return f"{self.name} ended with {self.process.wait()}: {words}"
 
     def end(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End the tree and wait for it; what has not ended in time is killed."""
@@ -110,7 +117,7 @@ def start_pinned(
             start_new_session=True,
         )
     prefer_process(process.pid)
-    return Pinned(name, process, [process.pid])
+    return Pinned(name, process, log_path, [process.pid])
 
 
 def prefer_process(process_id: int) -> None:
@@ -128,7 +135,7 @@ def read_ready_line(pinned: Pinned) -> dict[str, object]:
     assert pinned.process.stdout is not None
     line = pinned.process.stdout.readline()
     if not line:
-        raise RuntimeError(f"{pinned.name} ended before it was ready, with {pinned.process.wait()}")
+        raise RuntimeError(pinned.describe_end())
     ready = json.loads(line)
     assert isinstance(ready, dict)
     return ready
@@ -139,7 +146,7 @@ def wait_until_listening(pinned: Pinned, port: int, within_s: float = 30.0) -> N
     end_s = time.monotonic() + within_s
     while time.monotonic() < end_s:
         if pinned.process.poll() is not None:
-            raise RuntimeError(f"{pinned.name} ended with {pinned.process.returncode}")
+            raise RuntimeError(pinned.describe_end())
         if is_listening(port):
             return
         time.sleep(0.05)

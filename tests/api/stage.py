@@ -292,9 +292,10 @@ async def _add_facts(stage: Stage) -> None:
         key=stage.keys["developer"].id,
         machine=stage.machines["site"].id,
     )
-    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [build_record(stage)]})
-    assert answer.json()["answers"][0]["outcome"] == "created", answer.text
-    stage.ids["record"] = UUID(answer.json()["answers"][0]["record_id"])
+    record = build_record(stage)
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [record]})
+    assert answer.json()["created_count"] == 1, answer.text
+    stage.ids["record"] = UUID(json.loads(record)["record_id"])
     async with stage.storage.read() as view:
         accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
     stage.ids["account"] = next(account.id for account in accounts if account.organization_id)

@@ -8,19 +8,29 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from keisan.control.context import Control
 from keisan.control.snapshot import ACKNOWLEDGE_EVERY_S, LOOK_EVERY_S, SnapshotFeed, build_delta
 from keisan.domain.access import PlatformScope
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import PermissionDenied
 from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.snapshot import SnapshotMark, SnapshotTable
 from keisan.storage.base import Storage, Transaction
 from keisan.storage.database import Database
 from keisan.storage.snapshot import SnapshotRepository
-from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDelta, apply_delta, check_snapshot, digest_tables
+from keisan.wire.snapshot import (
+    Snapshot,
+    SnapshotAnswer,
+    SnapshotDelta,
+    SnapshotQuery,
+    apply_delta,
+    check_snapshot,
+    digest_tables,
+)
 from tests.control.rows import STATES, State, compile_state, list_touched, number_changes
-from tests.domain.samples import ENGINE, name_id
+from tests.domain.samples import ENGINE, build_chip, name_id
 from tests.factories import FixedClock, World, create_key, create_model, create_price
 
 SCOPE = PlatformScope()
@@ -57,8 +67,10 @@ def test_delta_leads_exactly_to_the_full_state(
 
 
 async def ask(feed: SnapshotFeed, world: World, base: Snapshot | None, wait_s: float = 0.0) -> SnapshotAnswer | None:
-    incarnation, version = (base.incarnation, base.version) if base else (None, 0)
-    return await feed.answer(world.gateway.to_principal(), incarnation, version, wait_s)
+    query = SnapshotQuery(wait_s=wait_s)
+    if base is not None:
+        query = SnapshotQuery(incarnation=base.incarnation, version=base.version, digest=base.digest, wait_s=wait_s)
+    return await feed.answer(world.gateway.to_principal(), query)
 
 
 async def fetch(feed: SnapshotFeed, world: World) -> Snapshot:
@@ -96,7 +108,7 @@ async def test_only_a_gateway_is_answered(control: Control, world: World) -> Non
     feed = SnapshotFeed(control)
     for principal in (world.left.agent.to_principal(), world.left.key.to_principal()):
         with pytest.raises(PermissionDenied):
-            await feed.answer(principal, None, 0, 0.0)
+            await feed.answer(principal, SnapshotQuery())
 
 
 async def test_asker_without_base_gets_everything(control: Control, world: World) -> None:
@@ -119,8 +131,10 @@ async def test_wait_is_bounded(control: Control, world: World, clock: FixedClock
     feed = SnapshotFeed(control)
     base = await fetch(feed, world)
     start_s = clock.monotonic_s()
-    assert await ask(feed, world, base, wait_s=1e9) is None
+    assert await ask(feed, world, base, wait_s=SNAPSHOT_WAIT_S_MAX) is None
     assert clock.monotonic_s() - start_s < SNAPSHOT_WAIT_S_MAX + LOOK_EVERY_S * 2
+    with pytest.raises(ValidationError):
+        SnapshotQuery(wait_s=SNAPSHOT_WAIT_S_MAX + 1)
 
 
 async def test_who_waits_is_let_go_when_the_platform_ends(control: Control, world: World, clock: FixedClock) -> None:
@@ -241,7 +255,7 @@ async def test_delta_without_engines_leaves_them(control: Control, world: World,
     assert (await follow(feed, world, base)).put.engines == {}
 
 
-@pytest.mark.parametrize("changes", [{"incarnation": name_id(98)}, {"version": 10**6}, {"version": -1}])
+@pytest.mark.parametrize("changes", [{"incarnation": name_id(98)}, {"version": 10**6}])
 async def test_base_that_is_not_known_gets_everything(
     control: Control, world: World, changes: dict[str, object]
 ) -> None:
@@ -316,3 +330,53 @@ async def test_version_of_another_incarnation_is_no_acknowledgement(control: Con
     await ask(feed, world, (await fetch(feed, world)).model_copy(update={"incarnation": name_id(98), "version": 77}))
     async with control.storage.read() as view:
         assert (await view.machines.get(SCOPE, world.gateway.id)).acknowledged_version == 0
+
+
+async def test_other_rows_of_the_same_version_are_replaced_at_once(control: Control, world: World) -> None:
+    """Another release compiles the same state into other rows: of the chips it knows, for one."""
+    base = await fetch(SnapshotFeed(control), world)
+    chip = build_chip("ascend-910c", vendor=("Huawei",))
+    feed = SnapshotFeed(replace(control, chips={chip.id: chip}))
+    answer = await ask(feed, world, base, wait_s=20.0)
+    assert answer is not None
+    assert answer.snapshot is not None
+    check_snapshot(answer.snapshot)
+    assert (answer.snapshot.version, set(answer.snapshot.tables.chips)) == (base.version, {"ascend-910c"})
+    assert await ask(feed, world, answer.snapshot) is None
+
+
+async def test_other_rows_are_no_acknowledgement(control: Control, world: World) -> None:
+    await add_key(control.storage, world)
+    feed = SnapshotFeed(control)
+    await ask(feed, world, (await fetch(feed, world)).model_copy(update={"digest": "0" * 64}))
+    async with control.storage.read() as view:
+        assert (await view.machines.get(SCOPE, world.gateway.id)).acknowledged_version == 0
+
+
+async def test_gateway_that_tells_no_digest_is_believed(control: Control, world: World) -> None:
+    feed = SnapshotFeed(control)
+    base = await fetch(feed, world)
+    query = SnapshotQuery(incarnation=base.incarnation, version=base.version)
+    assert await feed.answer(world.gateway.to_principal(), query) is None
+
+
+@pytest.mark.parametrize("table", [SnapshotTable.ORGANIZATIONS, SnapshotTable.PROJECTS])
+async def test_change_of_a_layer_comes_as_one_row(
+    control: Control, world: World, clock: FixedClock, table: SnapshotTable
+) -> None:
+    feed = SnapshotFeed(control)
+    base = await fetch(feed, world)
+    async with control.storage.write() as transaction:
+        if table is SnapshotTable.ORGANIZATIONS:
+            organization = replace(world.left.organization, limits=CallLimits(5), policy="region in CN", version=2)
+            await transaction.organizations.update(organization)
+            row_id: UUID = organization.id
+        else:
+            project = replace(world.left.project, limits=CallLimits(5), policy="region in CN", version=2)
+            await transaction.projects.update(project)
+            row_id = project.id
+        await transaction.snapshot.touch(table, [row_id])
+    look_later(clock)
+    put = getattr((await follow(feed, world, base)).put, table)
+    assert list(put) == [str(row_id)]
+    assert (put[str(row_id)].policy, put[str(row_id)].limits.requests_per_minute) == ("region in CN", 5)

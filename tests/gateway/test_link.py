@@ -74,3 +74,14 @@ async def test_records_are_handed_in_once(stage: Stage) -> None:
 async def test_unknown_machine_is_told(stage: Stage) -> None:
     with pytest.raises(Unauthenticated):
         await open_link(stage, "mk-keisan-unknown").fetch_snapshot(None, 0.0)
+
+
+async def test_other_release_at_the_same_version_is_followed(stage: Stage, tmp_path: Path) -> None:
+    link, relay = open_link(stage), RecordingRelay()
+    feed = SnapshotFeed(link, relay, SystemClock(), tmp_path / "snapshot.json", stage.control.platform_id)
+    await follow(stage, feed)
+    assert feed.current is not None
+    true = feed.current
+    feed.current = true.model_copy(update={"digest": "0" * 64})
+    await follow(stage, feed)
+    assert feed.current.digest == true.digest

@@ -1,7 +1,6 @@
 """Gateways over HTTP: how far each is, and the two exchanges of a gateway with its platform."""
 
 from typing import Annotated
-from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
 
@@ -9,12 +8,10 @@ from keisan.api.context import CallerOf, ContextOf
 from keisan.control.machine import is_connected
 from keisan.domain.access import MachineKind, PlatformScope, Right
 from keisan.domain.ids import MachineId
-from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.ledger.intake import accept_usage
-from keisan.wire.base import INTEGER_MAX
 from keisan.wire.machine import GatewayList, GatewayView
-from keisan.wire.snapshot import SnapshotAnswer
+from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
 from keisan.wire.usage import UsageAnswer, UsageBatch
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])
@@ -44,11 +41,9 @@ async def list_gateways(caller: CallerOf) -> GatewayList:
 async def fetch_snapshot(
     caller: CallerOf,
     context: ContextOf,
-    incarnation: UUID | None = None,
-    version: Annotated[int, Query(ge=0, le=INTEGER_MAX)] = 0,
-    wait_s: Annotated[float, Query(ge=0, le=SNAPSHOT_WAIT_S_MAX)] = 0,
+    query: Annotated[SnapshotQuery, Query()],
 ) -> Response:
-    answer = await context.snapshots.answer(caller.principal, incarnation, version, wait_s)
+    answer = await context.snapshots.answer(caller.principal, query)
     if answer is None:
         return Response(status_code=204)
     # A snapshot is large and was built here; validating it once more as FastAPI would is work for nothing.

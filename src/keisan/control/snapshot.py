@@ -11,11 +11,18 @@ from keisan.control.context import Control
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.ids import MachineId
-from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark
 from keisan.kit.clock import to_milliseconds
 from keisan.storage.base import Transaction
-from keisan.wire.snapshot import TABLE_NAMES, Snapshot, SnapshotAnswer, SnapshotDelta, SnapshotTables, digest_tables
+from keisan.wire.snapshot import (
+    TABLE_NAMES,
+    Snapshot,
+    SnapshotAnswer,
+    SnapshotDelta,
+    SnapshotQuery,
+    SnapshotTables,
+    digest_tables,
+)
 
 # How long a look at the database's version serves all waiting gateways; revocation must act within 2 s.
 LOOK_EVERY_S = 0.2
@@ -40,29 +47,26 @@ class SnapshotFeed:
         """Let those that wait go: the process ends, and they must not hold it up."""
         self._is_closing = True
 
-    async def answer(
-        self, principal: Principal, incarnation: UUID | None, version: int, wait_s: float
-    ) -> SnapshotAnswer | None:
-        """Return what leads from the asker's version to the newest, None if there is nothing new within `wait_s`.
+    async def answer(self, principal: Principal, query: SnapshotQuery) -> SnapshotAnswer | None:
+        """Return what leads from what the asker serves to the newest, None if there is nothing new within its wait.
 
         Raises PermissionDenied for anybody but a gateway.
         """
         principal.require(Right.SERVE_GATEWAY)
         clock = self._control.clock
-        give_up_at_s = clock.monotonic_s() + min(wait_s, SNAPSHOT_WAIT_S_MAX)
+        give_up_at_s = clock.monotonic_s() + query.wait_s
         current = await self._refresh()
-        await self._acknowledge(principal, current, incarnation, version)
-        while (current.incarnation, current.version) == (incarnation, version):
+        await self._acknowledge(principal, current, query)
+        while _is_served(current, query):
             if self._is_closing or clock.monotonic_s() >= give_up_at_s:
                 return None
             await clock.sleep(LOOK_EVERY_S)
             current = await self._refresh()
-        return await self._build_answer(current, incarnation, version)
+        return await self._build_answer(current, query)
 
-    async def _acknowledge(
-        self, principal: Principal, current: Snapshot, incarnation: UUID | None, version: int
-    ) -> None:
-        served = version if incarnation == current.incarnation else 0
+    async def _acknowledge(self, principal: Principal, current: Snapshot, query: SnapshotQuery) -> None:
+        is_other = query.version == current.version and not _is_served(current, query)
+        served = query.version if query.incarnation == current.incarnation and not is_other else 0
         now_s = self._control.clock.monotonic_s()
         last_version, last_at_s = self._acknowledged.get(principal.id, (-1, float("-inf")))
         if served == last_version and now_s - last_at_s < ACKNOWLEDGE_EVERY_S:
@@ -116,8 +120,12 @@ class SnapshotFeed:
             tables=tables,
         )
 
-    async def _build_answer(self, current: Snapshot, incarnation: UUID | None, version: int) -> SnapshotAnswer:
-        is_base_known = incarnation == current.incarnation and self._full_before_version <= version <= current.version
+    async def _build_answer(self, current: Snapshot, query: SnapshotQuery) -> SnapshotAnswer:
+        version = query.version
+        # No delta leads from other rows of the same version, and none is needed from the same rows.
+        is_base_known = (
+            query.incarnation == current.incarnation and self._full_before_version <= version < current.version
+        )
         if not is_base_known:
             return SnapshotAnswer(snapshot=current)
         async with self._control.storage.read() as view:
@@ -127,6 +135,12 @@ class SnapshotFeed:
         return SnapshotAnswer(
             delta=build_delta(current, version, changes, is_engines_put=version < self._engines_version)
         )
+
+
+def _is_served(current: Snapshot, query: SnapshotQuery) -> bool:
+    """Tell whether the asker serves the newest; one that tells no digest is believed."""
+    is_same_version = (query.incarnation, query.version) == (current.incarnation, current.version)
+    return is_same_version and query.digest in (None, current.digest)
 
 
 def build_delta(

@@ -35,7 +35,7 @@ class PlatformLink:
         """
         query: dict[str, str] = {"wait_s": f"{wait_s:g}"}
         if base is not None:
-            query |= {"incarnation": str(base.incarnation), "version": str(base.version)}
+            query |= {"incarnation": str(base.incarnation), "version": str(base.version), "digest": base.digest}
         request = self.client.build_request("GET", SNAPSHOT_PATH, params=query, timeout=wait_s + ANSWER_MARGIN_S)
         answer = await self._send(request)
         if answer.status_code in (204, 304):

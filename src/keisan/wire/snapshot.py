@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from keisan.domain.engine import RunningUsage
 from keisan.domain.errors import InvalidInput
 from keisan.domain.evidence import Grade
+from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import INTEGER_MAX, WireView
@@ -187,6 +188,18 @@ class SnapshotDelta(WireView):
     digest: str
     put: SnapshotTables
     drop: dict[str, tuple[str, ...]]
+
+
+class SnapshotQuery(WireView):
+    """What the asker serves, which acknowledges it, and for how many seconds it waits for something newer.
+
+    `digest` is that of the rows it serves: another release of the platform may make other rows of the same version.
+    """
+
+    incarnation: UUID | None = None
+    version: Annotated[int, Field(ge=0, le=INTEGER_MAX)] = 0
+    digest: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = None
+    wait_s: Annotated[float, Field(ge=0, le=SNAPSHOT_WAIT_S_MAX)] = 0
 
 
 class SnapshotAnswer(WireView):

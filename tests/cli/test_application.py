@@ -10,4 +10,7 @@ def test_every_room_adds_its_commands() -> None:
     add_commands(application)
     names = {command.name for command in application.registered_commands}
     groups = {group.name for group in application.registered_groups}
-    assert (names, groups) == ({"status", "chat", "usage", "logs"}, {"keys", "models", "deploy"})
+    assert (names, groups) == (
+        {"status", "chat", "usage", "logs"},
+        {"organizations", "projects", "keys", "policy", "models", "deploy"},
+    )

@@ -14,7 +14,18 @@ EVERY_COMMAND = [
     ("chat", "hi"),
     ("keys", "list"),
     ("keys", "create", "x"),
+    ("keys", "limit", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("keys", "policy", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "none"),
     ("keys", "revoke", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("organizations", "list"),
+    ("organizations", "limit", "x"),
+    ("organizations", "policy", "x", "none"),
+    ("organizations", "billing", "x", "prepaid"),
+    ("organizations", "snapshot-age", "x", "60"),
+    ("projects", "list"),
+    ("projects", "limit", "x"),
+    ("projects", "policy", "x", "none"),
+    ("policy", "check", "none"),
     ("models", "list"),
     ("models", "show", "x"),
     ("deploy", "list"),
@@ -24,6 +35,9 @@ EVERY_COMMAND = [
     ("usage",),
     ("logs",),
 ]
+
+
+GROUPS = frozenset({"organizations", "projects", "keys", "policy", "models", "deploy"})
 
 
 def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
@@ -37,7 +51,7 @@ def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tu
 def test_list_above_is_complete() -> None:
     application = typer.Typer()
     add_commands(application)
-    tried = {words[: 2 if words[0] in ("keys", "models", "deploy") else 1] for words in EVERY_COMMAND}
+    tried = {words[: 2 if words[0] in GROUPS else 1] for words in EVERY_COMMAND}
     assert tried == set(list_leaves(application))
 
 

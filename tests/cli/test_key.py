@@ -91,3 +91,27 @@ def test_malformed_id_is_a_usage_fault(command_line: CommandLine) -> None:
     answer = command_line.run("keys", "revoke", "not-an-id")
     assert answer.code == 2
     assert UUID.__name__.lower() in answer.aside.lower()
+
+
+def test_key_is_bounded_at_creation_and_later(command_line: CommandLine) -> None:
+    made = command_line.run(
+        "keys", "create", "bounded", "--requests-per-minute", "600", "--policy", " region in JP ", "--json"
+    ).told["key"]
+    assert (made["limits"]["requests_per_minute"], made["policy"]) == (600, "region in JP")
+    limited = command_line.run("keys", "limit", made["id"], "--requests-per-minute", "none", "--calls-open-max", "4")
+    assert (limited.code, limited.out) == (0, f"bounded ({made['id']}): 4 calls open\n")
+    changed = command_line.run("keys", "policy", made["id"], "advisory none")
+    assert (changed.code, changed.out) == (0, f"bounded ({made['id']}): advisory none\n")
+    [line] = [line for line in command_line.run("keys", "list").out.splitlines() if "bounded" in line]
+    assert "4 calls open" in line
+    assert "advisory none" in line
+    freed = command_line.run("keys", "policy", made["id"], "none", "--json")
+    assert freed.told["policy"] == ""
+
+
+def test_policy_that_can_never_match_is_refused_with_its_clause(command_line: CommandLine) -> None:
+    made = command_line.run("keys", "create", "refused", "--json").told["key"]
+    refused = command_line.run("keys", "policy", made["id"], "region in CN; region in JP")
+    assert refused.code == command_line.run("keys", "limit", made["id"], "--calls-open-max", "many").code != 0
+    assert "'region in JP'" in refused.aside
+    assert "Traceback" not in refused.aside

@@ -8,10 +8,11 @@ import pytest
 from keisan.control.context import Control
 from keisan.control.key import create_key, update_key
 from keisan.control.organization import create_organization, update_organization
-from keisan.control.policy import NAMED_MAX, find_conflicting, note_conflicts, settle_policy
+from keisan.control.policy import NAMED_MAX, explain_policy, find_conflicting, note_conflicts, settle_policy
 from keisan.control.project import create_project, update_project
 from keisan.domain.access import Role
-from keisan.domain.errors import InvalidInput
+from keisan.domain.errors import InvalidInput, PermissionDenied
+from keisan.domain.policy import Outcome
 from keisan.wire.key import KeyCreate, KeyUpdate
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate
 from keisan.wire.project import ProjectCreate, ProjectUpdate
@@ -133,3 +134,21 @@ def test_keys_of_other_projects_and_of_projects_in_conflict_are_left_out() -> No
     keys = [own, build_key(project_id=torn.id, policy=CONFLICT), build_key(project_id=name_id(2, 3), policy=CONFLICT)]
     assert find_conflicting(organization, [calm, torn], keys) == [torn, own]
     assert find_conflicting(organization, [calm], [build_key()]) == []
+
+
+async def test_explanation_speaks_of_chips_and_leaves_places_open(known: Control, world: World) -> None:
+    asker = await add_key(known, world.left.project, Role.DEVELOPER)
+    found = explain_policy(known, asker, "region in JP; vendor in Huawei")
+    assert (found.policy, found.clauses) == ("region in JP; vendor in Huawei", ("region in JP", "vendor in Huawei"))
+    told = [(line.chip, line.outcome, line.clause) for line in found.chips]
+    assert told == [("ascend-910c", Outcome.HOLDS, None), ("cpu-x86-64", Outcome.UNKNOWN, "vendor in Huawei")]
+    refused = explain_policy(known, asker, "chip not in cpu-x86-64")
+    assert refused.chips[1].outcome is Outcome.FAILS
+
+
+async def test_explanation_needs_the_right_to_read(known: Control, world: World) -> None:
+    with pytest.raises(PermissionDenied):
+        explain_policy(known, world.gateway.to_principal(), "")
+    asker = await add_key(known, world.left.project, Role.DEVELOPER)
+    with pytest.raises(InvalidInput):
+        explain_policy(known, asker, "vendor in NVIDIA")

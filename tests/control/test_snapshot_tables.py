@@ -11,12 +11,12 @@ from hypothesis import given
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables, name_engine
 from keisan.domain.access import Role
 from keisan.domain.call_limits import CallLimits
-from keisan.domain.chip import ChipFact
+from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.fact import FactName
 from keisan.domain.ids import ModelId
-from keisan.domain.key import Secret, digest_secret
+from keisan.domain.key import Key, Secret, digest_secret
 from keisan.domain.model import Surface
 from keisan.domain.organization import Billing
 from keisan.domain.price import TokenClass
@@ -134,15 +134,22 @@ def test_failed_replica_stays_with_its_verdict() -> None:
     assert tables.replicas[str(REPLICA_ID)].verdict is Verdict.FAILED
 
 
-def build_golden() -> Snapshot:
-    """Return two models at two sites, keys of three kinds under two organizations, replicas of all verdicts, and chips."""
-    small = replace(FACTS, name="tiny-8b", owner="Example", surfaces=(Surface.CHAT,), context_tokens=8192)
-    vllm = EngineProfile(RunningUsage.CONTINUOUS_USAGE, 60, 1000, is_usage_summed_over_choices=True)
-    keys = [
+PREPAID = build_organization(
+    id=name_id(1, 2),
+    billing=Billing.PREPAID,
+    snapshot_age_s_max=3600,
+    limits=CallLimits(requests_per_minute=6000, body_bytes_max=1_048_576),
+    policy="designed_in in CN @ B; region in CN, JP-13",
+)
+
+
+def build_golden_keys() -> list[Key]:
+    """Return keys of three kinds, one of them narrow."""
+    return [
         build_key(digest=digest_secret(Secret("sk-keisan-golden-developer"))),
         build_key(
             id=name_id(3, 2),
-            organization_id=name_id(1, 2),
+            organization_id=PREPAID.id,
             project_id=name_id(2, 2),
             digest=digest_secret(Secret("sk-keisan-golden-narrow")),
             models=("smollm2-135m-instruct",),
@@ -151,28 +158,36 @@ def build_golden() -> Snapshot:
         ),
         build_key(id=name_id(3, 3), digest=digest_secret(Secret("sk-keisan-golden-auditor")), role=Role.AUDITOR),
     ]
-    free = {TokenClass.INPUT: 0, TokenClass.OUTPUT: 0, TokenClass.REASONING: 10**18}
-    other = {"id": name_id(12, 2), "site_id": name_id(6, 2), "model_id": name_id(9, 2), "engine": "vllm"}
-    prepaid = build_organization(
-        id=name_id(1, 2),
-        billing=Billing.PREPAID,
-        snapshot_age_s_max=3600,
-        limits=CallLimits(requests_per_minute=6000, body_bytes_max=1_048_576),
-        policy="designed_in in CN @ B; region in CN, JP-13",
-    )
+
+
+def build_golden_chips() -> list[Chip]:
+    """Return a chip of which nothing is known, one without an advisory, and one under one, on other evidence."""
     vendor, press = (Evidence("a source", grade, NOW.date()) for grade in (Grade.VENDOR, Grade.PRESS))
     h20 = {
         FactName.VENDOR: ChipFact(("NVIDIA",), vendor),
         FactName.DESIGNED_IN: ChipFact(("US",), vendor),
         FactName.ADVISORY: ChipFact(("CN-CAC-2025-07-31",), press),
     }
+    return [
+        build_chip(),
+        build_chip("ascend-910c", vendor=("Huawei",), software_stack=("CANN", "MindSpore"), advisory=()),
+        replace(build_chip("nvidia-h20"), facts=h20),
+    ]
+
+
+def build_golden() -> Snapshot:
+    """Return two models at two sites, keys of three kinds under two organizations, replicas of all verdicts, and chips."""
+    small = replace(FACTS, name="tiny-8b", owner="Example", surfaces=(Surface.CHAT,), context_tokens=8192)
+    vllm = EngineProfile(RunningUsage.CONTINUOUS_USAGE, 60, 1000, is_usage_summed_over_choices=True)
+    free = {TokenClass.INPUT: 0, TokenClass.OUTPUT: 0, TokenClass.REASONING: 10**18}
+    other = {"id": name_id(12, 2), "site_id": name_id(6, 2), "model_id": name_id(9, 2), "engine": "vllm"}
     rows = SnapshotRows(
-        organizations=[build_organization(), prepaid],
+        organizations=[build_organization(), PREPAID],
         projects=[
             build_project(limits=CallLimits(tokens_per_minute=2**63 - 1)),
-            build_project(id=name_id(2, 2), organization_id=name_id(1, 2), policy="attestation_age_s <= 86400"),
+            build_project(id=name_id(2, 2), organization_id=PREPAID.id, policy="attestation_age_s <= 86400"),
         ],
-        keys=keys,
+        keys=build_golden_keys(),
         models=[build_model(), build_model(id=name_id(9, 2), facts=small)],
         prices={
             MODEL_ID: build_price(version=2),
@@ -189,11 +204,7 @@ def build_golden() -> Snapshot:
             build_replica(**other, endpoint=Endpoint("unix", "/run/keisan/v.sock"), verdict=Verdict.UNKNOWN),
             build_replica(id=name_id(12, 3), verdict=Verdict.FAILED, message="serves other weights"),
         ],
-        chips=[
-            build_chip(),
-            build_chip("ascend-910c", vendor=("Huawei",), software_stack=("CANN", "MindSpore"), advisory=()),
-            replace(build_chip("nvidia-h20"), facts=h20),
-        ],
+        chips=build_golden_chips(),
     )
     tables = compile_tables(rows)
     return Snapshot(

@@ -1,12 +1,15 @@
 """Migrations: up and down on both databases, one at a time, and equal to the tables that the code names."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, UniqueConstraint, inspect, text
 
+from keisan.domain.access import PlatformScope
+from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvariantBroken, StorageUnavailable
 from keisan.storage import migration
 from keisan.storage.database import Database
@@ -17,6 +20,7 @@ from tests.storage.rows import execute
 
 CONSTRAINT_NAME_CHARACTERS_MAX = 63
 PARTITIONS = "usage_record_"
+EVERYTHING = PlatformScope()
 
 
 async def inspect_names(storage: Database) -> set[str]:
@@ -149,3 +153,20 @@ def test_two_heads_are_an_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_history_stands_beside_the_code() -> None:
     assert (migration.MIGRATIONS / "versions" / "0001_first_schema.py").is_file()
     assert load_history() is load_history()
+
+
+async def test_limits_come_to_rows_that_were_there_before_them(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    world = await plant_world(empty_storage)
+    narrow = replace(world.left.project, limits=CallLimits(1), policy="region in CN", version=2)
+    async with empty_storage.write() as transaction:
+        await transaction.projects.update(narrow)
+    await empty_storage.downgrade("0001")
+    async with empty_storage._dialect.open_reader() as connection:
+        columns = await connection.run_sync(lambda own: inspect(own).get_columns("organization"))
+    assert {column["name"] for column in columns} == {"id", "platform_id", "version", "created_at", "name"}
+    await empty_storage.migrate()
+    async with empty_storage.read() as view:
+        assert await view.organizations.get(EVERYTHING, world.left.organization.id) == world.left.organization
+        assert await view.keys.get(EVERYTHING, world.left.key.id) == world.left.key
+        assert await view.projects.get(EVERYTHING, narrow.id) == replace(narrow, limits=CallLimits(), policy="")

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 
-from keisan.wire.base import ForeignText, Name, NanoText, Region, WireInput, WireView
+from keisan.wire.base import ForeignText, Name, NanoText, Region, WireChange, WireInput, WireView
 
 NAME = TypeAdapter[str](Name)
 REGION = TypeAdapter[str](Region)
@@ -75,3 +75,20 @@ def test_wire_values_are_frozen() -> None:
     view = _View(amount_nano=1)
     with pytest.raises(ValidationError, match="frozen"):
         view.amount_nano = 2
+
+
+def test_change_tells_what_was_set_and_nothing_else() -> None:
+    class Part(WireChange):
+        bound: int | None = None
+
+    class Change(WireChange):
+        name: str = Field(default_factory=str)
+        age_s: int | None = None
+        part: Part = Field(default_factory=Part)
+
+    assert Change().model_dump_json() == "{}"
+    assert Change(age_s=None, part=Part(bound=None)).model_dump_json() == '{"age_s":null,"part":{"bound":null}}'
+    assert Change(name="a").model_dump() == {"name": "a"}
+    for wrong in ('{"name": null}', '{"other": 1}'):
+        with pytest.raises(ValidationError):
+            Change.model_validate_json(wrong)

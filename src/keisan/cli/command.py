@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
@@ -34,12 +35,15 @@ SHARED: Mapping[str, object] = {
 
 
 def add_command(application: typer.Typer, name: str, work: Work, **settings: Any) -> None:
-    """Make `work(session, ...)` a command: its parameters after the session are its own options."""
-    hints = get_type_hints(work, include_extras=True)
-    own = [
-        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
-        for parameter in list(inspect.signature(work).parameters.values())[1:]
-    ]
+    """Make `work(session, ...)` a command: its parameters after the session are its own options.
+
+    A parameter that is a dataclass stands for the options that are its fields.
+    """
+    hints: dict[str, Any] = get_type_hints(work)
+    groups: dict[str, Any] = {
+        option: hint for option, hint in hints.items() if is_dataclass(hint) and hint is not Session
+    }
+    own = [option for parameter in _list_own(work) for option in _list_options(parameter, groups)]
     shared = [
         inspect.Parameter(
             option,
@@ -52,11 +56,32 @@ def add_command(application: typer.Typer, name: str, work: Work, **settings: Any
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     def run(context: typer.Context, **arguments: Any) -> None:
+        for parameter, group in groups.items():
+            arguments[parameter] = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
         raise typer.Exit(_run_work(work, context, arguments))
 
     run.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]  # how typer learns it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *own, *shared]}
     application.command(name, help=work.__doc__, **settings)(run)
+
+
+def _list_own(work: Work) -> list[inspect.Parameter]:
+    hints = get_type_hints(work, include_extras=True)
+    return [
+        parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)
+        for parameter in list(inspect.signature(work).parameters.values())[1:]
+    ]
+
+
+def _list_options(parameter: inspect.Parameter, groups: Mapping[str, Any]) -> list[inspect.Parameter]:
+    group = groups.get(parameter.name)
+    if group is None:
+        return [parameter]
+    hints = get_type_hints(group, include_extras=True)
+    return [
+        inspect.Parameter(field.name, parameter.kind, default=field.default, annotation=hints[field.name])
+        for field in fields(group)
+    ]
 
 
 def _run_work(work: Work, context: typer.Context, arguments: dict[str, Any]) -> ExitCode:

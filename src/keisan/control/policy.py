@@ -4,14 +4,17 @@ from collections.abc import Iterable, Sequence
 from functools import cache
 
 from keisan.control.context import Control
-from keisan.domain.access import OrganizationScope
+from keisan.domain.access import OrganizationScope, Principal, Right
+from keisan.domain.chip import list_facts
 from keisan.domain.event import EventDraft
+from keisan.domain.fact import CHIP_FACTS, FactName
 from keisan.domain.key import Key
 from keisan.domain.organization import Organization
-from keisan.domain.policy import parse_policy
+from keisan.domain.policy import CandidateFacts, Policy, evaluate_policy, parse_policy
 from keisan.domain.policy_conflict import check_policy, find_conflict
 from keisan.domain.project import Project
 from keisan.storage.base import Transaction
+from keisan.wire.policy import PolicyChipView, PolicyView
 
 # An event names that many; how many there are it says in any case.
 NAMED_MAX = 20
@@ -25,6 +28,22 @@ def settle_policy(control: Control, text: str, above: Sequence[str]) -> str:
     policy = parse_policy(text)
     check_policy(policy, [parse_policy(layer) for layer in above], control.chips)
     return str(policy)
+
+
+def explain_policy(control: Control, principal: Principal, text: str) -> PolicyView:
+    """Return what a policy says of the chips that the catalogue knows; what it says of places it leaves open.
+
+    Raises PermissionDenied, or InvalidInput for a policy that could not be set.
+    """
+    principal.require(Right.READ)
+    policy = parse_policy(settle_policy(control, text, ()))
+    of_chips = Policy(tuple(clause for clause in policy.clauses if clause.fact in (FactName.CHIP, *CHIP_FACTS)))
+    lines = []
+    for chip_id, chip in sorted(control.chips.items()):
+        decision = evaluate_policy(of_chips, CandidateFacts(list_facts(chip), None))
+        clause = None if decision.clause is None else str(decision.clause)
+        lines.append(PolicyChipView(chip=chip_id, outcome=decision.outcome, clause=clause))
+    return PolicyView(policy=str(policy), clauses=tuple(str(clause) for clause in policy.clauses), chips=tuple(lines))
 
 
 async def note_conflicts(transaction: Transaction, actor: str, changed: Organization | Project) -> None:

@@ -14,7 +14,7 @@ class Grade(StrEnum):
     PRESS = "C"
     HEARSAY = "D"
 
-    def reaches(self, demanded: "Grade") -> bool:
+    def is_at_least(self, demanded: "Grade") -> bool:
         """Tell whether this is the grade demanded or a better one."""
         order = list(Grade)
         return order.index(self) <= order.index(demanded)

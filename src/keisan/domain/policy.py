@@ -113,7 +113,7 @@ def evaluate_clause(clause: Clause, facts: CandidateFacts) -> Outcome:
         age_s = facts.attestation_age_s
         return Outcome.UNKNOWN if age_s is None else _judge(is_held=age_s <= clause.bound)
     fact = facts.known.get(clause.fact)
-    if fact is None or (clause.grade is not None and not fact.grade.reaches(clause.grade)):
+    if fact is None or (clause.grade is not None and not fact.grade.is_at_least(clause.grade)):
         return Outcome.UNKNOWN
     if clause.operator is Operator.NONE:
         return _judge(is_held=not fact.values)

@@ -37,6 +37,7 @@ from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
 from keisan.wire.platform import HealthView, PlatformView
+from keisan.wire.policy import PolicyChipView, PolicyView
 from keisan.wire.price import PriceCreate, PriceView
 from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
 from keisan.wire.provider import ProviderCreate, ProviderView
@@ -86,6 +87,8 @@ __all__ = [
     "PermissionDenied",
     "PlatformUnreachable",
     "PlatformView",
+    "PolicyChipView",
+    "PolicyView",
     "PreconditionRequired",
     "PriceCreate",
     "PriceView",

@@ -26,6 +26,7 @@ from keisan.sdk.model import AsyncModels, Models
 from keisan.sdk.node import AsyncNodes, Nodes
 from keisan.sdk.organization import AsyncOrganizations, Organizations
 from keisan.sdk.platform import AsyncPlatform, Platform
+from keisan.sdk.policy import AsyncPolicies, Policies
 from keisan.sdk.price import AsyncPrices, Prices
 from keisan.sdk.project import AsyncProjects, Projects
 from keisan.sdk.provider import AsyncProviders, Providers
@@ -91,6 +92,7 @@ class AsyncKeisan:
         self.organizations = AsyncOrganizations(transport)
         self.projects = AsyncProjects(transport)
         self.keys = AsyncKeys(transport)
+        self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
         self.sites = AsyncSites(transport)
         self.machines = AsyncMachines(transport)
@@ -180,6 +182,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.organizations = Organizations(inner.organizations, shell)
         self.projects = Projects(inner.projects, shell)
         self.keys = Keys(inner.keys, shell)
+        self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)
         self.sites = Sites(inner.sites, shell)
         self.machines = Machines(inner.machines, shell)

@@ -1,0 +1,80 @@
+"""`keisan organizations`: list them, say how they pay, bound their calls, set their policies."""
+
+from typing import Annotated
+
+import typer
+
+from keisan.cli.call_limits import BoundOptions, describe_limits, read_bounds, read_number
+from keisan.cli.command import add_command
+from keisan.cli.key import wait_for_newest
+from keisan.cli.policy import PolicyArgument, describe_policy, read_policy
+from keisan.cli.session import Session
+from keisan.domain.errors import NotFound
+from keisan.sdk import Billing, OrganizationUpdate, OrganizationView
+
+OrganizationArgument = Annotated[str, typer.Argument(help="Name or id of the organization.")]
+BillingArgument = Annotated[Billing, typer.Argument(help="How it pays.")]
+AgeArgument = Annotated[str, typer.Argument(metavar="SECONDS", help="A number of seconds, or none for any age.")]
+
+
+async def list_organizations(session: Session) -> None:
+    """List organizations with how they pay and what binds their calls."""
+    found = [line async for line in session.keisan.organizations.list()]
+    rows = [
+        (line.id, line.name, line.billing, describe_limits(line.limits), describe_policy(line.policy)) for line in found
+    ]
+    session.output.show_views(found, ("id", "name", "billing", "limits", "policy"), rows)
+
+
+async def limit_organization(session: Session, organization: OrganizationArgument, bounds: BoundOptions) -> None:
+    """Bound the calls of an organization; a bound that is not named stays, and none takes one away."""
+    changed = await _update(session, organization, OrganizationUpdate(limits=read_bounds(bounds)))
+    session.output.show_view(changed, f"{changed.name}: {describe_limits(changed.limits)}")
+
+
+async def set_policy(session: Session, organization: OrganizationArgument, policy: PolicyArgument) -> None:
+    """Set an organization's policy, which holds together with its projects' and keys'."""
+    changed = await _update(session, organization, OrganizationUpdate(policy=read_policy(policy)))
+    session.output.show_view(changed, f"{changed.name}: {describe_policy(changed.policy)}")
+
+
+async def set_billing(session: Session, organization: OrganizationArgument, billing: BillingArgument) -> None:
+    """Say whether an organization pays before it calls, bounded by its wallet, or after."""
+    changed = await _update(session, organization, OrganizationUpdate(billing=billing))
+    session.output.show_view(changed, f"{changed.name} is {changed.billing}")
+
+
+async def set_snapshot_age(session: Session, organization: OrganizationArgument, age: AgeArgument) -> None:
+    """Bound how old the state may be that a gateway without its platform serves an organization from."""
+    change = OrganizationUpdate(snapshot_age_s_max=read_number(age, "SECONDS"))
+    changed = await _update(session, organization, change)
+    told = "any age" if changed.snapshot_age_s_max is None else f"{changed.snapshot_age_s_max} s"
+    session.output.show_view(changed, f"{changed.name}: {told}")
+
+
+async def choose_organization(session: Session, wanted: str) -> OrganizationView:
+    """Return the organization of a name or id; raises NotFound naming those there are."""
+    found = [line async for line in session.keisan.organizations.list()]
+    for line in found:
+        if wanted in (line.name, str(line.id)):
+            return line
+    raise NotFound(
+        f"there is no organization '{wanted}'; there are: {', '.join(line.name for line in found) or 'none'}"
+    )
+
+
+async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> OrganizationView:
+    changed = await session.keisan.organizations.update(await choose_organization(session, wanted), change)
+    await wait_for_newest(session, "they act on it once they do")
+    return changed
+
+
+def add_commands(application: typer.Typer) -> None:
+    """Add organizations list, limit, policy, billing and snapshot-age."""
+    group = typer.Typer(help="Organizations of the platform.", no_args_is_help=True)
+    add_command(group, "list", list_organizations)
+    add_command(group, "limit", limit_organization)
+    add_command(group, "policy", set_policy)
+    add_command(group, "billing", set_billing)
+    add_command(group, "snapshot-age", set_snapshot_age)
+    application.add_typer(group, name="organizations")

@@ -1,0 +1,34 @@
+"""`keisan organizations`: listed, bounded, under a policy, and how they pay."""
+
+from tests.cli.conftest import CommandLine
+
+
+def test_organization_is_changed_part_by_part(command_line: CommandLine) -> None:
+    [found] = command_line.run("organizations", "list", "--json").told
+    name = found["name"]
+    limited = command_line.run("organizations", "limit", name, "--requests-per-minute", "6000")
+    assert (limited.code, limited.out) == (0, f"{name}: 6000 requests/min\n")
+    assert command_line.run("organizations", "policy", found["id"], "region in JP").out == f"{name}: region in JP\n"
+    assert command_line.run("organizations", "billing", name, "prepaid").out == f"{name} is prepaid\n"
+    assert command_line.run("organizations", "snapshot-age", name, "3600").out == f"{name}: 3600 s\n"
+    [line] = [line for line in command_line.run("organizations", "list").out.splitlines() if name in line]
+    assert all(word in line for word in ("prepaid", "6000 requests/min", "region in JP"))
+    # Back, because other tests use the same platform.
+    assert command_line.run("organizations", "policy", name, "none").out == f"{name}: none\n"
+    assert command_line.run("organizations", "billing", name, "postpaid").out == f"{name} is postpaid\n"
+    assert command_line.run("organizations", "snapshot-age", name, "none").out == f"{name}: any age\n"
+    assert command_line.run("organizations", "limit", name, "--requests-per-minute", "none").out == f"{name}: none\n"
+
+
+def test_unknown_organization_and_odd_words_are_faults(command_line: CommandLine) -> None:
+    answer = command_line.run("organizations", "limit", "nobody")
+    assert answer.code == 5
+    assert "there is no organization 'nobody'; there are: " in answer.aside
+    assert command_line.run("organizations", "billing", "default", "later").code == 2
+    refused = command_line.run("organizations", "snapshot-age", "default", "soon")
+    assert (refused.code != 0, "'soon' (SECONDS)" in refused.aside) == (True, True)
+
+
+def test_developer_may_not_change_one(command_line: CommandLine) -> None:
+    [found] = command_line.run("organizations", "list", "--json", key=command_line.developer_key).told
+    assert command_line.run("organizations", "limit", found["id"], key=command_line.developer_key).code == 4

@@ -1,4 +1,4 @@
-"""The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot.rs.
+"""The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot/.
 
 A snapshot is (incarnation, version) and tables keyed by id. A delta names its base and replaces whole rows.
 Rows of a newer platform keep the fields that are unknown here, so the digest holds; a new field therefore stands last.

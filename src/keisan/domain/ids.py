@@ -27,6 +27,7 @@ ReplicaId = NewType("ReplicaId", UUID)
 AccountId = NewType("AccountId", UUID)
 PostingBatchId = NewType("PostingBatchId", UUID)
 RecordId = NewType("RecordId", UUID)
+TicketId = NewType("TicketId", UUID)
 EventId = NewType("EventId", UUID)
 
 PUBLIC_KEY_BYTES = 32

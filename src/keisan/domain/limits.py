@@ -8,6 +8,7 @@ POLICY_CLAUSES_MAX = 32
 POLICY_CHARACTERS_MAX = 2048
 API_BODY_BYTES_MAX = 12 * 1024 * 1024
 USAGE_BATCH_RECORDS_MAX = 1000
+CREDIT_LINES_MAX = 16_000
 SNAPSHOT_WAIT_S_MAX = 30
 SNAPSHOT_CHANGES_KEPT_MAX = 10_000
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 128
@@ -25,3 +26,5 @@ UNIX_SOCKET_PATH_BYTES_MAX = 107
 assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
 # A usage record is at most 4 KiB and at most doubles when quoted as JSON text, so the largest batch fits the largest body.
 assert USAGE_BATCH_RECORDS_MAX * 4096 * 2 < API_BODY_BYTES_MAX
+# A ticket, a want and a rate of the longest numbers have less than 640 bytes together as JSON.
+assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX

@@ -1,0 +1,66 @@
+"""A ticket: credit of an organization's wallet, leased ahead of use to one incarnation of a gateway (R1).
+
+Leasing moves no money: what a ticket holds is set aside from the wallet until it is posted, returned, or the ticket ends.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from keisan.domain.ids import MachineId, OrganizationId, PlatformId, TicketId
+
+
+class TicketState(StrEnum):
+    """A closed ticket holds nothing, and is not opened again."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """Amounts in nano-units of `currency`.
+
+    `credit_nano` is all that was ever leased, `returned_nano` all that the gateway gave back, `spent_nano` what it said
+    its ended calls cost, `posted_nano` what their records that have arrived cost: these four only grow.
+    `reserved_nano` is what its open calls held when it last spoke.
+    `give_back_nano` is what to ask back at its gateway's next word, `wanted_nano` what it wanted and did not get, since
+    `wanting_since`; `is_contested`: more of the wallet is on tickets than in it, and several gateways hold some.
+    Without a word the gateway spends until `expires_at`.
+    """
+
+    id: TicketId
+    platform_id: PlatformId
+    organization_id: OrganizationId
+    currency: str
+    gateway_id: MachineId
+    incarnation: UUID
+    state: TicketState
+    credit_nano: int
+    returned_nano: int
+    spent_nano: int
+    reserved_nano: int
+    posted_nano: int
+    give_back_nano: int
+    wanted_nano: int
+    wanting_since: datetime | None
+    is_contested: bool
+    expires_at: datetime
+    created_at: datetime
+    closed_at: datetime | None
+
+    @property
+    def held_nano(self) -> int:
+        """Return what is set aside for it from the wallet."""
+        return self.credit_nano - self.returned_nano - self.posted_nano if self.state is TicketState.OPEN else 0
+
+    @property
+    def unspent_nano(self) -> int:
+        """Return what its gateway could still spend or return, as far as is known; records may arrive before its word."""
+        return max(0, self.credit_nano - self.returned_nano - max(self.spent_nano, self.posted_nano))
+
+    @property
+    def free_nano(self) -> int:
+        """Return what its gateway held for no open call when it last spoke."""
+        return max(0, self.unspent_nano - self.reserved_nano)

@@ -1,0 +1,109 @@
+"""The credit exchange of a gateway: what it spent, holds and wants goes up; what it may spend comes down (R1, R4).
+
+The relay makes the report and takes the answer; its serde twin stands in crates/relay. Amounts are decimal strings.
+Every number of a ticket but `reserved_nano` only grows, so an exchange may be lost, repeated or overtaken.
+"""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import Field, StringConstraints
+
+from keisan.domain.limits import CREDIT_LINES_MAX
+from keisan.domain.share import LIMIT_ID_PATTERN, SHARE_WHOLE_PPM
+from keisan.wire.base import Count, NanoText, WireInput, WireView
+from keisan.wire.price import Currency
+
+# A total that a gateway names stays within what both databases store.
+CREDIT_NANO_MAX = 10**36
+
+CreditNano = Annotated[NanoText, Field(ge=0, le=CREDIT_NANO_MAX)]
+SharePpm = Annotated[int, Field(ge=0, le=SHARE_WHOLE_PPM)]
+LimitId = Annotated[str, StringConstraints(pattern=LIMIT_ID_PATTERN)]
+
+
+class TicketReport(WireInput):
+    """A ticket as its gateway knows it. `spent_nano` and `returned_nano` only grow.
+
+    `credit_nano` is what the gateway last heard; the shell fills it in, so that the platform sees a lost answer.
+    """
+
+    ticket_id: UUID
+    spent_nano: CreditNano
+    reserved_nano: CreditNano
+    returned_nano: CreditNano
+    credit_nano: CreditNano | None = None
+
+
+class CreditWant(WireInput):
+    """Free credit that a gateway would like to have now, beyond what it holds.
+
+    `currency` is that of the price to be paid; without it the platform takes that of the fullest wallet.
+    """
+
+    organization_id: UUID
+    wanted_nano: CreditNano
+    currency: Currency | None = None
+
+
+class RateReport(WireInput):
+    """The share of a limit that a gateway uses now, and how many units per minute it was asked for, refused ones included."""
+
+    limit_id: LimitId
+    share_ppm: SharePpm
+    demand_per_minute: Count
+
+
+class CreditReport(WireInput):
+    """A gateway's word to its platform.
+
+    `incarnation` names this process: a UUIDv7 above those of all processes before it. `is_spool_passed`: every record
+    of earlier incarnations was uploaded and answered. `rates` lists every limit of which the gateway holds a share.
+    What follows is the shell's: `sequence` rises by one with each report of the incarnation, so that one that was
+    overtaken is known; `default_share_ppm` is the one in force; `is_last`: no call is open, no record in the spool, and
+    none will come.
+    """
+
+    incarnation: UUID
+    is_spool_passed: bool
+    tickets: Annotated[tuple[TicketReport, ...], Field(max_length=CREDIT_LINES_MAX)] = ()
+    wanted: Annotated[tuple[CreditWant, ...], Field(max_length=CREDIT_LINES_MAX)] = ()
+    rates: Annotated[tuple[RateReport, ...], Field(max_length=CREDIT_LINES_MAX)] = ()
+    sequence: Count = 0
+    default_share_ppm: SharePpm = 0
+    is_last: bool = False
+
+
+class LeasedTicket(WireView):
+    """An open ticket: `credit_nano` is all that was ever leased to it, and only grows.
+
+    `give_back_nano` is what the platform asks back; the gateway raises `returned_nano` by what is free of it.
+    """
+
+    ticket_id: UUID
+    organization_id: UUID
+    credit_nano: NanoText
+    give_back_nano: NanoText
+    currency: str
+
+
+class RateShare(WireView):
+    """The share of a limit that the gateway may use from now on, in parts per million."""
+
+    limit_id: str
+    share_ppm: int
+
+
+class CreditAnswer(WireView):
+    """The platform's word to a gateway; the times are seconds from the sending of the report.
+
+    `tickets` are all open ones of this incarnation: one that is missing was closed, and is not spent any more. For those
+    `refused` nothing more is there. `default_share_ppm` is the share of each limit that `rates` never named.
+    """
+
+    lease_s: int
+    renew_s: int
+    tickets: tuple[LeasedTicket, ...] = ()
+    refused: tuple[UUID, ...] = ()
+    rates: tuple[RateShare, ...] = ()
+    default_share_ppm: int = 0

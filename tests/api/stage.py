@@ -373,3 +373,14 @@ def build_record(stage: Stage, **changes: object) -> str:
         )
         | changes
     )
+
+
+def build_credit_report(stage: Stage, **changes: object) -> dict[str, object]:
+    """Return a gateway's report that wants credit of the first organization."""
+    report: dict[str, object] = {
+        "incarnation": str(create_id()),
+        "is_spool_passed": True,
+        "sequence": 1,
+        "wanted": [{"organization_id": str(stage.project.organization_id), "wanted_nano": "1000"}],
+    }
+    return report | changes

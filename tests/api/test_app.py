@@ -8,13 +8,18 @@ from dataclasses import dataclass
 
 import pytest
 
-from tests.api.stage import MODEL_BODY, NANO_PER_MILLION, NOBODY, Stage, build_record, build_report
+from tests.api.stage import MODEL_BODY, NANO_PER_MILLION, NOBODY, Stage, build_credit_report, build_record, build_report
 
 # What the platform shows to every key, or that belongs to nobody: ids that an answer to a stranger may hold.
 PUBLIC_IDS = frozenset({"model", "price", "provider", "umi", "beta", "second", "harbour"})
 # Operation -> why it answers without a key.
 OPEN_TO_NOBODY = {"get_health": "a load balancer has no key"}
-OPEN_TO_GATEWAYS = {"get_health": "public", "fetch_snapshot": "its own", "hand_in_usage": "its own"}
+OPEN_TO_GATEWAYS = {
+    "get_health": "public",
+    "fetch_snapshot": "its own",
+    "hand_in_usage": "its own",
+    "exchange_credit": "its own",
+}
 OPEN_TO_SITES = {"get_health": "public", "report_site": "its own"}
 READERS = ("auditor", "developer")
 
@@ -59,6 +64,8 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "report_site": build_report(),
+        "create_top_up": {"amount_nano": "1000", "currency": "CNY", "note": "attack"},
+        "exchange_credit": build_credit_report(stage),
         "hand_in_usage": {"records": [build_record(stage)]},
     }
 
@@ -92,7 +99,7 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     statuses = {operation.name: (status, text) for operation, status, text in await attack_all(stage, "admin")}
     shown = set().union(*(find_private(stage, text) for status, text in statuses.values() if status == 200))
     assert shown == set(stage.ids) - PUBLIC_IDS
-    machine_only = {"report_site", "hand_in_usage", "fetch_snapshot"}
+    machine_only = {"report_site", "hand_in_usage", "exchange_credit", "fetch_snapshot"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
     # The deployment was scaled just before, and the guessed token is no token.
     assert set(refused) == {"delete_deployment", "join_machine"}, refused

@@ -3,7 +3,7 @@
 import json
 
 from keisan.control.machine import GATEWAY_SILENCE_S_MAX
-from tests.api.stage import Stage, build_record
+from tests.api.stage import Stage, build_credit_report, build_record
 
 
 async def test_asking_with_a_version_acknowledges_it(stage: Stage) -> None:
@@ -46,3 +46,26 @@ async def test_each_record_has_its_answer(stage: Stage) -> None:
     again = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, differing]})
     assert again.json()["created_count"] == 0
     assert [line["outcome"] for line in again.json()["answers"]] == ["exists", "differs"]
+
+
+async def test_credit_is_leased_from_what_was_paid_in(stage: Stage) -> None:
+    path = f"/organizations/{stage.project.organization_id}/top-ups"
+    debt_nano = -int((await stage.ask("owner", "GET", "/accounts")).json()["items"][0]["balance_nano"])
+    await stage.ask("admin", "POST", path, {"amount_nano": str(debt_nano + 5000), "currency": "CNY"})
+    report = build_credit_report(stage)
+    answer = (await stage.ask("gateway", "POST", "/gateway/credit", report)).json()
+    (line,) = answer["tickets"]
+    assert (line["organization_id"], line["credit_nano"]) == (str(stage.project.organization_id), "2500")
+    assert (answer["lease_s"], answer["renew_s"], answer["default_share_ppm"]) == (7200, 10, 1_000_000)
+    late = await stage.ask("gateway", "POST", "/gateway/credit", report)
+    assert (late.status_code, late.json()["code"]) == (409, "state_conflict")
+
+
+async def test_debt_leases_nothing(stage: Stage) -> None:
+    answer = (await stage.ask("gateway", "POST", "/gateway/credit", build_credit_report(stage))).json()
+    assert (answer["tickets"], answer["refused"]) == ([], [str(stage.project.organization_id)])
+
+
+async def test_only_gateways_exchange_credit(stage: Stage) -> None:
+    for who in ("admin", "site"):
+        assert (await stage.ask(who, "POST", "/gateway/credit", build_credit_report(stage))).status_code == 403

@@ -32,3 +32,20 @@ def test_unknown_organization_and_odd_words_are_faults(command_line: CommandLine
 def test_developer_may_not_change_one(command_line: CommandLine) -> None:
     [found] = command_line.run("organizations", "list", "--json", key=command_line.developer_key).told
     assert command_line.run("organizations", "limit", found["id"], key=command_line.developer_key).code == 4
+
+
+def test_wallet_is_filled_with_what_people_type(command_line: CommandLine) -> None:
+    [found] = command_line.run("organizations", "list", "--json").told
+    first = command_line.run("organizations", "top-up", found["name"], "0.5", "XTS", "--note", "invoice 7")
+    assert (first.code, first.out) == (0, f"{found['name']} has 0.50 XTS\n")
+    second = command_line.run("organizations", "top-up", found["id"], "250", "XTS", "--json")
+    assert (second.told["amount_nano"], second.told["balance_nano"]) == ("250000000000", "250500000000")
+    assert "organization.topped_up" in command_line.run("logs").out
+
+
+def test_odd_amounts_fill_no_wallet(command_line: CommandLine) -> None:
+    for amount, currency in (("0", "XTS"), ("1.0000000001", "XTS"), ("much", "XTS"), ("1", "yen")):
+        refused = command_line.run("organizations", "top-up", "default", amount, currency)
+        assert (refused.code, "expected an amount above zero" in refused.aside) == (2, True)
+    denied = command_line.run("organizations", "top-up", "default", "1", "XTS", key=command_line.developer_key)
+    assert denied.code == 4

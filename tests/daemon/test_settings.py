@@ -7,6 +7,7 @@ import pytest
 
 from keisan.daemon.settings import Address, Settings, load_settings, parse_address
 from keisan.domain.errors import SettingsInvalid
+from keisan.domain.ticket import CreditTerms
 
 DATA: Mapping[str, object] = {"data_directory": "/tmp/keisan"}
 
@@ -119,3 +120,11 @@ def test_address_that_is_none(text: str) -> None:
 def test_loopback(text: str, *, is_loopback: bool) -> None:
     address = parse_address(text)
     assert (address.is_loopback, str(address)) == (is_loopback, text)
+
+
+def test_terms_of_credit_are_settings() -> None:
+    assert load().platform.terms == CreditTerms(lease_s=7200, lateness_s=7200, renew_s=10)
+    own = {"ticket_lease_s": 60, "lateness_s": 120, "renew_s": 5}
+    assert load({**DATA, "platform": own}).platform.terms == CreditTerms(60, 120, 5)
+    [fault] = list_faults(options={**DATA, "platform": own | {"ticket_lease_s": 15}})
+    assert fault == "platform: expected a ticket_lease_s of more than 3 x renew_s, which is 15"

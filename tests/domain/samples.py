@@ -1,7 +1,7 @@
 """One good value of each noun, all of one small platform; `replace` or the keywords make the case a test needs."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -28,6 +28,7 @@ from keisan.domain.ids import (
     RecordId,
     ReplicaId,
     SiteId,
+    TicketId,
 )
 from keisan.domain.key import Key
 from keisan.domain.model import Model, ModelFacts, Surface
@@ -37,6 +38,7 @@ from keisan.domain.price import Price, TokenClass, compute_amount_nano
 from keisan.domain.project import Project
 from keisan.domain.replica import Endpoint, Replica, ReplicaState
 from keisan.domain.site import Site
+from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.domain.usage import CallOutcome, UsageRecord, UsageSource
 from keisan.domain.verdict import Verdict
 
@@ -280,6 +282,33 @@ def build_record(**changes: Any) -> UsageRecord:
         request_bytes=300,
         response_bytes=900,
         event_count=12,
+        ticket_id=None,
         content_digest="c0" * 32,
     )
     return replace(record, **changes)
+
+
+def build_ticket(**changes: Any) -> Ticket:
+    """Return an open ticket of 100 nano-units that was leased at NOW."""
+    ticket = Ticket(
+        id=TicketId(name_id(14)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        currency="CNY",
+        gateway_id=GATEWAY_ID,
+        incarnation=name_id(15),
+        state=TicketState.OPEN,
+        credit_nano=100,
+        returned_nano=0,
+        spent_nano=0,
+        reserved_nano=0,
+        posted_nano=0,
+        give_back_nano=0,
+        wanted_nano=0,
+        wanting_since=None,
+        is_contested=False,
+        expires_at=NOW + timedelta(seconds=CreditTerms().lease_s),
+        created_at=NOW,
+        closed_at=None,
+    )
+    return replace(ticket, **changes)

@@ -2,9 +2,11 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 from uuid import UUID, uuid4
 
@@ -95,6 +97,10 @@ class RecordingRelay:
     cursor: int = 0
     calls: list[str] = field(default_factory=list)
     refused_versions: set[int] = field(default_factory=set)
+    report: dict[str, object] = field(default_factory=dict)
+    answers: list[dict[str, Any]] = field(default_factory=list)
+    refused_leases_s: set[int] = field(default_factory=set)
+    waiting: threading.Event = field(default_factory=threading.Event)
 
     def load_snapshot(self, snapshot: bytes) -> None:
         version = json.loads(snapshot)["version"]
@@ -116,6 +122,22 @@ class RecordingRelay:
     def advance_spool(self, cursor: str) -> None:
         self.cursor = int(cursor)
 
+    def wait_credit(self, timeout_s: float) -> bool:
+        is_waiting = self.waiting.wait(timeout_s)
+        self.waiting.clear()
+        return is_waiting
+
+    def report_credit(self) -> str:
+        incarnation = json.loads(self.options).get("incarnation", str(INCARNATION))
+        empty: dict[str, object] = {"tickets": [], "wanted": [], "rates": []}
+        return json.dumps({"incarnation": incarnation, "is_spool_passed": False} | empty | self.report)
+
+    def apply_credit(self, answer: str) -> None:
+        applied = json.loads(answer)
+        if applied["lease_s"] in self.refused_leases_s:
+            raise ValueError("the answer does not parse")
+        self.answers.append(applied)
+
     def drain(self, timeout_s: float) -> bool:
         self.calls.append("drain")
         return True
@@ -124,7 +146,7 @@ class RecordingRelay:
         self.calls.append("stop")
 
     def stats(self) -> str:
-        return "{}"
+        return json.dumps({"spool": {"backlog_records": len(self.spool) - self.cursor}})
 
 
 NO_LIMITS = SnapshotLimits(requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=None)

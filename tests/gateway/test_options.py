@@ -9,7 +9,7 @@ from keisan.domain.key import Secret
 from keisan.gateway.identity import Identity
 from keisan.gateway.options import Listener, format_relay_options
 from keisan.kit.ids import create_id
-from tests.gateway.small_platform import PLATFORM_ID
+from tests.gateway.small_platform import INCARNATION, PLATFORM_ID
 from tests.gateway.test_process import make_options
 
 IDENTITY = Identity(MachineId(create_id()), PlatformId(PLATFORM_ID), Secret("mk-keisan-secret"))
@@ -17,10 +17,11 @@ IDENTITY = Identity(MachineId(create_id()), PlatformId(PLATFORM_ID), Secret("mk-
 
 def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
     options = replace(make_options(tmp_path, "http://a"), relay_limits={"body_bytes_max": 7}, worker_threads=2)
-    text = format_relay_options(options, IDENTITY)
+    text = format_relay_options(options, IDENTITY, INCARNATION)
     assert json.loads(text) == {
         "gateway_id": str(IDENTITY.machine_id),
         "platform_id": PLATFORM_ID,
+        "incarnation": str(INCARNATION),
         "listen_host": "127.0.0.1",
         "listen_port": 0,
         "certificate_path": None,
@@ -34,7 +35,9 @@ def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
 
 def test_certificate_files_are_paths(tmp_path: Path) -> None:
     listener = Listener("0.0.0.0", 443, tmp_path / "c.pem", tmp_path / "k.pem")
-    told = json.loads(format_relay_options(replace(make_options(tmp_path, "http://a"), listener=listener), IDENTITY))
+    told = json.loads(
+        format_relay_options(replace(make_options(tmp_path, "http://a"), listener=listener), IDENTITY, INCARNATION)
+    )
     assert (told["certificate_path"], told["certificate_key_path"]) == (
         str(tmp_path / "c.pem"),
         str(tmp_path / "k.pem"),

@@ -1,19 +1,22 @@
 """A whole gateway process over a relay double: never empty, serves from disk, drains before it stops."""
 
 import asyncio
+import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from keisan.domain.errors import Unauthenticated
+from keisan.domain.errors import Failed, Unauthenticated
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
 from keisan.gateway.identity import JOIN_PATH
+from keisan.gateway.link import CREDIT_PATH, USAGE_PATH
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.gateway.snapshot_file import read_snapshot
@@ -25,6 +28,7 @@ from tests.gateway.small_platform import (
     RecordingRelay,
     Reply,
     Request,
+    SmallPlatform,
     build_snapshot,
     run_platform,
 )
@@ -48,6 +52,8 @@ class Running:
 def answer_all(request: Request) -> Reply:
     if request.path == JOIN_PATH:
         return answer_join(request)
+    if request.path == CREDIT_PATH:
+        return 200, {"lease_s": 7200, "renew_s": 10}
     if request.method == "POST":
         return 200, {"created_count": 1, "answers": []}
     if "version" in request.query:
@@ -97,6 +103,57 @@ async def test_first_start_joins_fetches_then_listens(tmp_path: Path) -> None:
     assert running.relay.cursor == 1
     assert PLATFORM_ID in running.relay.options
     assert options.folder.stat().st_mode & 0o777 == 0o700
+
+
+def list_reports(platform: SmallPlatform) -> list[dict[str, Any]]:
+    return [json.loads(request.body) for request in platform.requests if request.path == CREDIT_PATH]
+
+
+async def test_tickets_end_with_the_process_once_all_is_handed_in(tmp_path: Path) -> None:
+    async with run_platform(answer_all) as platform:
+        options = make_options(tmp_path, platform.url)
+        for _ in range(2):
+            async with start_gateway(options, (b"record",)) as running:
+                await wait_announced(running)
+                await wait_until_async(lambda: bool(running.relay.answers), "it has spoken")
+            assert json.loads(running.relay.options)["incarnation"] == list_reports(platform)[-1]["incarnation"]
+    reports = list_reports(platform)
+    lives = [report["incarnation"] for report in reports if report["is_last"]]
+    assert len(lives) == 2
+    assert lives[0] < lives[1]
+    assert [report["is_last"] for report in reports if report["incarnation"] == lives[0]][-1]
+
+
+async def test_tickets_do_not_end_while_records_are_not_handed_in(tmp_path: Path) -> None:
+    def refuse_usage(request: Request) -> Reply:
+        return (503, None) if request.path == USAGE_PATH else answer_all(request)
+
+    async with (
+        run_platform(refuse_usage) as platform,
+        start_gateway(make_options(tmp_path, platform.url), (b"record",)) as running,
+    ):
+        await wait_announced(running)
+        await wait_until_async(lambda: bool(running.relay.answers), "it has spoken")
+    assert {(report["is_spool_passed"], report["is_last"]) for report in list_reports(platform)} == {(False, False)}
+
+
+async def test_last_word_that_is_not_heard_ends_the_process_all_the_same(tmp_path: Path) -> None:
+    def refuse_credit(request: Request) -> Reply:
+        return (503, None) if request.path == CREDIT_PATH else answer_all(request)
+
+    async with run_platform(refuse_credit) as platform, start_gateway(make_options(tmp_path, platform.url)) as running:
+        await wait_announced(running)
+    assert running.relay.calls[-1] == "stop"
+
+
+async def test_relay_that_tells_nothing_of_its_spool_is_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RecordingRelay, "stats", lambda _: "{}")
+    async with run_platform(answer_all) as platform:
+        ports = GatewayPorts(lambda _: RecordingRelay(), SystemClock(), lambda _host, _port: None)
+        with pytest.raises(Failed, match="statistics"):
+            await run_gateway(make_options(tmp_path, platform.url), ports, asyncio.Event())
 
 
 async def test_never_starts_empty(tmp_path: Path) -> None:

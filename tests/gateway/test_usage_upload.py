@@ -116,3 +116,29 @@ async def test_late_records_are_found(uploading: Uploading) -> None:
         uploading.relay.spool.append(b"later")
         await wait_until_async(lambda: uploading.received == ["later"], "the record is uploaded")
         finish.set()
+
+
+async def test_backlog_is_passed_when_its_records_are_answered_and_behind_the_cursor(uploading: Uploading) -> None:
+    upload, relay = uploading.upload, uploading.relay
+    relay.spool = [b"earlier"] * (USAGE_BATCH_RECORDS_MAX + 1)
+    upload.backlog_records = len(relay.spool)
+    relay.spool += [b"later"] * USAGE_BATCH_RECORDS_MAX
+    assert not upload.is_backlog_passed
+    uploading.platform.handler = None
+    with pytest.raises(PlatformUnreachable):
+        await upload.upload_batch()
+    uploading.platform.handler = uploading.reply
+    await upload.upload_batch()
+    assert not upload.is_backlog_passed
+    await upload.upload_batch()
+    assert upload.is_backlog_passed
+
+
+async def test_backlog_is_passed_when_the_spool_is_empty(uploading: Uploading) -> None:
+    # Some of what was counted at the start may have turned out to be damaged.
+    uploading.upload.backlog_records = 5
+    uploading.relay.spool = [b"one"]
+    await uploading.upload.upload_batch()
+    assert not uploading.upload.is_backlog_passed
+    await uploading.upload.upload_batch()
+    assert uploading.upload.is_backlog_passed

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.kit.units import NANO_PER_UNIT, format_bytes, format_nano
+from keisan.kit.units import NANO_PER_UNIT, format_bytes, format_nano, parse_nano
 
 
 @given(st.integers(min_value=-(10**38), max_value=10**38))
@@ -55,3 +55,21 @@ def test_size_is_cut_by_less_than_a_tenth_of_its_unit_per_step(size_bytes: int) 
     scale = 1024 ** ("B", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
     shown_bytes = Decimal(value) * scale
     assert shown_bytes <= size_bytes < shown_bytes + Decimal(scale) / 10
+
+
+@given(st.integers(min_value=0, max_value=10**36 - 1))
+def test_money_that_is_shown_can_be_typed(amount_nano: int) -> None:
+    assert parse_nano(format_nano(amount_nano, "CNY").removesuffix(" CNY")) == amount_nano
+
+
+@pytest.mark.parametrize(
+    ("text", "amount_nano"), [("250", 250 * 10**9), ("0.5", 5 * 10**8), ("007.000000001", 7 * 10**9 + 1)]
+)
+def test_money_as_people_type_it(text: str, amount_nano: int) -> None:
+    assert parse_nano(text) == amount_nano
+
+
+@pytest.mark.parametrize("text", ["", ".5", "1.", "-1", "+1", "1e3", "1,5", "1 ", "0.0000000001", "٣", "1\n", "9" * 28])
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="expected an amount"):
+        parse_nano(text)

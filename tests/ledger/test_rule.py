@@ -8,11 +8,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.account import AccountKind
-from keisan.domain.ids import PriceId
+from keisan.domain.ids import MachineId, OrganizationId, PriceId, RecordId, TicketId
 from keisan.domain.price import Price, TokenClass
 from keisan.domain.replica import ReplicaState
+from keisan.domain.ticket import Ticket
 from keisan.domain.usage import IntakeOutcome, UsageRecord
-from keisan.ledger.rule import Facts, RefusalCode, compare_record, refuse_record, sum_transfers
+from keisan.ledger.rule import (
+    Facts,
+    RefusalCode,
+    SuspenseCode,
+    charge_tickets,
+    compare_record,
+    refuse_record,
+    sum_transfers,
+)
+from keisan.ledger.rule_ticket import close_ticket
 from keisan.storage.base import AccountKey
 from tests.domain.samples import (
     GATEWAY_ID,
@@ -26,6 +36,7 @@ from tests.domain.samples import (
     build_price,
     build_record,
     build_replica,
+    build_ticket,
     name_id,
 )
 
@@ -156,3 +167,66 @@ def test_accounts_name_their_owner_and_nobody_else() -> None:
     assert transfer.debit == AccountKey(AccountKind.WALLET, record.organization_id, None, "CNY")
     assert transfer.credit == AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, "CNY")
     assert (transfer.amount_nano, transfer.record_count) == (61_000, 2)
+
+
+def test_suspense_pays_for_what_no_ticket_does() -> None:
+    paid, suspended = build_record(id=name_id(13, 1)), build_record(id=name_id(13, 2))
+    transfers = sum_transfers([paid, suspended], PRICES, {suspended.id})
+    assert [transfer.debit for transfer in transfers] == [
+        AccountKey(AccountKind.WALLET, paid.organization_id, None, "CNY"),
+        AccountKey(AccountKind.SUSPENSE, None, None, "CNY"),
+    ]
+    assert len({transfer.credit for transfer in transfers}) == 1
+
+
+TICKET = build_ticket(credit_nano=100_000)
+
+
+def charge(ticket: Ticket, *records: UsageRecord) -> tuple[int, dict[RecordId, SuspenseCode]]:
+    charges = charge_tickets(records, PRICES, {ticket.id: ticket})
+    return charges.tickets[ticket.id].posted_nano, dict(charges.suspended)
+
+
+def test_records_are_posted_against_their_ticket() -> None:
+    records = [build_record(id=name_id(13, number), ticket_id=TICKET.id) for number in (1, 2)]
+    assert charge(TICKET, *records) == (61_000, {})
+
+
+def test_record_without_a_ticket_is_its_wallets() -> None:
+    assert charge(TICKET, build_record(ticket_id=None)) == (0, {})
+
+
+@pytest.mark.parametrize(
+    ("ticket", "code"),
+    [
+        (replace(TICKET, id=TicketId(name_id(14, 2))), SuspenseCode.WRONG_TICKET),
+        (replace(TICKET, organization_id=OrganizationId(name_id(1, 2))), SuspenseCode.WRONG_TICKET),
+        (replace(TICKET, gateway_id=MachineId(name_id(4, 2))), SuspenseCode.WRONG_TICKET),
+        (replace(TICKET, currency="USD"), SuspenseCode.WRONG_TICKET),
+        (close_ticket(TICKET, NOW), SuspenseCode.CLOSED_TICKET),
+        (replace(TICKET, posted_nano=69_501), SuspenseCode.SPENT_TICKET),
+        (replace(TICKET, returned_nano=69_501), SuspenseCode.SPENT_TICKET),
+        (replace(TICKET, credit_nano=30_499), SuspenseCode.SPENT_TICKET),
+    ],
+    ids=["unknown", "organization", "gateway", "currency", "closed", "posted", "returned", "small"],
+)
+def test_ticket_pays_for_its_own_and_no_more_than_it_holds(ticket: Ticket, code: SuspenseCode) -> None:
+    record = build_record(ticket_id=TICKET.id)
+    assert charge(ticket, record) == (ticket.posted_nano, {record.id: code})
+
+
+def test_record_that_cost_nothing_needs_no_ticket() -> None:
+    free = build_record(quantities={}, amount_nano=0, ticket_id=name_id(14, 2))
+    assert charge(close_ticket(TICKET, NOW), free) == (0, {})
+
+
+@given(RECORDS, st.integers(min_value=0, max_value=10**31))
+def test_no_more_is_posted_than_a_ticket_holds(records: list[UsageRecord], credit_nano: int) -> None:
+    ticket = build_ticket(credit_nano=credit_nano)
+    named = [
+        replace(record, id=RecordId(name_id(13, place)), ticket_id=ticket.id) for place, record in enumerate(records)
+    ]
+    charges = charge_tickets(named, PRICES, {ticket.id: ticket})
+    posted_nano = charges.tickets[ticket.id].posted_nano
+    assert 0 <= posted_nano <= credit_nano
+    assert posted_nano == sum(record.amount_nano for record in named if record.id not in charges.suspended)

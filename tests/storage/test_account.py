@@ -208,3 +208,35 @@ async def test_journal_refuses_changes(storage: Database, statement: str) -> Non
         await transaction.accounts.post([build_posting(suspense, revenue)])
     with pytest.raises(InvariantBroken, match="append-only"):
         await execute(storage, text(statement))
+
+
+async def test_wallets_are_found_by_their_owner_within_scope(storage: Database) -> None:
+    world = await plant_world(storage)
+    left, right = world.left.organization.id, world.right.organization.id
+    dollars = AccountKey(AccountKind.WALLET, left, None, "USD")
+    async with storage.write() as transaction:
+        dollars_id = (await transaction.accounts.open([dollars]))[dollars]
+        found = await transaction.accounts.list_wallets(EVERYTHING, [left, left])
+        assert {account.id for account in found} == {world.left.wallet_id, dollars_id}
+        everybody = await transaction.accounts.list_wallets(EVERYTHING, [left, right])
+        assert {account.id for account in everybody} == {world.left.wallet_id, dollars_id, world.right.wallet_id}
+        assert await transaction.accounts.list_wallets(EVERYTHING, []) == []
+        assert await transaction.accounts.list_wallets(OrganizationScope(right), [left]) == []
+        assert await transaction.accounts.list_wallets(ProviderScope(world.left.provider.id), [left]) == []
+
+
+async def test_locked_account_is_read_as_it_is(storage: Database) -> None:
+    suspense, revenue = await open_two(storage)
+
+    async def move_one() -> None:
+        async with storage.write() as transaction:
+            locked = await transaction.accounts.lock([suspense, revenue])
+            assert locked[suspense].balance_nano == -locked[revenue].balance_nano
+            await transaction.accounts.post([build_posting(suspense, revenue, locked[revenue].balance_nano + 1)])
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(6):
+            group.create_task(move_one())
+    assert await read_balance(storage, revenue) == 2**6 - 1
+    async with storage.write() as transaction:
+        assert await transaction.accounts.lock([AccountId(create_id())]) == {}

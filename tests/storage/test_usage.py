@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
 from keisan.domain.errors import InvalidInput, InvariantBroken, NotFound
-from keisan.domain.ids import ProjectId, RecordId
+from keisan.domain.ids import ProjectId, RecordId, TicketId
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass
 from keisan.domain.usage import UsageRecord, UsageSource
@@ -40,7 +40,10 @@ async def insert(storage: Database, *records: UsageRecord) -> frozenset[RecordId
 async def test_record_comes_back_as_it_went_in(storage: Database) -> None:
     record = (await plant_world(storage)).left.record
     bare = copy_record(record, quantities={}, first_byte_us=None, usage_source=UsageSource.NONE, amount_nano=0)
-    full = copy_record(record, quantities=dict.fromkeys(TokenClass, 3), amount_nano=10**37)
+    assert bare.ticket_id is None
+    full = copy_record(
+        record, quantities=dict.fromkeys(TokenClass, 3), amount_nano=10**37, ticket_id=TicketId(create_id())
+    )
     assert await insert(storage, bare, full) == {bare.id, full.id}
     async with storage.read() as view:
         found = await view.usage.find_many([record.id, bare.id, full.id, RecordId(create_id())])
@@ -221,3 +224,22 @@ async def test_records_refuse_changes(storage: Database, statement: str) -> None
     await plant_world(storage)
     with pytest.raises(InvariantBroken, match="append-only"):
         await execute(storage, text(statement))
+
+
+async def test_suspended_records_are_noted_with_their_reason_for_the_platform(storage: Database) -> None:
+    world = await plant_world(storage)
+    ticket_id = TicketId(create_id())
+    records = [copy_record(world.left.record, ticket_id=ticket_id, amount_nano=10**37 + place) for place in range(3)]
+    async with storage.write() as transaction:
+        await transaction.usage.suspend_many({records[0].id: "closed", records[2].id: "spent"}, records, NOW)
+        await transaction.usage.suspend_many({}, records, NOW)
+    async with storage.read() as view:
+        noted = (await view.usage.list_suspended(EVERYTHING, PageRequest())).items
+        for scope in (OrganizationScope(world.left.organization.id), ProviderScope(world.left.provider.id)):
+            assert (await view.usage.list_suspended(scope, PageRequest())).items == ()
+        first = await view.usage.list_suspended(EVERYTHING, PageRequest(limit=1))
+    assert {(line.record_id, line.code) for line in noted} == {(records[0].id, "closed"), (records[2].id, "spent")}
+    one = next(line for line in noted if line.record_id == records[2].id)
+    assert (one.day, one.organization_id, one.ticket_id) == (DAY, world.left.organization.id, ticket_id)
+    assert (one.amount_nano, one.created_at, one.platform_id) == (10**37 + 2, NOW, world.platform.id)
+    assert first.next_after == noted[0].record_id

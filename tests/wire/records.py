@@ -51,6 +51,7 @@ def build_body(**changes: object) -> dict[str, object]:
         "request_bytes": 300,
         "response_bytes": 900,
         "events": 12,
+        "ticket_id": None,
     }
     return body | changes
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from keisan.domain.errors import InvalidInput
 from keisan.domain.price import TokenClass
 from keisan.wire.usage import USAGE_RECORD_BYTES_MAX, UsageRecordView, parse_usage_record
-from tests.domain.samples import build_record
+from tests.domain.samples import RECORD_ID, build_record
 from tests.wire.records import build_body, build_text
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "usage_record.json"
@@ -34,15 +34,23 @@ def test_digest_is_of_the_text_and_not_of_its_meaning() -> None:
 
 
 def test_fields_of_later_relays_are_ignored() -> None:
-    assert parse_usage_record(build_text(ticket_id="t1")).event_count == 12
+    assert parse_usage_record(build_text(attempt_id="a1")).event_count == 12
 
 
-@pytest.mark.parametrize("name", build_body())
+@pytest.mark.parametrize("name", sorted(set(build_body()) - {"ticket_id"}))
 def test_missing_field_is_refused(name: str) -> None:
     body = build_body()
     del body[name]
     with pytest.raises(InvalidInput, match="not a usage record"):
         parse_usage_record(json.dumps(body))
+
+
+def test_record_of_a_relay_that_knew_no_tickets_has_none() -> None:
+    body = build_body()
+    del body["ticket_id"]
+    assert parse_usage_record(json.dumps(body)).ticket_id is None
+    assert parse_usage_record(build_text(ticket_id=None)).ticket_id is None
+    assert parse_usage_record(build_text(ticket_id=str(RECORD_ID))).ticket_id == RECORD_ID
 
 
 @pytest.mark.parametrize(
@@ -66,6 +74,7 @@ def test_missing_field_is_refused(name: str) -> None:
         {"surface": "images"},
         {"outcome": "lost"},
         {"day": "2026-02-30"},
+        {"ticket_id": "no id"},
     ],
     ids=str,
 )

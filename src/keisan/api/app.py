@@ -27,6 +27,7 @@ from keisan.api import (
     provider,
     replica,
     site,
+    top_up,
     usage,
 )
 from keisan.api.authentication import API_PATH, Authentication
@@ -40,6 +41,7 @@ from keisan.wire.problem import Problem
 ROUTERS = (
     platform.router,
     organization.router,
+    top_up.router,
     project.router,
     key.router,
     policy.router,

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +12,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import Principal, Right, Scope
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
+from keisan.domain.ticket import CreditTerms
 from keisan.storage.base import Transaction
 
 CONTEXT_KEY = "keisan.context"
@@ -20,11 +21,15 @@ CALLER_KEY = "keisan.caller"
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it."""
+    """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it.
+
+    `terms` are those on which gateways have credit.
+    """
 
     control: Control
     snapshots: SnapshotFeed
     release: str
+    terms: CreditTerms = field(default_factory=CreditTerms)
 
 
 @dataclass(frozen=True, slots=True)

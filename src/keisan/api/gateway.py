@@ -1,4 +1,4 @@
-"""Gateways over HTTP: how far each is, and the two exchanges of a gateway with its platform."""
+"""Gateways over HTTP: how far each is, and the three exchanges of a gateway with its platform."""
 
 from typing import Annotated
 
@@ -9,7 +9,9 @@ from keisan.control.machine import is_connected
 from keisan.domain.access import MachineKind, PlatformScope, Right
 from keisan.domain.ids import MachineId
 from keisan.domain.usage import IntakeOutcome
+from keisan.ledger.credit import exchange_credit as take_report
 from keisan.ledger.intake import accept_usage
+from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.machine import GatewayList, GatewayView
 from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
 from keisan.wire.usage import UsageAnswer, UsageBatch
@@ -59,3 +61,10 @@ async def hand_in_usage(caller: CallerOf, body: UsageBatch) -> UsageAnswer:
     answers = await accept_usage(control.storage, control.clock, gateway_id, body.records)
     others = tuple(answer for answer in answers if answer.outcome is not IntakeOutcome.CREATED)
     return UsageAnswer(created_count=len(answers) - len(others), answers=others)
+
+
+@exchange_router.post("/credit")
+async def exchange_credit(caller: CallerOf, context: ContextOf, body: CreditReport) -> CreditAnswer:
+    caller.principal.require(Right.SERVE_GATEWAY)
+    control, gateway_id = caller.control, MachineId(caller.principal.id)
+    return await take_report(control.storage, control.clock, context.terms, gateway_id, body)

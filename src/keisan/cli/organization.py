@@ -1,4 +1,4 @@
-"""`keisan organizations`: list them, say how they pay, bound their calls, set their policies."""
+"""`keisan organizations`: list them, say how they pay, fill their wallets, bound their calls, set their policies."""
 
 from typing import Annotated
 
@@ -9,11 +9,15 @@ from keisan.cli.command import add_command
 from keisan.cli.key import wait_for_newest
 from keisan.cli.policy import PolicyArgument, describe_policy, read_policy
 from keisan.cli.session import Session
-from keisan.domain.errors import NotFound
-from keisan.sdk import Billing, OrganizationUpdate, OrganizationView
+from keisan.domain.errors import InvalidInput, NotFound
+from keisan.kit.units import format_nano, parse_nano
+from keisan.sdk import Billing, OrganizationUpdate, OrganizationView, TopUpCreate
 
 OrganizationArgument = Annotated[str, typer.Argument(help="Name or id of the organization.")]
 BillingArgument = Annotated[Billing, typer.Argument(help="How it pays.")]
+AmountArgument = Annotated[str, typer.Argument(help="How much, for example 250 or 0.5.")]
+CurrencyArgument = Annotated[str, typer.Argument(help="Of which currency, for example CNY.")]
+NoteOption = Annotated[str, typer.Option(help="Why, for those who read the events.")]
 AgeArgument = Annotated[str, typer.Argument(metavar="SECONDS", help="A number of seconds, or none for any age.")]
 
 
@@ -44,6 +48,24 @@ async def set_billing(session: Session, organization: OrganizationArgument, bill
     session.output.show_view(changed, f"{changed.name} is {changed.billing}")
 
 
+async def top_up(
+    session: Session,
+    organization: OrganizationArgument,
+    amount: AmountArgument,
+    currency: CurrencyArgument,
+    note: NoteOption = "",
+) -> None:
+    """Put money from outside into a wallet; who pays before calling may call on it at once."""
+    try:
+        body = TopUpCreate(amount_nano=parse_nano(amount), currency=currency, note=note)
+    except ValueError as fault:
+        text = "expected an amount above zero with at most 9 decimals, and a currency such as CNY"
+        raise InvalidInput(text, inside=str(fault)) from fault
+    chosen = await choose_organization(session, organization)
+    made = await session.keisan.organizations.top_up(chosen.id, body)
+    session.output.show_view(made, f"{chosen.name} has {format_nano(made.balance_nano, made.currency)}")
+
+
 async def set_snapshot_age(session: Session, organization: OrganizationArgument, age: AgeArgument) -> None:
     """Bound how old the state may be that a gateway without its platform serves an organization from."""
     change = OrganizationUpdate(snapshot_age_s_max=read_number(age, "SECONDS"))
@@ -70,11 +92,12 @@ async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> 
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add organizations list, limit, policy, billing and snapshot-age."""
+    """Add organizations list, limit, policy, billing, top-up and snapshot-age."""
     group = typer.Typer(help="Organizations of the platform.", no_args_is_help=True)
     add_command(group, "list", list_organizations)
     add_command(group, "limit", limit_organization)
     add_command(group, "policy", set_policy)
     add_command(group, "billing", set_billing)
+    add_command(group, "top-up", top_up)
     add_command(group, "snapshot-age", set_snapshot_age)
     application.add_typer(group, name="organizations")

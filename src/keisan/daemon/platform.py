@@ -17,6 +17,7 @@ from keisan.control.context import Control
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.site import SiteReconciler
+from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
@@ -65,7 +66,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        await _serve(build_server(own, control, announce), control, listener, stop)
+        await _serve(build_server(own, control, announce), own, control, listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -94,7 +95,7 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
 def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet."""
     snapshots = SnapshotFeed(control)
-    app = create_app(ApiContext(control, snapshots, read_release()))
+    app = create_app(ApiContext(control, snapshots, read_release(), own.terms))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -113,10 +114,13 @@ def build_server(own: PlatformSettings, control: Control, announce: Callable[[st
     return Server(config, announce, snapshots.close)
 
 
-async def _serve(server: "Server", control: Control, listener: socket.socket, stop: asyncio.Event) -> None:
+async def _serve(
+    server: "Server", own: PlatformSettings, control: Control, listener: socket.socket, stop: asyncio.Event
+) -> None:
     reconcilers: Reconcilers = {
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
+        WorkNoun.TICKET: TicketReconciler(own.terms),
     }
     async with asyncio.TaskGroup() as group:
         group.create_task(LeaseLoop(control, reconcilers).run(stop), name="lease loop")

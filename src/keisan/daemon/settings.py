@@ -14,7 +14,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from keisan.daemon.settings_faults import list_faults
 from keisan.domain.errors import SettingsInvalid
+from keisan.domain.limits import CREDIT_RENEW_S, TICKET_LATENESS_S, TICKET_LEASE_S
 from keisan.domain.platform import PlatformKind
+from keisan.domain.ticket import CreditTerms
 from keisan.wire.base import Name, Region
 
 PREFIX = "KEISAN_"
@@ -66,6 +68,8 @@ ExistingFile = Annotated[Path, AfterValidator(_check_file)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
+# A week is longer than anybody should be trusted without a word.
+LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 
 
 class Section(BaseModel):
@@ -92,12 +96,30 @@ class ListenerSection(Section):
 
 
 class PlatformSettings(ListenerSection):
-    """The control plane. Without `database_url` it keeps SQLite in the data directory."""
+    """The control plane. Without `database_url` it keeps SQLite in the data directory.
+
+    Gateways speak every `renew_s`, spend what they were leased for `ticket_lease_s` without an answer, and their records
+    are awaited for `lateness_s` more.
+    """
 
     listen: ListenAddress = Address("127.0.0.1", 8080)
     database_url: Annotated[str, Field(pattern=r"^(sqlite|postgresql)(\+\w+)?://")] | None = None
     name: Name = "keisan"
     kind: PlatformKind = PlatformKind.REGIONAL
+    ticket_lease_s: LeaseSeconds = TICKET_LEASE_S
+    lateness_s: LeaseSeconds = TICKET_LATENESS_S
+    renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
+
+    @model_validator(mode="after")
+    def _check_terms(self) -> Self:
+        if self.ticket_lease_s <= self.terms.silence_s:
+            raise ValueError(f"a ticket_lease_s of more than 3 x renew_s, which is {self.terms.silence_s}")
+        return self
+
+    @property
+    def terms(self) -> CreditTerms:
+        """Return the terms on which gateways have credit."""
+        return CreditTerms(self.ticket_lease_s, self.lateness_s, self.renew_s)
 
 
 class RelayLimits(Section):

@@ -44,6 +44,7 @@ class Right(StrEnum):
     WRITE_MODELS = "write_models"
     WRITE_PRICES = "write_prices"
     WRITE_DEPLOYMENTS = "write_deployments"
+    WRITE_TOP_UPS = "write_top_ups"
     SERVE_GATEWAY = "serve_gateway"
     SERVE_SITE = "serve_site"
 

@@ -11,12 +11,16 @@ from keisan.domain.ids import AccountId, OrganizationId, PlatformId, PostingBatc
 
 
 class AccountKind(StrEnum):
-    """Whose money an account counts. A wallet falls as its organization spends."""
+    """Whose money an account counts. A wallet falls as its organization spends.
+
+    Outside is where money comes from: it falls as wallets are filled, so that all accounts together are zero.
+    """
 
     WALLET = "wallet"
     PROVIDER_PAYABLE = "provider_payable"
     PLATFORM_REVENUE = "platform_revenue"
     SUSPENSE = "suspense"
+    OUTSIDE = "outside"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ class WorkNoun(StrEnum):
 
     DEPLOYMENT = "deployment"
     SITE = "site"
+    TICKET = "ticket"
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ class Share:
 
 def parse_limit_id(text: str) -> LimitName:
     """Return the limit that an id names; raises InvalidInput for any other text."""
-    match = _LIMIT_ID.match(text)
+    match = _LIMIT_ID.fullmatch(text)
     if match is None:
         raise InvalidInput("expected '<organization | project | key>:<id>:<requests | tokens | calls>'", "limit_id")
     return LimitName(LimitOwner(match[1]), UUID(match[2]), LimitKind(match[3]))

@@ -9,6 +9,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from keisan.domain.ids import MachineId, OrganizationId, PlatformId, TicketId
+from keisan.domain.limits import CREDIT_RENEW_S, TICKET_LATENESS_S, TICKET_LEASE_S
 
 
 class TicketState(StrEnum):
@@ -64,3 +65,21 @@ class Ticket:
     def free_nano(self) -> int:
         """Return what its gateway held for no open call when it last spoke."""
         return max(0, self.unspent_nano - self.reserved_nano)
+
+
+@dataclass(frozen=True, slots=True)
+class CreditTerms:
+    """For how long credit and shares are leased, in seconds.
+
+    A gateway speaks every `renew_s`, and without an answer spends for `lease_s`; what it spent is awaited for
+    `lateness_s` more.
+    """
+
+    lease_s: int = TICKET_LEASE_S
+    lateness_s: int = TICKET_LATENESS_S
+    renew_s: int = CREDIT_RENEW_S
+
+    @property
+    def silence_s(self) -> int:
+        """Return how long a gateway may be silent before nothing is expected of it: two words may be lost."""
+        return 3 * self.renew_s

@@ -18,6 +18,7 @@ from keisan.domain.ids import (
     RecordId,
     ReplicaId,
     SiteId,
+    TicketId,
 )
 from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
@@ -55,6 +56,7 @@ class IntakeOutcome(StrEnum):
 class UsageRecord:
     """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
 
+    `ticket_id` is the ticket that pays, None for a post-paid organization's call.
     `content_digest` is the hex SHA-256 of the record as the gateway wrote it: equal id and other digest is `differs`.
     """
 
@@ -85,4 +87,19 @@ class UsageRecord:
     request_bytes: int
     response_bytes: int
     event_count: int
+    ticket_id: TicketId | None
     content_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class SuspendedRecord:
+    """A usage record that suspense paid for in place of its organization's wallet, and why: the platform's risk (R1)."""
+
+    record_id: RecordId
+    day: date
+    platform_id: PlatformId
+    organization_id: OrganizationId
+    ticket_id: TicketId | None
+    amount_nano: int
+    code: str
+    created_at: datetime

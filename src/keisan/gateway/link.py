@@ -1,4 +1,4 @@
-"""The gateway's two exchanges with its platform: fetch the snapshot, hand in usage records."""
+"""The gateway's exchanges with its platform: fetch the snapshot, hand in usage records, renew credit."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -7,14 +7,17 @@ import httpx
 
 from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
 from keisan.wire.base import WireView
+from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
 from keisan.wire.usage import UsageAnswer
 
 SNAPSHOT_PATH = "/api/v1/gateway/snapshot"
 USAGE_PATH = "/api/v1/gateway/usage"
+CREDIT_PATH = "/api/v1/gateway/credit"
 # How much longer than the wait asked for an answer may take before the platform counts as gone.
 ANSWER_MARGIN_S = 10.0
 UPLOAD_TIMEOUT_S = 30.0
+CREDIT_TIMEOUT_S = 10.0
 
 View = TypeVar("View", bound=WireView)
 
@@ -44,9 +47,18 @@ class PlatformLink:
 
     async def upload_usage(self, body: bytes) -> UsageAnswer:
         """Hand in a UsageBatch in JSON, as the relay wrote it; the answer is given after the platform's commit."""
+        return _read(UsageAnswer, await self._post(USAGE_PATH, body, UPLOAD_TIMEOUT_S))
+
+    async def exchange_credit(self, report: CreditReport) -> CreditAnswer:
+        """Report what was spent, is held and is wanted; the answer says what may be spent from now on."""
+        body = report.model_dump_json().encode()
+        return _read(CreditAnswer, await self._post(CREDIT_PATH, body, CREDIT_TIMEOUT_S))
+
+    async def _post(self, path: str, body: bytes, timeout_s: float) -> httpx.Response:
         headers = {"content-type": "application/json"}
-        request = self.client.build_request("POST", USAGE_PATH, content=body, headers=headers, timeout=UPLOAD_TIMEOUT_S)
-        return _read(UsageAnswer, await self._send(request))
+        return await self._send(
+            self.client.build_request("POST", path, content=body, headers=headers, timeout=timeout_s)
+        )
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:

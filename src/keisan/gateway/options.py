@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from uuid import UUID
 
 from keisan.domain.key import Secret
 from keisan.gateway.identity import Identity
@@ -21,7 +22,7 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """`folder` (0700) holds identity, snapshot and spool. `relay_limits` are those of the relay's options, by name."""
+    """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name."""
 
     platform_url: str
     ca_path: str | None
@@ -45,18 +46,29 @@ class GatewayOptions:
         return self.folder / "snapshot.json"
 
     @property
+    def shares_path(self) -> Path:
+        """Return where the last shares of rate limits are kept."""
+        return self.folder / "shares.json"
+
+    @property
+    def incarnation_path(self) -> Path:
+        """Return where the last incarnation is kept."""
+        return self.folder / "incarnation"
+
+    @property
     def spool_folder(self) -> Path:
         """Return where the relay spools usage records."""
         return self.folder / "spool"
 
 
-def format_relay_options(options: GatewayOptions, identity: Identity) -> str:
+def format_relay_options(options: GatewayOptions, identity: Identity, incarnation: UUID) -> str:
     """Return the relay's options as JSON (schema: keisan._native.Relay)."""
     listener = options.listener
     return json.dumps(
         {
             "gateway_id": str(identity.machine_id),
             "platform_id": identity.platform_id,
+            "incarnation": str(incarnation),
             "listen_host": listener.host,
             "listen_port": listener.port,
             "certificate_path": _format_path(listener.certificate_path),

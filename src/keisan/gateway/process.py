@@ -1,4 +1,4 @@
-"""One gateway process from start to end: identity, snapshot, relay, the two loops, drain.
+"""One gateway process from start to end: identity, snapshot, relay, the three loops, drain.
 
 The listener opens only with a snapshot: from disk, or from the platform when there is none (D2).
 """
@@ -11,8 +11,10 @@ from typing import TypeVar
 
 import httpx
 
-from keisan.domain.errors import Failed, PlatformUnreachable, SettingsInvalid
+from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable, SettingsInvalid
+from keisan.gateway.credit_lease import CreditLease, read_backlog
 from keisan.gateway.identity import Identity, JoinRequest, ensure_identity
+from keisan.gateway.incarnation_file import begin_incarnation
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.options import GatewayOptions, format_relay_options
 from keisan.gateway.relay import Relay
@@ -27,6 +29,8 @@ from keisan.kit.retry import Backoff
 
 Result = TypeVar("Result")
 _JOIN_BACKOFF = Backoff(most_s=5.0)
+# The next start says the same; without one, the tickets end by time.
+LAST_WORD_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,8 @@ async def run_gateway(options: GatewayOptions, ports: GatewayPorts, stop: asynci
         return
     target = HttpTarget(options.platform_url, identity.secret.reveal(), options.ca_path)
     async with open_async_client(target) as client:
-        relay = _open_relay(ports, format_relay_options(options, identity))
+        incarnation = begin_incarnation(options.incarnation_path)
+        relay = _open_relay(ports, format_relay_options(options, identity, incarnation))
         try:
             await _serve(options, ports, _Parts(client, relay, identity), stop)
         finally:
@@ -91,15 +96,21 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     feed = SnapshotFeed(link, parts.relay, ports.clock, options.snapshot_path, parts.identity.platform_id)
     if await _run_unless_stopped(_load_first(feed), stop) is None:
         return
+    # Before any call: what is in the spool now is of earlier incarnations.
+    backlog_records = read_backlog(await asyncio.to_thread(parts.relay.stats))
+    upload = UsageUpload(link, parts.relay, ports.clock, backlog_records)
+    lease = CreditLease(link, parts.relay, ports.clock, upload, options.shares_path)
+    await lease.load()
     try:
         host, port = await asyncio.to_thread(parts.relay.start)
     except (ValueError, RuntimeError) as fault:
         raise SettingsInvalid(f"the gateway cannot listen: {fault}", "gateway.listen") from fault
     write_log("gateway.listening", host=host, port=port)
-    upload, finish = UsageUpload(link, parts.relay, ports.clock), asyncio.Event()
+    finish = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         following = group.create_task(feed.run(), name="snapshot feed")
         uploading = group.create_task(upload.run(finish), name="usage upload")
+        leasing = group.create_task(lease.run(), name="credit lease")
         ports.announce(host, port)
         await stop.wait()
         is_drained = await asyncio.to_thread(parts.relay.drain, options.drain_s)
@@ -107,8 +118,20 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
         finish.set()
         _, late = await asyncio.wait([uploading], timeout=options.last_upload_s)
         uploading.cancel()
+        leasing.cancel()
     # What is late stays in the spool, and the next start uploads it.
     write_log("gateway.stopped", is_drained=is_drained, is_uploaded=not late)
+    if is_drained and not late:
+        await _end_tickets(lease)
+
+
+async def _end_tickets(lease: CreditLease) -> None:
+    """Tell the platform that nothing more will be spent: what the tickets hold is the wallets' again at once."""
+    try:
+        async with asyncio.timeout(LAST_WORD_S):
+            await lease.exchange(is_last=True)
+    except (KeisanError, TimeoutError) as fault:
+        write_warning("credit.not_ended", fault=str(fault)[:500])
 
 
 async def _load_first(feed: SnapshotFeed) -> SnapshotFeed:

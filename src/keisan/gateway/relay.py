@@ -28,6 +28,18 @@ class Relay(Protocol):
         """Put the cursor there, durably; raises RuntimeError if it cannot be kept."""
         ...
 
+    def wait_credit(self, timeout_s: float) -> bool:
+        """Wait until a call waits for credit or for a share of a limit (True), or the time is over (False)."""
+        ...
+
+    def report_credit(self) -> str:
+        """Return a CreditReport as JSON; `is_spool_passed` and what else the shell knows is the shell's to set."""
+        ...
+
+    def apply_credit(self, answer: str) -> None:
+        """Put a CreditAnswer (JSON) in force, whole; raises ValueError if it does not parse, and all stays as it was."""
+        ...
+
     def drain(self, timeout_s: float) -> bool:
         """Accept no more and wait for the open calls; return whether all ended in time."""
         ...

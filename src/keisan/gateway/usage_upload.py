@@ -24,14 +24,25 @@ _SETTLED = frozenset({IntakeOutcome.CREATED, IntakeOutcome.EXISTS})
 
 @dataclass(slots=True)
 class UsageUpload:
-    """`counts` is the number of records by the platform's answer since this process started."""
+    """`counts` is the number of records by the platform's answer since this process started.
+
+    `backlog_records` is how many lay in the spool when the relay opened it: those of earlier incarnations.
+    """
 
     link: PlatformLink
     relay: Relay
     clock: Clock
+    backlog_records: int = 0
+    passed_records: int = 0
     counts: Counter[IntakeOutcome] = field(default_factory=Counter)
     backoff: Backoff = field(default_factory=lambda: Backoff(most_s=10.0))
     random: Random = field(default_factory=Random)
+    _was_empty: bool = False
+
+    @property
+    def is_backlog_passed(self) -> bool:
+        """Tell whether every record of earlier incarnations was uploaded and answered."""
+        return self._was_empty or self.passed_records >= self.backlog_records
 
     async def run(self, finish: asyncio.Event) -> None:
         """Upload until `finish` is set and the spool is empty."""
@@ -61,6 +72,7 @@ class UsageUpload:
         except RuntimeError as fault:
             raise Failed("the spool cannot be read", str(fault)) from fault
         if count == 0:
+            self._was_empty = True
             return 0
         answer = await self.link.upload_usage(body)
         _check_answer(answer, count)
@@ -69,6 +81,7 @@ class UsageUpload:
             await asyncio.to_thread(self.relay.advance_spool, cursor)
         except RuntimeError as fault:
             raise Failed("the spool's cursor cannot be written", str(fault)) from fault
+        self.passed_records += count
         return count
 
     def _note(self, answer_of_all: UsageAnswer) -> None:

@@ -1,6 +1,9 @@
 """Sizes, durations and money as people read them."""
 
+import re
+
 NANO_PER_UNIT = 1_000_000_000
+_MONEY = re.compile(r"([0-9]{1,27})(?:\.([0-9]{1,9}))?")
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -10,6 +13,15 @@ def format_bytes(size_bytes: int) -> str:
     while value >= 10240 and step < len(_STEPS) - 1:
         value, step = value // 1024, step + 1
     return f"{value // 10} B" if step == 0 else f"{value // 10}.{value % 10} {_STEPS[step]}"
+
+
+def parse_nano(text: str) -> int:
+    """Return money as people write it in nano-units, exact: '250' or '0.5'; raises ValueError for more than 9 decimals."""
+    match = _MONEY.fullmatch(text)
+    if match is None:
+        raise ValueError(f"expected an amount such as 250 or 0.5, got '{text}'")
+    whole, decimals = match[1], match[2] or ""
+    return int(whole) * NANO_PER_UNIT + int(decimals.ljust(9, "0"))
 
 
 def format_nano(amount_nano: int, currency: str) -> str:

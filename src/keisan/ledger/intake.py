@@ -3,7 +3,7 @@
 The record's id is the idempotency key. One bad record never blocks the others: it is quarantined and answered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keisan.domain.access import MachineKind, PlatformScope
@@ -13,8 +13,17 @@ from keisan.domain.ids import MachineId, PostingBatchId, RecordId
 from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
-from keisan.ledger.rule import Facts, RefusalCode, compare_record, refuse_record, sum_transfers
-from keisan.storage.base import Storage, Transaction
+from keisan.ledger.rule import (
+    Facts,
+    RefusalCode,
+    SuspenseCode,
+    Transfer,
+    charge_tickets,
+    compare_record,
+    refuse_record,
+    sum_transfers,
+)
+from keisan.storage.base import AccountKey, Storage, Transaction
 from keisan.wire.usage import RecordAnswer, parse_usage_record
 
 
@@ -111,13 +120,13 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     records = [sorting.parsed[position] for position in sorting.new.values()]
     inserted = await transaction.usage.insert_many(records)
     await _settle_races(transaction, sorting, inserted)
-    for record_id in inserted:
-        sorting.answer(sorting.new[record_id], IntakeOutcome.CREATED)
-    transfers = sum_transfers((record for record in records if record.id in inserted), facts.prices)
-    accounts = await transaction.accounts.open(
-        {key for transfer in transfers for key in (transfer.debit, transfer.credit)}
-    )
-    batch_id, now = PostingBatchId(create_id()), clock.now()
+    created = [record for record in records if record.id in inserted]
+    suspended, now = await _charge(transaction, created, facts, clock), clock.now()
+    for record in created:
+        sorting.answer(sorting.new[record.id], IntakeOutcome.CREATED, suspended.get(record.id, ""))
+    transfers = sum_transfers(created, facts.prices, suspended)
+    accounts = await transaction.accounts.open(_list_accounts(transfers))
+    batch_id = PostingBatchId(create_id())
     await transaction.accounts.post(
         [
             Posting(
@@ -132,6 +141,28 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
             for transfer in transfers
         ]
     )
+
+
+async def _charge(
+    transaction: Transaction, records: Sequence[UsageRecord], facts: Facts, clock: Clock
+) -> Mapping[RecordId, SuspenseCode]:
+    """Post records against their tickets, and return those that no ticket pays for, which are noted."""
+    ticket_ids = {record.ticket_id for record in records if record.ticket_id is not None}
+    if not ticket_ids:
+        return {}
+    # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense alone
+    # comes later: whoever waits for it needs nothing else.
+    accounts = await transaction.accounts.open(_list_accounts(sum_transfers(records, facts.prices)))
+    await transaction.accounts.lock(accounts.values())
+    tickets = await transaction.tickets.lock(ticket_ids)
+    charges = charge_tickets(records, facts.prices, tickets)
+    await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
+    await transaction.usage.suspend_many(charges.suspended, records, clock.now())
+    return charges.suspended
+
+
+def _list_accounts(transfers: Iterable[Transfer]) -> set[AccountKey]:
+    return {key for transfer in transfers for key in (transfer.debit, transfer.credit)}
 
 
 async def _settle_races(transaction: Transaction, sorting: _Sorting, inserted: frozenset[RecordId]) -> None:

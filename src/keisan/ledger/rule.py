@@ -1,16 +1,17 @@
 """Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC
 from enum import StrEnum
 
 from keisan.domain.account import AccountKind
 from keisan.domain.errors import InvalidInput
-from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, ReplicaId
+from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
 from keisan.domain.key import Key
 from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.replica import Replica
+from keisan.domain.ticket import Ticket, TicketState
 from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.storage.base import AccountKey
 
@@ -28,6 +29,14 @@ class RefusalCode(StrEnum):
     AMOUNT_MISMATCH = "amount_mismatch"
 
 
+class SuspenseCode(StrEnum):
+    """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1)."""
+
+    WRONG_TICKET = "wrong_ticket"
+    CLOSED_TICKET = "closed_ticket"
+    SPENT_TICKET = "spent_ticket"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What records are held against: whose may be handed in, and the keys, prices and replicas they name.
@@ -40,6 +49,14 @@ class Facts:
     keys: Mapping[KeyId, Key]
     prices: Mapping[PriceId, Price]
     replicas: Mapping[ReplicaId, Replica]
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """The tickets after what was posted against them, and the records that none of them pays for."""
+
+    tickets: Mapping[TicketId, Ticket]
+    suspended: Mapping[RecordId, SuspenseCode]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +119,53 @@ def compare_record(record: UsageRecord, stored: Sequence[UsageRecord]) -> Intake
     return IntakeOutcome.EXISTS if is_repeat else IntakeOutcome.DIFFERS
 
 
-def sum_transfers(records: Iterable[UsageRecord], prices: Mapping[PriceId, Price]) -> tuple[Transfer, ...]:
-    """Return what is posted for new records: one transfer per pair of accounts, from wallet to provider payable (R12).
+def charge_tickets(
+    records: Iterable[UsageRecord], prices: Mapping[PriceId, Price], tickets: Mapping[TicketId, Ticket]
+) -> Charges:
+    """Post records against the tickets they name, in order: never more against a ticket than it holds.
 
-    Records that cost nothing move nothing.
+    A record without a ticket is its wallet's: its call was promised to a post-paid organization.
+    """
+    charged, suspended = dict(tickets), dict[RecordId, SuspenseCode]()
+    for record in records:
+        if record.ticket_id is None or record.amount_nano == 0:
+            continue
+        charge = _charge_ticket(record, prices[record.price_id].currency, charged.get(record.ticket_id))
+        if isinstance(charge, Ticket):
+            charged[charge.id] = charge
+        else:
+            suspended[record.id] = charge
+    return Charges(charged, suspended)
+
+
+def _charge_ticket(record: UsageRecord, currency: str, ticket: Ticket | None) -> Ticket | SuspenseCode:
+    """Return the ticket after a record, or why it does not pay."""
+    wanted = (record.organization_id, record.gateway_id, currency)
+    if ticket is None or (ticket.organization_id, ticket.gateway_id, ticket.currency) != wanted:
+        return SuspenseCode.WRONG_TICKET
+    if ticket.state is TicketState.CLOSED:
+        return SuspenseCode.CLOSED_TICKET
+    if record.amount_nano > ticket.held_nano:
+        return SuspenseCode.SPENT_TICKET
+    return replace(ticket, posted_nano=ticket.posted_nano + record.amount_nano)
+
+
+def sum_transfers(
+    records: Iterable[UsageRecord], prices: Mapping[PriceId, Price], suspended: Container[RecordId] = ()
+) -> tuple[Transfer, ...]:
+    """Return what is posted for new records: one transfer per pair of accounts, to provider payable (R12).
+
+    The wallet pays, or suspense for those records that are `suspended`. Records that cost nothing move nothing.
     """
     sums: dict[tuple[AccountKey, AccountKey], tuple[int, int]] = {}
     for record in records:
         if record.amount_nano == 0:
             continue
         currency = prices[record.price_id].currency
+        wallet = AccountKey(AccountKind.WALLET, record.organization_id, None, currency)
+        suspense = AccountKey(AccountKind.SUSPENSE, None, None, currency)
         pair = (
-            AccountKey(AccountKind.WALLET, record.organization_id, None, currency),
+            suspense if record.id in suspended else wallet,
             AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, currency),
         )
         amount_nano, record_count = sums.get(pair, (0, 0))

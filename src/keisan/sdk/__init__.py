@@ -43,6 +43,7 @@ from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
 from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
+from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
 
 __all__ = [
@@ -105,6 +106,8 @@ __all__ = [
     "SiteView",
     "StateConflict",
     "StorageUnavailable",
+    "TopUpCreate",
+    "TopUpView",
     "Unauthenticated",
     "Unavailable",
     "UsageLine",

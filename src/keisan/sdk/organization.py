@@ -7,6 +7,7 @@ from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
 from keisan.wire.page import Page
+from keisan.wire.top_up import TopUpCreate, TopUpView
 
 
 class AsyncOrganizations:
@@ -40,6 +41,10 @@ class AsyncOrganizations:
         path = f"/organizations/{organization.id}"
         return await self._transport.write(OrganizationView, "PATCH", path, change, version=organization.version)
 
+    async def top_up(self, organization_id: UUID, body: TopUpCreate) -> TopUpView:
+        """Put money from outside into a wallet; raises NotFound without such an organization."""
+        return await self._transport.write(TopUpView, "POST", f"/organizations/{organization_id}/top-ups", body)
+
 
 class Organizations(Blocking[AsyncOrganizations]):
     """Organizations within the key's scope."""
@@ -49,3 +54,4 @@ class Organizations(Blocking[AsyncOrganizations]):
     create = wait_for(AsyncOrganizations.create)
     rename = wait_for(AsyncOrganizations.rename)
     update = wait_for(AsyncOrganizations.update)
+    top_up = wait_for(AsyncOrganizations.top_up)

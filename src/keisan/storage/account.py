@@ -20,7 +20,7 @@ from sqlalchemy import (
 from keisan.domain.access import Scope
 from keisan.domain.account import Account, AccountKind, Posting
 from keisan.domain.errors import InvariantBroken, NotFound
-from keisan.domain.ids import AccountId, PlatformId
+from keisan.domain.ids import AccountId, OrganizationId, PlatformId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
@@ -127,6 +127,23 @@ class AccountRepository:
         platform_id = await self._platform.get_id()
         await self._connection.insert_missing(account, [self._build_row(key, platform_id) for key in missing])
         return await self._find_open(wanted)
+
+    async def list_wallets(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[Account]:
+        """Return the wallets of these organizations, of each currency one."""
+        found: list[Account] = []
+        for chunk in split_chunks(sorted(set(organization_ids)), PARAMETERS_PER_STATEMENT_MAX):
+            is_wanted = (account.c.kind == AccountKind.WALLET) & account.c.organization_id.in_(chunk)
+            statement = select(*list_fields()).where(VISIBILITY.limit(scope), is_wanted).order_by(account.c.id)
+            found += [Account(**row) for row in await self._connection.fetch_all(statement)]
+        return found
+
+    async def lock(self, ids: Iterable[AccountId]) -> Mapping[AccountId, Account]:
+        """Return these accounts as they are, locked until commit in order of id."""
+        locked: dict[AccountId, Account] = {}
+        for chunk in split_chunks(sorted(set(ids)), PARAMETERS_PER_STATEMENT_MAX):
+            statement = select(*list_fields()).where(account.c.id.in_(chunk)).order_by(account.c.id)
+            locked |= {row["id"]: Account(**row) for row in await self._connection.fetch_locked(statement)}
+        return locked
 
     async def post(self, postings: Sequence[Posting]) -> None:
         """Append postings and move the balances of both accounts, exactly, in this transaction.

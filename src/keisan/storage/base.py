@@ -30,7 +30,9 @@ from keisan.domain.ids import (
     RecordId,
     ReplicaId,
     SiteId,
+    TicketId,
 )
+from keisan.domain.incarnation import Incarnation
 from keisan.domain.key import Key
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.machine import JoinToken, Machine
@@ -43,9 +45,11 @@ from keisan.domain.price import Price
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
+from keisan.domain.share import Share
 from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
-from keisan.domain.usage import UsageRecord
+from keisan.domain.ticket import Ticket
+from keisan.domain.usage import SuspendedRecord, UsageRecord
 from keisan.domain.usage_sum import UsageFilter, UsageSum
 
 Noun = TypeVar("Noun")
@@ -77,6 +81,10 @@ class PlatformRepository(Protocol):
 class OrganizationRepository(Repository[Organization, OrganizationId], Protocol):
     """Organizations; an organization sees itself only."""
 
+    async def list_by_ids(self, scope: Scope, ids: Iterable[OrganizationId]) -> Sequence[Organization]:
+        """Return the organizations with these ids."""
+        ...
+
     async def list_all(self, scope: Scope) -> Sequence[Organization]:
         """Return all organizations in scope."""
         ...
@@ -84,6 +92,10 @@ class OrganizationRepository(Repository[Organization, OrganizationId], Protocol)
 
 class ProjectRepository(Repository[Project, ProjectId], Protocol):
     """Projects of the organizations in scope."""
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[ProjectId]) -> Sequence[Project]:
+        """Return the projects with these ids."""
+        ...
 
     async def list_all(self, scope: Scope) -> Sequence[Project]:
         """Return all projects in scope."""
@@ -226,6 +238,14 @@ class AccountRepository(Protocol):
         """Return the account of each key, opened with balance 0 where there is none."""
         ...
 
+    async def list_wallets(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[Account]:
+        """Return the wallets of these organizations: of each currency one."""
+        ...
+
+    async def lock(self, ids: Iterable[AccountId]) -> Mapping[AccountId, Account]:
+        """Return these accounts as they are, locked until commit in order of id: before any ticket is locked."""
+        ...
+
     async def post(self, postings: Sequence[Posting]) -> None:
         """Append postings and move the balances of both accounts, exactly, in this transaction."""
         ...
@@ -239,6 +259,62 @@ class AccountRepository(Protocol):
 
     async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
         """Return the sum of all balances in scope by currency: zero on a whole platform. Summed as Python integers."""
+        ...
+
+
+class TicketRepository(Protocol):
+    """Tickets; an organization sees its own. A transaction locks accounts first and tickets after, or waits in a ring."""
+
+    async def get(self, scope: Scope, ticket_id: TicketId) -> Ticket: ...
+    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Ticket]: ...
+    async def insert(self, ticket: Ticket) -> None: ...
+    async def lock(self, ids: Iterable[TicketId]) -> Mapping[TicketId, Ticket]:
+        """Return those that there are, closed ones too, locked until commit in order of id."""
+        ...
+
+    async def lock_open(
+        self, gateway_id: MachineId, wallets: Iterable[tuple[OrganizationId, str]]
+    ) -> Mapping[TicketId, Ticket]:
+        """Return the open tickets of a gateway and those on wallets (owner and currency), locked as `lock` does.
+
+        Whoever holds the lock of a wallet's account sees all that are open on it, for nobody opens one without.
+        """
+        ...
+
+    async def update_many(self, tickets: Sequence[Ticket]) -> None:
+        """Write tickets that this transaction has locked."""
+        ...
+
+
+class ShareRepository(Protocol):
+    """Shares of rate limits; the platform sees them. Whoever writes some has taken the lock."""
+
+    async def lock(self) -> None:
+        """Let no other transaction that takes this lock go on until this one ends."""
+        ...
+
+    async def list_limits(self, scope: Scope, limit_ids: Iterable[str]) -> Sequence[Share]:
+        """Return all gateways' shares of these limits."""
+        ...
+
+    async def list_gateway(self, scope: Scope, gateway_id: MachineId) -> Sequence[Share]: ...
+    async def put_many(self, shares: Sequence[Share]) -> None:
+        """Write shares in place of those of the same limit and gateway."""
+        ...
+
+    async def delete_many(self, shares: Sequence[Share]) -> None: ...
+
+
+class IncarnationRepository(Protocol):
+    """The newest incarnation of each gateway; the platform sees them."""
+
+    async def lock(self, gateway_id: MachineId) -> Incarnation | None:
+        """Return a gateway's newest, locked until commit; None if it never spoke."""
+        ...
+
+    async def list_all(self, scope: Scope) -> Sequence[Incarnation]: ...
+    async def put(self, newest: Incarnation) -> None:
+        """Write a gateway's newest in place of what was."""
         ...
 
 
@@ -258,6 +334,14 @@ class UsageRepository(Protocol):
         ...
 
     async def count_quarantined(self, scope: Scope) -> int: ...
+    async def suspend_many(self, codes: Mapping[RecordId, str], records: Sequence[UsageRecord], now: datetime) -> None:
+        """Note of each record that has a code why suspense paid for it."""
+        ...
+
+    async def list_suspended(self, scope: Scope, page: PageRequest) -> PageOf[SuspendedRecord]:
+        """Return a page in order of record; nothing outside a platform's scope."""
+        ...
+
     async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[UsageRecord]: ...
     async def get(self, scope: Scope, record_id: RecordId) -> UsageRecord: ...
     async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]: ...
@@ -353,6 +437,9 @@ class Transaction(Protocol):
     deployments: DeploymentRepository
     replicas: ReplicaRepository
     accounts: AccountRepository
+    tickets: TicketRepository
+    shares: ShareRepository
+    incarnations: IncarnationRepository
     usage: UsageRepository
     events: EventRepository
     snapshot: SnapshotRepository

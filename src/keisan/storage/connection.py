@@ -101,6 +101,12 @@ class GuardedConnection:
         with self._watch():
             await self._dialect.lock_gateways(self._connection, gateway_ids)
 
+    async def lock_shares(self) -> None:
+        """Let no other transaction change shares of rate limits until this one ends."""
+        self.require_writable()
+        with self._watch():
+            await self._dialect.lock_shares(self._connection)
+
     def require_writable(self) -> None:
         """Raise InvariantBroken in a read view, and after the database has refused a statement."""
         if not self._is_writable:

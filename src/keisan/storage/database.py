@@ -17,6 +17,7 @@ from keisan.storage.dialect import Dialect
 from keisan.storage.event import EventRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
+from keisan.storage.incarnation import IncarnationRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
 from keisan.storage.machine import JoinTokenRepository, MachineRepository
@@ -29,8 +30,10 @@ from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.replica import ReplicaRepository
+from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
+from keisan.storage.ticket import TicketRepository
 from keisan.storage.usage import UsageRepository
 
 
@@ -55,6 +58,9 @@ class DatabaseTransaction:
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base.AccountRepository = AccountRepository(connection, platform, clock)
+        self.tickets: base.TicketRepository = TicketRepository(connection)
+        self.shares: base.ShareRepository = ShareRepository(connection)
+        self.incarnations: base.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base.UsageRepository = UsageRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)

@@ -57,6 +57,10 @@ class Dialect(Protocol):
         """Let no other transaction insert records of these gateways until this one ends."""
         ...
 
+    async def lock_shares(self, connection: AsyncConnection) -> None:
+        """Let no other transaction change shares of rate limits until this one ends."""
+        ...
+
     async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
         """Insert the rows whose primary key is new and return their ids, in one statement."""
         ...

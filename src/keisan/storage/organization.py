@@ -1,6 +1,6 @@
 """Organizations: an organization sees itself only."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import BigInteger, Table, Text, UniqueConstraint
 
@@ -31,6 +31,10 @@ class OrganizationRepository(TableRepository[Organization, OrganizationId]):
     noun_type = Organization
     unique = "name"
     visibility = Visibility(organization=limit_to_owner(organization.c.id))
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[OrganizationId]) -> Sequence[Organization]:
+        """Return the organizations with these ids."""
+        return await self._list_ids(scope, ids)
 
     async def list_all(self, scope: Scope) -> Sequence[Organization]:
         """Return all organizations in scope."""

@@ -41,6 +41,7 @@ CLIENT_MARGIN_S = 5
 # Pairs of numbers that name what is locked beside rows; single numbers are gateways.
 MIGRATION_LOCK = (0x6B656973, 1)
 PARTITION_LOCK = (0x6B656973, 2)
+SHARES_LOCK = (0x6B656973, 3)
 
 # SQLSTATE classes and codes of appendix A of PostgreSQL's documentation, by what they mean to callers.
 UNAVAILABLE_CLASSES = ("08", "28", "40", "53", "55", "57", "58", "3D", "3F", "0A", "XX")
@@ -155,6 +156,10 @@ class PostgresqlDialect:
         for gateway_id in gateway_ids:
             # The low 62 bits of a UUIDv7 are random.
             await connection.execute(select(func.pg_advisory_xact_lock(gateway_id.int & (2**62 - 1))))
+
+    async def lock_shares(self, connection: AsyncConnection) -> None:
+        """Take the advisory lock of all shares until the transaction ends."""
+        await _lock_pair(connection, SHARES_LOCK)
 
     async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
         """Insert the rows whose primary key is new and return their ids; one array per column, so one statement."""

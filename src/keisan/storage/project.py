@@ -1,6 +1,6 @@
 """Projects: an organization sees its own."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ForeignKey, Table, Text, UniqueConstraint
 
@@ -30,6 +30,10 @@ class ProjectRepository(TableRepository[Project, ProjectId]):
     noun_type = Project
     unique = "name"
     visibility = Visibility(organization=limit_to_owner(project.c.organization_id))
+
+    async def list_by_ids(self, scope: Scope, ids: Iterable[ProjectId]) -> Sequence[Project]:
+        """Return the projects with these ids."""
+        return await self._list_ids(scope, ids)
 
     async def list_all(self, scope: Scope) -> Sequence[Project]:
         """Return all projects in scope."""

@@ -28,15 +28,21 @@ Item = TypeVar("Item")
 
 
 class Identified(Protocol):
-    """A noun with an id and the version of its row."""
+    """A noun with an id."""
 
     @property
     def id(self) -> UUID: ...
+
+
+class Versioned(Identified, Protocol):
+    """A noun with an id and the version of its row."""
+
     @property
     def version(self) -> int: ...
 
 
 Noun = TypeVar("Noun", bound=Identified)
+VersionedNoun = TypeVar("VersionedNoun", bound=Versioned)
 NounId = TypeVar("NounId", bound=UUID)
 
 
@@ -95,7 +101,7 @@ def cut_page(items: Sequence[Item], page: PageRequest, read_id: Callable[[Item],
 
 
 class FixedRepository(Generic[Noun, NounId]):
-    """Get, list and insert of one noun whose rows are never changed."""
+    """Get, list and insert of one noun."""
 
     table: ClassVar[Table]
     noun_type: Callable[..., Noun]
@@ -157,13 +163,13 @@ class FixedRepository(Generic[Noun, NounId]):
         return self.table.name.replace("_", " ")
 
 
-class TableRepository(FixedRepository[Noun, NounId]):
+class TableRepository(FixedRepository[VersionedNoun, NounId]):
     """The same, and update under the row's version."""
 
     # Columns that other methods than update write, so that a stale noun cannot turn them back.
     unwritten: ClassVar[frozenset[str]] = frozenset()
 
-    async def update(self, noun: Noun) -> None:
+    async def update(self, noun: VersionedNoun) -> None:
         """Write the row whose stored version is one less; raises VersionMismatch otherwise."""
         values = {
             name: value

@@ -117,6 +117,9 @@ class SqliteDialect:
     async def lock_gateways(self, connection: AsyncConnection, gateway_ids: Sequence[UUID]) -> None:
         """Do nothing: there is one writer."""
 
+    async def lock_shares(self, connection: AsyncConnection) -> None:
+        """Do nothing: there is one writer."""
+
     async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
         """Insert all rows: the one writer has just seen that they are new."""
         await connection.execute(table.insert(), rows)

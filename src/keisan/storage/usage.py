@@ -29,7 +29,7 @@ from keisan.domain.ids import MachineId, RecordId
 from keisan.domain.model import Surface
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.price import TokenClass
-from keisan.domain.usage import CallOutcome, UsageRecord, UsageSource
+from keisan.domain.usage import CallOutcome, SuspendedRecord, UsageRecord, UsageSource
 from keisan.domain.usage_sum import UsageFilter, UsageSum
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.exact_sum import ExactSum
@@ -78,6 +78,7 @@ usage_record = Table(
     build_column("request_bytes", BigInteger()),
     build_column("response_bytes", BigInteger()),
     build_column("event_count", BigInteger()),
+    build_id("ticket_id", is_nullable=True),
     build_column("content_digest", Text()),
     PrimaryKeyConstraint("day", "id"),
     # SQLite compares the text with '0', before which '-' sorts.
@@ -101,12 +102,26 @@ quarantined_record = Table(
     PrimaryKeyConstraint("digest"),
 )
 
+# Records that suspense paid for in place of a wallet, and why: the platform's loss until a person has looked.
+suspended_record = Table(
+    "suspended_record",
+    metadata,
+    build_id("record_id", is_primary=True),
+    build_column("day", Date()),
+    build_column("platform_id", Text()),
+    build_id("organization_id"),
+    build_id("ticket_id", is_nullable=True),
+    build_column("amount_nano", ExactInteger()),
+    build_column("code", Text()),
+    build_column("created_at", Instant()),
+)
+
 FIELD_NAMES = tuple(c.name for c in usage_record.columns if c.name not in QUANTITY_COLUMNS.values())
 _read_fields = attrgetter(*FIELD_NAMES)
 VISIBILITY = Visibility(
     organization=limit_to_owner(usage_record.c.organization_id), provider=limit_to_owner(usage_record.c.provider_id)
 )
-QUARANTINE_VISIBILITY = Visibility()
+PLATFORM_VISIBILITY = Visibility()
 
 
 class UsageRepository:
@@ -155,12 +170,28 @@ class UsageRepository:
     async def count_quarantined(self, scope: Scope) -> int:
         """Return how many records are quarantined; 0 outside a platform's scope."""
         counted = (
-            select(func.count().label("count"))
-            .select_from(quarantined_record)
-            .where(QUARANTINE_VISIBILITY.limit(scope))
+            select(func.count().label("count")).select_from(quarantined_record).where(PLATFORM_VISIBILITY.limit(scope))
         )
         row = await self._connection.fetch_first(counted)
         return 0 if row is None else int(row["count"])
+
+    async def suspend_many(self, codes: Mapping[RecordId, str], records: Sequence[UsageRecord], now: datetime) -> None:
+        """Note of each record that has a code why suspense paid for it."""
+        copied = ("day", "platform_id", "organization_id", "ticket_id", "amount_nano")
+        rows = [
+            {"record_id": record.id, "code": codes[record.id], "created_at": now}
+            | {name: getattr(record, name) for name in copied}
+            for record in records
+            if record.id in codes
+        ]
+        if rows:
+            await self._connection.change(suspended_record.insert(), rows)
+
+    async def list_suspended(self, scope: Scope, page: PageRequest) -> PageOf[SuspendedRecord]:
+        """Return a page in order of record; nothing outside a platform's scope."""
+        statement = select(suspended_record).where(PLATFORM_VISIBILITY.limit(scope))
+        rows = await self._connection.fetch_all(order_page(statement, suspended_record.c.record_id, page))
+        return cut_page([SuspendedRecord(**row) for row in rows], page, lambda suspended: suspended.record_id)
 
     async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[UsageRecord]:
         """Return a page in order of id."""

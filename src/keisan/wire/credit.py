@@ -38,7 +38,8 @@ class TicketReport(WireInput):
 class CreditWant(WireInput):
     """Free credit that a gateway would like to have now, beyond what it holds.
 
-    `currency` is that of the price to be paid; without it the platform takes that of the fullest wallet.
+    `currency` is that of the price to be paid; without it the platform takes that of the ticket held, or of the fullest
+    wallet.
     """
 
     organization_id: UUID
@@ -58,10 +59,10 @@ class CreditReport(WireInput):
     """A gateway's word to its platform.
 
     `incarnation` names this process: a UUIDv7 above those of all processes before it. `is_spool_passed`: every record
-    of earlier incarnations was uploaded and answered. `rates` lists every limit of which the gateway holds a share.
-    What follows is the shell's: `sequence` rises by one with each report of the incarnation, so that one that was
-    overtaken is known; `default_share_ppm` is the one in force; `is_last`: no call is open, no record in the spool, and
-    none will come.
+    of earlier incarnations was uploaded and answered. `rates` lists every limit that is asked for, or of which the gateway
+    holds more than of those that it does not list. What follows is the shell's: `sequence` rises by one with each report
+    of the incarnation, so that one that was overtaken is known; `default_share_ppm` is the one in force; `is_last`: no
+    call is open, no record in the spool, and none will come.
     """
 
     incarnation: UUID
@@ -95,10 +96,11 @@ class RateShare(WireView):
 
 
 class CreditAnswer(WireView):
-    """The platform's word to a gateway; the times are seconds from the sending of the report.
+    """The platform's word to a gateway; the times are seconds from when the report was made.
 
     `tickets` are all open ones of this incarnation: one that is missing was closed, and is not spent any more. For those
-    `refused` nothing more is there. `default_share_ppm` is the share of each limit that `rates` never named.
+    `refused` nothing more is there. A limit that `rates` does not name keeps its share, and `default_share_ppm` is that of
+    every limit that was never named.
     """
 
     lease_s: int

@@ -23,6 +23,7 @@ from keisan.domain.ids import (
     RecordId,
     ReplicaId,
     SiteId,
+    TicketId,
     parse_platform_id,
 )
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
@@ -70,6 +71,8 @@ class UsageRecordBody(WireView):
     request_bytes: Count
     response_bytes: Count
     events: Count
+    # Records that older relays left in a spool do not have it.
+    ticket_id: UUID | None = None
 
 
 class UsageBatch(WireInput):
@@ -127,6 +130,7 @@ class UsageRecordView(WireView):
     request_bytes: int
     response_bytes: int
     event_count: int
+    ticket_id: UUID | None
 
 
 class UsageQuery(WireInput):
@@ -208,5 +212,6 @@ def _to_domain(body: UsageRecordBody, content_digest: str) -> UsageRecord:
         request_bytes=body.request_bytes,
         response_bytes=body.response_bytes,
         event_count=body.events,
+        ticket_id=None if body.ticket_id is None else TicketId(body.ticket_id),
         content_digest=content_digest,
     )

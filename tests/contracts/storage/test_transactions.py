@@ -18,15 +18,18 @@ from keisan.domain.errors import (
     VersionMismatch,
 )
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import JoinTokenId, MachineId, OrganizationId, PostingBatchId
+from keisan.domain.ids import AccountId, JoinTokenId, MachineId, OrganizationId, PostingBatchId, TicketId
+from keisan.domain.incarnation import Incarnation
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.page import PageRequest
+from keisan.domain.share import Share
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import AccountKey, StoredAnswer, Transaction
 from keisan.storage.database import Database
 from tests.contracts.storage.nouns import NOUNS, PRICES, NounCase
-from tests.factories import NOW, create_join_token, create_organization, create_project, plant_world
+from tests.domain.samples import build_record, build_ticket
+from tests.factories import NOW, PLATFORM_ID, create_join_token, create_organization, create_project, plant_world
 
 EVERYTHING = PlatformScope()
 WRITERS = 8
@@ -183,6 +186,9 @@ async def test_view_refuses_inserts(storage: Database, case: NounCase) -> None:
 
 LEASE = Lease(WorkNoun.SITE, create_id(), 1, create_id(), 1, NOW)
 ANSWER = StoredAnswer("d", 201, "{}", None)
+SHARE = Share("key:a:requests", MachineId(create_id()), PLATFORM_ID, 1, 1)
+INCARNATION = Incarnation(MachineId(create_id()), PLATFORM_ID, create_id(), 1, 0, NOW)
+RECORD = build_record()
 WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "update": lambda view: view.organizations.update(create_organization()),
     "acknowledge": lambda view: view.machines.acknowledge(MachineId(create_id()), 1, NOW),
@@ -192,6 +198,16 @@ WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "log tail": lambda view: view.replicas.set_log_tail(create_id(), "x"),  # type: ignore[arg-type]  # any id
     "open": lambda view: view.accounts.open([AccountKey(AccountKind.SUSPENSE, None, None, "CNY")]),
     "post": lambda view: view.accounts.post([build_posting(create_id(), create_id())]),
+    "lock accounts": lambda view: view.accounts.lock([AccountId(create_id())]),
+    "lock tickets": lambda view: view.tickets.lock([TicketId(create_id())]),
+    "lock open tickets": lambda view: view.tickets.lock_open(MachineId(create_id()), []),
+    "update tickets": lambda view: view.tickets.update_many([build_ticket()]),
+    "lock shares": lambda view: view.shares.lock(),
+    "put shares": lambda view: view.shares.put_many([SHARE]),
+    "delete shares": lambda view: view.shares.delete_many([SHARE]),
+    "lock incarnation": lambda view: view.incarnations.lock(MachineId(create_id())),
+    "put incarnation": lambda view: view.incarnations.put(INCARNATION),
+    "suspend": lambda view: view.usage.suspend_many({RECORD.id: "spent_ticket"}, [RECORD], NOW),
     "quarantine": lambda view: view.usage.quarantine("x", "malformed", MachineId(create_id()), NOW),
     "event": lambda view: view.events.append(EventDraft("control", "a.b", None, {})),
     "touch": lambda view: view.snapshot.touch(SnapshotTable.KEYS, [create_id()]),

@@ -1,0 +1,186 @@
+"""Keeps the relay in credit (R1, R4): reports what it spent, applies what the platform leases, gives back what it asks.
+
+Every `renew_s`, and at once when a call waits. One exchange at a time, so what an answer says is in force before the next
+report speaks of it; an answer that came too late is dropped, and the platform knows it from the next report.
+"""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from keisan.domain.errors import Failed, KeisanError
+from keisan.gateway.demand import Demand
+from keisan.gateway.link import PlatformLink
+from keisan.gateway.relay import Relay
+from keisan.gateway.shares_file import KeptShares, build_shares, read_shares, write_shares
+from keisan.gateway.usage_upload import UsageUpload
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_log, write_warning
+from keisan.kit.retry import Backoff
+from keisan.wire.credit import CreditAnswer, CreditReport, RateShare
+
+# A relay whose calls go on waiting must not ask in a busy loop.
+STEP_PAUSE_S = 0.1
+# The wait blocks a thread, and the end of the process waits for the thread.
+WAIT_SLICE_S = 0.5
+# Shares that did not change are written again this many times within their lease, so that a restart finds them young.
+WRITES_PER_LEASE = 10
+# A line of the relay's report, as JSON gives it.
+Line = dict[str, Any]
+
+
+@dataclass(slots=True)
+class CreditLease:
+    """`upload` knows how far the spool was passed; shares are kept at `path`, and `kept` is what stands there."""
+
+    link: PlatformLink
+    relay: Relay
+    clock: Clock
+    upload: UsageUpload
+    path: Path
+    kept: KeptShares = field(default_factory=KeptShares)
+    backoff: Backoff = field(default_factory=lambda: Backoff(most_s=10.0))
+    random: Random = field(default_factory=Random)
+    _in_force: KeptShares = field(default_factory=KeptShares)
+    _heard_nano: Mapping[str, int] = field(default_factory=dict)
+    _sequence: int = 0
+    _demand: Demand = field(default_factory=Demand)
+    _counted_at_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._counted_at_s = self.clock.monotonic_s()
+
+    async def load(self) -> None:
+        """Put the kept shares in force if they are leased still; raises Failed if the relay refuses them."""
+        self.kept = await asyncio.to_thread(read_shares, self.path)
+        left_s = self.kept.count_left_s(self.clock.now())
+        if not left_s:
+            await self._keep(KeptShares())
+            return
+        rates = tuple(RateShare(limit_id=name, share_ppm=share) for name, share in self.kept.shares_ppm.items())
+        share_ppm = self.kept.default_share_ppm
+        await self._apply(CreditAnswer(lease_s=left_s, renew_s=1, rates=rates, default_share_ppm=share_ppm))
+        self._in_force = self.kept
+        write_log("shares.loaded", limits=len(rates), left_s=left_s)
+
+    async def run(self) -> None:
+        """Exchange until cancelled; while the platform is silent, with backoff."""
+        attempt = 0
+        while True:
+            try:
+                pause_s = await self.exchange()
+                attempt = 0
+            except KeisanError as fault:
+                attempt += 1
+                retry_s = self.backoff.compute_wait_s(attempt, self.random)
+                write_warning(
+                    "credit.not_exchanged", fault=str(fault)[:500], code=fault.code, retry_s=round(retry_s, 1)
+                )
+                await self.clock.sleep(retry_s)
+                continue
+            await self.clock.sleep(STEP_PAUSE_S)
+            await self._wait(pause_s - STEP_PAUSE_S)
+
+    async def exchange(self, *, is_last: bool = False) -> float:
+        """Make one exchange and return in how many seconds the next is due: at once if the platform waits for a word.
+
+        Raises KeisanError if there was no answer, or none that the relay takes; all stays as it was.
+        """
+        self._sequence += 1
+        report = self._complete(await asyncio.to_thread(self.relay.report_credit), is_last=is_last)
+        answer = await self.link.exchange_credit(report)
+        await self._apply(answer)
+        self._heard_nano = {str(ticket.ticket_id): ticket.credit_nano for ticket in answer.tickets}
+        self._in_force = build_shares(answer, self.clock.now())
+        if self._is_write_due():
+            await self._keep(self._in_force)
+        return 0.0 if _is_word_awaited(report, answer) else float(answer.renew_s)
+
+    def _complete(self, text: str, *, is_last: bool) -> CreditReport:
+        """Return the relay's report with what the shell knows; raises Failed if the relay said something else."""
+        try:
+            said = json.loads(text)
+            known = {
+                "is_spool_passed": self.upload.is_backlog_passed,
+                "tickets": [self._complete_ticket(word) for word in said["tickets"]],
+                "rates": self._complete_rates(said["rates"]),
+                "sequence": self._sequence,
+                "default_share_ppm": self._find_default(),
+                "is_last": is_last,
+            }
+            return CreditReport.model_validate(said | known)
+        except (ValueError, KeyError, TypeError) as fault:
+            raise Failed("the relay's credit report cannot be read", str(fault)[:500]) from fault
+
+    def _complete_ticket(self, word: Line) -> Line:
+        """Return what the relay says of a ticket, with the credit that it last heard of."""
+        return word | {"credit_nano": self._heard_nano.get(str(word["ticket_id"]), 0)}
+
+    def _find_default(self) -> int:
+        return max(self._in_force.default_share_ppm, self.kept.default_share_ppm)
+
+    def _complete_rates(self, lines: list[Line]) -> list[Line]:
+        """Return the lines of limits that are asked for, or of which more may be in use than of those that nobody names.
+
+        The relay names all limits of its snapshot. What stands on disk counts too: after a crash it would be in force.
+        """
+        said_ppm = {str(line["limit_id"]): int(line["share_ppm"]) for line in lines}
+        asked = self._note_demand({str(line["limit_id"]): int(line["demand_per_minute"]) for line in lines})
+        held = (said_ppm, self._in_force.shares_ppm, self.kept.shares_ppm)
+        default_share_ppm, completed = self._find_default(), list[Line]()
+        for limit_id in asked.keys() | said_ppm.keys() | held[1].keys() | held[2].keys():
+            demand = asked.get(limit_id, 0)
+            share_ppm = max(shares_ppm.get(limit_id, 0) for shares_ppm in held)
+            if demand or share_ppm > default_share_ppm:
+                completed.append({"limit_id": limit_id, "share_ppm": share_ppm, "demand_per_minute": demand})
+        return completed
+
+    def _note_demand(self, counted: Mapping[str, int]) -> Mapping[str, int]:
+        now_s = self.clock.monotonic_s()
+        elapsed_s, self._counted_at_s = now_s - self._counted_at_s, now_s
+        return self._demand.note({name: count for name, count in counted.items() if count}, elapsed_s)
+
+    async def _apply(self, answer: CreditAnswer) -> None:
+        try:
+            await asyncio.to_thread(self.relay.apply_credit, answer.model_dump_json())
+        except ValueError as fault:
+            raise Failed("the relay refuses the credit answer", str(fault)[:500]) from fault
+
+    def _is_write_due(self) -> bool:
+        young_s = self.kept.lease_s * (WRITES_PER_LEASE - 1) // WRITES_PER_LEASE
+        return self.kept.count_left_s(self.clock.now()) < young_s or not self._in_force.is_same_as(self.kept)
+
+    async def _keep(self, shares: KeptShares) -> None:
+        """Write shares; where that fails, what stands on disk goes on being reported as in use."""
+        try:
+            await asyncio.to_thread(write_shares, self.path, shares)
+        except OSError as fault:
+            write_warning("shares.not_kept", path=str(self.path), fault=str(fault))
+            return
+        self.kept = shares
+
+    async def _wait(self, pause_s: float) -> None:
+        end_s = self.clock.monotonic_s() + pause_s
+        while (left_s := end_s - self.clock.monotonic_s()) > 0:
+            if await asyncio.to_thread(self.relay.wait_credit, min(WAIT_SLICE_S, left_s)):
+                return
+
+
+def _is_word_awaited(report: CreditReport, answer: CreditAnswer) -> bool:
+    """Tell whether another gateway may be waiting for what this one is to give back or to lower."""
+    reported = {line.limit_id: line.share_ppm for line in report.rates}
+    is_lowered = any(line.share_ppm < reported.get(line.limit_id, 0) for line in answer.rates)
+    is_default_lowered = answer.default_share_ppm < report.default_share_ppm
+    return is_lowered or is_default_lowered or any(ticket.give_back_nano for ticket in answer.tickets)
+
+
+def read_backlog(stats: str) -> int:
+    """Return how many records lie in the relay's spool; raises Failed if its statistics do not say so."""
+    try:
+        return int(json.loads(stats)["spool"]["backlog_records"])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise Failed("the relay's statistics cannot be read", str(fault)) from fault

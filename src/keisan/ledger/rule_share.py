@@ -1,0 +1,111 @@
+"""Share rules: which part of a rate limit each gateway may use (R4). Values in, values out.
+
+A share is raised only from what no gateway can be using, so the shares of a limit never sum to more than the whole.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from keisan.domain.share import SHARE_WHOLE_PPM
+
+# A limit this small would be in crumbs if every gateway had a part of it: one gateway has it whole. From the second
+# number on it is divided however many gateways there are.
+HOMED_PER_GATEWAY_PER_MINUTE = 60
+DIVIDED_PER_MINUTE = 1000
+# A home moves to a gateway that is asked for it this many times as often.
+HOME_MOVE_FACTOR = 2
+# What is left free for a gateway that is asked for the first time, while demand allows it.
+RESERVE_PPM = SHARE_WHOLE_PPM // 4
+# Changes smaller than this, over all gateways, are not worth an exchange.
+STEP_PPM = SHARE_WHOLE_PPM // 250
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What one gateway can be using of a limit, and how many units per minute it was asked for."""
+
+    gateway_id: UUID
+    share_ppm: int
+    demand_per_minute: int
+
+
+@dataclass(frozen=True, slots=True)
+class SharedLimit:
+    """A limit in units per minute (or calls at once), the one gateway that asks, and all others that can be using it.
+
+    `gateway_count` is the number of gateways that speak, at least 1.
+    """
+
+    per_minute: int
+    own: Holding
+    others: Sequence[Holding]
+    gateway_count: int
+
+    @property
+    def everyone(self) -> tuple[Holding, ...]:
+        """Return the holdings of all gateways."""
+        return (self.own, *self.others)
+
+    @property
+    def is_homed(self) -> bool:
+        """Tell whether one gateway has the limit whole."""
+        return self.per_minute < min(HOMED_PER_GATEWAY_PER_MINUTE * self.gateway_count, DIVIDED_PER_MINUTE)
+
+
+def choose_share_ppm(limit: SharedLimit) -> int:
+    """Return the share that the asking gateway may use from now on.
+
+    What is asked for is given as far as nobody else can be using it; what others need more is taken.
+    """
+    free_ppm = max(0, SHARE_WHOLE_PPM - sum(other.share_ppm for other in limit.others))
+    if not limit.others:
+        wanted_ppm = SHARE_WHOLE_PPM
+    elif limit.is_homed:
+        wanted_ppm = SHARE_WHOLE_PPM if _choose_home(limit) == limit.own.gateway_id else 0
+    else:
+        wanted_ppm = _divide(limit)
+    return min(wanted_ppm, free_ppm)
+
+
+def _choose_home(limit: SharedLimit) -> UUID:
+    """Return the gateway that has the limit whole: it stays where it is unless it is wanted much more elsewhere."""
+    home = max(limit.everyone, key=lambda held: (held.share_ppm, held.demand_per_minute, held.gateway_id))
+    rival = max(limit.everyone, key=lambda held: (held.demand_per_minute, held.gateway_id))
+    is_moved = rival.demand_per_minute > HOME_MOVE_FACTOR * home.demand_per_minute
+    return rival.gateway_id if is_moved else home.gateway_id
+
+
+def _divide(limit: SharedLimit) -> int:
+    """Return the part of the asking gateway by demand; of its present one nothing is taken that nobody else needs."""
+    wanted_ppm, *others_ppm = _want_by_demand(limit)
+    own_ppm = limit.own.share_ppm
+    if abs(wanted_ppm - own_ppm) * limit.gateway_count < STEP_PPM:
+        return own_ppm
+    free_ppm = SHARE_WHOLE_PPM - sum(held.share_ppm for held in limit.everyone)
+    unwanted_ppm = max(0, SHARE_WHOLE_PPM - wanted_ppm - sum(others_ppm))
+    lacking_ppm = sum(
+        max(0, other_ppm - other.share_ppm) for other_ppm, other in zip(others_ppm, limit.others, strict=True)
+    )
+    needed_ppm = lacking_ppm + min(RESERVE_PPM, unwanted_ppm) - free_ppm
+    return max(wanted_ppm, own_ppm - max(0, needed_ppm))
+
+
+def _want_by_demand(limit: SharedLimit) -> list[int]:
+    """Return the part that each gateway would have, the own first.
+
+    With more demand than the limit the parts are those of the demand, so that nothing lies idle. With less, each has what
+    it is asked for and a part of half of the rest.
+    """
+    demanded_ppm = [_to_ppm(held.demand_per_minute, limit.per_minute) for held in limit.everyone]
+    total_ppm = sum(demanded_ppm)
+    if total_ppm >= SHARE_WHOLE_PPM:
+        return [demand_ppm * SHARE_WHOLE_PPM // total_ppm for demand_ppm in demanded_ppm]
+    asking_count = max(1, sum(1 for demand_ppm in demanded_ppm if demand_ppm))
+    spare_ppm = (SHARE_WHOLE_PPM - total_ppm) // (2 * asking_count)
+    return [demand_ppm + spare_ppm if demand_ppm else 0 for demand_ppm in demanded_ppm]
+
+
+def _to_ppm(demand_per_minute: int, limit_per_minute: int) -> int:
+    """Return a demand in parts of the limit, rounded up."""
+    return -(-demand_per_minute * SHARE_WHOLE_PPM // limit_per_minute)

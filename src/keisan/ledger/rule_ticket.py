@@ -1,0 +1,177 @@
+"""Ticket rules: how much is leased, what is asked back, and when a ticket ends. Values in, values out.
+
+Nothing here can overspend: a lease never exceeds what is available, and what is available is what no ticket holds.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from operator import attrgetter
+
+from keisan.domain.ids import TicketId
+from keisan.domain.ticket import CreditTerms, Ticket, TicketState
+from keisan.wire.credit import CreditReport, TicketReport
+
+# A call waits a few seconds for credit at most: a want that is older than this is no call's, and waits behind those.
+FRESH_WANT_S = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """When and on what terms something is decided; `gateway_count` is the number of gateways that speak, at least 1."""
+
+    now: datetime
+    terms: CreditTerms
+    gateway_count: int = 1
+
+    def is_reachable(self, ticket: Ticket) -> bool:
+        """Tell whether the ticket's gateway spoke lately: `expires_at` is one lease after its last word."""
+        return ticket.expires_at - self.now >= timedelta(seconds=self.terms.lease_s - self.terms.silence_s)
+
+    def is_fresh(self, ticket: Ticket) -> bool:
+        """Tell whether a call may be waiting for what the ticket wants."""
+        return ticket.wanting_since is not None and self.now - ticket.wanting_since <= timedelta(seconds=FRESH_WANT_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Pot:
+    """A wallet and every open ticket on it."""
+
+    wallet_nano: int
+    tickets: Mapping[TicketId, Ticket]
+
+    @property
+    def held_nano(self) -> int:
+        """Return what all tickets hold."""
+        return sum(ticket.held_nano for ticket in self.tickets.values())
+
+    @property
+    def available_nano(self) -> int:
+        """Return what no ticket holds; below zero only if more was posted than leased."""
+        return self.wallet_nano - self.held_nano
+
+    def put(self, *tickets: Ticket) -> "Pot":
+        """Return the pot with these tickets in place of what they were."""
+        return replace(self, tickets={**self.tickets, **{ticket.id: ticket for ticket in tickets}})
+
+
+def merge_report(ticket: Ticket, report: TicketReport) -> Ticket:
+    """Return the ticket after its gateway's word. What only grows never falls, whatever order reports come in.
+
+    No more is taken back than the ticket holds.
+    """
+    return replace(
+        ticket,
+        spent_nano=max(ticket.spent_nano, report.spent_nano),
+        returned_nano=max(ticket.returned_nano, min(report.returned_nano, ticket.credit_nano - ticket.posted_nano)),
+        reserved_nano=report.reserved_nano,
+    )
+
+
+def renew_ticket(ticket: Ticket, moment: Moment) -> Ticket:
+    """Return the ticket leased anew from now; a lease that was promised for longer is kept."""
+    expires_at = moment.now + timedelta(seconds=moment.terms.lease_s)
+    return replace(ticket, expires_at=max(ticket.expires_at, expires_at))
+
+
+def compute_lease_nano(wanted_nano: int, available_nano: int, gateway_count: int) -> int:
+    """Return how much to lease: what is wanted, or more while there is plenty, but never beyond what is available.
+
+    With half of an equal part each time, leases shrink as the wallet nears zero, and something is left for the others.
+    """
+    plenty_nano = available_nano // (2 * gateway_count)
+    return max(0, min(available_nano, max(wanted_nano, plenty_nano)))
+
+
+def serve_want(pot: Pot, own_id: TicketId, wanted_nano: int, moment: Moment) -> tuple[Pot, bool]:
+    """Return the pot after the want of one of its tickets, and whether nothing more can come.
+
+    What is missing is asked back from the other tickets. Of two that want the same, the one that wanted first is served
+    first: the other neither takes what is there nor what comes back.
+    """
+    own = _note_want(pot.tickets[own_id], wanted_nano, moment)
+    rivals = _list_rivals(pot, own, moment)
+    kept_nano = sum(rival.wanted_nano for rival in rivals)
+    leased_nano = compute_lease_nano(wanted_nano, pot.available_nano - kept_nano, moment.gateway_count)
+    missing_nano = max(0, wanted_nano - leased_nano)
+    # What was served in part is a new want: its calls may go on waiting.
+    since = moment.now if leased_nano else own.wanting_since
+    own = replace(own, credit_nano=own.credit_nano + leased_nano, wanted_nano=missing_nano, wanting_since=since)
+    served = pot.put(own)
+    others = [other for other in pot.tickets.values() if other.id != own_id and moment.is_reachable(other)]
+    is_refused = missing_nano > 0 and served.available_nano <= 0 and not any(other.unspent_nano for other in others)
+    if is_refused or not missing_nano:
+        served = served.put(replace(own, wanted_nano=0, wanting_since=None))
+    else:
+        givers = [other for other in others if other not in rivals]
+        asked_nano = sum(other.give_back_nano for other in others)
+        served = served.put(*_ask_back(givers, missing_nano + kept_nano - asked_nano))
+    return mark_contested(served, moment), is_refused
+
+
+def _note_want(own: Ticket, wanted_nano: int, moment: Moment) -> Ticket:
+    since = own.wanting_since if own.wanted_nano else None
+    return replace(own, wanted_nano=wanted_nano, wanting_since=since or moment.now)
+
+
+def _list_rivals(pot: Pot, own: Ticket, moment: Moment) -> list[Ticket]:
+    """Return the tickets whose wants go before the own one: those of calls that wait, by how long they do."""
+
+    def rank(ticket: Ticket) -> tuple[bool, datetime, TicketId]:
+        return (not moment.is_fresh(ticket), ticket.wanting_since or moment.now, ticket.id)
+
+    wanting = [other for other in pot.tickets.values() if other.wanted_nano and other.id != own.id]
+    waiting = [other for other in wanting if moment.is_fresh(other) and moment.is_reachable(other)]
+    return [other for other in waiting if rank(other) < rank(own)]
+
+
+def _ask_back(givers: Iterable[Ticket], needed_nano: int) -> list[Ticket]:
+    """Return the givers that are asked: first for what was free when they last spoke, then for what calls held then."""
+    asked = {giver.id: giver for giver in sorted(givers, key=lambda giver: (-giver.free_nano, giver.id))}
+    for measure in (attrgetter("free_nano"), attrgetter("unspent_nano")):
+        for giver in list(asked.values()):
+            more_nano = max(0, min(needed_nano, measure(giver) - giver.give_back_nano))
+            asked[giver.id] = replace(giver, give_back_nano=giver.give_back_nano + more_nano)
+            needed_nano -= more_nano
+    return list(asked.values())
+
+
+def mark_contested(pot: Pot, moment: Moment) -> Pot:
+    """Return the pot with every ticket marked if more is on tickets than in the wallet and several gateways hold some.
+
+    Their gateways then speak more often, so that what one needs comes back from another while a call waits.
+    """
+    holders = [ticket for ticket in pot.tickets.values() if ticket.unspent_nano and moment.is_reachable(ticket)]
+    is_contested = len(holders) > 1 and pot.available_nano < pot.held_nano
+    return pot.put(*(replace(ticket, is_contested=is_contested) for ticket in pot.tickets.values()))
+
+
+def is_ended_by(ticket: Ticket, report: CreditReport) -> bool:
+    """Tell whether a gateway's report says that nothing will be posted against one of its tickets any more."""
+    if ticket.incarnation == report.incarnation:
+        return report.is_last
+    return ticket.incarnation < report.incarnation and report.is_spool_passed
+
+
+def is_expired(ticket: Ticket, moment: Moment) -> bool:
+    """Tell whether the gateway has been silent for so long that its records are not awaited any more."""
+    return moment.now >= compute_end(ticket, moment.terms)
+
+
+def compute_end(ticket: Ticket, terms: CreditTerms) -> datetime:
+    """Return when a ticket ends without another word of its gateway."""
+    return ticket.expires_at + timedelta(seconds=terms.lateness_s)
+
+
+def close_ticket(ticket: Ticket, now: datetime) -> Ticket:
+    """Return the ticket closed: what it held is the wallet's again."""
+    return replace(
+        ticket,
+        state=TicketState.CLOSED,
+        closed_at=now,
+        reserved_nano=0,
+        give_back_nano=0,
+        wanted_nano=0,
+        wanting_since=None,
+        is_contested=False,
+    )

@@ -1,0 +1,129 @@
+"""Shares in the credit exchange (R4): what a gateway says it uses is taken in, and it is told what it may use.
+
+A gateway that is the only one holds every limit whole, without a row for each. The lock on all shares is taken for every
+exchange, since one that asks for none may yet be told that it is not alone any more.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from keisan.domain.access import PlatformScope
+from keisan.domain.call_limits import CallLimits
+from keisan.domain.ids import KeyId, MachineId, OrganizationId, ProjectId
+from keisan.domain.incarnation import Incarnation
+from keisan.domain.limits import CREDIT_LINES_MAX
+from keisan.domain.share import SHARE_WHOLE_PPM, LimitKind, LimitName, LimitOwner, Share, parse_limit_id
+from keisan.ledger.rule_share import Holding, SharedLimit, choose_share_ppm
+from keisan.ledger.rule_ticket import Moment
+from keisan.storage.base import Transaction
+from keisan.wire.credit import CreditReport, RateReport, RateShare
+
+EVERYTHING = PlatformScope()
+
+
+@dataclass(frozen=True, slots=True)
+class _Room:
+    """Who else can be using limits: `others` are the gateways whose shares may not be given away yet."""
+
+    own: Incarnation
+    others: Sequence[Incarnation]
+    shares: Mapping[tuple[str, MachineId], Share]
+    moment: Moment
+
+
+async def exchange_shares(
+    transaction: Transaction, gateway: Incarnation, report: CreditReport, moment: Moment
+) -> tuple[tuple[RateShare, ...], int]:
+    """Take in what a gateway uses, and return the share of each limit it named and that of all others."""
+    await transaction.shares.lock()
+    spoken = await transaction.incarnations.list_all(EVERYTHING)
+    others = [each for each in spoken if each.gateway_id != gateway.gateway_id and _is_holding(each, moment)]
+    named = {line.limit_id: line for line in report.rates}
+    held = {share.limit_id: share for share in await transaction.shares.list_gateway(EVERYTHING, gateway.gateway_id)}
+    if not others:
+        await transaction.shares.delete_many(list(held.values()))
+        whole = tuple(RateShare(limit_id=limit_id, share_ppm=SHARE_WHOLE_PPM) for limit_id in named)
+        return whole, SHARE_WHOLE_PPM
+    stored = await transaction.shares.list_limits(EVERYTHING, named)
+    room = _Room(gateway, others, {(share.limit_id, share.gateway_id): share for share in stored}, moment)
+    bounds = await load_bounds(transaction, named)
+    is_crowded = len(named) > CREDIT_LINES_MAX // 2
+    told = {
+        # So many lines that the report would soon be too long: what is not asked for goes first.
+        limit_id: 0 if is_crowded and not line.demand_per_minute else _choose_share(room, line, bounds.get(limit_id))
+        for limit_id, line in named.items()
+    }
+    changed = [_build_share(room, line, told[line.limit_id]) for line in report.rates]
+    kept = [share for share in changed if share.share_ppm or share.demand_per_minute]
+    await transaction.shares.put_many([share for share in kept if share != held.get(share.limit_id)])
+    # What a gateway does not name it does not use: it names all that it was ever given.
+    await transaction.shares.delete_many(
+        [held[limit_id] for limit_id in held.keys() - {each.limit_id for each in kept}]
+    )
+    return tuple(RateShare(limit_id=limit_id, share_ppm=share_ppm) for limit_id, share_ppm in told.items()), 0
+
+
+def _is_holding(gateway: Incarnation, moment: Moment) -> bool:
+    """Tell whether a gateway may still be using what it was given."""
+    return gateway.is_heard_within(moment.terms.lease_s + moment.terms.lateness_s, moment.now)
+
+
+def _choose_share(room: _Room, line: RateReport, bound: int | None) -> int:
+    """Return the share of one limit; of a limit that is none any more there is nothing to use."""
+    if bound is None:
+        return 0
+    own = Holding(room.own.gateway_id, line.share_ppm, line.demand_per_minute)
+    others = [_describe_other(room, other, line.limit_id) for other in room.others]
+    return choose_share_ppm(SharedLimit(bound, own, others, room.moment.gateway_count))
+
+
+def _describe_other(room: _Room, other: Incarnation, limit_id: str) -> Holding:
+    share = room.shares.get((limit_id, other.gateway_id))
+    if share is None:
+        return Holding(other.gateway_id, other.default_share_ppm, 0)
+    is_speaking = other.is_heard_within(room.moment.terms.silence_s, room.moment.now)
+    return Holding(other.gateway_id, share.share_ppm, share.demand_per_minute if is_speaking else 0)
+
+
+def _build_share(room: _Room, line: RateReport, told_ppm: int) -> Share:
+    """Return the most that the gateway can be using: a share that it was told to lower is its own until it says so."""
+    return Share(
+        limit_id=line.limit_id,
+        gateway_id=room.own.gateway_id,
+        platform_id=room.own.platform_id,
+        share_ppm=max(line.share_ppm, told_ppm),
+        demand_per_minute=line.demand_per_minute,
+    )
+
+
+async def load_bounds(transaction: Transaction, limit_ids: Iterable[str]) -> Mapping[str, int]:
+    """Return the number of each limit that there is, by its id."""
+    names = [parse_limit_id(limit_id) for limit_id in limit_ids]
+    by_owner = {owner: {name.owner_id for name in names if name.owner is owner} for owner in LimitOwner}
+    organizations = await transaction.organizations.list_by_ids(
+        EVERYTHING, {OrganizationId(owner_id) for owner_id in by_owner[LimitOwner.ORGANIZATION]}
+    )
+    projects = await transaction.projects.list_by_ids(
+        EVERYTHING, {ProjectId(owner_id) for owner_id in by_owner[LimitOwner.PROJECT]}
+    )
+    keys = await transaction.keys.list_by_ids(EVERYTHING, {KeyId(owner_id) for owner_id in by_owner[LimitOwner.KEY]})
+    limits: dict[LimitOwner, dict[UUID, CallLimits]] = {
+        LimitOwner.ORGANIZATION: {each.id: each.limits for each in organizations},
+        LimitOwner.PROJECT: {each.id: each.limits for each in projects},
+        LimitOwner.KEY: {each.id: each.limits for each in keys},
+    }
+    bounds = {name.id: _read_bound(limits[name.owner].get(name.owner_id), name) for name in names}
+    return {limit_id: bound for limit_id, bound in bounds.items() if bound is not None}
+
+
+def _read_bound(limits: CallLimits | None, name: LimitName) -> int | None:
+    if limits is None:
+        return None
+    match name.kind:
+        case LimitKind.REQUESTS:
+            return limits.requests_per_minute
+        case LimitKind.TOKENS:
+            return limits.tokens_per_minute
+        case LimitKind.CALLS:
+            return limits.calls_open_max

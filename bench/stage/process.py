@@ -67,6 +67,8 @@ class Pinned:
             except subprocess.TimeoutExpired:
                 self.signal_tree(signal.SIGKILL)
         self.process.wait()
+        if self.process.stdout is not None:
+            self.process.stdout.close()
 
 
 def note_trees(started: Iterable[Pinned]) -> None:

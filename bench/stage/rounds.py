@@ -64,6 +64,11 @@ class Table:
                 ratios.append(above / below)
         return compute_spread(ratios)
 
+    def compute_least_ratio(self, subject: str, reference: str, read: Callable[[Window], float | None]) -> float | None:
+        """Return the ratio of both's least values, which may be of different rounds."""
+        own, beside = self.compute(subject, read), self.compute(reference, read)
+        return None if own is None or beside is None else round(own.least / beside.least, 2)
+
     def compute_added(self, subject: str, read: Callable[[Window], float | None]) -> Spread | None:
         """Return the spread of what a subject adds to the engine itself, each taken within one round."""
         return compute_spread(self._list_added(subject, read).values())

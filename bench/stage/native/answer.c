@@ -22,6 +22,7 @@ static size_t begin(Answer *answer, const char *bytes, size_t length) {
     Head head = parse_head(bytes, length);
     if (!head.head_length) return 0;
     answer->status = head.status;
+    answer->is_closing = head.is_closing;
     answer->left = head.body_length;
     answer->part = head.is_chunked ? CHUNK_SIZE : head.body_length ? FIXED : WHOLE;
     return head.head_length;

@@ -10,7 +10,7 @@ typedef enum { HEAD, FIXED, CHUNK_SIZE, CHUNK_DATA, CHUNK_END, TRAILER, WHOLE, B
 
 typedef struct {
     Part part;
-    int status;
+    int status, is_closing;
     size_t left;       /* of a body or a chunk */
     size_t body_bytes; /* seen so far */
     size_t tail_length;

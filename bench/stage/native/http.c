@@ -71,6 +71,7 @@ Head parse_head(const char *bytes, size_t length) {
     for (const char *line = memchr(bytes, '\n', head.head_length); line && line < end; line = memchr(line, '\n', (size_t)(end + 4 - line))) {
         line++;
         if ((*line | 32) == 'c' && !strncasecmp(line, "content-length:", 15)) head.body_length = strtoul(line + 15, NULL, 10);
+        if ((*line | 32) == 'c' && !strncasecmp(line, "connection: close", 17)) head.is_closing = 1;
         if ((*line | 32) == 't' && !strncasecmp(line, "transfer-encoding:", 18)) head.is_chunked = 1;
     }
     return head;

@@ -16,7 +16,7 @@ typedef struct {
 typedef struct {
     size_t head_length;
     size_t body_length;
-    int is_chunked;
+    int is_chunked, is_closing;
     int status; /* of an answer */
 } Head;
 

@@ -126,6 +126,7 @@ static void judge_answer(Caller *one) {
     }
     one->state = IDLE;
     one->is_used = 1;
+    if (answer->is_closing) hang_up(one);
     end_call(one);
 }
 

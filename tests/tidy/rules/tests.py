@@ -9,7 +9,7 @@ from tests.tidy.tree import Tree, Violation
 
 UNTESTED = "tests/tidy/untested.txt"
 # Folders of tests that follow a question and not a path.
-FREE_FOLDERS = ("contracts/", "simulation/", "e2e/", "golden/", "tidy/", "native/", "docs/", "make/")
+FREE_FOLDERS = ("contracts/", "simulation/", "e2e/", "golden/", "tidy/", "native/", "docs/", "make/", "bench/")
 SLEEPS = frozenset({"time.sleep", "asyncio.sleep", "anyio.sleep"})
 DEADLINE_PATH = "tests/deadline.py"
 

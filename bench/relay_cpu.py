@@ -69,6 +69,8 @@ def keep_running(folder: Path, scenario: Scenario, subject_name: str, run_s: flo
         shape = Shape(scenario.shape.connections, run_s, 0.0, scenario.shape.body_bytes, scenario.shape.is_stream)
         before_ns = subject.pinned.read_threads_cpu_ns()
         load = run_load(stage.programs, (subject.port,), subject.key_path, shape)
+        if load.failed:
+            raise RuntimeError(f"{load.failed} of {load.ended} calls failed: {load.told}")
         spent = {name: ns - before_ns.get(name, 0) for name, ns in subject.pinned.read_threads_cpu_ns().items()}
         threads = {name: round(ns / 1e3 / max(load.ended, 1), 2) for name, ns in sorted(spent.items()) if ns}
         line = {"bench": "relay_cpu", "kept_running": scenario.name, "cpu_us_by_thread": threads, "load": load.told}

@@ -43,9 +43,10 @@ KEYS = 500
 ORGANIZATIONS = 50
 PROJECTS = 100
 CHIP = "cpu-x86-64"
-# Bounds that are counted against and not reached, and policies that each replica is judged by and passes.
+# Bounds that are not reached, and policies that each replica is judged by and passes. Rates and open calls are bounded by
+# shares that a platform leases, as credit is; both come when the gateway asks for them.
 LIMITS = SnapshotLimits(
-    requests_per_minute=10**9, tokens_per_minute=10**13, calls_open_max=10**6, body_bytes_max=4 * 1024 * 1024
+    requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=4 * 1024 * 1024
 )
 ORGANIZATION_POLICY = "region in JP-13, JP-27; advisory none; vendor in Intel, AMD @ B"
 PROJECT_POLICY = f"chip in {CHIP}, cpu-aarch64; fabricated_in not in XX; attestation_age_s <= 31536000"

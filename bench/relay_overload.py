@@ -24,6 +24,7 @@ from stage.opening import open_folder
 from stage.report import describe_conditions
 from stage.snapshot import Governance, create_keys
 from stage.subject import Subject
+from stage.window import warm_subject
 
 # Each engine serves SLOTS calls at a time, each for SERVICE_US: together 800 calls a second.
 SLOTS = 8
@@ -73,6 +74,7 @@ def start_one(opened: Set, name: str, stack: ExitStack, port: int = 0) -> Subjec
     subject = start_gateway(place, opened.keys, opened.governance, opened.platform)
     assert subject.pinned is not None
     stack.callback(subject.pinned.end)
+    warm_subject(opened.programs, subject, ENGINES * SLOTS)
     return subject
 
 
@@ -126,6 +128,7 @@ def load_during(opened: Set, subjects: list[Subject], window_s: float, act: Call
     """Load the gateways in turn, do something to them meanwhile, and tell what failed."""
     shape = Shape(CONNECTIONS_MAX, window_s, 0.0, rate_per_s=FAULT_SHARE * CAPACITY_PER_S, deadline_ms=DEADLINE_MS)
     ports = tuple(subject.port for subject in subjects)
+    records_before = opened.platform.count()
     loading = start_load(opened.programs, ports, subjects[0].key_path, shape)
     time.sleep(window_s * ACT_SHARE)
     started_s = time.monotonic()
@@ -136,7 +139,7 @@ def load_during(opened: Set, subjects: list[Subject], window_s: float, act: Call
         raise RuntimeError(f"it took {act_s:.1f} s, longer than the load lasted")
     # A kept connection that closes just as it is used again is what every client repeats a call for: it is told apart.
     failed = load.failed - load.told["lost_unanswered"]
-    records = opened.platform.count() - opened.platform.count("repeated")
+    records = opened.platform.count() - opened.platform.count("repeated") - records_before
     return {
         "failed": failed,
         "repeated_by_clients": load.told["lost_unanswered"],

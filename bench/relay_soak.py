@@ -41,6 +41,7 @@ def run_soak(stage: Stage, calls: int) -> tuple[list[Sample], list[LoadResult]]:
     """Make all calls, sampling meanwhile."""
     subject = stage.get_subject("keisan")
     assert subject.pinned is not None
+    calls_before = stage.engine.count_calls()
     streams = calls // CALLS_PER_STREAM
     shapes = (
         Shape(JSON_CONNECTIONS, RUN_S_MAX, 0.0, calls=calls - streams),
@@ -49,7 +50,7 @@ def run_soak(stage: Stage, calls: int) -> tuple[list[Sample], list[LoadResult]]:
     loadings = [start_load(stage.programs, (subject.port,), subject.key_path, shape) for shape in shapes]
     samples = []
     while any(loading.process.poll() is None for loading in loadings):
-        samples.append(Sample(stage.engine.count_calls(), subject.pinned.read_resident_bytes()))
+        samples.append(Sample(stage.engine.count_calls() - calls_before, subject.pinned.read_resident_bytes()))
         time.sleep(SAMPLE_PAUSE_S)
     return samples, [loading.finish() for loading in loadings]
 
@@ -94,13 +95,13 @@ def main() -> None:
     asked = parser.parse_args()
     calls = asked.calls or (QUICK_CALLS if asked.quick else CALLS)
     with open_folder() as folder, open_stage(folder, {"keisan"}) as (stage, _):
-        started_s = time.monotonic()
+        records_before, started_s = stage.platform.count(), time.monotonic()
         samples, loads = run_soak(stage, calls)
         elapsed_s = time.monotonic() - started_s
         ended = sum(load.ended for load in loads)
-        behind = ended - stage.platform.count()
-        stage.platform.wait_for_records(ended)
-        records, repeated = stage.platform.count(), stage.platform.count("repeated")
+        behind = records_before + ended - stage.platform.count()
+        stage.platform.wait_for_records(records_before + ended)
+        records, repeated = stage.platform.count() - records_before, stage.platform.count("repeated")
         conditions = describe_conditions(folder)
     tell(f"bench: {ended} calls, {records} records")
     line = {

@@ -10,7 +10,7 @@ from pathlib import Path
 NATIVE = Path(__file__).with_name("native")
 COMPILE_S_MAX = 60
 # What each program is linked from, beside its own file.
-PARTS = {"engine": ("http",), "platform": ("http",), "load": ("answer", "http", "prompt", "samples")}
+PARTS = {"engine": ("http",), "platform": ("credit", "http"), "load": ("answer", "http", "prompt", "samples")}
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ class Platform:
     url: str
 
     def count(self, what: str = "records") -> int:
-        """Return how many `records` came, how many `repeated` an earlier one's id, or in how many `batches`."""
+        """Return how many `records` came, how many `repeated` an earlier one's id, how many `batches` or `credits` were answered."""
         return int(httpx.get(f"{self.url}/counts", timeout=10).json()[what])
 
     def wait_for_records(self, count: int) -> bool:

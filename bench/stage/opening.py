@@ -17,8 +17,9 @@ from stage.peer import PEERS, PeerMissing, install_peers, start_peer
 from stage.process import LOAD_CORE, note_trees
 from stage.snapshot import Governance, create_keys
 from stage.subject import Subject, get_engine_itself, write_keys
-from stage.window import Stage
+from stage.window import Stage, warm_subject
 
+WARM_CONNECTIONS = 64
 EVERYONE = frozenset({"keisan", "nginx", *PEERS})
 
 
@@ -59,6 +60,8 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
                 missing[name] = str(fault)
         stage = Stage(programs, engine, platform, tuple(subjects))
         note_trees(stage.list_pinned())
+        for subject in subjects:
+            warm_subject(programs, subject, WARM_CONNECTIONS)
         yield stage, missing
 
 

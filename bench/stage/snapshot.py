@@ -1,7 +1,7 @@
 """The snapshot that a measured gateway serves from: several hundred keys, a priced model, replicas on the mock engine.
 
-Every call is bound by limits and policies of organization, project and key. Credit tickets are not here yet: with them,
-`_build_organization` makes organizations that pay ahead, and native/platform.c answers the gateway that asks for a ticket.
+Every call is bound by limits and policies of organization, project and key, and paid from a ticket that native/credit.c
+leases. What else governs a call later is added in `_build_tables`, and nowhere else.
 """
 
 import secrets
@@ -43,10 +43,9 @@ KEYS = 500
 ORGANIZATIONS = 50
 PROJECTS = 100
 CHIP = "cpu-x86-64"
-# Bounds that are not reached, and policies that each replica is judged by and passes. Rates and open calls are bounded by
-# shares that a platform leases, as credit is; both come when the gateway asks for them.
+# Bounds that are counted against and not reached, and policies that each replica is judged by and passes.
 LIMITS = SnapshotLimits(
-    requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=4 * 1024 * 1024
+    requests_per_minute=10**9, tokens_per_minute=10**13, calls_open_max=10**6, body_bytes_max=4 * 1024 * 1024
 )
 ORGANIZATION_POLICY = "region in JP-13, JP-27; advisory none; vendor in Intel, AMD @ B"
 PROJECT_POLICY = f"chip in {CHIP}, cpu-aarch64; fabricated_in not in XX; attestation_age_s <= 31536000"
@@ -148,7 +147,7 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
 
 def _build_organization() -> SnapshotOrganization:
     return SnapshotOrganization(
-        billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=LIMITS, policy=ORGANIZATION_POLICY
+        billing=Billing.PREPAID, snapshot_age_s_max=None, limits=LIMITS, policy=ORGANIZATION_POLICY
     )
 
 

@@ -13,8 +13,10 @@ from stage.engine import Engine, Platform
 from stage.load import LoadResult, Shape, run_load
 from stage.noise import FOREIGN_SHARE_MAX, measure_foreign_share, read_host
 from stage.process import Pinned, note_trees, run_alone
+from stage.snapshot import KEYS
 from stage.subject import Subject
 
+WARM_S_MAX = 60.0
 # A thawed process first does what it missed: timers, probes, a poll that ended.
 THAW_PAUSE_S = 0.05
 
@@ -57,6 +59,15 @@ class Window:
     def is_spoilt(self) -> bool:
         """Tell whether foreign CPU makes the window's figures doubtful."""
         return self.foreign_share > FOREIGN_SHARE_MAX
+
+
+def warm_subject(programs: Programs, subject: Subject, connections: int) -> None:
+    """Make the first calls of each key, for which a gateway leases credit and opens connections."""
+    before = subject.platform.count() if subject.platform else 0
+    shape = Shape(connections, WARM_S_MAX, 0.0, calls=2 * KEYS)
+    ended = run_load(programs, (subject.port,), subject.key_path, shape).ended
+    if subject.platform:
+        subject.platform.wait_for_records(before + ended)
 
 
 def measure_window(stage: Stage, subject: Subject, shape: Shape) -> Window:

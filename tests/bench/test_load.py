@@ -1,10 +1,12 @@
 """The benches' load tells the truth: what it counts is what the engine served, and a cut stream is not a good call."""
 
 import contextlib
+import json
 import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -146,3 +148,20 @@ def test_platform_knows_a_record_again(platform: Platform) -> None:
     assert [(one["position"], one["outcome"]) for one in answers] == [(0, "created"), (1, "created"), (2, "exists")]
     assert answers[1]["record_id"].endswith("2")
     assert (platform.count(), platform.count("repeated"), platform.count("batches")) == (3, 1, 1)
+
+
+def test_platform_leases_to_whom_credit_is_wanted_for(platform: Platform) -> None:
+    incarnation, wanting = ("019ab000-0000-7000-8000-00000000000a", "019ab000-0001-7000-8000-000000000001")
+
+    def exchange(*organizations: str) -> dict[str, Any]:
+        wanted = [{"organization_id": one, "wanted_nano": "5"} for one in organizations]
+        report = json.dumps({"incarnation": incarnation, "wanted": wanted}, separators=(",", ":"))
+        answer = httpx.post(f"{platform.url}/api/v1/gateway/credit", content=report).json()
+        assert isinstance(answer, dict)
+        return answer
+
+    assert exchange()["tickets"] == []
+    first = exchange(wanting)
+    assert [one["organization_id"] for one in first["tickets"]] == [wanting]
+    assert first["default_share_ppm"] == 1_000_000
+    assert exchange() == first

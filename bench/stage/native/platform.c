@@ -1,7 +1,7 @@
 /* The stand-in platform: takes usage records as the platform's API does, and holds the gateway's snapshot polls.
  *
  * platform; prints {"ports":[PORT]}. Each record of POST /api/v1/gateway/usage is answered `created`, or `exists` if its id
- * came before. GET /api/v1/gateway/snapshot is answered 204 after its wait_s. GET /counts tells what came.
+ * came before. POST /api/v1/gateway/credit is answered by credit.c. GET /api/v1/gateway/snapshot is answered 204 after its wait_s. GET /counts tells what came.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "credit.h"
 #include "http.h"
 
 #define READY_MAX 64
@@ -32,7 +33,7 @@ typedef struct {
 } RecordId;
 
 static int poller;
-static unsigned long records, repeated, batches;
+static unsigned long records, repeated, batches, credits;
 static RecordId *seen;
 static Connection *held[HELD_MAX];
 
@@ -57,12 +58,6 @@ static int remember(RecordId id) {
     }
     seen[slot] = id;
     return 1;
-}
-
-static void put(Buffer *out, const char *text, size_t length) {
-    reserve(out, length);
-    memcpy(out->bytes + out->length, text, length);
-    out->length += length;
 }
 
 static void put_answer(Buffer *out, const char *status, const char *body, size_t length) {
@@ -93,6 +88,14 @@ static void take_usage(Buffer *out, const char *body, size_t length) {
     put(&answers, "]}", 2);
     batches++;
     put_answer(out, "200 OK", answers.bytes, answers.length);
+}
+
+static void take_credit(Buffer *out, const char *body, size_t length) {
+    static Buffer answer;
+    answer.length = 0;
+    answer_credit(body, length, &answer);
+    credits++;
+    put_answer(out, "200 OK", answer.bytes, answer.length);
 }
 
 static void hold_poll(Connection *one, const char *head, size_t length) {
@@ -126,10 +129,11 @@ static void take_request(Connection *one) {
     if (!head.head_length || one->in.length < whole) return;
     const char *bytes = one->in.bytes;
     if (!strncmp(bytes, "POST /api/v1/gateway/usage", 26)) take_usage(&one->out, bytes + head.head_length, head.body_length);
+    else if (!strncmp(bytes, "POST /api/v1/gateway/credit", 27)) take_credit(&one->out, bytes + head.head_length, head.body_length);
     else if (!strncmp(bytes, "GET /api/v1/gateway/snapshot", 28)) hold_poll(one, bytes, head.head_length);
     else {
         char body[128];
-        int length = snprintf(body, sizeof body, "{\"records\":%lu,\"repeated\":%lu,\"batches\":%lu}", records, repeated, batches);
+        int length = snprintf(body, sizeof body, "{\"records\":%lu,\"repeated\":%lu,\"batches\":%lu,\"credits\":%lu}", records, repeated, batches, credits);
         put_answer(&one->out, "200 OK", body, (size_t)length);
     }
     consume(&one->in, whole);

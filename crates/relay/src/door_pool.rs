@@ -22,14 +22,14 @@ use crate::upstream::DoorPlace;
 /// Streams that may share a connection before another is opened: a quarter of what a door lets in
 /// (`listener::STREAMS_PER_CONNECTION_MAX`), so that no call ever waits for a stream, and a lost packet or a lost
 /// connection is felt by few.
-pub const STREAMS_SHARING_MAX: usize = 64;
+const STREAMS_SHARING_MAX: usize = 64;
 /// What a door may send on one stream that its client has not taken: what an engine's unix socket would hold as well.
 /// It is the memory a slow client can bind; past it the door, and behind it the engine, wait. At 100 ms from the door
 /// it allows 640 KB/s, far above what a model writes.
-pub const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
+const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Every stream's window at once: a client that does not read must not use up what the others need.
 #[allow(clippy::cast_possible_truncation, reason = "64")]
-pub const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_SHARING_MAX as u32;
+const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_SHARING_MAX as u32;
 /// A peer that is gone without a word is found out, also while an engine thinks and nothing is sent.
 pub const PING_TIME: Duration = Duration::from_secs(10);
 pub const PING_TIMEOUT: Duration = Duration::from_secs(5);

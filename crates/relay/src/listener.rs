@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -37,8 +37,29 @@ pub trait Host: Send + Sync + 'static {
 
     fn bounds(&self) -> Bounds;
 
+    /// Whether a connection is closed unless one of its requests is welcomed (`Welcome`) within the time of a head.
+    const CLOSES_STRANGERS: bool = false;
+
     /// Sets what this kind of host wants of HTTP/2 beyond the ordinary.
     fn tune_http_2(&self, _: &mut Builder<TokioExecutor>) {}
+}
+
+/// Rides on a request; set once it has shown that its connection may stay.
+#[derive(Clone, Debug, Default)]
+pub struct Welcome(Arc<AtomicBool>);
+
+impl Welcome {
+    pub fn give(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Comes to an end when the time is over and it was not given.
+    async fn expire(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+        if self.0.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    }
 }
 
 /// Limits of a listener.
@@ -115,15 +136,27 @@ async fn serve_connection<H: Host>(
     listening: &Listening<H>,
 ) {
     let builder = build_protocols(&*listening.host);
-    let service = service_fn(|request| {
+    let welcome = H::CLOSES_STRANGERS.then(Welcome::default);
+    let service = service_fn(|mut request: Request<Incoming>| {
         let host = Arc::clone(&listening.host);
+        if let Some(welcome) = &welcome {
+            request.extensions_mut().insert(welcome.clone());
+        }
         async move { Ok::<_, std::convert::Infallible>(host.answer(request).await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();
+    let head_read_time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
+    let is_unwelcome = async {
+        match &welcome {
+            Some(welcome) => welcome.expire(head_read_time).await,
+            None => std::future::pending().await,
+        }
+    };
     // A fault of the connection ends it; the calls on it see their bodies dropped.
     tokio::select! {
         _ = connection.as_mut() => return,
+        () = is_unwelcome => return,
         _ = draining.wait_for(|is_draining| *is_draining) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;

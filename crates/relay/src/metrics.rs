@@ -76,6 +76,7 @@ pub struct Metrics {
     pub unpriced: Counter,
     pub over_reserved: Counter,
     pub retries: Counter,
+    pub door_refusals: Counter,
     pub connections: Counter,
     pub overhead: Histogram,
     pub first_byte: Histogram,
@@ -92,6 +93,7 @@ impl Default for Metrics {
             unpriced: Counter::default(),
             over_reserved: Counter::default(),
             retries: Counter::default(),
+            door_refusals: Counter::default(),
             connections: Counter::default(),
             overhead: Histogram::new(OVERHEAD_BOUNDS_US),
             first_byte: Histogram::new(FIRST_BYTE_BOUNDS_US),
@@ -129,6 +131,7 @@ impl Metrics {
             ("keisan_records_unpriced_total", "Records with a token class that has no price.", &self.unpriced),
             ("keisan_records_over_reserved_total", "Calls that cost more than was set aside.", &self.over_reserved),
             ("keisan_upstream_retries_total", "Attempts repeated before a response byte.", &self.retries),
+            ("keisan_upstream_door_refusals_total", "Answers of doors in an engine's place.", &self.door_refusals),
             ("keisan_connections_total", "Connections accepted.", &self.connections),
         ];
         for (name, about, counter) in singles {

@@ -17,13 +17,18 @@ use crate::door::access::AccessFile;
 use crate::door::body::DoorBody;
 use crate::door::forward::{find_target, forward};
 use crate::door::options::DoorOptions;
-use crate::door_pool::{CONNECTION_WINDOW_BYTES, PING_TIME, PING_TIMEOUT, STREAM_WINDOW_BYTES};
+use crate::door_pool::{PING_TIME, PING_TIMEOUT};
 use crate::error::format_refusal;
-use crate::listener::{Bounds, Host};
+use crate::listener::{Bounds, Host, Welcome};
 use crate::metrics::{Counter, Text};
 
 /// What of an answer may wait at the door for a gateway that does not read, beside the gateway's window.
 const SEND_BYTES_MAX: usize = 64 * 1024;
+/// What of a request may wait at the door for its engine. A long prompt then crosses any distance in few round trips;
+/// engines read at once, so it is seldom held.
+const REQUEST_WINDOW_BYTES: u32 = 1 << 20;
+/// What of all requests of a connection may wait: sixteen whose engines do not read, before they hold up others.
+const REQUESTS_WINDOW_BYTES: u32 = 16 << 20;
 
 /// The state of one door process.
 #[derive(Debug)]
@@ -156,6 +161,8 @@ fn answer_json(text: String) -> Response<DoorBody> {
 
 impl Host for DoorHost {
     type Body = DoorBody;
+    /// Else those without a secret could take up all connections.
+    const CLOSES_STRANGERS: bool = true;
 
     async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<DoorBody> {
         answer(&self, request).await.unwrap_or_else(|refusal| self.refuse(&refusal))
@@ -174,13 +181,12 @@ impl Host for DoorHost {
         Bounds { connections_max: limits.connections_max, head_read_timeout_s: limits.head_read_timeout_s }
     }
 
-    /// Requests wait where answers do, by the same sizes, so that an engine that reads slowly holds up its own calls
-    /// alone; a gateway that is gone without a word is found out, and its calls end.
+    /// A gateway that is gone without a word is found out, and its calls end.
     fn tune_http_2(&self, builder: &mut Builder<TokioExecutor>) {
         builder
             .http2()
-            .initial_stream_window_size(STREAM_WINDOW_BYTES)
-            .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+            .initial_stream_window_size(REQUEST_WINDOW_BYTES)
+            .initial_connection_window_size(REQUESTS_WINDOW_BYTES)
             .max_send_buf_size(SEND_BYTES_MAX)
             .keep_alive_interval(PING_TIME)
             .keep_alive_timeout(PING_TIMEOUT)
@@ -197,6 +203,9 @@ async fn answer(host: &Arc<DoorHost>, request: Request<Incoming>) -> Result<Resp
     let access = host.access.current();
     if !access.admits(request.headers()) {
         return Err(Refusal::new(Code::InvalidApiKey, "this door opens to gateways of its platform only"));
+    }
+    if let Some(welcome) = request.extensions().get::<Welcome>() {
+        welcome.give();
     }
     if is_read && request.uri().path() == "/metrics" {
         return Ok(host.answer_metrics());

@@ -136,10 +136,15 @@ async fn ask(plan: &Plan, call: &mut OpenCall, replica: &Replica) -> Result<(Ans
         match connection.ask(replica, &outgoing).await {
             // The other side may have closed it just when it was taken; a new one tells (R14).
             Err(AskFault::Lost) => plan.gateway.metrics.retries.add(1),
-            answered => return answered.map_err(|_| AttemptFault::Lost),
+            answered => return answered.map_err(|fault| count_fault(plan, fault)),
         }
     }
     let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
     let connection = pool.open(&replica.row.upstream, timeout).await.map_err(|_| AttemptFault::Lost)?;
-    connection.ask(replica, &outgoing).await.map_err(|_| AttemptFault::Lost)
+    connection.ask(replica, &outgoing).await.map_err(|fault| count_fault(plan, fault))
+}
+
+fn count_fault(plan: &Plan, fault: AskFault) -> AttemptFault {
+    plan.gateway.metrics.door_refusals.add(u64::from(fault == AskFault::Refused));
+    AttemptFault::Lost
 }

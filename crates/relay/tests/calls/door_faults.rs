@@ -4,8 +4,10 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::Version;
 use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::net::UnixListener;
 
-use crate::doorway::{Doorway, SECRET};
+use crate::doorway::{Doorway, SECRET, read_until};
 use crate::engine::{chat_answer, token_event};
 use crate::stage::{Stage, eventually, read_json, read_piece, read_text, stream};
 
@@ -68,6 +70,29 @@ fn an_engine_lost_mid_answer_breaks_the_answer_on_either_protocol() {
         assert!(plain.is_closed(), "the connection stays open");
         assert!(!modern.is_closed(), "one stream takes the others with it");
         assert_eq!(doorway.stats()["lost"], 2);
+    });
+}
+
+#[test]
+fn what_an_engine_said_just_before_it_was_lost_arrives() {
+    let stage = Stage::open();
+    let doorway = Doorway::open(&stage, &json!({}));
+    stage.run(async {
+        let listener = UnixListener::bind(stage.directory.path().join("1.sock")).unwrap();
+        let mut door = doorway.connect_http_2().await;
+        for _ in 0..20 {
+            let ask = door.send_request(doorway.build_post(CHAT, SECRET, Full::new(Bytes::from("{}"))));
+            let (response, ()) = tokio::join!(ask, async {
+                let (mut engine, _) = listener.accept().await.unwrap();
+                read_until(&mut engine, "{}").await;
+                // Said and gone in one breath.
+                let head = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                engine.write_all(format!("{head}4\r\nlast\r\n").as_bytes()).await.unwrap();
+            });
+            let mut body = response.unwrap().into_body();
+            assert_eq!(read_piece(&mut body).await.unwrap(), "last");
+            assert!(body.frame().await.unwrap().is_err());
+        }
     });
 }
 

@@ -6,11 +6,11 @@ use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
 use crate::certificate::write_certificate;
-use crate::doorway::{Doorway, SECRET, build_snapshot, write_access};
+use crate::doorway::{Doorway, SECRET, build_snapshot, read_until, write_access};
 use crate::engine::{Engine, ScriptedBody, chat_answer, token_event, usage_event};
 use crate::stage::{Setting, Stage, WAIT, eventually, read_json, read_piece, read_text, stream};
 
@@ -274,14 +274,9 @@ fn a_request_reaches_the_engine_piece_by_piece() {
         let request = doorway.build_post(CHAT, SECRET, body);
         let asking = tokio::spawn(async move { door.send_request(request).await.unwrap().status() });
         let (mut engine, _) = listener.accept().await.unwrap();
-        let mut heard = String::new();
         for word in ["first", "second"] {
             speaking.say(word).await;
-            while !heard.contains(word) {
-                let mut piece = [0; 1_024];
-                let count = engine.read(&mut piece).await.unwrap();
-                heard.push_str(std::str::from_utf8(&piece[..count]).unwrap());
-            }
+            read_until(&mut engine, word).await;
         }
         drop(speaking);
         engine.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
@@ -315,5 +310,24 @@ fn draining_ends_open_calls_and_takes_no_more() {
         assert!(draining.await.unwrap(), "not all calls ended");
         assert_eq!(stage.record()["outcome"], "completed");
         assert_eq!(call(&stage, &mut engine).await, 503);
+    });
+}
+
+#[test]
+fn a_connection_that_shows_no_secret_in_time_is_closed() {
+    let stage = Stage::open();
+    let doorway = Doorway::open(&stage, &json!({"limits": {"head_read_timeout_s": 1}}));
+    stage.run(async {
+        let _engine = stage.engine(1);
+        let silent = tokio::net::TcpStream::connect(doorway.address).await.unwrap();
+        let mut stranger = doorway.connect_http_2().await;
+        let mut gateway = doorway.connect_http_2().await;
+        let get = |path, secret| doorway.build_request(Method::GET, path, secret, Full::<Bytes>::default());
+        assert_eq!(gateway.send_request(get("/metrics", SECRET)).await.unwrap().status(), 200);
+        assert_eq!(stranger.send_request(get("/metrics", "wrong")).await.unwrap().status(), 401);
+        assert_eq!(stranger.send_request(get("/healthz", "wrong")).await.unwrap().status(), 200);
+        eventually("strangers stay", || doorway.stats()["open_connections"] == 1).await;
+        assert!(stranger.is_closed() && !gateway.is_closed());
+        drop(silent);
     });
 }

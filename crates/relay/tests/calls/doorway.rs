@@ -12,7 +12,8 @@ use hyper::{Method, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use keisan_relay::{Door, parse_door_options};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio::io::AsyncReadExt;
+use tokio::net::{TcpStream, UnixStream};
 
 use crate::stage::{Stage, digest, merge};
 
@@ -88,6 +89,17 @@ pub fn build_snapshot(stage: &Stage, replicas: usize, address: SocketAddr, is_tl
     snapshot["tables"]["doors"] = json!({"s": place});
     snapshot["tables"]["doors"]["s"]["secret"] = json!(SECRET);
     snapshot
+}
+
+/// Reads from an engine's connection until some text has come.
+pub async fn read_until(engine: &mut UnixStream, text: &str) {
+    let mut heard = String::new();
+    while !heard.contains(text) {
+        let mut piece = [0; 1_024];
+        let count = engine.read(&mut piece).await.unwrap();
+        assert_ne!(count, 0, "the door hung up");
+        heard.push_str(std::str::from_utf8(&piece[..count]).unwrap());
+    }
 }
 
 /// Writes the access file as a site's agent does.

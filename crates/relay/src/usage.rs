@@ -100,12 +100,12 @@ struct TimingsText {
     predicted: u64,
 }
 
-/// Reads llama.cpp's timings: the prompt is what was cached and what was computed.
+/// Reads llama.cpp's timings: the prompt is what was cached and what was computed. Nothing if no prompt is that long.
 pub fn parse_timings(json: &[u8]) -> Option<EngineUsage> {
     let text: TimingsText = serde_json::from_slice(json).ok()?;
     let cached_tokens = text.cached.unwrap_or(0);
     Some(EngineUsage {
-        prompt_tokens: cached_tokens.saturating_add(text.computed),
+        prompt_tokens: cached_tokens.checked_add(text.computed)?,
         cached_tokens,
         completion_tokens: text.predicted,
         reasoning_tokens: 0,
@@ -148,8 +148,8 @@ mod tests {
             parse_timings(br#"{"cache_n":36,"prompt_n":1,"prompt_ms":9.1,"predicted_n":3,"predicted_ms":7.0}"#);
         assert_eq!(usage, timings);
         assert_eq!(usage.map(|usage| usage.cached_tokens), Some(36));
-        let absurd = parse_timings(br#"{"cache_n":18446744073709551615,"prompt_n":7,"predicted_n":1}"#).unwrap();
-        assert_eq!(absurd.prompt_tokens, u64::MAX);
+        let most = u64::MAX;
+        assert_eq!(parse_timings(format!(r#"{{"cache_n":{most},"prompt_n":1,"predicted_n":3}}"#).as_bytes()), None);
         for json in ["{}", "null", "[]", "{\"prompt_tokens\":-1}", "{\"prompt_tokens\":"] {
             assert_eq!(parse_usage(json.as_bytes()), None, "{json}");
         }

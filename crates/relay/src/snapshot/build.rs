@@ -249,7 +249,7 @@ fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<
 
 pub fn decode_digest(text: &str) -> Option<KeyDigest> {
     let mut digest = [0; 32];
-    if text.len() != 64 || !text.is_ascii() {
+    if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return None;
     }
     for (position, byte) in digest.iter_mut().enumerate() {

@@ -216,7 +216,10 @@ mod tests {
         assert_eq!((odd.unusable_rows, odd.models["smollm2-135m-instruct"].replicas.len()), (1, 1));
         let unpriced = change("\"price_id\": \"019ab000-000a-7000-8000-000000000001\"", "\"price_id\": \"x\"");
         assert_eq!(parse(&unpriced).unwrap().models.len(), 1);
-        assert_eq!(parse(&change("\"digest\": \"8a23", "\"digest\": \"zz23")).unwrap().keys.len(), 2);
+        for digest in ["zz23", "+a23"] {
+            let text = change("\"digest\": \"8a23", &format!("\"digest\": \"{digest}"));
+            assert_eq!(parse(&text).unwrap().keys.len(), 2, "{digest}");
+        }
         let later = parse(&change("\"version\": 17,", "\"version\": 17, \"colour\": {},")).unwrap();
         assert_eq!(later.version, 17);
     }

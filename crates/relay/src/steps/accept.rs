@@ -50,7 +50,8 @@ fn decode_path(text: &str) -> String {
     let mut rest = text.as_bytes();
     while let Some((&byte, behind)) = rest.split_first() {
         let digits = behind.get(..2).and_then(|digits| std::str::from_utf8(digits).ok());
-        let escaped = digits.filter(|_| byte == b'%').and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let is_escape = |digits: &&str| byte == b'%' && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let escaped = digits.filter(is_escape).and_then(|digits| u8::from_str_radix(digits, 16).ok());
         bytes.push(escaped.unwrap_or(byte));
         rest = if escaped.is_some() { &behind[2..] } else { behind };
     }
@@ -132,7 +133,7 @@ mod tests {
         assert_eq!(find(Method::POST, "/v1/models"), Err(Code::MethodNotAllowed));
         assert_eq!(find(Method::GET, "/v1/models/a%2Fb%20c"), Ok(Endpoint::Model("a/b c".to_owned())));
         assert_eq!(find(Method::GET, "/v1/models/owner/name"), Ok(Endpoint::Model("owner/name".to_owned())));
-        assert_eq!(find(Method::GET, "/v1/models/%zz%2"), Ok(Endpoint::Model("%zz%2".to_owned())));
+        assert_eq!(find(Method::GET, "/v1/models/%zz%+f%2"), Ok(Endpoint::Model("%zz%+f%2".to_owned())));
         assert_eq!(find(Method::HEAD, "/healthz"), Ok(Endpoint::Health));
         for path in ["/", "/v1", "/v1/models/", "/v1/embeddings", "/V1/models"] {
             assert_eq!(find(Method::GET, path), Err(Code::NotFound), "{path}");

@@ -137,8 +137,10 @@ fn is_set(value: &[u8]) -> bool {
     value != b"null"
 }
 
-fn is_filled(array: &[u8]) -> bool {
-    array.iter().filter(|byte| !byte.is_ascii_whitespace()).nth(1).is_some_and(|byte| *byte != b']')
+/// Tells whether a value is an array that is not empty.
+fn is_filled(value: &[u8]) -> bool {
+    let mut solid = value.iter().filter(|byte| !byte.is_ascii_whitespace());
+    solid.next() == Some(&b'[') && solid.next().is_some_and(|byte| *byte != b']')
 }
 
 #[derive(Deserialize)]
@@ -295,6 +297,17 @@ mod tests {
         assert_eq!(usage.conclude().1, UsageSource::EngineRunning);
         let null = br#"{"choices":[{"delta":{}}],"usage":null}"#;
         assert_eq!(text_of(dialect.read_event(null, &view(false), &mut usage)), "Pass");
+    }
+
+    #[test]
+    fn choices_that_are_no_array_are_none() {
+        let dialect = Dialect::new(RunningUsage::ContinuousUsage);
+        for choices in ["null", "{\"a\":1}", "\"a\"", "[ ]"] {
+            let mut usage = Usage::default();
+            let event = format!(r#"{{"choices":{choices},"usage":{{"completion_tokens":4,"prompt_tokens":37}}}}"#);
+            assert_eq!(text_of(dialect.read_event(event.as_bytes(), &view(false), &mut usage)), "Hide", "{choices}");
+            assert_eq!(usage.conclude().1, UsageSource::Engine, "{choices}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::block::{Blocks, fold};
 use crate::message::{Need, Needs, check_messages};
 use crate::parameter::{Parameter, check_depth, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
+use crate::surrogate::has_half_pair;
 
 const NAME_SHOWN_CHARACTERS_MAX: usize = 64;
 
@@ -90,6 +91,9 @@ impl<'a> CallRequest<'a> {
 pub fn read_request(surface: Surface, body: &[u8]) -> Result<CallRequest<'_>, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::new(Code::InvalidJson, "the body is not valid UTF-8"))?;
     let fields = read_fields(text)?;
+    if has_half_pair(text) {
+        return Err(Refusal::new(Code::InvalidJson, "the body has half of a surrogate pair"));
+    }
     let mut reading = Reading::new(surface);
     for (name, raw) in &fields {
         reading.take(name, raw.get())?;
@@ -354,6 +358,7 @@ mod tests {
             assert_eq!(judge(Surface::Chat, &body), Some((code, param.map(str::to_owned))), "{body}");
         }
         assert_eq!(judge(Surface::Chat, "\u{0}"), Some((Code::InvalidJson, None)));
+        assert_eq!(judge(Surface::Chat, &chat(r#","stop":"\ud83d""#)), Some((Code::InvalidJson, None)));
         assert_eq!(read_request(Surface::Chat, b"{\"model\":\"\xff\"}").unwrap_err().code, Code::InvalidJson);
     }
 

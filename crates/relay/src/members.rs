@@ -78,13 +78,12 @@ impl<const N: usize> MemberScanner<N> {
         self.place == Place::After && self.depth > 0
     }
 
-    /// The part of the value of a member that lies in the stream so far, even if it has not ended.
+    /// The part of the value of a member that lies in the stream so far, even if it has not ended. Of a member that is
+    /// named twice, the later value.
     pub fn reach(&self, position: usize) -> Option<Range<usize>> {
-        if let Some(member) = self.member(position) {
-            return Some(member.value.clone());
-        }
         let is_current = self.place == Place::Value && self.current_name() == self.names[position].as_bytes();
-        self.value_start.filter(|_| is_current).map(|start| start..self.offset)
+        let current = self.value_start.filter(|_| is_current).map(|start| start..self.offset);
+        current.or_else(|| self.member(position).map(|member| member.value.clone()))
     }
 
     fn current_name(&self) -> &[u8] {
@@ -221,6 +220,48 @@ impl<const N: usize> MemberScanner<N> {
     }
 }
 
+/// Keeps the text of one member while the stream passes by. Of a member that is named twice, the later text.
+#[derive(Debug)]
+pub struct MemberText {
+    scanner: MemberScanner<1>,
+    start: usize,
+    text: Vec<u8>,
+}
+
+impl MemberText {
+    pub const fn new(name: &'static str) -> Self {
+        Self { scanner: MemberScanner::new([name]), start: 0, text: Vec::new() }
+    }
+
+    /// Reads the next piece of the stream.
+    pub fn scan(&mut self, piece: &[u8]) {
+        let passed = self.scanner.offset;
+        self.scanner.scan(piece);
+        let Some(reach) = self.scanner.reach(0) else {
+            return;
+        };
+        if reach.start != self.start {
+            self.start = reach.start;
+            self.text.clear();
+        }
+        let (from, until) = (reach.start.saturating_sub(passed), reach.end.saturating_sub(passed));
+        self.text.extend_from_slice(piece.get(from..until).unwrap_or_default());
+    }
+
+    pub fn is_complete(&self) -> bool {
+        self.scanner.is_complete()
+    }
+
+    pub fn is_no_object(&self) -> bool {
+        self.scanner.is_no_object()
+    }
+
+    /// The text so far, perhaps with white space behind it; empty if the member has not come.
+    pub fn text(&self) -> &[u8] {
+        &self.text
+    }
+}
+
 /// Returns the object with some members cut out and the value of some replaced; each member is named once.
 pub fn edit_members<'a>(
     json: &[u8],
@@ -329,6 +370,16 @@ mod tests {
             assert_eq!(scanner.member(0), whole.member(0), "pieces of {size}");
             assert_eq!(scanner.member(2), whole.member(2));
             assert!(scanner.is_complete());
+        }
+    }
+
+    #[test]
+    fn the_text_of_a_member_is_kept_whatever_pieces_it_comes_in() {
+        let twice = br#"{"usage": {"x":1} ,"b":{"usage":0},"usage":{"y":[2,3]}}"#;
+        for size in 1..=twice.len() {
+            let mut usage = MemberText::new("usage");
+            twice.chunks(size).for_each(|piece| usage.scan(piece));
+            assert_eq!(usage.text(), br#"{"y":[2,3]}"#, "pieces of {size}");
         }
     }
 

@@ -9,7 +9,7 @@ use keisan_route::{Code, Refusal};
 
 use crate::body::{BrokenAnswer, RelayBody};
 use crate::dialect::{View, translate_answer};
-use crate::members::MemberScanner;
+use crate::members::MemberText;
 use crate::record::Outcome;
 use crate::steps::meter::{Ending, OpenCall};
 use crate::upstream_body::{UpstreamBody, UpstreamFault};
@@ -68,14 +68,13 @@ async fn refuse_answer(mut upstream: UpstreamBody, mut call: OpenCall, status: u
 struct Reading {
     upstream: UpstreamBody,
     call: OpenCall,
-    scanner: MemberScanner<1>,
-    usage_text: Vec<u8>,
-    read_bytes: usize,
+    usage: MemberText,
+    read_bytes: u64,
 }
 
 impl Reading {
     fn new(upstream: UpstreamBody, call: OpenCall) -> Self {
-        Self { upstream, call, scanner: MemberScanner::new(["usage"]), usage_text: Vec::new(), read_bytes: 0 }
+        Self { upstream, call, usage: MemberText::new("usage"), read_bytes: 0 }
     }
 
     async fn next(&mut self) -> Result<Option<Bytes>, Code> {
@@ -94,27 +93,21 @@ impl Reading {
     }
 
     fn take(&mut self, piece: &[u8]) -> Result<(), Code> {
-        let start = self.read_bytes;
-        self.read_bytes += piece.len();
-        self.scanner.scan(piece);
-        if let Some(reach) = self.scanner.reach(0) {
-            let from = reach.start.max(start) - start;
-            let until = reach.end.clamp(start, self.read_bytes) - start;
-            self.usage_text.extend_from_slice(piece.get(from..until).unwrap_or_default());
-        }
+        self.read_bytes += piece.len() as u64;
+        self.usage.scan(piece);
         let response_bytes_max = self.call.gateway().limits().response_bytes_max;
-        let is_large = self.read_bytes as u64 > response_bytes_max || self.usage_text.len() > USAGE_BYTES_MAX;
-        if is_large || self.scanner.is_no_object() { Err(Code::EngineError) } else { Ok(()) }
+        let is_large = self.read_bytes > response_bytes_max || self.usage.text().len() > USAGE_BYTES_MAX;
+        if is_large || self.usage.is_no_object() { Err(Code::EngineError) } else { Ok(()) }
     }
 
     /// The engine says that the whole answer is here: settles its call. An engine that was cut off without a length to
     /// miss says so too, so that an object must have been closed.
     fn complete(mut self) -> Result<(), Refusal> {
-        if !self.scanner.is_complete() {
+        if !self.usage.is_complete() {
             return Err(self.cut(Code::EngineError));
         }
         self.upstream.finish();
-        if let Some(usage) = parse_usage(&self.usage_text) {
+        if let Some(usage) = parse_usage(self.usage.text()) {
             self.call.usage.set_final(usage);
         }
         self.call.settle(Ending::COMPLETED)

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
-use super::cursor::{Cursor, sync_directory};
+use super::cursor::{Cursor, is_full, sync_directory};
 use super::segment::{Scan, Tail, list_numbers, name_quarantined, name_segment, scan_frames};
 use super::writer::Sealed;
 
@@ -47,6 +47,11 @@ pub fn open_directory(directory: &Path) -> io::Result<Opened> {
     let quarantined = list_numbers(directory, "quarantined")?.len() as u64;
     let next_number = numbers.last().copied().max(Some(kept.segment)).unwrap_or(0) + 1;
     let cursor = place_cursor(kept, &sealed, next_number);
+    match cursor.store(directory) {
+        // The room that a cursor needs when the disk is full is taken while it is not; on one that is, nothing can be.
+        Err(fault) if !is_full(&fault) && fault.kind() != io::ErrorKind::NotFound => return Err(fault),
+        _ => {}
+    }
     Ok(Opened { lock, sealed, cursor, next_number, backlog_records, quarantined })
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::cursor::{Cursor, sync_directory};
+use super::cursor::{Cursor, is_full, sync_directory};
 use super::frame::encode_frame;
 use super::opening::{Opened, open_directory};
 use super::segment::{CHUNK_BYTES, SEGMENT_BYTES_MAX, Segment, name_segment};
@@ -156,10 +156,7 @@ impl Spool {
         } else {
             self.prepare_next(inner).and_then(Segment::extend)
         };
-        extended.map_err(|fault| match fault.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => SpoolFault::Full,
-            _ => inner.fail(),
-        })
+        extended.map_err(|fault| if is_full(&fault) { SpoolFault::Full } else { inner.fail() })
     }
 
     fn prepare_next<'a>(&self, inner: &'a mut Inner) -> io::Result<&'a mut Segment> {

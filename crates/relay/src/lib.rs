@@ -2,6 +2,7 @@
 //! A snapshot comes in, usage records go out; no database and no control plane stands on a call's path.
 
 mod body;
+mod client_body;
 mod clock;
 mod connection;
 mod credit;

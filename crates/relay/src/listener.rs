@@ -9,13 +9,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::client_body::ClientBody;
 use crate::tls::Certificates;
 
 /// What a connection may buffer of one head or one read.
@@ -26,7 +27,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
 /// What answers the requests that come in: a gateway or a door.
 pub trait Host: Send + Sync + 'static {
-    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static;
+    type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static;
 
     fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
 
@@ -67,6 +68,8 @@ impl Welcome {
 pub struct Bounds {
     pub connections_max: u64,
     pub head_read_timeout_s: u64,
+    /// How long a client may take nothing of an answer.
+    pub client_idle_timeout_s: u64,
 }
 
 /// What the connections of a listener share.
@@ -142,7 +145,7 @@ async fn serve_connection<H: Host>(
         if let Some(welcome) = &welcome {
             request.extensions_mut().insert(welcome.clone());
         }
-        async move { Ok::<_, std::convert::Infallible>(host.answer(request).await) }
+        async move { Ok::<_, std::convert::Infallible>(answer(host, request).await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();
@@ -160,6 +163,14 @@ async fn serve_connection<H: Host>(
         _ = draining.wait_for(|is_draining| *is_draining) => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+async fn answer<H: Host>(host: Arc<H>, request: Request<Incoming>) -> Response<ClientBody<H::Body>> {
+    if request.version() != Version::HTTP_2 {
+        return host.answer(request).await.map(ClientBody::direct);
+    }
+    let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
+    host.answer(request).await.map(|body| ClientBody::pumped(body, idle_max))
 }
 
 fn build_protocols<H: Host>(host: &H) -> Builder<TokioExecutor> {

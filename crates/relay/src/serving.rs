@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -47,7 +48,7 @@ impl Serving {
             .map_err(|fault| RelayFault::System(format!("threads: {fault}")))?;
         let (draining, receiver) = watch::channel(false);
         let listener = runtime
-            .block_on(listen(options))
+            .block_on(listen(options, host.bounds().client_idle_timeout_s))
             .map_err(|fault| RelayFault::System(format!("listen_host, listen_port: {fault}")))?;
         let address = listener.local_addr().map_err(|fault| RelayFault::System(format!("listen_host: {fault}")))?;
         {
@@ -93,11 +94,15 @@ pub fn wait_for_end(open_calls: &AtomicU64, open_connections: &AtomicU64, timeou
     }
 }
 
-async fn listen(options: &ListenOptions) -> std::io::Result<TcpListener> {
+async fn listen(options: &ListenOptions, client_idle_timeout_s: u64) -> std::io::Result<TcpListener> {
     let mut addresses = tokio::net::lookup_host((options.host.as_str(), options.port)).await?;
     let address = addresses.next().ok_or(std::io::ErrorKind::AddrNotAvailable)?;
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
+    // Every accepted connection inherits it. The system itself then ends one whose client acknowledges nothing, or
+    // leaves its window closed, for so long; the calls on it see their bodies dropped.
+    let timeout_ms = u32::try_from(client_idle_timeout_s * 1_000).unwrap_or(u32::MAX);
+    set_tcp_user_timeout(&socket, timeout_ms)?;
     socket.listen(BACKLOG)
 }

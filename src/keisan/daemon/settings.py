@@ -134,6 +134,7 @@ class RelayLimits(Section):
     first_byte_timeout_s: Positive | None = None
     stream_idle_timeout_s: Positive | None = None
     drain_after_client_s: Positive | None = None
+    client_idle_timeout_s: Positive | None = None
     event_bytes_max: Positive | None = None
     response_bytes_max: Positive | None = None
     spool_bytes_max: Positive | None = None

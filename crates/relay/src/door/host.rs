@@ -30,6 +30,9 @@ const REQUEST_WINDOW_BYTES: u32 = 1 << 20;
 /// What of all requests of a connection may wait: sixteen whose engines do not read, before they hold up others.
 const REQUESTS_WINDOW_BYTES: u32 = 16 << 20;
 
+/// A gateway may wait as long as its own client does, and then cuts the call itself.
+const CLIENT_IDLE_TIMEOUT_S: u64 = 3_600;
+
 /// The state of one door process.
 #[derive(Debug)]
 pub struct DoorHost {
@@ -178,7 +181,11 @@ impl Host for DoorHost {
 
     fn bounds(&self) -> Bounds {
         let limits = &self.options.limits;
-        Bounds { connections_max: limits.connections_max, head_read_timeout_s: limits.head_read_timeout_s }
+        Bounds {
+            connections_max: limits.connections_max,
+            head_read_timeout_s: limits.head_read_timeout_s,
+            client_idle_timeout_s: CLIENT_IDLE_TIMEOUT_S,
+        }
     }
 
     /// A gateway that is gone without a word is found out, and its calls end.

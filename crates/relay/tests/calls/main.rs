@@ -14,6 +14,7 @@ mod failures;
 mod limits;
 mod listening;
 mod policies;
+mod readers;
 mod refusals;
 mod stage;
 mod streams;

@@ -199,7 +199,7 @@ pub const BYTES: (u64, u64) = (1_024, 1 << 40);
 
 impl Limits {
     /// Each limit with its name and range.
-    fn list(&mut self) -> [LimitSlot<'_>; 13] {
+    fn list(&mut self) -> [LimitSlot<'_>; 14] {
         [
             ("body_bytes_max", &mut self.body_bytes_max, BYTES),
             ("request_bytes_in_flight_max", &mut self.request_bytes_in_flight_max, BYTES),

@@ -23,11 +23,24 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command() -> None:
     done = run("--help")
     assert done.returncode == 0
-    for name in ("up", "platform", "gateway", "site", "status", "chat", "keys", "models", "deploy", "usage", "logs"):
+    for name in (
+        "up",
+        "platform",
+        "gateway",
+        "door",
+        "site",
+        "status",
+        "chat",
+        "keys",
+        "models",
+        "deploy",
+        "usage",
+        "logs",
+    ):
         assert f" {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["up", "platform", "gateway", "site"])
+@pytest.mark.parametrize("name", ["up", "platform", "gateway", "door", "site"])
 def test_faults_come_together_and_nothing_starts(tmp_path: Path, name: str) -> None:
     data = tmp_path / "data"
     config = tmp_path / "keisan.toml"

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,7 +35,7 @@ class Request:
 
 
 Reply = tuple[int, object]
-Handler = Callable[[Request], Reply]
+Handler = Callable[[Request], Reply | Awaitable[Reply]]
 
 
 @dataclass
@@ -52,7 +52,8 @@ class SmallPlatform:
             if request is None or self.handler is None:
                 return
             self.requests.append(request)
-            status, body = self.handler(request)
+            reply = self.handler(request)
+            status, body = reply if isinstance(reply, tuple) else await reply
             content = b"" if body is None else json.dumps(body).encode()
             head = f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\nconnection: close\r\n\r\n"
             writer.write(head.encode() + content)

@@ -24,13 +24,14 @@ use crate::upstream::{DoorPlace, Upstream};
 /// A whole head of an engine's answer fits; a body passes through in pieces of at most this.
 const READ_BYTES_MAX: usize = 64 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
 
 /// Opens a connection to an engine for a body that comes in pieces; a task of its own drives it until it closes.
 pub async fn dial_engine<B>(path: &Path, timeout: Duration) -> io::Result<http1::SendRequest<B>>
 where
     B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
 {
-    let stream = tokio::time::timeout(timeout, UnixStream::connect(path)).await??;
+    let stream = tokio::time::timeout(timeout, connect_engine(path)).await??;
     let (sender, connection) = http1::Builder::new()
         .max_buf_size(READ_BYTES_MAX)
         .handshake(TokioIo::new(stream))
@@ -39,6 +40,16 @@ where
     // A fault of the connection reaches whoever waits for its answer; the task only moves bytes.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
+}
+
+/// A unix socket refuses at once what its engine has not accepted yet and its backlog has no room for (llama.cpp: 5).
+pub async fn connect_engine(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
+            connected => return connected,
+        }
+    }
 }
 
 /// A connection that a call has to itself, or its share of one.

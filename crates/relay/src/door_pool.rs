@@ -30,9 +30,10 @@ const STREAM_WINDOW_BYTES: u32 = 64 * 1024;
 /// Every stream's window at once: a client that does not read must not use up what the others need.
 #[allow(clippy::cast_possible_truncation, reason = "64")]
 const CONNECTION_WINDOW_BYTES: u32 = STREAM_WINDOW_BYTES * STREAMS_SHARING_MAX as u32;
-/// A peer that is gone without a word is found out, also while an engine thinks and nothing is sent.
-pub const PING_TIME: Duration = Duration::from_secs(10);
-pub const PING_TIMEOUT: Duration = Duration::from_secs(5);
+/// A peer that is gone without a word is found out, also while an engine thinks and nothing is sent. One that is only
+/// held up, by a busy host or a slow disk, must not be taken for gone: all calls of the connection would end.
+pub const PING_TIME: Duration = Duration::from_secs(20);
+pub const PING_TIMEOUT: Duration = Duration::from_secs(20);
 const IDLE_TIME: Duration = Duration::from_secs(30);
 
 type Sender = http2::SendRequest<Full<Bytes>>;

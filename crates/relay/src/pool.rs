@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Source};
+use crate::connection::{Connection, Source, connect_engine};
 use crate::door_pool::DoorPool;
 use crate::http1::EngineConnection;
 use crate::upstream::Upstream;
@@ -52,7 +52,8 @@ impl Pool {
     pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> io::Result<Connection> {
         match (self, upstream) {
             (Self::Engine(_), Upstream::Unix { path }) => {
-                EngineConnection::dial(path, timeout).await.map(Connection::Engine)
+                let stream = tokio::time::timeout(timeout, connect_engine(path)).await??;
+                Ok(Connection::Engine(EngineConnection::new(stream)))
             }
             (Self::Door(door), Upstream::Door { .. }) => door.open(timeout).await.map(Connection::Door),
             _ => Err(io::ErrorKind::Unsupported.into()),

@@ -33,6 +33,11 @@ class AgentFolder:
         return self.root / "state.json"
 
     @property
+    def door_path(self) -> Path:
+        """Whom the site's door lets in, and to which engines."""
+        return self.root / "door.json"
+
+    @property
     def run(self) -> Path:
         """Sockets and configurations of engines."""
         return self.root / "run"

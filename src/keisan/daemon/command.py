@@ -24,6 +24,8 @@ TokenOption = Annotated[Path | None, typer.Option("--join-token", help="File wit
 CaOption = Annotated[Path | None, typer.Option("--ca", help="Certificate to trust when calling the platform.")]
 CertificateOption = Annotated[Path | None, typer.Option("--certificate", help="Certificate chain (PEM).")]
 CertificateKeyOption = Annotated[Path | None, typer.Option("--certificate-key", help="Key of the certificate (PEM).")]
+UpstreamCaOption = Annotated[Path | None, typer.Option("--upstream-ca", help="Certificate to trust at doors of sites.")]
+SiteOption = Annotated[Path | None, typer.Option("--site", help="The agent's directory.", show_default="DATA/site")]
 InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this host without a certificate.")]
 Table = dict[str, object]
 PANEL = "Processes"
@@ -48,9 +50,10 @@ def read_settings(data: Path | None, config: Path | None, tables: dict[str, Tabl
 
 
 def add_process_commands(application: typer.Typer) -> None:
-    """Add platform, gateway and site."""
+    """Add platform, gateway, door and site."""
     _add_platform_command(application)
     _add_gateway_command(application)
+    _add_door_command(application)
     _add_site_command(application)
 
 
@@ -84,6 +87,7 @@ def _add_gateway_command(application: typer.Typer) -> None:
         platform_url: PlatformUrlOption = None,
         join_token: TokenOption = None,
         ca: CaOption = None,
+        upstream_ca: UpstreamCaOption = None,
         certificate: CertificateOption = None,
         certificate_key: CertificateKeyOption = None,
         insecure: InsecureOption = False,
@@ -92,11 +96,33 @@ def _add_gateway_command(application: typer.Typer) -> None:
         table = _list_listener(listen, certificate, certificate_key, insecure) | _list_link(
             platform_url, join_token, ca
         )
+        table["upstream_ca_path"] = upstream_ca
         settings = read_settings(data, config, {"gateway": table})
         # As above.
         from keisan.daemon.gateway import serve_gateway
 
         raise typer.Exit(run_process("gateway", lambda stop: serve_gateway(settings, stop), settings.log_level, log))
+
+
+def _add_door_command(application: typer.Typer) -> None:
+    @application.command("door", rich_help_panel=PANEL)
+    def run_door(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        log: LogOption = None,
+        listen: ListenOption = None,
+        site: SiteOption = None,
+        certificate: CertificateOption = None,
+        certificate_key: CertificateKeyOption = None,
+        insecure: InsecureOption = False,
+    ) -> None:
+        """Run a site's door: the way to its engines for gateways on other hosts."""
+        table = _list_listener(listen, certificate, certificate_key, insecure) | {"site_directory": site}
+        settings = read_settings(data, config, {"door": table})
+        # As above.
+        from keisan.daemon.door import serve_door
+
+        raise typer.Exit(run_process("door", lambda stop: serve_door(settings, stop), settings.log_level, log))
 
 
 def _add_site_command(application: typer.Typer) -> None:

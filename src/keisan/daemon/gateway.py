@@ -42,6 +42,7 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         name=own.name,
         join_token=read_join_token(own.join_token_path),
         listener=listener,
+        upstream_ca_path=own.upstream_ca_path,
         worker_threads=own.worker_threads,
         relay_limits=own.limits.model_dump(exclude_none=True),
         drain_s=own.drain_s,

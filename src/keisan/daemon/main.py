@@ -1,4 +1,4 @@
-"""The console script `keisan`: the cli's commands, and those that run processes: up, platform, gateway, site.
+"""The console script `keisan`: the cli's commands, and those that run processes: up, platform, gateway, door, site.
 
 A supervised process loads nothing of the command line but its own options, so that it starts quickly.
 """
@@ -13,7 +13,7 @@ from keisan.daemon.command import add_process_commands, add_up_command
 if TYPE_CHECKING:
     from keisan.cli.session import ConnectionOptions, Target
 
-PROCESSES = frozenset({"platform", "gateway", "site"})
+PROCESSES = frozenset({"platform", "gateway", "door", "site"})
 
 
 def main() -> None:

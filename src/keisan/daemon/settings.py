@@ -141,16 +141,39 @@ class RelayLimits(Section):
 
 
 class GatewaySettings(ListenerSection):
-    """The data plane. `join_token_path` is a file with the one-time token, needed for the first start only."""
+    """The data plane. `join_token_path` is a file with the one-time token, needed for the first start only.
+
+    `upstream_ca_path` is the certificate file to trust at the doors of sites.
+    """
 
     listen: ListenAddress = Address("127.0.0.1", 8000)
     platform_url: Url = "http://127.0.0.1:8080"
     ca_path: ExistingFile | None = None
+    upstream_ca_path: ExistingFile | None = None
     name: Name = "gateway"
     join_token_path: Path | None = None
     worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
     drain_s: Seconds = 30.0
     limits: RelayLimits = RelayLimits()
+
+
+class DoorLimits(Section):
+    """The door's limits; what is not given has the door's own default."""
+
+    body_bytes_max: Positive | None = None
+    connections_max: Positive | None = None
+    head_read_timeout_s: Positive | None = None
+    engine_connect_timeout_s: Positive | None = None
+
+
+class DoorSettings(ListenerSection):
+    """The door of a site, for gateways on other hosts. `site_directory` is the agent's, by default under the same data."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8090)
+    site_directory: Path | None = None
+    worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
+    drain_s: Seconds = 30.0
+    limits: DoorLimits = DoorLimits()
 
 
 class SiteSettings(Section):
@@ -183,6 +206,7 @@ class Settings(Section):
     log_level: Annotated[str, Field(pattern=r"^(?i:debug|info|warning|error)$")] = "info"
     platform: PlatformSettings = PlatformSettings()
     gateway: GatewaySettings = GatewaySettings()
+    door: DoorSettings = DoorSettings()
     site: SiteSettings = SiteSettings()
     first_start: FirstStartSettings = FirstStartSettings()
 

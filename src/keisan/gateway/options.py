@@ -22,7 +22,10 @@ class Listener:
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name."""
+    """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name.
+
+    `upstream_ca_path` is the certificate file that sites' doors are checked against.
+    """
 
     platform_url: str
     ca_path: str | None
@@ -30,6 +33,7 @@ class GatewayOptions:
     name: str
     join_token: Secret | None
     listener: Listener
+    upstream_ca_path: Path | None = None
     worker_threads: int = 1
     relay_limits: Mapping[str, int] = field(default_factory=dict)
     drain_s: float = 30.0
@@ -71,8 +75,9 @@ def format_relay_options(options: GatewayOptions, identity: Identity, incarnatio
             "incarnation": str(incarnation),
             "listen_host": listener.host,
             "listen_port": listener.port,
-            "certificate_path": _format_path(listener.certificate_path),
-            "certificate_key_path": _format_path(listener.certificate_key_path),
+            "certificate_path": format_path(listener.certificate_path),
+            "certificate_key_path": format_path(listener.certificate_key_path),
+            "upstream_ca_path": format_path(options.upstream_ca_path),
             "spool_directory": str(options.spool_folder),
             "worker_threads": options.worker_threads,
             "limits": dict(options.relay_limits),
@@ -80,5 +85,6 @@ def format_relay_options(options: GatewayOptions, identity: Identity, incarnatio
     )
 
 
-def _format_path(path: Path | None) -> str | None:
+def format_path(path: Path | None) -> str | None:
+    """Return a path as options say it."""
     return None if path is None else str(path)

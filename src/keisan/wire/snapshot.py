@@ -17,7 +17,7 @@ from keisan.domain.evidence import Grade
 from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
-from keisan.wire.base import INTEGER_MAX, WireView
+from keisan.wire.base import INTEGER_MAX, SecretText, WireView
 
 SNAPSHOT_SCHEMA_VERSION: Final = 1
 Row = TypeVar("Row")
@@ -91,10 +91,22 @@ class EngineProfile(SnapshotRow):
 
 
 class SnapshotUpstream(SnapshotRow):
-    """How to reach a replica: a unix socket now, a site's door later."""
+    """How to reach a replica: kind "unix" with its socket's path, or "door" with its path behind a site's door."""
 
     kind: str
     path: str
+    host: str | None = None
+    port: int | None = None
+    is_tls: bool | None = None
+
+
+class SnapshotDoor(SnapshotRow):
+    """Where a site's door is, and the secret that gateways show there and nowhere else."""
+
+    host: str
+    port: int
+    is_tls: bool
+    secret: SecretText
 
 
 class SnapshotReplica(SnapshotRow):
@@ -150,6 +162,7 @@ class SnapshotTables(WireView):
     """The tables, each keyed by the row's id; an engine's is "<site id>/<engine name>", as sites may differ.
 
     A key whose organization or project has no row may not call.
+    A door's is its site's id.
     """
 
     keys: dict[str, SnapshotKey] = {}
@@ -160,6 +173,7 @@ class SnapshotTables(WireView):
     organizations: dict[str, SnapshotOrganization] = {}
     projects: dict[str, SnapshotProject] = {}
     chips: dict[str, SnapshotChip] = {}
+    doors: dict[str, SnapshotDoor] = {}
 
 
 TABLE_NAMES = tuple(SnapshotTables.model_fields)

@@ -1,10 +1,8 @@
 //! One connection to an engine: a request out, the head of its answer in, then its body as it is wanted.
 
 use std::io::{self, IoSlice};
-use std::path::Path;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -42,11 +40,6 @@ pub struct EngineConnection {
 }
 
 impl EngineConnection {
-    pub async fn dial(path: &Path, timeout: Duration) -> io::Result<Self> {
-        let stream = tokio::time::timeout(timeout, UnixStream::connect(path)).await??;
-        Ok(Self::new(stream))
-    }
-
     #[cfg(test)]
     pub const fn is_kept_for_tests(&self) -> bool {
         self.is_kept

@@ -5,7 +5,7 @@ use http_body_util::{BodyExt, Full};
 use hyper::Version;
 use serde_json::json;
 use tokio::io::AsyncWriteExt;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixSocket, UnixStream};
 
 use crate::doorway::{Doorway, SECRET, read_until};
 use crate::engine::{chat_answer, token_event};
@@ -112,6 +112,33 @@ fn an_engine_that_is_not_there_or_says_nothing_is_a_503_with_a_code() {
         let mut engine = stage.engine(1);
         let (silent, ()) = tokio::join!(door.send_request(ask()), async { drop(engine.next().await) });
         assert_eq!(silent.unwrap().status(), 503);
+    });
+}
+
+#[test]
+fn an_engine_whose_backlog_is_full_is_waited_for() {
+    let stage = Stage::open();
+    let doorway = Doorway::open(&stage, &json!({}));
+    stage.run(async {
+        let path = stage.directory.path().join("1.sock");
+        let socket = UnixSocket::new_stream().unwrap();
+        socket.bind(&path).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let mut before = Vec::new();
+        while let Ok(stream) = UnixStream::connect(&path).await {
+            before.push(stream);
+        }
+        let mut door = doorway.connect_http_2().await;
+        let asking = door.send_request(doorway.build_post(CHAT, SECRET, Full::new(Bytes::from("{}"))));
+        let asking = tokio::spawn(async move { asking.await.unwrap().status() });
+        eventually("the call does not come", || doorway.stats()["open_calls"] == 1).await;
+        for _ in before {
+            listener.accept().await.unwrap();
+        }
+        let (mut engine, _) = listener.accept().await.unwrap();
+        read_until(&mut engine, "{}").await;
+        engine.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+        assert_eq!(asking.await.unwrap(), 200);
     });
 }
 

@@ -331,3 +331,35 @@ fn a_connection_that_shows_no_secret_in_time_is_closed() {
         drop(silent);
     });
 }
+
+#[test]
+fn a_call_whose_answer_has_yet_to_begin_outlives_the_draining() {
+    let stage = Stage::open();
+    let doorway = Arc::new(Doorway::before(&stage, 1));
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let mut client = stage.connect().await;
+        let mut other = stage.connect().await;
+        let (response, streamed, ()) = tokio::join!(client.chat(json!({})), other.chat(stream()), async {
+            let (first, second) = (engine.next().await, engine.next().await);
+            let draining = tokio::task::spawn_blocking({
+                let doorway = Arc::clone(&doorway);
+                move || doorway.door.drain(WAIT)
+            });
+            eventually("new connections are taken", || std::net::TcpStream::connect(doorway.address).is_err()).await;
+            for asked in [first, second] {
+                if asked.request["stream"] == true {
+                    let speaking = asked.begin_stream();
+                    speaking.event(&token_event("a", 1)).await;
+                    speaking.say("data: [DONE]\n\n").await;
+                } else {
+                    asked.answer(200, &chat_answer("late")).await;
+                }
+            }
+            assert!(draining.await.unwrap(), "not all calls ended");
+        });
+        assert_eq!((response.status().as_u16(), streamed.status().as_u16()), (200, 200));
+        read_json(response).await;
+        assert!(read_text(streamed).await.ends_with("data: [DONE]\n\n"));
+    });
+}

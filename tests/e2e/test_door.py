@@ -1,0 +1,243 @@
+"""Gateway, door and engine as three processes, over TLS: calls pass while secret, certificate and door are replaced.
+
+The gateway's platform is a small server here, so that the test decides what the snapshot says of the door.
+"""
+
+import asyncio
+import json
+import signal
+import ssl
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from keisan.domain.key import Secret, digest_secret
+from keisan.gateway.identity import JOIN_PATH
+from keisan.kit.private_file import write_private_file
+from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDoor, SnapshotTables, SnapshotUpstream
+from tests.daemon.certificate import write_certificate
+from tests.deadline import wait_until_async
+from tests.e2e.stack import MODEL, Stack
+from tests.gateway.small_platform import Reply, Request, build_snapshot, run_platform
+from tests.gateway.test_identity import answer_join
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+START_S_MAX = 60.0
+CALLERS = 2
+
+
+@asynccontextmanager
+async def run_process(folder: Path, *words: str) -> AsyncIterator[tuple[subprocess.Popen[bytes], str]]:
+    """Run a keisan process, yield it with the URL it announced, and end it with SIGTERM."""
+    output, log = folder / f"{words[0]}.out", folder / f"{words[0]}.log"
+    with output.open("wb") as out, log.open("ab") as errors:
+        command = [sys.executable, "-m", "keisan.daemon.main", *words]
+        process = subprocess.Popen(command, stdout=out, stderr=errors, start_new_session=True)
+    try:
+        await wait_until_async(
+            lambda: output.read_text().endswith("\n"), f"{words[0]} answers (see {log})", START_S_MAX
+        )
+        yield process, json.loads(output.read_text())["url"]
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        await asyncio.to_thread(process.wait, START_S_MAX)
+
+
+@dataclass
+class Platform:
+    """Tells what the stack's own platform tells, but for the way to the replicas; notes what the gateway serves."""
+
+    tables: SnapshotTables
+    version: int = 1
+    acknowledged: int = 0
+    records: list[dict[str, object]] = field(default_factory=list)
+
+    def tell_door(self, url: str, secret: str) -> None:
+        host, port = urlsplit(url).hostname, urlsplit(url).port
+        assert host is not None
+        assert port is not None
+        replicas = {
+            replica_id: row.model_copy(
+                update={
+                    "upstream": SnapshotUpstream(
+                        kind="door", path=f"/replicas/{replica_id}", host=host, port=port, is_tls=True
+                    )
+                }
+            )
+            for replica_id, row in self.tables.replicas.items()
+        }
+        doors = {
+            str(row.site_id): SnapshotDoor(host=host, port=port, is_tls=True, secret=secret)
+            for row in self.tables.replicas.values()
+        }
+        self.tables = self.tables.model_copy(update={"replicas": replicas, "doors": doors})
+        self.version += 1
+
+    async def answer(self, request: Request) -> Reply:
+        if request.path == JOIN_PATH:
+            return answer_join(request)
+        if request.method == "POST":
+            texts: list[str] = json.loads(request.body)["records"]
+            self.records += [json.loads(text) for text in texts]
+            return 200, {
+                "answers": [
+                    {"position": position, "record_id": json.loads(text)["record_id"], "outcome": "created"}
+                    for position, text in enumerate(texts)
+                ]
+            }
+        self.acknowledged = int(request.query.get("version", "0"))
+        with suppress(AssertionError):
+            await wait_until_async(lambda: self.acknowledged != self.version, "there is a newer snapshot")
+        if self.acknowledged == self.version:
+            return 204, None
+        snapshot = build_snapshot(self.version, self.tables)
+        return 200, SnapshotAnswer(snapshot=snapshot).model_dump(mode="json")
+
+    async def wait_until_served(self) -> None:
+        await wait_until_async(lambda: self.acknowledged == self.version, "the gateway serves the new snapshot", 20.0)
+
+
+@dataclass
+class Traffic:
+    """Calls that never pause: every one must come to its end."""
+
+    client: httpx.AsyncClient
+    count: int = 0
+
+    async def call_forever(self, number: int) -> None:
+        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+        while True:
+            if number % 2:
+                answer = await self.client.post("/v1/chat/completions", json=body)
+                assert answer.status_code == 200, await self.describe(answer)
+                assert answer.json()["usage"]["completion_tokens"] > 0
+            else:
+                answer = await self.client.post("/v1/chat/completions", json=body | {"stream": True})
+                assert answer.status_code == 200, await self.describe(answer)
+                assert answer.text.endswith("data: [DONE]\n\n"), answer.text
+                assert '"error"' not in answer.text
+            self.count += 1
+
+    async def describe(self, answer: httpx.Response) -> str:
+        """Return a refusal with what the gateway counted on the way to it."""
+        metrics = (await self.client.get("/metrics")).text.splitlines()
+        return "\n".join([answer.text, *(line for line in metrics if line.startswith("keisan_upstream_"))])
+
+    async def advance(self) -> None:
+        """Return when a call that began after this moment has come to its end."""
+        due = self.count + CALLERS + 1
+        await wait_until_async(lambda: self.count >= due, "calls pass", 120.0)
+
+
+@asynccontextmanager
+async def run_traffic(url: str, api_key: str) -> AsyncIterator[Traffic]:
+    headers = {"authorization": f"Bearer {api_key}"}
+    async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
+        traffic = Traffic(client)
+        async with asyncio.TaskGroup() as group:
+            callers = [group.create_task(traffic.call_forever(number)) for number in range(CALLERS)]
+            yield traffic
+            for caller in callers:
+                caller.cancel()
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the test keeps what an operator and an agent keep."""
+
+    folder: Path
+
+    def renew_certificate(self) -> None:
+        """Put another certificate in force, and trust it beside those before."""
+        write_certificate(self.folder / "door.pem", self.folder / "door.key", is_authority=False)
+        with (self.folder / "roots.pem").open("ab") as roots:
+            roots.write((self.folder / "door.pem").read_bytes())
+
+    def write_access(self, tables: SnapshotTables, *secrets: str) -> None:
+        access = {
+            "digests": [digest_secret(Secret(secret)) for secret in secrets],
+            "replicas": {replica_id: row.upstream.path for replica_id, row in tables.replicas.items()},
+        }
+        (self.folder / "site").mkdir(exist_ok=True)
+        write_private_file(self.folder / "site" / "door.json", json.dumps(access).encode())
+
+    def list_door(self) -> tuple[str, ...]:
+        certificate = (
+            "--certificate",
+            str(self.folder / "door.pem"),
+            "--certificate-key",
+            str(self.folder / "door.key"),
+        )
+        return (
+            "door", "--data", str(self.folder), "--site", str(self.folder / "site"), "--listen", "127.0.0.1:0", *certificate
+        )  # fmt: skip
+
+    def list_gateway(self, platform_url: str) -> tuple[str, ...]:
+        (self.folder / "token").write_text("jt-keisan-door")
+        link = ("--platform-url", platform_url, "--join-token", str(self.folder / "token"))
+        upstream = ("--upstream-ca", str(self.folder / "roots.pem"))
+        return ("gateway", "--data", str(self.folder), "--listen", "127.0.0.1:0", *link, *upstream)
+
+
+def read_certificate(url: str) -> str:
+    """Return which certificate a server shows now."""
+    place = urlsplit(url)
+    return ssl.get_server_certificate((str(place.hostname), int(place.port or 0)))
+
+
+async def ask_door(url: str, replica_id: str, secret: str) -> httpx.Response:
+    async with httpx.AsyncClient(verify=False, trust_env=False) as client:  # the test's own door
+        path = f"{url}/replicas/{replica_id}/v1/chat/completions"
+        return await client.post(path, json={}, headers={"authorization": f"Bearer {secret}"})
+
+
+async def test_calls_pass_while_secret_certificate_and_door_are_replaced(stack: Stack, tmp_path: Path) -> None:
+    assert stack.api_key is not None
+    tables = Snapshot.model_validate_json((stack.data / "gateway" / "snapshot.json").read_bytes()).tables
+    replica_id = next(iter(tables.replicas))
+    platform, place = Platform(tables), Place(tmp_path)
+    place.renew_certificate()
+    place.write_access(tables, "first")
+    (tmp_path / "second").mkdir()
+    async with run_process(tmp_path, *place.list_door()) as (first_door, first_url):
+        platform.tell_door(first_url, "first")
+        async with (
+            run_platform(platform.answer) as server,
+            run_process(tmp_path, *place.list_gateway(server.url)) as (_, gateway_url),
+            run_traffic(gateway_url, stack.api_key) as traffic,
+        ):
+            await traffic.advance()
+            # The secret: two in force, the gateway moves to the new one, the old one goes.
+            place.write_access(tables, "first", "second")
+            await traffic.advance()
+            platform.tell_door(first_url, "second")
+            await platform.wait_until_served()
+            place.write_access(tables, "second")
+            await traffic.advance()
+            assert (await ask_door(first_url, replica_id, "first")).status_code == 401
+            # The certificate: who is inside stays inside.
+            old = read_certificate(first_url)
+            place.renew_certificate()
+            await wait_until_async(lambda: read_certificate(first_url) != old, "the new certificate is shown")
+            await traffic.advance()
+            # The door: another opens, with the new certificate, and the first one drains.
+            async with run_process(tmp_path / "second", *place.list_door()) as (_, second_url):
+                platform.tell_door(second_url, "second")
+                await platform.wait_until_served()
+                await traffic.advance()
+                first_door.send_signal(signal.SIGTERM)
+                await wait_until_async(lambda: first_door.poll() == 0, "the first door ends", 40.0)
+                await traffic.advance()
+            count = traffic.count
+        assert platform.records, "records are handed in"
+    assert len(platform.records) >= count
+    assert {record["outcome"] for record in platform.records} <= {"completed", "client_closed"}
+    assert sum(record["outcome"] == "completed" for record in platform.records) >= count

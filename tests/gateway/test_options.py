@@ -26,6 +26,7 @@ def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
         "listen_port": 0,
         "certificate_path": None,
         "certificate_key_path": None,
+        "upstream_ca_path": None,
         "spool_directory": str(tmp_path / "gateway" / "spool"),
         "worker_threads": 2,
         "limits": {"body_bytes_max": 7},

@@ -74,18 +74,23 @@ static void take_usage(Buffer *out, const char *body, size_t length) {
     answers.length = 0;
     put(&answers, "{\"answers\":[", 12);
     const char *end = body + length, *found = body;
-    int position = 0;
+    int position = 0, created = 0, named = 0;
     while ((found = memmem(found, (size_t)(end - found), mark, sizeof mark - 1)) && found + sizeof mark - 1 + ID_LENGTH < end) {
         found += sizeof mark - 1;
         int is_new = remember(parse_id(found));
         records++;
         repeated += !is_new;
-        char one[160];
-        int one_length = snprintf(one, sizeof one, "%s{\"position\":%d,\"record_id\":\"%.36s\",\"outcome\":\"%s\",\"code\":\"\"}", position ? "," : "", position, found, is_new ? "created" : "exists");
-        put(&answers, one, (size_t)one_length);
+        created += is_new;
+        if (!is_new) {
+            char one[160];
+            int one_length = snprintf(one, sizeof one, "%s{\"position\":%d,\"record_id\":\"%.36s\",\"outcome\":\"exists\",\"code\":\"\"}", named++ ? "," : "", position, found);
+            put(&answers, one, (size_t)one_length);
+        }
         position++;
     }
-    put(&answers, "]}", 2);
+    char count[64];
+    int count_length = snprintf(count, sizeof count, "],\"created_count\":%d}", created);
+    put(&answers, count, (size_t)count_length);
     batches++;
     put_answer(out, "200 OK", answers.bytes, answers.length);
 }

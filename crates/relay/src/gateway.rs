@@ -16,6 +16,7 @@ use crate::metrics::Metrics;
 use crate::options::{Limits, Options};
 use crate::pool::Pool;
 use crate::purse::Purse;
+use crate::record::RecordPart;
 use crate::replica::{Replica, Station};
 use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_snapshot};
 use crate::spool::Spool;
@@ -26,6 +27,7 @@ use crate::upstream::{DoorPlace, Upstream};
 #[derive(Debug)]
 pub struct Gateway {
     pub options: Options,
+    pub record_part: RecordPart,
     pub spool: Arc<Spool>,
     pub metrics: Metrics,
     pub credit: CreditBook,
@@ -46,7 +48,9 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(options: Options, spool: Arc<Spool>) -> Self {
         let roots = Arc::new(Roots::new(options.upstream_ca_path.clone()));
+        let record_part = RecordPart::of(&[("platform_id", &options.platform_id), ("gateway_id", &options.gateway_id)]);
         Self {
+            record_part,
             options,
             spool,
             metrics: Metrics::default(),
@@ -179,7 +183,7 @@ impl LivingSource for Registry<'_> {
             _ => Arc::new(Station::new(row.slots, self.find_pool(&row.upstream))),
         };
         self.new.insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
-        Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })
+        Arc::new(Replica::new(id, row, (facts, profile), station))
     }
 
     fn find_meter(&mut self, limit_id: &str) -> Arc<Meter> {

@@ -68,6 +68,13 @@ impl RecordId {
     }
 }
 
+#[cfg(test)]
+impl RecordId {
+    pub fn from_text(text: &str) -> Self {
+        Self(text.as_bytes().try_into().unwrap())
+    }
+}
+
 impl std::fmt::Debug for RecordId {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(self.as_str())

@@ -9,6 +9,7 @@ use keisan_route::{Affinity, Backlog, Blocks, Breaker, Candidate, Facts, PolicyV
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
+use crate::record::RecordPart;
 use crate::snapshot::{EngineProfile, ReplicaRow};
 
 /// What outlasts snapshots: connections, slots, and what is believed of the engine.
@@ -83,6 +84,7 @@ pub struct Replica {
     pub facts: Facts,
     pub profile: EngineProfile,
     pub station: Arc<Station>,
+    pub record_part: RecordPart,
 }
 
 /// A slot of a replica, held while a call is there.
@@ -159,6 +161,17 @@ impl Station {
 }
 
 impl Replica {
+    pub fn new(id: &str, row: ReplicaRow, (facts, profile): (Facts, EngineProfile), station: Arc<Station>) -> Self {
+        let record_part = RecordPart::of(&[
+            ("deployment_id", &row.deployment_id),
+            ("replica_id", id),
+            ("provider_id", &row.provider_id),
+            ("site_id", &row.site_id),
+            ("model_digest", &row.model_digest),
+        ]);
+        Self { id: id.to_owned(), row, facts, profile, station, record_part }
+    }
+
     pub fn lifetime(&self) -> Lifetime {
         Lifetime::new(self.profile.idle_connection_s, self.profile.requests_per_connection_max)
     }
@@ -244,7 +257,7 @@ mod tests {
         let dialect = Dialect::new(RunningUsage::None);
         let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };
         let station = Arc::new(Station::new(slots, Pool::default()));
-        Arc::new(Replica { id: text(), row, facts: Facts::default(), profile, station })
+        Arc::new(Replica::new("", row, (Facts::default(), profile), station))
     }
 
     fn count_free(replica: &Arc<Replica>) -> usize {

@@ -14,6 +14,7 @@ use crate::clock::read_wall_ms;
 use crate::dialect::Dialect;
 use crate::limiter::{Limit, LimitKind, OwnerLimits};
 use crate::purse::Purse;
+use crate::record::RecordPart;
 use crate::replica::Replica;
 use crate::upstream::{DoorSecret, Upstream};
 
@@ -142,8 +143,14 @@ impl Building<'_> {
         let none = Layer::default();
         let (organization, project) = (layers.0.unwrap_or(&none), layers.1.unwrap_or(&none));
         let limits = self.build_limits("key", &id, &row.limits);
+        let record_part = RecordPart::of(&[
+            ("organization_id", &row.organization_id),
+            ("project_id", &row.project_id),
+            ("key_id", &id),
+        ]);
         Key {
             id,
+            record_part,
             can_call: row.rights.iter().any(|right| right == "call") && layers.0.is_some() && layers.1.is_some(),
             can_explain: row.rights.iter().any(|right| right == EXPLAIN_RIGHT),
             limits: Arc::new([organization.limits.clone(), project.limits.clone(), limits]),
@@ -231,8 +238,10 @@ fn gather_facts(chips: &BTreeMap<String, ChipRow<'_>>, row: &ReplicaRow) -> Fact
 }
 
 fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<Replica>>) -> Model {
+    let record_part = RecordPart::of(&[("model_id", &id), ("price_id", &row.price_id)]);
     Model {
         id,
+        record_part,
         name: row.name,
         owner: row.owner,
         created_at_s: row.created_at_s,

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
 use crate::purse::Purse;
+use crate::record::RecordPart;
 use crate::replica::Replica;
 use crate::upstream::{DoorSecret, Upstream};
 
@@ -79,6 +80,7 @@ pub struct Key {
     pub purse: Option<Arc<Purse>>,
     /// How old a snapshot may be to serve this key.
     pub snapshot_age_max: Option<Duration>,
+    pub record_part: RecordPart,
     models: Option<Vec<String>>,
 }
 
@@ -106,6 +108,7 @@ pub struct Model {
     pub price_id: String,
     pub price: PriceSheet,
     pub replicas: Vec<Arc<Replica>>,
+    pub record_part: RecordPart,
     surfaces: Vec<String>,
     capabilities: Vec<String>,
 }
@@ -162,7 +165,7 @@ mod tests {
     impl LivingSource for NewReplicas {
         fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
             let station = Arc::new(Station::new(row.slots, Pool::default()));
-            Arc::new(Replica { id: id.to_owned(), row, facts, profile, station })
+            Arc::new(Replica::new(id, row, (facts, profile), station))
         }
 
         fn find_meter(&mut self, _limit_id: &str) -> Arc<Meter> {

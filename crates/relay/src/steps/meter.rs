@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use keisan_route::{Code, Dispatched, Quantities, Refusal, compute_amount_nano};
 
-use crate::clock::format_day;
 use crate::dialect::Dialect;
 use crate::exchange::Exchange;
 use crate::gateway::Gateway;
@@ -191,31 +190,23 @@ impl OpenCall {
         ticket_id: Option<&str>,
     ) -> Vec<u8> {
         let record = UsageRecord {
-            schema_version: 1,
-            record_id: self.record_id.as_str(),
-            platform_id: &self.gateway.options.platform_id,
-            gateway_id: &self.gateway.options.gateway_id,
-            organization_id: &self.key.organization_id,
-            project_id: &self.key.project_id,
-            key_id: &self.key.id,
-            model_id: &self.model.id,
-            price_id: &self.model.price_id,
-            deployment_id: &self.replica.row.deployment_id,
-            replica_id: &self.replica.id,
-            provider_id: &self.replica.row.provider_id,
-            site_id: &self.replica.row.site_id,
-            model_digest: &self.replica.row.model_digest,
+            record_id: self.record_id,
+            parts: [
+                &self.gateway.record_part,
+                &self.key.record_part,
+                &self.model.record_part,
+                &self.replica.record_part,
+            ],
             surface: self.surface,
             is_stream: self.is_stream,
             admitted_at_ms: self.admitted_at_ms,
-            day: format_day(self.admitted_at_ms),
             duration_us: count_us(self.arrived.elapsed()),
             first_byte_us: self.first_byte.map(|first| count_us(first.duration_since(self.arrived))),
             outcome: ending.outcome,
             http_status: ending.status,
             usage_source,
             quantities: *quantities,
-            amount_nano: amount_nano.to_string(),
+            amount_nano,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
             events: self.events,

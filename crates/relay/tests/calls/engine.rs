@@ -143,7 +143,8 @@ impl Asked {
     /// Answers whole.
     pub async fn answer(self, status: u16, text: &str) {
         let speaking = self.begin(status, "application/json; charset=utf-8", Some(text.len() as u64));
-        speaking.say(text).await;
+        // A gateway that has read enough of it need not wait for the rest.
+        let _ = speaking.try_say(text).await;
     }
 }
 

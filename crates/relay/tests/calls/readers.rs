@@ -97,14 +97,18 @@ fn a_stream_of_http_2_that_is_not_read_is_cut_alone() {
             let request = Request::post(&url).header("authorization", "Bearer sk-whole");
             request.body(Full::new(Bytes::from(chat_body(&stream())))).unwrap()
         };
-        let (stalled, speaking) =
-            tokio::join!(sender.send_request(ask()), async { engine.next().await.begin_stream() });
+        let mut begin = async || {
+            let speaking = engine.next().await.begin_stream();
+            speaking.say(": here\n\n").await;
+            speaking
+        };
+        let (stalled, speaking) = tokio::join!(sender.send_request(ask()), begin());
         let stalled = stalled.unwrap();
-        let (flowing, other) = tokio::join!(sender.send_request(ask()), async { engine.next().await.begin_stream() });
+        let (flowing, other) = tokio::join!(sender.send_request(ask()), begin());
         assert!(flood(&speaking, WAIT).await, "its engine is held for ever");
         assert!(stalled.into_body().collect().await.is_err(), "it must not be taken for whole");
         other.say("data: [DONE]\n\n").await;
-        assert_eq!(flowing.unwrap().into_body().collect().await.unwrap().to_bytes(), "data: [DONE]\n\n");
+        assert_eq!(flowing.unwrap().into_body().collect().await.unwrap().to_bytes(), ": here\n\ndata: [DONE]\n\n");
         let outcomes: Vec<_> = stage.records(2).iter().map(|record| record["outcome"].clone()).collect();
         assert_eq!(outcomes, ["client_closed", "completed"]);
     });

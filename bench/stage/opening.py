@@ -51,13 +51,9 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
         if "nginx" in wanted:
             subjects += start_nginx(folder / "nginx", engine, keys)
             _end_later(stack, subjects[-1:])
-        missing = {}
-        for name in [peer for peer in PEERS if peer in wanted]:
-            try:
-                subjects.append(_start_peer(name, folder, engine, keys))
-                _end_later(stack, subjects[-1:])
-            except PeerMissing as fault:
-                missing[name] = str(fault)
+        peers, missing = _start_peers([name for name in PEERS if name in wanted], folder, engine, keys)
+        subjects += peers
+        _end_later(stack, peers)
         stage = Stage(programs, engine, platform, tuple(subjects))
         note_trees(stage.list_pinned())
         for subject in subjects:
@@ -65,8 +61,22 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
         yield stage, missing
 
 
-def _start_peer(name: str, folder: Path, engine: Engine, keys: Sequence[Secret]) -> Subject:
-    return start_peer(name, install_peers(), folder / name, engine, keys[0])
+def _start_peers(
+    names: Sequence[str], folder: Path, engine: Engine, keys: Sequence[Secret]
+) -> tuple[list[Subject], dict[str, str]]:
+    """Start what can be started; return it, and by name why another cannot."""
+    started: list[Subject] = []
+    missing: dict[str, str] = {}
+    try:
+        programs = install_peers() if names else folder
+    except PeerMissing as fault:
+        return [], dict.fromkeys(names, str(fault))
+    for name in names:
+        try:
+            started.append(start_peer(name, programs, folder / name, engine, keys[0]))
+        except PeerMissing as fault:
+            missing[name] = str(fault)
+    return started, missing
 
 
 def _end_later(stack: ExitStack, subjects: Sequence[Subject]) -> None:

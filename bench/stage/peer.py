@@ -33,7 +33,16 @@ def install_peers() -> Path:
     done = folder / "installed"
     if not done.exists():
         tell("bench: installing the peers (once)")
-        command = [str(folder / "bin" / "pip"), "install", "--quiet", "--require-hashes", "-r", str(REQUIREMENTS)]
+        command = [
+            str(folder / "bin" / "pip"),
+            "install",
+            "--quiet",
+            "--retries",
+            "1",
+            "--require-hashes",
+            "-r",
+            str(REQUIREMENTS),
+        ]
         try:
             subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True, timeout=INSTALL_S_MAX)
             subprocess.run(command, check=True, capture_output=True, timeout=INSTALL_S_MAX)

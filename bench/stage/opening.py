@@ -3,6 +3,8 @@
 import contextlib
 import os
 import shutil
+import signal
+import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -28,6 +30,9 @@ def open_folder() -> Iterator[Path]:
     """Make a folder for one run beside the cache, and so on a real disk: the spool's syncs must cost what they cost."""
     # The bench itself must not take the core that it measures.
     os.sched_setaffinity(0, {LOAD_CORE})
+    # Ended from outside, it ends what it started: those are in sessions of their own and get no signal of its own.
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda number, _: sys.exit(128 + number))
     folder = Path(tempfile.mkdtemp(prefix="run-", dir=find_cache_folder()))
     try:
         yield folder

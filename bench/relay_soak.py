@@ -1,7 +1,6 @@
 """Question: does the gateway's memory stay flat over a million calls, and is each of them on record once?
 
-Method: JSON and streamed calls at full speed; resident memory by the engine's count of calls: at a tenth and at the end,
-and the medians of the second and third tenth and of the last two.
+Method: JSON and streamed calls at full speed; resident memory at a tenth and at the end, and medians after each.
 Reference: DESIGN section 7: at most 2 % growth after the first tenth; usage lost or doubled: 0.
 Wrong if: a call fails, records are not counted by their ids, or the allocator's slack hides growth in the first tenth.
 """

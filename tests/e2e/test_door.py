@@ -170,15 +170,9 @@ class Place:
         write_private_file(self.folder / "site" / "door.json", json.dumps(access).encode())
 
     def list_door(self) -> tuple[str, ...]:
-        certificate = (
-            "--certificate",
-            str(self.folder / "door.pem"),
-            "--certificate-key",
-            str(self.folder / "door.key"),
-        )
-        return (
-            "door", "--data", str(self.folder), "--site", str(self.folder / "site"), "--listen", "127.0.0.1:0", *certificate
-        )  # fmt: skip
+        chain, key = self.folder / "door.pem", self.folder / "door.key"
+        listener = ("--listen", "127.0.0.1:0", "--certificate", str(chain), "--certificate-key", str(key))
+        return ("door", "--data", str(self.folder), "--site", str(self.folder / "site"), *listener)
 
     def list_gateway(self, platform_url: str) -> tuple[str, ...]:
         (self.folder / "token").write_text("jt-keisan-door")

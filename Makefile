@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+MINUTES ?= 10
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -18,12 +19,15 @@ unexport PYTHONPATH PYTHONHOME
 export PYTHONNOUSERSITE := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-RUST_FILES := $(wildcard Cargo.toml Cargo.lock) $(shell find crates -type f \( -name '*.rs' -o -name '*.toml' \) 2>/dev/null)
+# What the relay is built from; the fuzz targets are none of it.
+RUST_FILES := $(wildcard Cargo.toml Cargo.lock) \
+	$(shell find crates -type f \( -name '*.rs' -o -name '*.toml' \) -not -path 'crates/fuzz/*' 2>/dev/null)
 
 .PHONY: help
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo "  ARGS=... is passed to keisan by \`make up\`, to pytest by \`make test\`, and to each bench by \`make bench\`"
+	@echo "  MINUTES=10 or SECONDS=20 is for each parser of \`make fuzz\`, and PARSER=stream is for one of them"
 
 .PHONY: up
 up: $(STAMPS)/run $(STAMPS)/native ## set up and start a platform (Ctrl-C stops it)
@@ -51,6 +55,15 @@ check: setup ## format, lint, types, import contracts, house rules
 	$(BIN)/lint-imports --no-logo
 	@make/rust_check.sh
 	$(BIN)/python -m pytest -q tests/tidy
+
+# The smallest word for a time wins: SECONDS on the command line, else MINUTES.
+.PHONY: fuzz
+fuzz: $(STAMPS)/build ## search for inputs that break a parser
+	@make/fuzz.sh search $(or $(SECONDS),$$(($(MINUTES) * 60))) $(PARSER)
+
+.PHONY: corpus
+corpus: $(STAMPS)/build ## keep the fewest inputs that reach what `make fuzz` has reached
+	@make/fuzz.sh keep $(PARSER)
 
 .PHONY: bench
 bench: setup ## run every bench; each prints one JSON line (ARGS=--quick: each under a minute)

@@ -11,6 +11,8 @@ mod door;
 mod door_pool;
 mod error;
 mod exchange;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod gateway;
 mod health;
 mod hold;

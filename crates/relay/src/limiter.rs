@@ -226,8 +226,8 @@ mod tests {
     const BOUNDS: CallBounds =
         CallBounds { body_bytes: 90, template_tokens_max: 10, context_tokens: 1_000, output_tokens_max: 100 };
 
-    fn limit(most: u64) -> Option<Limit> {
-        Some(Limit { most, meter: Arc::default() })
+    fn limit(most: u64) -> Limit {
+        Limit { most, meter: Arc::default() }
     }
 
     fn build(requests: Option<Limit>, tokens: Option<Limit>, calls: Option<Limit>) -> Arc<CallLimits> {
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn open_calls_are_counted_and_come_back() {
-        let limits = build(None, None, limit(2));
+        let limits = build(None, None, Some(limit(2)));
         let first = take(&limits).unwrap();
         let second = take(&limits).unwrap();
         let refusal = take(&limits).unwrap_err();
@@ -254,7 +254,7 @@ mod tests {
 
     #[test]
     fn a_call_that_was_not_forwarded_costs_nothing() {
-        let limits = build(limit(6), limit(400), None);
+        let limits = build(Some(limit(6)), Some(limit(400)), None);
         for _ in 0..50 {
             drop(take(&limits).unwrap());
         }
@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn tokens_are_corrected_at_the_end() {
-        let limits = build(None, limit(400), None);
+        let limits = build(None, Some(limit(400)), None);
         for _ in 0..10 {
             take(&limits).unwrap().settle(10);
         }
@@ -278,8 +278,8 @@ mod tests {
 
     #[test]
     fn a_refusal_by_one_limit_takes_nothing_of_the_others() {
-        let project = OwnerLimits { requests: limit(6), ..OwnerLimits::default() };
-        let key = OwnerLimits { tokens: limit(10), ..OwnerLimits::default() };
+        let project = OwnerLimits { requests: Some(limit(6)), ..OwnerLimits::default() };
+        let key = OwnerLimits { tokens: Some(limit(10)), ..OwnerLimits::default() };
         let limits = Arc::new([OwnerLimits::default(), project, key]);
         let refusal = take(&limits).unwrap_err();
         assert!(refusal.message.contains("may come to 200"), "{}", refusal.message);
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_share_bounds_what_this_gateway_admits() {
-        let limits = build(limit(600), None, limit(10));
+        let limits = build(Some(limit(600)), None, Some(limit(10)));
         let (requests, calls) = (limits[2].requests.as_ref().unwrap(), limits[2].calls.as_ref().unwrap());
         calls.meter.set_share(200_000);
         let _held = [take(&limits).unwrap(), take(&limits).unwrap()];

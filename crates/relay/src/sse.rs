@@ -43,8 +43,8 @@ impl EventSplitter {
     }
 
     /// What came behind the last whole event.
-    #[cfg(test)]
-    fn rest(&self) -> &[u8] {
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub fn rest(&self) -> &[u8] {
         &self.carry
     }
 }

@@ -86,7 +86,7 @@ mod tests {
 
     #[test]
     fn equal_blocks_differ_by_what_stands_before() {
-        let hashes = Blocks::of(0, &[b'a'; 64 * BLOCK_BYTES]).as_slice().to_vec();
+        let hashes = Blocks::of(0, &vec![b'a'; 64 * BLOCK_BYTES]).as_slice().to_vec();
         let distinct: std::collections::HashSet<_> = hashes.iter().collect();
         assert_eq!(distinct.len(), 64);
         assert_ne!(Blocks::of(1, &[b'a'; BLOCK_BYTES]).as_slice(), &hashes[..1]);

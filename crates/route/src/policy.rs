@@ -131,12 +131,12 @@ fn parse_clause(text: &str) -> Result<Clause, String> {
     };
     let (name, rest) = split_word(condition);
     let fact = Fact::find(name).ok_or_else(|| refuse(&format!("there is no fact '{name}'")))?;
-    let test = parse_test(fact, rest).map_err(|why| refuse(&why))?;
-    let mut settled = format!("{} {}", fact.name(), format_test(&test));
+    let condition = parse_test(fact, rest).map_err(|why| refuse(&why))?;
+    let mut settled = format!("{} {}", fact.name(), format_test(&condition));
     if let Some(grade) = grade_min {
         settled = format!("{settled} @ {}", grade.name());
     }
-    Ok(Clause { fact, test, grade_min, text: settled })
+    Ok(Clause { fact, test: condition, grade_min, text: settled })
 }
 
 const GRADES: &str = "expected a grade of M, A, B, C, D behind '@'";

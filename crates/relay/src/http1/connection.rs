@@ -18,6 +18,7 @@ const READ_BYTES: usize = 8 * 1024;
 const LONG_READ_BYTES: usize = 64 * 1024;
 
 /// What is sent: the parts of a head and of a body, written as one.
+#[derive(Clone, Copy)]
 pub struct Request<'a> {
     pub parts: [&'a [u8]; 4],
 }

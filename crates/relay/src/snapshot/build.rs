@@ -52,6 +52,7 @@ struct Building<'a> {
 }
 
 /// What an organization or a project says of the calls of its keys.
+#[derive(Default)]
 struct Layer {
     limits: OwnerLimits,
     policy: Arc<Policy>,
@@ -105,7 +106,7 @@ impl Building<'_> {
             };
             let organization = find_layer(organizations.as_ref(), &row.organization_id);
             let project = find_layer(projects.as_ref(), &row.project_id);
-            let key = self.build_key(id, row, (organization, project));
+            let key = self.build_key(&id, row, (organization, project));
             keys.insert(digest, Arc::new(key));
         }
         keys
@@ -114,12 +115,17 @@ impl Building<'_> {
     fn build_layers<Row>(
         &mut self,
         rows: HashMap<String, Row>,
-        build: impl Fn(&mut Self, &str, Row) -> Layer,
+        build: impl Fn(&mut Self, &str, &Row) -> Layer,
     ) -> HashMap<String, Layer> {
-        rows.into_iter().map(|(id, row)| (id.clone(), build(self, &id, row))).collect()
+        rows.into_iter()
+            .map(|(id, row)| {
+                let layer = build(self, &id, &row);
+                (id, layer)
+            })
+            .collect()
     }
 
-    fn build_organization(&mut self, id: &str, row: OrganizationRow) -> Layer {
+    fn build_organization(&mut self, id: &str, row: &OrganizationRow) -> Layer {
         // A way of billing that this version does not know is one that needs credit.
         let is_prepaid = row.billing != "postpaid";
         Layer {
@@ -130,7 +136,7 @@ impl Building<'_> {
         }
     }
 
-    fn build_project(&mut self, id: &str, row: ProjectRow) -> Layer {
+    fn build_project(&mut self, id: &str, row: &ProjectRow) -> Layer {
         Layer {
             limits: self.build_limits("project", id, &row.limits),
             policy: Arc::new(read_policy(&row.policy)),
@@ -139,17 +145,16 @@ impl Building<'_> {
         }
     }
 
-    fn build_key(&mut self, id: String, row: KeyRow, layers: (Option<&Layer>, Option<&Layer>)) -> Key {
+    fn build_key(&mut self, id: &str, row: KeyRow, layers: (Option<&Layer>, Option<&Layer>)) -> Key {
         let none = Layer::default();
         let (organization, project) = (layers.0.unwrap_or(&none), layers.1.unwrap_or(&none));
-        let limits = self.build_limits("key", &id, &row.limits);
+        let limits = self.build_limits("key", id, &row.limits);
         let record_part = RecordPart::of(&[
             ("organization_id", &row.organization_id),
             ("project_id", &row.project_id),
-            ("key_id", &id),
+            ("key_id", id),
         ]);
         Key {
-            id,
             record_part,
             can_call: row.rights.iter().any(|right| right == "call") && layers.0.is_some() && layers.1.is_some(),
             can_explain: row.rights.iter().any(|right| right == EXPLAIN_RIGHT),
@@ -162,7 +167,6 @@ impl Building<'_> {
             purse: organization.purse.clone(),
             snapshot_age_max: organization.snapshot_age_max,
             organization_id: row.organization_id,
-            project_id: row.project_id,
             models: row.models,
         }
     }
@@ -178,12 +182,6 @@ impl Building<'_> {
             calls: build(text.calls_open_max, LimitKind::Calls),
             body_bytes_max: text.body_bytes_max,
         }
-    }
-}
-
-impl Default for Layer {
-    fn default() -> Self {
-        Self { limits: OwnerLimits::default(), policy: Arc::default(), purse: None, snapshot_age_max: None }
     }
 }
 
@@ -248,7 +246,6 @@ fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<
         context_tokens: row.context_tokens,
         output_tokens_max: row.output_tokens_max,
         template_tokens_max: row.template_tokens_max,
-        price_id: row.price_id,
         price: price.clone(),
         replicas,
         surfaces: row.surfaces,

@@ -67,9 +67,7 @@ pub const LAYERS: [&str; 3] = ["organization", "project", "key"];
 /// A key in force, with all that its organization and project say of its calls.
 #[derive(Debug)]
 pub struct Key {
-    pub id: String,
     pub organization_id: String,
-    pub project_id: String,
     pub can_call: bool,
     /// May ask how a call was decided.
     pub can_explain: bool,
@@ -105,7 +103,6 @@ pub struct Model {
     pub context_tokens: u64,
     pub output_tokens_max: u64,
     pub template_tokens_max: u64,
-    pub price_id: String,
     pub price: PriceSheet,
     pub replicas: Vec<Arc<Replica>>,
     pub record_part: RecordPart,

@@ -1,0 +1,40 @@
+//! What fuzzing sees of the relay: the parsers of what other processes say. Compiled with the feature `fuzzing` only.
+
+use std::sync::Arc;
+
+pub use crate::dialect::{Dialect, EventFate, RunningUsage, View, translate_answer, translate_error_line};
+pub use crate::members::{Member, MemberScanner, MemberText, edit_members};
+pub use crate::snapshot::{Key, Model, Snapshot};
+pub use crate::sse::{EventKind, EventSplitter, EventTooLarge, read_event};
+pub use crate::usage::{Usage, UsageSource, parse_timings, parse_usage};
+
+use keisan_route::Facts;
+
+use crate::limiter::Meter;
+use crate::pool::Pool;
+use crate::purse::Purse;
+use crate::replica::{Replica, Station};
+use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, parse_snapshot};
+
+/// What outlasts snapshots, as a gateway makes it that has just started.
+struct NewLife;
+
+impl LivingSource for NewLife {
+    fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
+        let station = Arc::new(Station::new(row.slots, Pool::default()));
+        Arc::new(Replica::new(id, row, (facts, profile), station))
+    }
+
+    fn find_meter(&mut self, _limit_id: &str) -> Arc<Meter> {
+        Arc::default()
+    }
+
+    fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
+        Arc::new(Purse::new(Arc::default()))
+    }
+}
+
+/// Reads a snapshot of a platform as its gateway does.
+pub fn read_snapshot(bytes: &[u8], platform_id: &str) -> Result<Snapshot, String> {
+    parse_snapshot(bytes, platform_id, &mut NewLife)
+}

@@ -56,7 +56,7 @@ pub async fn route(exchange: &Exchange, admission: &Admission) -> Result<(Routin
     if ranked.is_empty() {
         return Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model)));
     }
-    let explanation = exchange.is_explained.then(|| explain_choice(model, &candidates, shape)).flatten();
+    let explanation = exchange.is_explained.then(|| explain_choice(model, (&candidates, shape), &ranked)).flatten();
     Ok((take_seat(gateway, (model, calling), ranked).await?, explanation))
 }
 
@@ -118,20 +118,25 @@ fn describe_objection((objection, count): &(Objection<'_>, usize)) -> String {
     format!("'{clause}' (policy of the {layer}) {verdict} {count}")
 }
 
-/// How each replica stood, as JSON, cut to what a header should hold.
-fn explain_choice(model: &Model, candidates: &[Candidate], shape: CallShape) -> Option<HeaderValue> {
+/// How each replica stood, the best first, as JSON, cut to what a header should hold.
+fn explain_choice(
+    model: &Model,
+    (candidates, shape): (&[Candidate], CallShape),
+    ranked: &[usize],
+) -> Option<HeaderValue> {
     #[derive(Serialize)]
     struct Line<'a> {
         replica: &'a str,
         standing: Standing,
     }
     let standings = explain(candidates, shape, &Tuning::DEFAULT);
-    let lines: Vec<Line<'_>> = model
-        .replicas
+    let others = (0..candidates.len()).filter(|position| !ranked.contains(position));
+    let lines: Vec<Line<'_>> = ranked
         .iter()
-        .zip(standings)
+        .copied()
+        .chain(others)
         .take(CANDIDATES_EXPLAINED_MAX)
-        .map(|(replica, standing)| Line { replica: &replica.id, standing })
+        .map(|position| Line { replica: &model.replicas[position].id, standing: standings[position] })
         .collect();
     HeaderValue::from_str(&serde_json::to_string(&lines).ok()?).ok()
 }

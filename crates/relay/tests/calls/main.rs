@@ -10,6 +10,7 @@ mod door_faults;
 mod doors;
 mod doorway;
 mod engine;
+mod explanations;
 mod failures;
 mod limits;
 mod listening;

@@ -72,6 +72,11 @@ impl Relay {
         py.detach(|| self.relay.apply_credit(answer)).map_err(raise)
     }
 
+    fn take_spans<'py>(&self, py: Python<'py>, spans_max: usize) -> Bound<'py, PyBytes> {
+        let body = py.detach(|| self.relay.take_spans(spans_max));
+        PyBytes::new(py, &body)
+    }
+
     fn drain(&self, py: Python<'_>, timeout_s: f64) -> PyResult<bool> {
         let timeout = read_timeout(timeout_s)?;
         Ok(py.detach(|| self.relay.drain(timeout)))

@@ -10,6 +10,12 @@ pub fn read_wall_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
+/// Nanoseconds since 1970 by the wall clock, until the year 2554.
+pub fn read_wall_ns() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The UTC day of a wall time as `2026-11-23`. Source: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
 pub fn format_day(wall_ms: u64) -> String {
     let days = wall_ms / DAY_MS + 719_468;

@@ -19,6 +19,7 @@ use crate::door_pool::DoorStream;
 use crate::http1::{self as engine, AnswerHead, EngineConnection};
 use crate::record_id::RecordId;
 use crate::replica::Replica;
+use crate::trace::TraceWords;
 use crate::upstream::{DoorPlace, Upstream};
 
 /// A whole head of an engine's answer fits; a body passes through in pieces of at most this.
@@ -79,12 +80,13 @@ pub enum AskFault {
     Refused,
 }
 
-/// What a replica is sent: the surface's path, the id of the call's record, and the parts of its body.
+/// What a replica is sent: the surface's path, the id of the call's record, the parts of its body, and of which trace it is.
 #[derive(Clone, Copy, Debug)]
 pub struct Outgoing<'a> {
     pub path: &'static str,
     pub request_id: RecordId,
     pub body: [&'a [u8]; 3],
+    pub trace: TraceWords<'a>,
 }
 
 impl Outgoing<'_> {
@@ -119,15 +121,17 @@ impl Connection {
 
 fn write_head(outgoing: &Outgoing<'_>) -> Vec<u8> {
     use std::io::Write;
-    let mut head = Vec::with_capacity(192);
+    let mut head = Vec::with_capacity(256);
     // Writing to a vector cannot fail.
     let _ = write!(
         head,
-        "POST {} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nx-request-id: {}\r\ncontent-length: {}\r\n\r\n",
+        "POST {} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nx-request-id: {}\r\ncontent-length: {}\r\n",
         outgoing.path,
         outgoing.request_id.as_str(),
         outgoing.body_bytes()
     );
+    outgoing.trace.write(&mut head);
+    head.extend_from_slice(b"\r\n");
     head
 }
 
@@ -144,6 +148,7 @@ fn build_request(replica: &Replica, outgoing: &Outgoing<'_>) -> Request<Full<Byt
     if let Ok(id) = HeaderValue::from_str(outgoing.request_id.as_str()) {
         headers.insert("x-request-id", id);
     }
+    outgoing.trace.insert_into(headers);
     if let (Upstream::Door { place, path }, Some(secret)) = (&replica.row.upstream, &replica.row.door_secret) {
         headers.insert(AUTHORIZATION, secret.header());
         *request.uri_mut() = build_door_uri(place, path, outgoing.path);

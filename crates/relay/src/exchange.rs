@@ -11,6 +11,7 @@ use crate::hold::Hold;
 use crate::record_id::RecordId;
 use crate::replica::Seat;
 use crate::snapshot::{Key, Model, Snapshot};
+use crate::trace::TraceContext;
 
 /// A request on its way through the steps. What a step finds out is there for all steps after it.
 #[derive(Debug)]
@@ -27,6 +28,7 @@ pub struct Exchange {
     pub key: Arc<Key>,
     /// What the request itself demands of whoever serves it.
     pub policy: Policy,
+    pub trace: TraceContext,
     /// Somebody who may know wants to know how the replica was chosen.
     pub is_explained: bool,
     // admit

@@ -22,6 +22,7 @@ use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_s
 use crate::spool::Spool;
 use crate::tls::Roots;
 use crate::upstream::{DoorPlace, Upstream};
+use crate::trace::Tracer;
 
 /// The state of one gateway process.
 #[derive(Debug)]
@@ -31,6 +32,7 @@ pub struct Gateway {
     pub spool: Arc<Spool>,
     pub metrics: Metrics,
     pub credit: CreditBook,
+    pub tracer: Tracer,
     pub started: Instant,
     pub is_draining: AtomicBool,
     pub open_calls: AtomicU64,
@@ -52,6 +54,7 @@ impl Gateway {
         Self {
             record_part,
             options,
+            tracer: Tracer::new(options.trace_sample_ppm),
             spool,
             metrics: Metrics::default(),
             credit: CreditBook::default(),

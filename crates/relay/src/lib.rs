@@ -37,6 +37,7 @@ mod sse;
 mod steps;
 mod survival;
 mod tls;
+mod trace;
 mod upstream;
 mod upstream_body;
 mod usage;

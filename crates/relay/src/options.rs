@@ -71,6 +71,8 @@ pub struct Options {
     /// Certificates that doors are checked against; without it none that speaks TLS is trusted.
     pub upstream_ca_path: Option<PathBuf>,
     pub spool_directory: PathBuf,
+    /// The part of the traces begun here that is sampled; None collects no spans at all.
+    pub trace_sample_ppm: Option<u64>,
     pub limits: Limits,
 }
 
@@ -83,9 +85,19 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
     let listen = reader.take_listen();
     let upstream_ca_path = reader.take_path("upstream_ca_path");
     let spool_directory = reader.take_text("spool_directory").into();
+    let trace_sample_ppm = reader.take_optional_number("trace_sample_ppm", (0, 1_000_000));
     let mut limits = Limits::default();
     reader.take_limits(&mut limits.list());
-    reader.finish(Options { gateway_id, platform_id, incarnation, listen, upstream_ca_path, spool_directory, limits })
+    reader.finish(Options {
+        gateway_id,
+        platform_id,
+        incarnation,
+        listen,
+        upstream_ca_path,
+        spool_directory,
+        trace_sample_ppm,
+        limits,
+    })
 }
 
 /// Takes fields one by one and gathers what is wrong with them.
@@ -172,6 +184,14 @@ impl Reader {
         }
     }
 
+    pub fn take_optional_number(&mut self, name: &str, range: (u64, u64)) -> Option<u64> {
+        if self.fields.get(name).is_none_or(Value::is_null) {
+            self.fields.remove(name);
+            return None;
+        }
+        Some(self.take_number(name, None, range))
+    }
+
     pub fn take_limits(&mut self, slots: &mut [LimitSlot<'_>]) {
         let fields = match self.fields.remove("limits") {
             None => return,
@@ -238,7 +258,7 @@ mod tests {
     #[test]
     fn all_faults_come_at_once() {
         let text = r#"{"gateway_id":"", "listen_host":"127.0.0.1", "listen_port":70000, "certificate_path":"a",
-            "spool_directory":"s", "limits":{"body_bytes_max":"x","colour":1}, "shape":2}"#;
+            "spool_directory":"s", "trace_sample_ppm":1000001, "limits":{"body_bytes_max":"x","colour":1}, "shape":2}"#;
         let faults = parse_options(text).unwrap_err();
         assert_eq!(
             faults,
@@ -248,6 +268,7 @@ mod tests {
                 "incarnation: expected a text, got nothing",
                 "listen_port: expected an integer from 0 to 65535, got 70000",
                 "certificate_path: expected both certificate_path and certificate_key_path, got one",
+                "trace_sample_ppm: expected an integer from 0 to 1000000, got 1000001",
                 "limits.body_bytes_max: expected an integer from 1024 to 1099511627776, got a text",
                 "limits.colour: expected no such option, got one",
                 "shape: expected no such option, got one",
@@ -262,6 +283,8 @@ mod tests {
             "certificate_key_path":null,"spool_directory":"s","worker_threads":2,"limits":{"queue_requests_max":3}}"#;
         let options = parse_options(text).unwrap();
         assert_eq!((options.listen.worker_threads, options.limits.queue_requests_max), (2, 3));
-        assert_eq!(options.limits.body_bytes_max, 4_194_304);
+        assert_eq!((options.limits.body_bytes_max, options.trace_sample_ppm), (4_194_304, None));
+        let sampling = text.replacen('{', r#"{"trace_sample_ppm":0,"#, 1);
+        assert_eq!(parse_options(&sampling).unwrap().trace_sample_ppm, Some(0));
     }
 }

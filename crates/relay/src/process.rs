@@ -11,6 +11,7 @@ use crate::options::Options;
 use crate::record::format_batch;
 use crate::serving::{Serving, wait_for_end};
 use crate::spool::{Cursor, Spool};
+use crate::trace::{Exporter, format_spans};
 
 const SWEEP_TIME: Duration = Duration::from_secs(1);
 
@@ -101,6 +102,12 @@ impl Relay {
     /// Takes the platform's answer to a report, or fails and changes nothing.
     pub fn apply_credit(&self, answer: &str) -> Result<(), RelayFault> {
         self.gateway.credit.apply(answer).map_err(RelayFault::Invalid)
+    }
+
+    /// Takes the oldest spans that wait, as the body of one export; nothing if none does.
+    pub fn take_spans(&self, spans_max: usize) -> Vec<u8> {
+        let Options { gateway_id, platform_id, .. } = &self.gateway.options;
+        format_spans(Exporter { gateway_id, platform_id }, &self.gateway.tracer.take(spans_max))
     }
 
     /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.

@@ -62,6 +62,12 @@ impl RecordId {
         Self(text)
     }
 
+    /// The 128 bits of the id.
+    pub fn to_bits(self) -> u128 {
+        let digits = self.0.iter().filter_map(|digit| char::from(*digit).to_digit(16));
+        digits.fold(0, |bits, digit| bits << 4 | u128::from(digit))
+    }
+
     pub fn as_str(&self) -> &str {
         // Digits and dashes are always text.
         std::str::from_utf8(&self.0).unwrap_or_default()
@@ -93,6 +99,7 @@ mod tests {
         assert_eq!(text.len(), 36);
         assert!(matches!(text.as_bytes()[19], b'8' | b'9' | b'a' | b'b'), "{text}");
         assert_eq!(text.matches('-').count(), 4);
+        assert_eq!(format!("{:032x}", id.to_bits()), text.replace('-', ""));
     }
 
     #[test]

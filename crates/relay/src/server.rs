@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
+use bytes::Bytes;
 use hyper::body::Incoming;
 use hyper::header::HeaderValue;
 use hyper::{Request, Response};
@@ -12,7 +13,7 @@ use keisan_route::{Code, Refusal, Surface};
 use crate::body::RelayBody;
 use crate::error::answer_refusal;
 use crate::exchange::{Arrival, Exchange};
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RequestBytes};
 use crate::health::{answer_health, answer_metrics};
 use crate::listener::{Bounds, Host};
 use crate::models::{get_model, list_models};
@@ -24,6 +25,7 @@ use crate::steps::authenticate::authenticate;
 use crate::steps::relay::Relaying;
 use crate::steps::route::{read_policy, route};
 use crate::survival::Surviving;
+use crate::trace::{TraceContext, trace_refusal};
 
 impl Host for Gateway {
     type Body = RelayBody;
@@ -118,6 +120,7 @@ async fn prepare_call(
         }
     };
     let policy = read_policy(&head.headers)?;
+    let trace = TraceContext::read(&arrival.gateway.tracer, &head.headers, arrival.request_id);
     let is_explained = key.can_explain && head.headers.contains_key(EXPLAIN_HEADER);
     let body_bytes_max = key.body_bytes_max(arrival.gateway.limits().body_bytes_max);
     let (body, booked) = read_body(&arrival, body, body_bytes_max).await?;
@@ -131,17 +134,29 @@ async fn prepare_call(
         snapshot,
         key,
         policy,
+        trace,
         is_explained,
         admission: None,
     };
-    admit(&mut exchange, &body, booked).await?;
+    let placed = place_call(&mut exchange, (body, booked)).await;
+    placed.inspect_err(|refusal| {
+        let asked = (exchange.surface, exchange.key.organization_id.as_str());
+        trace_refusal(&exchange.gateway.tracer, (&exchange.trace, exchange.arrived), asked, refusal);
+    })
+}
+
+async fn place_call(
+    exchange: &mut Exchange,
+    (body, booked): (Bytes, RequestBytes),
+) -> Result<(Relaying, Notes), Refusal> {
+    admit(exchange, &body, booked).await?;
     drop(body);
     let Some(admission) = exchange.admission.take() else {
         return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted"));
     };
-    let (routing, explanation) = route(&exchange, &admission).await?;
+    let (routing, explanation) = route(exchange, &admission).await?;
     let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
-    Ok((Relaying::new(&exchange, admission, routing), notes))
+    Ok((Relaying::new(exchange, admission, routing), notes))
 }
 
 /// Relay and meter.

@@ -16,6 +16,17 @@ pub enum UsageSource {
     None,
 }
 
+impl UsageSource {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Engine => "engine",
+            Self::EngineRunning => "engine_running",
+            Self::Estimated => "estimated",
+            Self::None => "none",
+        }
+    }
+}
+
 /// The usage of one call while it runs.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Usage {
@@ -127,6 +138,13 @@ mod tests {
         usage.set_final(EngineUsage { prompt_tokens: 5, completion_tokens: 3, ..EngineUsage::default() });
         let (quantities, source) = usage.conclude();
         assert_eq!((quantities.output, source), (Some(3), UsageSource::Engine));
+    }
+
+    #[test]
+    fn names_are_what_a_record_says() {
+        for source in [UsageSource::Engine, UsageSource::EngineRunning, UsageSource::Estimated, UsageSource::None] {
+            assert_eq!(serde_json::to_value(source).unwrap(), source.name());
+        }
     }
 
     #[test]

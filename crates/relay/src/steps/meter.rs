@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use keisan_route::{Code, Dispatched, Quantities, Refusal, compute_amount_nano};
+use keisan_route::{Code, Dispatched, Quantities, Refusal, Surface, compute_amount_nano};
 
 use crate::dialect::Dialect;
 use crate::exchange::Exchange;
@@ -15,6 +15,7 @@ use crate::record_id::RecordId;
 use crate::replica::Replica;
 use crate::snapshot::{Key, Model};
 use crate::steps::send::Plan;
+use crate::trace::{CallTrace, Ended};
 use crate::usage::{Usage, UsageSource};
 
 /// nginx's word for "the client closed the connection before the answer".
@@ -46,7 +47,7 @@ pub struct OpenCall {
     replica: Arc<Replica>,
     /// The prompt's part of the replica's backlog, until the first byte.
     dispatched: Option<Dispatched>,
-    surface: &'static str,
+    surface: Surface,
     is_stream: bool,
     arrived: Instant,
     admitted_at_ms: u64,
@@ -60,6 +61,7 @@ pub struct OpenCall {
     is_client_gone: Arc<AtomicBool>,
     hold: Option<Hold>,
     pub usage: Usage,
+    pub trace: CallTrace,
 }
 
 impl OpenCall {
@@ -73,7 +75,7 @@ impl OpenCall {
             model: Arc::clone(&plan.model),
             replica: Arc::clone(replica),
             dispatched: None,
-            surface: exchange.surface.name(),
+            surface: exchange.surface,
             is_stream: plan.is_stream,
             arrived: exchange.arrived,
             admitted_at_ms: exchange.arrived_at_ms,
@@ -87,6 +89,7 @@ impl OpenCall {
             is_client_gone: Arc::new(AtomicBool::new(false)),
             hold: Some(hold),
             usage: Usage::default(),
+            trace: CallTrace::open(&exchange.trace, exchange.arrived),
         }
     }
 
@@ -110,6 +113,7 @@ impl OpenCall {
     /// Notes which replica has the call now.
     pub fn begin_attempt(&mut self, replica: &Arc<Replica>, dispatched: Dispatched) {
         self.replica = Arc::clone(replica);
+        self.trace.begin_attempt(&replica.id);
         self.dispatched = Some(dispatched);
     }
 
@@ -155,6 +159,7 @@ impl OpenCall {
         self.gateway.metrics.over_reserved.add(u64::from(!is_within));
         let written = room.write(&payload);
         self.observe(ending, &quantities);
+        self.end_trace(ending, (&quantities, usage_source));
         written.map_err(|_| {
             self.gateway.metrics.records_failed.add(1);
             Refusal::new(Code::MeteringFailed, "the call could not be metered, so its answer is withheld")
@@ -197,7 +202,7 @@ impl OpenCall {
                 &self.model.record_part,
                 &self.replica.record_part,
             ],
-            surface: self.surface,
+            surface: self.surface.name(),
             is_stream: self.is_stream,
             admitted_at_ms: self.admitted_at_ms,
             duration_us: count_us(self.arrived.elapsed()),
@@ -225,6 +230,20 @@ impl OpenCall {
             let with_engine = last.saturating_duration_since(sent);
             metrics.overhead.observe(self.arrived.elapsed().saturating_sub(with_engine));
         }
+    }
+
+    fn end_trace(&mut self, ending: Ending, (quantities, usage_source): (&Quantities, UsageSource)) {
+        let ended = Ended {
+            surface: self.surface,
+            model: &self.model.name,
+            record_id: self.record_id,
+            replica_id: &self.replica.id,
+            organization_id: &self.key.organization_id,
+            ending,
+            quantities,
+            usage_source,
+        };
+        self.trace.finish(&self.gateway.tracer, &ended);
     }
 
     /// How a call ends that nobody ended: its client went away, or a defect unwound its task.

@@ -16,6 +16,7 @@ use crate::replica::{Replica, Seat};
 use crate::snapshot::Model;
 use crate::steps::meter::OpenCall;
 use crate::steps::route::{Calling, refuse_model_down, route_again};
+use crate::trace::TraceWords;
 use crate::upstream_body::{UpstreamBody, UpstreamFault};
 
 /// A request that ends every engine it meets must not end them all.
@@ -26,6 +27,15 @@ const ATTEMPTS_MAX: usize = 3;
 enum AttemptFault {
     Lost,
     Timeout,
+}
+
+impl AttemptFault {
+    const fn code(self) -> Code {
+        match self {
+            Self::Lost => Code::EngineLost,
+            Self::Timeout => Code::EngineTimeout,
+        }
+    }
 }
 
 /// What every attempt sends.
@@ -75,9 +85,10 @@ impl Plan {
         Calling { prompt: &self.prompt, prompt_tokens: self.prompt_tokens }
     }
 
-    fn outgoing(&self, replica: &Replica) -> Outgoing<'_> {
+    fn outgoing<'a>(&'a self, replica: &Replica, trace: TraceWords<'a>) -> Outgoing<'a> {
         let additions = replica.profile.dialect.additions(self.is_stream);
-        Outgoing { path: self.path, request_id: self.request_id, body: [&self.body, additions.as_bytes(), b"}"] }
+        let body = [&self.body, additions.as_bytes(), b"}"];
+        Outgoing { path: self.path, request_id: self.request_id, body, trace }
     }
 }
 
@@ -89,9 +100,13 @@ pub async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Res
         let station = Arc::clone(&seat.replica.station);
         station.circuit.begin();
         let fault = match attempt(plan, call, seat).await {
-            Ok(answered) => return Ok(answered),
+            Ok(answered) => {
+                call.trace.note_answer(answered.head.status);
+                return Ok(answered);
+            }
             Err(fault) => fault,
         };
+        call.trace.fail_attempt(fault.code());
         station.circuit.fail(plan.gateway.now_ns());
         // A stream that is slow to begin may be quicker elsewhere; an answer that is written as a whole takes its time.
         let may_go_on = attempts_left > 0 && (fault == AttemptFault::Lost || (plan.is_stream && !others.is_empty()));
@@ -130,8 +145,8 @@ async fn begin(plan: &Plan, call: &mut OpenCall, seat: Seat) -> Result<Answered,
 
 async fn ask(plan: &Plan, call: &mut OpenCall, replica: &Replica) -> Result<(AnswerHead, Source), AttemptFault> {
     let pool = &replica.station.pool;
-    let outgoing = plan.outgoing(replica);
-    call.note_sent(outgoing.body_bytes());
+    call.note_sent(plan.outgoing(replica, TraceWords::default()).body_bytes());
+    let outgoing = plan.outgoing(replica, call.trace.tell());
     if let Some(connection) = pool.take(replica.lifetime()) {
         match connection.ask(replica, &outgoing).await {
             // The other side may have closed it just when it was taken; a new one tells (R14).

@@ -19,3 +19,4 @@ mod readers;
 mod refusals;
 mod stage;
 mod streams;
+mod traces;

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde::{Deserialize, Serialize};
 
 use crate::limiter::{Meter, SHARE_WHOLE};
-use crate::purse::{Amounts, Bell, Purse};
+use crate::purse::{Amounts, Bell, Held, Purse};
 
 #[derive(Serialize)]
 struct ReportText<'a> {
@@ -116,6 +116,11 @@ impl CreditBook {
         let meter = Arc::<Meter>::default();
         meters.insert(limit_id.to_owned(), Arc::clone(&meter));
         meter
+    }
+
+    /// What is held for all organizations together.
+    pub fn sum_up(&self) -> Held {
+        lock(&self.purses).values().map(|purse| purse.sum_up()).fold(Held::default(), Held::add)
     }
 
     /// Forgets what no snapshot and no open call names any more.

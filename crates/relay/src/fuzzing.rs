@@ -11,6 +11,7 @@ pub use crate::usage::{Usage, UsageSource, parse_timings, parse_usage};
 use keisan_route::Facts;
 
 use crate::limiter::Meter;
+use crate::model_times::ModelTimes;
 use crate::pool::Pool;
 use crate::purse::Purse;
 use crate::replica::{Replica, Station};
@@ -31,6 +32,10 @@ impl LivingSource for NewLife {
 
     fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
         Arc::new(Purse::new(Arc::default()))
+    }
+
+    fn find_times(&mut self, _model: &str) -> Arc<ModelTimes> {
+        Arc::default()
     }
 }
 

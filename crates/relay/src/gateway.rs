@@ -13,6 +13,7 @@ use crate::credit::CreditBook;
 use crate::door_pool::DoorPool;
 use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
+use crate::model_times::{ModelBook, ModelTimes};
 use crate::options::{Limits, Options};
 use crate::pool::Pool;
 use crate::purse::Purse;
@@ -21,8 +22,8 @@ use crate::replica::{Replica, Station};
 use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_snapshot};
 use crate::spool::Spool;
 use crate::tls::Roots;
-use crate::upstream::{DoorPlace, Upstream};
 use crate::trace::Tracer;
+use crate::upstream::{DoorPlace, Upstream};
 
 /// The state of one gateway process.
 #[derive(Debug)]
@@ -31,8 +32,8 @@ pub struct Gateway {
     pub record_part: RecordPart,
     pub spool: Arc<Spool>,
     pub metrics: Metrics,
-    pub credit: CreditBook,
     pub tracer: Tracer,
+    pub credit: CreditBook,
     pub started: Instant,
     pub is_draining: AtomicBool,
     pub open_calls: AtomicU64,
@@ -53,8 +54,8 @@ impl Gateway {
         let record_part = RecordPart::of(&[("platform_id", &options.platform_id), ("gateway_id", &options.gateway_id)]);
         Self {
             record_part,
-            options,
             tracer: Tracer::new(options.trace_sample_ppm),
+            options,
             spool,
             metrics: Metrics::default(),
             credit: CreditBook::default(),
@@ -84,7 +85,7 @@ impl Gateway {
     /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry::new(&self.credit, &stations, &self.roots);
+        let mut registry = Registry::new((&self.credit, &self.metrics.models), &stations, &self.roots);
         let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
         if let Some(current) = self.snapshot()
             && current.incarnation == snapshot.incarnation
@@ -99,6 +100,7 @@ impl Gateway {
         std::mem::swap(&mut *stations, &mut current);
         self.snapshot.store(Some(Arc::new(snapshot)));
         self.credit.sweep();
+        self.metrics.models.sweep();
         Ok(())
     }
 
@@ -109,6 +111,10 @@ impl Gateway {
                 replica.station.pool.sweep(replica.lifetime());
             }
         }
+    }
+
+    pub fn count_request_bytes(&self) -> u64 {
+        self.request_bytes.load(Ordering::Relaxed)
     }
 
     /// Books bytes of a request body that is held in memory.
@@ -151,6 +157,7 @@ fn create_secret() -> u64 {
 /// Finds stations by replica id; one that moved to another upstream starts anew.
 struct Registry<'a> {
     credit: &'a CreditBook,
+    models: &'a ModelBook,
     old: &'a HashMap<String, (Upstream, Arc<Station>)>,
     new: HashMap<String, (Upstream, Arc<Station>)>,
     doors: HashMap<DoorPlace, Arc<DoorPool>>,
@@ -158,14 +165,18 @@ struct Registry<'a> {
 }
 
 impl<'a> Registry<'a> {
-    fn new(credit: &'a CreditBook, old: &'a HashMap<String, (Upstream, Arc<Station>)>, roots: &'a Arc<Roots>) -> Self {
+    fn new(
+        (credit, models): (&'a CreditBook, &'a ModelBook),
+        old: &'a HashMap<String, (Upstream, Arc<Station>)>,
+        roots: &'a Arc<Roots>,
+    ) -> Self {
         let mut doors = HashMap::new();
         for (upstream, station) in old.values() {
             if let (Upstream::Door { place, .. }, Pool::Door(door)) = (upstream, &station.pool) {
                 doors.entry(place.clone()).or_insert_with(|| Arc::clone(door));
             }
         }
-        Self { credit, old, new: HashMap::new(), doors, roots }
+        Self { credit, models, old, new: HashMap::new(), doors, roots }
     }
 
     /// Replicas behind one door share its connections, from snapshot to snapshot.
@@ -195,6 +206,10 @@ impl LivingSource for Registry<'_> {
 
     fn find_purse(&mut self, organization_id: &str) -> Arc<Purse> {
         self.credit.find_purse(organization_id)
+    }
+
+    fn find_times(&mut self, model: &str) -> Arc<ModelTimes> {
+        self.models.find(model)
     }
 }
 

@@ -13,6 +13,7 @@ use crate::metrics::Text;
 use crate::models::answer_json;
 use crate::snapshot::Snapshot;
 use crate::spool::SpoolState;
+use crate::state_metrics::write_state;
 
 #[derive(Serialize)]
 struct Health {
@@ -112,30 +113,16 @@ pub fn format_stats(gateway: &Gateway) -> String {
     serde_json::to_string(&stats).unwrap_or_default()
 }
 
-pub fn answer_metrics(gateway: &Gateway) -> Response<RelayBody> {
+/// Everything that Prometheus is told.
+pub fn format_metrics(gateway: &Gateway) -> String {
     let mut text = Text::default();
     gateway.metrics.write(&mut text);
-    let Health { spool, snapshot, open_calls, .. } = examine(gateway);
-    let mut lines = vec![
-        ("keisan_open_calls", "gauge", "Admitted calls that have not ended.", open_calls),
-        ("keisan_spool_backlog_records", "gauge", "Records not yet taken.", spool.backlog_records),
-        ("keisan_spool_bytes", "gauge", "Bytes allocated on disk.", spool.bytes),
-        ("keisan_spool_written_records_total", "counter", "Records written.", spool.written_records),
-        ("keisan_spool_synced_records_total", "counter", "Records on disk.", spool.synced_records),
-        ("keisan_spool_quarantined_segments", "gauge", "Damaged segments set aside.", spool.quarantined_segments),
-        ("keisan_spool_failed", "gauge", "1 while records cannot be written.", u64::from(spool.is_failed)),
-    ];
-    if let Some(snapshot) = &snapshot {
-        lines.extend([
-            ("keisan_snapshot_version", "gauge", "Version of the snapshot in force.", snapshot.version),
-            ("keisan_snapshot_age_seconds", "gauge", "Age of the snapshot in force.", snapshot.age_s),
-            ("keisan_snapshot_unusable_rows", "gauge", "Rows left out.", snapshot.unusable_rows),
-        ]);
-    }
-    for (name, kind, about, value) in lines {
-        text.single(name, kind, about, value);
-    }
-    let mut response = Response::new(RelayBody::full(text.finish()));
+    write_state(gateway, &mut text);
+    text.finish()
+}
+
+pub fn answer_metrics(gateway: &Gateway) -> Response<RelayBody> {
+    let mut response = Response::new(RelayBody::full(format_metrics(gateway)));
     let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, kind);
     response

@@ -23,11 +23,13 @@ pub struct Hold {
 
 impl Hold {
     pub async fn take(gateway: &Gateway, key: &Key, (model, bounds): (&Model, &CallBounds)) -> Result<Self, Refusal> {
-        let limits = LimitHold::take(Arc::clone(&key.limits), bounds, gateway.moment()).inspect_err(|_| {
+        let limits = LimitHold::take(Arc::clone(&key.limits), bounds, gateway.moment()).map_err(|reached| {
+            gateway.metrics.count_limit(reached.owner, reached.kind);
             // Another gateway may hold a share that is not used there.
             if gateway.credit.default_share_ppm() < crate::limiter::SHARE_WHOLE {
                 gateway.credit.bell.ring();
             }
+            reached.refusal
         })?;
         let reservation = match &key.purse {
             None => None,

@@ -13,7 +13,7 @@ pub const SHARE_WHOLE: u32 = 1_000_000;
 const REQUESTS_BURST_NS: u64 = 10_000_000_000;
 /// A call reserves the most that it can come to, so a bucket of tokens holds a whole minute's worth.
 const TOKENS_BURST_NS: u64 = 60_000_000_000;
-const OWNERS: [&str; 3] = ["organization", "project", "key"];
+pub const OWNERS: [&str; 3] = ["organization", "project", "key"];
 
 /// What is limited.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub enum LimitKind {
 }
 
 impl LimitKind {
+    pub const ALL: [Self; 3] = [Self::Requests, Self::Tokens, Self::Calls];
+
     pub const fn name(self) -> &'static str {
         match self {
             Self::Requests => "requests",
@@ -108,6 +110,14 @@ pub struct OwnerLimits {
 /// All limits on a call, from the organization down to the key.
 pub type CallLimits = [OwnerLimits; OWNERS.len()];
 
+/// Why a call is not admitted: whose limit, by its place in `OWNERS`, and of what kind.
+#[derive(Debug)]
+pub struct LimitReached {
+    pub owner: usize,
+    pub kind: LimitKind,
+    pub refusal: Refusal,
+}
+
 /// What a call is measured by.
 #[derive(Clone, Copy, Debug)]
 pub struct Moment {
@@ -127,7 +137,7 @@ pub struct LimitHold {
 
 impl LimitHold {
     /// Takes what a call needs of every limit, or nothing.
-    pub fn take(limits: Arc<CallLimits>, bounds: &CallBounds, moment: Moment) -> Result<Self, Refusal> {
+    pub fn take(limits: Arc<CallLimits>, bounds: &CallBounds, moment: Moment) -> Result<Self, LimitReached> {
         let tokens = bounds.count_tokens();
         let none = [0; OWNERS.len()];
         let mut hold = Self { limits, requests_ns: none, tokens_ns: none, is_counted: [false; OWNERS.len()], tokens };
@@ -137,23 +147,24 @@ impl LimitHold {
         Ok(hold)
     }
 
-    fn take_of(&mut self, owner: usize, moment: Moment) -> Result<(), Refusal> {
+    fn take_of(&mut self, owner: usize, moment: Moment) -> Result<(), LimitReached> {
+        let reach = |kind| move |refusal| LimitReached { owner, kind, refusal };
         let limits = &self.limits[owner];
         if let Some(limit) = &limits.calls {
             self.is_counted[owner] = enter(limit, moment);
             if !self.is_counted[owner] {
-                return Err(refuse_open(OWNERS[owner], limit.most));
+                return Err(reach(LimitKind::Calls)(refuse_open(OWNERS[owner], limit.most)));
             }
         }
         if let Some(limit) = &limits.requests {
             let taken = take_rate(limit, (1, REQUESTS_BURST_NS), moment);
-            self.requests_ns[owner] =
-                taken.map_err(|dry| refuse_rate(OWNERS[owner], "requests", (limit.most, 1), dry))?;
+            let taken = taken.map_err(|dry| refuse_rate(OWNERS[owner], "requests", (limit.most, 1), dry));
+            self.requests_ns[owner] = taken.map_err(reach(LimitKind::Requests))?;
         }
         if let Some(limit) = &limits.tokens {
             let taken = take_rate(limit, (self.tokens, TOKENS_BURST_NS), moment);
-            self.tokens_ns[owner] =
-                taken.map_err(|dry| refuse_rate(OWNERS[owner], "tokens", (limit.most, self.tokens), dry))?;
+            let taken = taken.map_err(|dry| refuse_rate(OWNERS[owner], "tokens", (limit.most, self.tokens), dry));
+            self.tokens_ns[owner] = taken.map_err(reach(LimitKind::Tokens))?;
         }
         Ok(())
     }
@@ -236,7 +247,7 @@ mod tests {
     }
 
     fn take(limits: &Arc<CallLimits>) -> Result<LimitHold, Refusal> {
-        LimitHold::take(Arc::clone(limits), &BOUNDS, MOMENT)
+        LimitHold::take(Arc::clone(limits), &BOUNDS, MOMENT).map_err(|reached| reached.refusal)
     }
 
     #[test]

@@ -2,10 +2,12 @@
 
 use std::fmt::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use keisan_route::{Code, Quantities, TokenClass};
 
+use crate::histogram::Histogram;
+use crate::limiter::{LimitKind, OWNERS};
+use crate::model_times::ModelBook;
 use crate::record::Outcome;
 
 const OVERHEAD_BOUNDS_US: [u64; 12] = [50, 100, 200, 300, 500, 1_000, 2_000, 5_000, 10_000, 50_000, 250_000, 1_000_000];
@@ -26,45 +28,6 @@ impl Counter {
     }
 }
 
-/// Times sorted into twelve ranges.
-#[derive(Debug)]
-pub struct Histogram {
-    bounds_us: [u64; 12],
-    counts: [AtomicU64; 13],
-    sum_us: AtomicU64,
-}
-
-impl Histogram {
-    const fn new(bounds_us: [u64; 12]) -> Self {
-        Self { bounds_us, counts: [const { AtomicU64::new(0) }; 13], sum_us: AtomicU64::new(0) }
-    }
-
-    pub fn observe(&self, time: Duration) {
-        let us = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        let range = self.bounds_us.partition_point(|bound| *bound < us);
-        self.counts[range].fetch_add(1, Ordering::Relaxed);
-        self.sum_us.fetch_add(us, Ordering::Relaxed);
-    }
-
-    fn write(&self, text: &mut Text, name: &str, about: &str) {
-        text.describe(name, "histogram", about);
-        let mut total = 0;
-        for (position, count) in self.counts.iter().enumerate() {
-            total += count.load(Ordering::Relaxed);
-            let bound = self.bounds_us.get(position).map_or("+Inf".to_owned(), |us| format_seconds(*us));
-            text.line(&format!("{name}_bucket"), &format!("le=\"{bound}\""), total);
-        }
-        text.line(&format!("{name}_sum"), "", format_seconds(self.sum_us.load(Ordering::Relaxed)));
-        text.line(&format!("{name}_count"), "", total);
-    }
-}
-
-/// Microseconds as decimal seconds, exact.
-fn format_seconds(us: u64) -> String {
-    let text = format!("{}.{:06}", us / 1_000_000, us % 1_000_000);
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
 /// Everything counted since the process started.
 #[derive(Debug)]
 pub struct Metrics {
@@ -72,14 +35,17 @@ pub struct Metrics {
     call_codes: [Counter; Code::ALL.len()],
     refusals: [Counter; Code::ALL.len()],
     tokens: [Counter; TokenClass::ALL.len()],
+    /// By owner and kind of the limit.
+    limit_refusals: [[Counter; LimitKind::ALL.len()]; OWNERS.len()],
+    pub models: ModelBook,
     pub records_failed: Counter,
     pub unpriced: Counter,
     pub over_reserved: Counter,
     pub retries: Counter,
     pub door_refusals: Counter,
     pub connections: Counter,
-    pub overhead: Histogram,
-    pub first_byte: Histogram,
+    pub overhead: Histogram<12>,
+    pub first_byte: Histogram<12>,
 }
 
 impl Default for Metrics {
@@ -89,14 +55,16 @@ impl Default for Metrics {
             call_codes: [const { Counter(AtomicU64::new(0)) }; Code::ALL.len()],
             refusals: [const { Counter(AtomicU64::new(0)) }; Code::ALL.len()],
             tokens: Default::default(),
+            limit_refusals: Default::default(),
+            models: ModelBook::default(),
             records_failed: Counter::default(),
             unpriced: Counter::default(),
             over_reserved: Counter::default(),
             retries: Counter::default(),
             door_refusals: Counter::default(),
             connections: Counter::default(),
-            overhead: Histogram::new(OVERHEAD_BOUNDS_US),
-            first_byte: Histogram::new(FIRST_BYTE_BOUNDS_US),
+            overhead: Histogram::new(&OVERHEAD_BOUNDS_US),
+            first_byte: Histogram::new(&FIRST_BYTE_BOUNDS_US),
         }
     }
 }
@@ -114,6 +82,11 @@ impl Metrics {
 
     pub fn count_refusal(&self, code: Code) {
         self.refusals[code as usize].add(1);
+    }
+
+    /// Counts a request that a limit of `OWNERS[owner]` refused.
+    pub fn count_limit(&self, owner: usize, kind: LimitKind) {
+        self.limit_refusals[owner][kind as usize].add(1);
     }
 
     pub fn calls(&self) -> impl Iterator<Item = (&'static str, u64)> {
@@ -137,8 +110,15 @@ impl Metrics {
         for (name, about, counter) in singles {
             text.single(name, "counter", about, counter.get());
         }
-        self.overhead.write(text, "keisan_overhead_seconds", "Time of a call minus the time its engine had it.");
-        self.first_byte.write(text, "keisan_first_byte_seconds", "Time to the first byte of an answer.");
+        let histograms = [
+            ("keisan_overhead_seconds", "Time of a call minus the time its engine had it.", &self.overhead),
+            ("keisan_first_byte_seconds", "Time to the first byte of an answer.", &self.first_byte),
+        ];
+        for (name, about, histogram) in histograms {
+            text.describe(name, "histogram", about);
+            histogram.write(text, name, "");
+        }
+        self.models.write(text);
     }
 
     fn write_labelled(&self, text: &mut Text) {
@@ -153,6 +133,13 @@ impl Metrics {
         text.describe("keisan_refusals_total", "counter", "Requests refused before admission, by code.");
         for (code, count) in self.refusals().filter(|(_, count)| *count > 0) {
             text.line("keisan_refusals_total", &format!("code=\"{code}\""), count);
+        }
+        text.describe("keisan_limit_refusals_total", "counter", "Requests refused by a limit, by its owner and kind.");
+        for (owner, counters) in OWNERS.iter().zip(&self.limit_refusals) {
+            for (kind, counter) in LimitKind::ALL.iter().zip(counters) {
+                let labels = format!("owner=\"{owner}\",limit=\"{}\"", kind.name());
+                text.line("keisan_limit_refusals_total", &labels, counter.get());
+            }
         }
         text.describe("keisan_tokens_total", "counter", "Metered tokens by class.");
         for (class, counter) in TokenClass::ALL.iter().zip(&self.tokens) {
@@ -191,12 +178,17 @@ impl Text {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
     fn positions_match_their_names() {
         for (position, code) in Code::ALL.iter().enumerate() {
             assert_eq!(*code as usize, position);
+        }
+        for (position, kind) in LimitKind::ALL.iter().enumerate() {
+            assert_eq!(*kind as usize, position);
         }
         for (position, outcome) in Outcome::ALL.iter().enumerate() {
             assert_eq!(*outcome as usize, position);
@@ -209,6 +201,7 @@ mod tests {
         let quantities = Quantities { output: Some(7), ..Quantities::default() };
         metrics.count_call(Outcome::EngineCut, Some(Code::EngineLost), &quantities);
         metrics.count_refusal(Code::InvalidApiKey);
+        metrics.count_limit(1, LimitKind::Tokens);
         metrics.overhead.observe(Duration::from_micros(300));
         metrics.overhead.observe(Duration::from_secs(9));
         let mut text = Text::default();
@@ -219,6 +212,8 @@ mod tests {
             "keisan_call_errors_total{code=\"engine_lost\"} 1",
             "keisan_refusals_total{code=\"invalid_api_key\"} 1",
             "keisan_tokens_total{class=\"output\"} 7",
+            "keisan_limit_refusals_total{owner=\"project\",limit=\"tokens\"} 1",
+            "keisan_limit_refusals_total{owner=\"key\",limit=\"tokens\"} 0",
             "keisan_overhead_seconds_bucket{le=\"0.0002\"} 0",
             "keisan_overhead_seconds_bucket{le=\"0.0003\"} 1",
             "keisan_overhead_seconds_bucket{le=\"1\"} 1",

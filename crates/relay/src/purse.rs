@@ -128,6 +128,26 @@ pub struct PurseReport {
     pub wanted_nano: u128,
 }
 
+/// Credit of one or more organizations, summed up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    pub tickets: u64,
+    pub free_nano: u128,
+    pub reserved_nano: u128,
+    pub waiting_nano: u128,
+}
+
+impl Held {
+    pub const fn add(self, other: Self) -> Self {
+        Self {
+            tickets: self.tickets + other.tickets,
+            free_nano: self.free_nano.saturating_add(other.free_nano),
+            reserved_nano: self.reserved_nano.saturating_add(other.reserved_nano),
+            waiting_nano: self.waiting_nano.saturating_add(other.waiting_nano),
+        }
+    }
+}
+
 impl Purse {
     pub fn new(bell: Arc<Bell>) -> Self {
         Self { bell, changed: Notify::new(), state: Mutex::default() }
@@ -200,6 +220,19 @@ impl Purse {
         PurseReport {
             tickets: tickets.map(|ticket| (ticket.id.clone(), ticket.amounts())).collect(),
             wanted_nano: ahead.saturating_sub(amounts.free()),
+        }
+    }
+
+    /// What is held now.
+    pub fn sum_up(&self) -> Held {
+        let state = self.lock();
+        let current = state.ticket.as_ref().map(|ticket| ticket.amounts()).unwrap_or_default();
+        let retired = state.retired.iter().map(|ticket| ticket.amounts().reserved);
+        Held {
+            tickets: state.ticket.iter().chain(&state.retired).count() as u64,
+            free_nano: current.free(),
+            reserved_nano: retired.fold(current.reserved, u128::saturating_add),
+            waiting_nano: state.waiting_nano,
         }
     }
 
@@ -281,6 +314,8 @@ mod tests {
         assert!(!purse.reserve(10, SOON).await.unwrap().settle(15));
         let amounts = purse.report().tickets[0].1;
         assert_eq!(amounts, Amounts { credit: 100, returned: 0, spent: 35, reserved: 0 });
+        let held = Held { tickets: 1, free_nano: 65, ..Held::default() };
+        assert_eq!(purse.sum_up().add(purse.sum_up()), Held { tickets: 2, free_nano: 130, ..held });
     }
 
     #[tokio::test]
@@ -326,6 +361,8 @@ mod tests {
         purse.apply_ticket("t2", (50, 0), Instant::now() + LONG);
         assert_eq!(purse.reserve(50, SOON).await.unwrap().ticket_id(), "t2");
         assert_eq!(purse.report().tickets.len(), 2);
+        let held = Held { tickets: 2, free_nano: 50, reserved_nano: 10, waiting_nano: 0 };
+        assert_eq!(purse.sum_up(), held);
         assert!(open.settle(10));
         assert_eq!(purse.report().tickets.len(), 1);
     }

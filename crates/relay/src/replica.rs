@@ -63,6 +63,15 @@ impl Circuit {
         self.change(|breaker| breaker.fail(now_ns));
     }
 
+    /// What the breaker does now, for people.
+    pub fn name_state(&self, now_ns: u64) -> &'static str {
+        if self.is_troubled.load(Ordering::Acquire) {
+            self.change(|breaker| breaker.name_state(now_ns))
+        } else {
+            "closed"
+        }
+    }
+
     fn change<T>(&self, change: impl FnOnce(&mut Breaker) -> T) -> T {
         change(&mut self.breaker.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -155,8 +164,16 @@ impl Station {
         is_owed
     }
 
+    pub fn count_open(&self) -> u32 {
+        self.open_calls.load(Ordering::Relaxed)
+    }
+
+    pub fn count_waiting(&self) -> u32 {
+        self.waiting_calls.load(Ordering::Relaxed)
+    }
+
     pub fn count_calls(&self) -> u32 {
-        self.open_calls.load(Ordering::Relaxed) + self.waiting_calls.load(Ordering::Relaxed)
+        self.count_open() + self.count_waiting()
     }
 }
 

@@ -22,6 +22,15 @@ impl Breaker {
         self.openings == 0 || (now_ns >= self.open_until_ns && !self.is_trying)
     }
 
+    /// What it does now, in one word.
+    pub const fn name_state(&self, now_ns: u64) -> &'static str {
+        match (self.openings, now_ns < self.open_until_ns) {
+            (0, _) => "closed",
+            (_, true) => "open",
+            (_, false) => "half_open",
+        }
+    }
+
     /// Notes that a call is sent: while it is half open, no other one is until this one's outcome is known.
     pub const fn begin(&mut self) {
         self.is_trying = self.openings > 0;
@@ -78,8 +87,10 @@ mod tests {
     #[test]
     fn one_call_tries_and_decides() {
         let mut breaker = open(0);
+        assert_eq!((Breaker::default().name_state(0), breaker.name_state(0)), ("closed", "open"));
         assert!(!breaker.allows(OPEN_NS_MIN - 1));
         assert!(breaker.allows(OPEN_NS_MIN));
+        assert_eq!(breaker.name_state(OPEN_NS_MIN), "half_open");
         breaker.begin();
         assert!(!breaker.allows(OPEN_NS_MIN));
         breaker.fail(OPEN_NS_MIN);

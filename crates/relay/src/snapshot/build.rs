@@ -13,6 +13,7 @@ use super::{EngineProfile, Key, KeyDigest, LivingSource, Model, ReplicaRow, Snap
 use crate::clock::read_wall_ms;
 use crate::dialect::Dialect;
 use crate::limiter::{Limit, LimitKind, OwnerLimits};
+use crate::model_times::ModelTimes;
 use crate::purse::Purse;
 use crate::record::RecordPart;
 use crate::replica::Replica;
@@ -89,7 +90,8 @@ impl Building<'_> {
                 continue;
             };
             let replicas = replicas.remove(&id).unwrap_or_default();
-            models.insert(row.name.clone(), Arc::new(build_model(id, row, &price.nano_per_million, replicas)));
+            let living = (replicas, self.source.find_times(&row.name));
+            models.insert(row.name.clone(), Arc::new(build_model(id, row, &price.nano_per_million, living)));
         }
         models
     }
@@ -235,7 +237,12 @@ fn gather_facts(chips: &BTreeMap<String, ChipRow<'_>>, row: &ReplicaRow) -> Fact
     facts
 }
 
-fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<Replica>>) -> Model {
+fn build_model(
+    id: String,
+    row: ModelRow,
+    price: &PriceSheet,
+    (replicas, times): (Vec<Arc<Replica>>, Arc<ModelTimes>),
+) -> Model {
     let record_part = RecordPart::of(&[("model_id", &id), ("price_id", &row.price_id)]);
     Model {
         id,
@@ -248,6 +255,7 @@ fn build_model(id: String, row: ModelRow, price: &PriceSheet, replicas: Vec<Arc<
         template_tokens_max: row.template_tokens_max,
         price: price.clone(),
         replicas,
+        times,
         surfaces: row.surfaces,
         capabilities: row.capabilities,
     }

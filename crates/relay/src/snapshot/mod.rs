@@ -13,6 +13,7 @@ use serde::Deserialize;
 
 use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
+use crate::model_times::ModelTimes;
 use crate::purse::Purse;
 use crate::record::RecordPart;
 use crate::replica::Replica;
@@ -106,6 +107,7 @@ pub struct Model {
     pub price: PriceSheet,
     pub replicas: Vec<Arc<Replica>>,
     pub record_part: RecordPart,
+    pub times: Arc<ModelTimes>,
     surfaces: Vec<String>,
     capabilities: Vec<String>,
 }
@@ -141,11 +143,12 @@ impl Snapshot {
     }
 }
 
-/// Makes or finds what outlasts snapshots: connections, limits' meters, credit.
+/// Makes or finds what outlasts snapshots: connections, limits' meters, credit, times.
 pub trait LivingSource {
     fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica>;
     fn find_meter(&mut self, limit_id: &str) -> Arc<Meter>;
     fn find_purse(&mut self, organization_id: &str) -> Arc<Purse>;
+    fn find_times(&mut self, model: &str) -> Arc<ModelTimes>;
 }
 
 #[cfg(test)]
@@ -171,6 +174,10 @@ mod tests {
 
         fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
             Arc::new(Purse::new(Arc::default()))
+        }
+
+        fn find_times(&mut self, _model: &str) -> Arc<ModelTimes> {
+            Arc::default()
         }
     }
 

@@ -222,13 +222,19 @@ impl OpenCall {
 
     fn observe(&self, ending: Ending, quantities: &Quantities) {
         let metrics = &self.gateway.metrics;
+        let elapsed = self.arrived.elapsed();
         metrics.count_call(ending.outcome, ending.code, quantities);
+        self.model.times.observe(self.surface, elapsed, ending.code.is_some());
         if let Some(first) = self.first_byte {
-            metrics.first_byte.observe(first.duration_since(self.arrived));
+            let time = first.duration_since(self.arrived);
+            metrics.first_byte.observe(time);
+            if self.is_stream && ending.code.is_none() {
+                self.model.times.observe_first_token(self.surface, time);
+            }
         }
         if let (Some(sent), Some(last)) = (self.sent, self.last_upstream) {
             let with_engine = last.saturating_duration_since(sent);
-            metrics.overhead.observe(self.arrived.elapsed().saturating_sub(with_engine));
+            metrics.overhead.observe(elapsed.saturating_sub(with_engine));
         }
     }
 

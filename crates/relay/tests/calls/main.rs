@@ -14,6 +14,7 @@ mod explanations;
 mod failures;
 mod limits;
 mod listening;
+mod metrics;
 mod policies;
 mod readers;
 mod refusals;

@@ -18,6 +18,7 @@ mod metrics;
 mod policies;
 mod readers;
 mod refusals;
+mod secrecy;
 mod stage;
 mod streams;
 mod traces;

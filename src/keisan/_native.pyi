@@ -53,6 +53,12 @@ class Relay:
     def apply_credit(self, answer: str) -> None:
         """Take the platform's CreditAnswer to the last report; raises ValueError, changing nothing, if it does not parse."""
 
+    def take_spans(self, spans_max: int) -> bytes:
+        """Return up to `spans_max` of the spans that wait, oldest first, as the JSON body of one OTLP export.
+
+        Nothing if there are none. What is returned is not kept.
+        """
+
     def drain(self, timeout_s: float) -> bool:
         """Stop accepting and wait for open calls; return whether all ended in time.
 

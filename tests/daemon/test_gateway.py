@@ -29,11 +29,14 @@ def test_only_limits_that_were_set_reach_the_relay(tmp_path: Path) -> None:
         "limits": {"body_bytes_max": 5},
         "join_token_path": tmp_path / "token",
         "worker_threads": 2,
+        "otlp_url": "http://127.0.0.1:4318/otlp",
+        "trace_sample_ppm": 7,
     }
     own = load_settings({"data_directory": tmp_path, "gateway": table}, {}, None).gateway
     options = build_options(own, tmp_path / "gateway")
     assert options.relay_limits == {"body_bytes_max": 5}
     assert (options.listener.host, options.listener.port, options.worker_threads) == ("127.0.0.1", 9, 2)
+    assert (options.otlp_url, options.trace_sample_ppm) == ("http://127.0.0.1:4318/otlp", 7)
     assert options.join_token is not None
     assert options.join_token.reveal() == "jt-keisan-x"
 

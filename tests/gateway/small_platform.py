@@ -101,6 +101,7 @@ class RecordingRelay:
     report: dict[str, object] = field(default_factory=dict)
     answers: list[dict[str, Any]] = field(default_factory=list)
     refused_leases_s: set[int] = field(default_factory=set)
+    spans: list[bytes] = field(default_factory=list)
     waiting: threading.Event = field(default_factory=threading.Event)
 
     def load_snapshot(self, snapshot: bytes) -> None:
@@ -138,6 +139,9 @@ class RecordingRelay:
         if applied["lease_s"] in self.refused_leases_s:
             raise ValueError("the answer does not parse")
         self.answers.append(applied)
+
+    def take_spans(self, spans_max: int) -> bytes:
+        return self.spans.pop(0) if self.spans else b""
 
     def drain(self, timeout_s: float) -> bool:
         self.calls.append("drain")

@@ -29,6 +29,7 @@ def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
         "upstream_ca_path": None,
         "spool_directory": str(tmp_path / "gateway" / "spool"),
         "worker_threads": 2,
+        "trace_sample_ppm": None,
         "limits": {"body_bytes_max": 7},
     }
     assert "secret" not in text
@@ -43,3 +44,8 @@ def test_certificate_files_are_paths(tmp_path: Path) -> None:
         str(tmp_path / "c.pem"),
         str(tmp_path / "k.pem"),
     )
+
+
+def test_spans_are_collected_only_where_they_can_go(tmp_path: Path) -> None:
+    options = replace(make_options(tmp_path, "http://a"), otlp_url="http://collector", trace_sample_ppm=7)
+    assert json.loads(format_relay_options(options, IDENTITY, INCARNATION))["trace_sample_ppm"] == 7

@@ -46,6 +46,8 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         worker_threads=own.worker_threads,
         relay_limits=own.limits.model_dump(exclude_none=True),
         drain_s=own.drain_s,
+        otlp_url=own.otlp_url,
+        trace_sample_ppm=own.trace_sample_ppm,
     )
 
 

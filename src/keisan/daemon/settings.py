@@ -66,6 +66,7 @@ def _check_file(path: Path) -> Path:
 ListenAddress = Annotated[Address, BeforeValidator(parse_address)]
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
+CollectorUrl = Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 # A week is longer than anybody should be trusted without a word.
@@ -144,6 +145,7 @@ class GatewaySettings(ListenerSection):
     """The data plane. `join_token_path` is a file with the one-time token, needed for the first start only.
 
     `upstream_ca_path` is the certificate file to trust at the doors of sites.
+    `otlp_url` is a collector's address, to which `/v1/traces` is added; without one no spans are collected.
     """
 
     listen: ListenAddress = Address("127.0.0.1", 8000)
@@ -154,6 +156,8 @@ class GatewaySettings(ListenerSection):
     join_token_path: Path | None = None
     worker_threads: Annotated[int, Field(ge=1, le=256)] = 1
     drain_s: Seconds = 30.0
+    otlp_url: CollectorUrl | None = None
+    trace_sample_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     limits: RelayLimits = RelayLimits()
 
 

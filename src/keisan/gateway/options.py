@@ -25,6 +25,7 @@ class GatewayOptions:
     """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name.
 
     `upstream_ca_path` is the certificate file that sites' doors are checked against.
+    Without `otlp_url` no spans are collected; `trace_sample_ppm` is the part of the traces begun here that is sampled.
     """
 
     platform_url: str
@@ -38,6 +39,8 @@ class GatewayOptions:
     relay_limits: Mapping[str, int] = field(default_factory=dict)
     drain_s: float = 30.0
     last_upload_s: float = 10.0
+    otlp_url: str | None = None
+    trace_sample_ppm: int = 10_000
 
     @property
     def identity_path(self) -> Path:
@@ -80,6 +83,7 @@ def format_relay_options(options: GatewayOptions, identity: Identity, incarnatio
             "upstream_ca_path": format_path(options.upstream_ca_path),
             "spool_directory": str(options.spool_folder),
             "worker_threads": options.worker_threads,
+            "trace_sample_ppm": options.trace_sample_ppm if options.otlp_url else None,
             "limits": dict(options.relay_limits),
         }
     )

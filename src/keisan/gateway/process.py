@@ -1,4 +1,4 @@
-"""One gateway process from start to end: identity, snapshot, relay, the three loops, drain.
+"""One gateway process from start to end: identity, snapshot, relay, the four loops, drain.
 
 The listener opens only with a snapshot: from disk, or from the platform when there is none (D2).
 """
@@ -20,6 +20,7 @@ from keisan.gateway.options import GatewayOptions, format_relay_options
 from keisan.gateway.relay import Relay
 from keisan.gateway.snapshot_feed import SnapshotFeed
 from keisan.gateway.snapshot_file import encode_snapshot, read_snapshot
+from keisan.gateway.trace_export import export_traces
 from keisan.gateway.usage_upload import UsageUpload
 from keisan.kit.clock import Clock
 from keisan.kit.http import HttpTarget, open_async_client
@@ -111,17 +112,22 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
         following = group.create_task(feed.run(), name="snapshot feed")
         uploading = group.create_task(upload.run(finish), name="usage upload")
         leasing = group.create_task(lease.run(), name="credit lease")
+        exporting = group.create_task(
+            export_traces(options.otlp_url, parts.relay, ports.clock, finish), name="trace export"
+        )
         ports.announce(host, port)
         await stop.wait()
         is_drained = await asyncio.to_thread(parts.relay.drain, options.drain_s)
         following.cancel()
         finish.set()
-        _, late = await asyncio.wait([uploading], timeout=options.last_upload_s)
+        _, late = await asyncio.wait([uploading, exporting], timeout=options.last_upload_s)
+        is_uploaded = uploading not in late
         uploading.cancel()
+        exporting.cancel()
         leasing.cancel()
     # What is late stays in the spool, and the next start uploads it.
-    write_log("gateway.stopped", is_drained=is_drained, is_uploaded=not late)
-    if is_drained and not late:
+    write_log("gateway.stopped", is_drained=is_drained, is_uploaded=is_uploaded)
+    if is_drained and is_uploaded:
         await _end_tickets(lease)
 
 

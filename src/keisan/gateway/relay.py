@@ -40,6 +40,10 @@ class Relay(Protocol):
         """Put a CreditAnswer (JSON) in force, whole; raises ValueError if it does not parse, and all stays as it was."""
         ...
 
+    def take_spans(self, spans_max: int) -> bytes:
+        """Return the oldest spans that wait as an OTLP export in JSON; nothing if there are none. They are the caller's now."""
+        ...
+
     def drain(self, timeout_s: float) -> bool:
         """Accept no more and wait for the open calls; return whether all ended in time."""
         ...

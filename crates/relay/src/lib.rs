@@ -39,6 +39,8 @@ mod sse;
 mod state_metrics;
 mod steps;
 mod survival;
+#[cfg(test)]
+mod telemetry_page;
 mod tls;
 mod trace;
 mod upstream;

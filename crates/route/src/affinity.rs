@@ -125,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn what_follows_a_gap_is_not_warm() {
+        let affinity = Affinity::default();
+        let prompt = chain(1, 9);
+        affinity.note(&prompt[5..]);
+        affinity.note(&prompt[..3]);
+        assert_eq!(affinity.count_warm(&prompt), 3);
+    }
+
+    #[test]
     fn memory_is_bounded_and_what_is_used_stays() {
         let affinity = Affinity::new(1_024);
         let used = chain(0, 64);

@@ -50,7 +50,6 @@ pub struct Score {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     is_full: bool,
-    is_late: bool,
     cost_steps: i64,
     price_nano: u64,
     cost_us: i64,
@@ -79,12 +78,12 @@ impl Score {
         self.backlog_us.saturating_add(self.prefill_us).saturating_add(self.crowding_us).saturating_add(self.link_us)
     }
 
+    /// A late one has no credit, so it stands behind the earliest, which costs less by more than the limit.
     pub fn rank(&self) -> Rank {
         let credit_us = if self.is_late { 0 } else { self.credit_us };
         let cost_us = sign(self.first_token_us()).saturating_sub(sign(credit_us));
         Rank {
             is_full: !self.has_free_slot,
-            is_late: self.is_late,
             cost_steps: cost_us.div_euclid(PRICE_STEP_US),
             price_nano: self.price_nano,
             cost_us,

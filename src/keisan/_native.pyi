@@ -102,6 +102,55 @@ class Door:
     def stats(self) -> str:
         """Return counters and states as JSON: status, access_fault, open_calls, open_connections, calls, lost."""
 
+@final
+class Router:
+    """One gateway's choice of replicas, for simulations: the rule, memories and backlogs of the relay, in a made-up world.
+
+    Blocks are any numbers that stand for a prompt's beginning up to their end, as traces' hash ids do, or `hash_prompt`.
+    """
+
+    def __init__(self, block_tokens: int, lateness_s_max: float | None = None, patience: int | None = None) -> None:
+        """Start without replicas. `block_tokens` is the length of a block; None takes the relay's own numbers.
+
+        Raises ValueError unless `block_tokens` is at least 1 and `lateness_s_max` within 0 and 86400.
+        """
+
+    def add_replica(self, prefill_tokens_per_s: int | None, slots: int, cache_tokens: int, link_us: int) -> int:
+        """Add a replica that is ok, and return its number, from 0. `cache_tokens` bounds what it is believed to keep.
+
+        Raises ValueError for more than 4,194,304 blocks.
+        """
+
+    def set_verdict(self, replica: int, verdict: str) -> None:
+        """Set the verdict: ok, failed or unknown. Raises ValueError for any other, or for an unknown replica."""
+
+    def set_price(self, replica: int, price_nano: int) -> None:
+        """Set the price, 0 at first. Raises ValueError for an unknown replica."""
+
+    def report_backlog(self, replica: int, tokens: int) -> None:
+        """Set how many uncached tokens others have in flight there. Raises ValueError for an unknown replica."""
+
+    def choose(self, blocks: list[int], prompt_tokens: int) -> tuple[int, int, int] | None:
+        """Send a call: return its number, the replica, and how many of its tokens are believed warm there.
+
+        None if no replica may serve it. Its uncached tokens are in flight until `note_first_byte` or `finish`.
+        """
+
+    def explain(self, blocks: list[int], prompt_tokens: int) -> str:
+        """Return how each replica stands with a call, as a JSON array of {"excluded": reason} or {"scored": parts}."""
+
+    def note_first_byte(self, call: int) -> None:
+        """End a call's prefill. Raises ValueError if the call is not open."""
+
+    def finish(self, call: int) -> None:
+        """End a call. Raises ValueError if it is not open."""
+
+    def list_backlogs(self) -> list[int]:
+        """Return the uncached tokens in flight by replica, reported ones included."""
+
+def hash_prompt(prompt: bytes) -> list[int]:
+    """Return the hashes of a prompt's whole blocks of 512 bytes, of 1 MiB at most."""
+
 def amount_nano(quantities: str, price: str) -> str:
     """Return the amount in nano-units as a decimal text: sum of quantity x price over 1,000,000, half to even.
 

@@ -1,6 +1,8 @@
 //! `keisan._native`: the relay, the door and the rules of crates/route for Python. Thin: it converts, and holds no GIL while the
 //! relay works. Types and texts for Python stand in `src/keisan/_native.pyi`.
 
+mod simulate;
+
 use std::time::Duration;
 
 use keisan_relay::{RelayFault, parse_door_options, parse_options};
@@ -142,6 +144,8 @@ fn native_version() -> &'static str {
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::simulate::{Router, hash_prompt};
     #[pymodule_export]
     use super::{Door, Relay, amount_nano, native_version};
 }

@@ -19,8 +19,8 @@ COMPANIONS = {
     "importlinter": "import-linter",
     "grimp": "import-linter",
 }
-# `stage` is what the benches share; each is a script, so bench/ itself is on its path.
-INNER = frozenset({"keisan", "tests", "stage"})
+# `stage` and `replay` are what the benches share; each is a script, so bench/ itself is on its path.
+INNER = frozenset({"keisan", "tests", "stage", "replay"})
 
 
 def _normalize(name: str) -> str:

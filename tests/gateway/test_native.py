@@ -15,11 +15,13 @@ import pytest
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.organization import Billing
 from keisan.gateway.identity import JOIN_PATH
+from keisan.gateway.link import CREDIT_PATH
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.gateway.relay import Relay
 from keisan.kit.clock import SystemClock
+from keisan.wire.credit import CreditReport
 from keisan.wire.snapshot import (
     EngineProfile,
     Snapshot,
@@ -98,17 +100,21 @@ def build_tables(engine_path: Path) -> SnapshotTables:
 
 @dataclass
 class Platform:
-    """Answers the two exchanges and keeps what was handed in; `is_up` False plays a stopped platform."""
+    """Answers the exchanges and keeps what was handed in; `is_up` False plays a stopped platform."""
 
     snapshot: Snapshot
     is_up: bool = True
     records: list[dict[str, object]] = field(default_factory=list)
+    reports: list[CreditReport] = field(default_factory=list)
 
     def answer(self, request: Request) -> Reply:
         if not self.is_up:
             return 503, None
         if request.path == JOIN_PATH:
             return answer_join(request)
+        if request.path == CREDIT_PATH:
+            self.reports.append(CreditReport.model_validate_json(request.body))
+            return 200, {"lease_s": 7200, "renew_s": 10}
         if request.method == "POST":
             texts: list[str] = json.loads(request.body)["records"]
             self.records += [json.loads(text) for text in texts]
@@ -181,6 +187,7 @@ async def test_call_is_answered_and_its_record_handed_in(tmp_path: Path, engine_
         assert answer.status_code == 200, answer.text
         assert answer.json()["choices"][0]["message"]["content"] == "Tokyo"
         await wait_until_async(lambda: bool(platform.records), "the record is handed in")
+    assert platform.reports[-1].is_last
     [record] = platform.records
     assert record["quantities"] == {"input": 10, "input_cached": 0, "output": 2}
     assert (record["outcome"], record["usage_source"], record["amount_nano"]) == ("completed", "engine", "8000")

@@ -51,6 +51,14 @@ def test_reserve_is_left_while_demand_allows_it() -> None:
     assert choose(1000, hold(1, 0, 900), hold(2, 0)) == 950_000
 
 
+def test_calls_at_once_are_divided_by_demand_alone() -> None:
+    """Ten calls a minute may be two thousand at once."""
+    own, other = hold(1, 0, 10), hold(2, 0, 30)
+    assert choose_share_ppm(SharedLimit(2000, own, [other], 2, is_rate=False)) == SHARE_WHOLE_PPM // 4
+    assert choose_share_ppm(SharedLimit(2000, own, [hold(2, 0)], 2, is_rate=False)) == SHARE_WHOLE_PPM
+    assert choose_share_ppm(SharedLimit(2000, hold(1, 7), [hold(2, 0)], 2, is_rate=False)) == 7
+
+
 def test_idle_share_stays_until_somebody_needs_it() -> None:
     idle = hold(1, SHARE_WHOLE_PPM - RESERVE_PPM)
     assert choose(1000, idle, hold(2, 0)) == idle.share_ppm

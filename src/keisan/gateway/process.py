@@ -30,8 +30,8 @@ from keisan.kit.retry import Backoff
 
 Result = TypeVar("Result")
 _JOIN_BACKOFF = Backoff(most_s=5.0)
-# The next start says the same; without one, the tickets end by time.
-LAST_WORD_S = 2.0
+# A platform that is away must not hold up the start, nor the end: the next start says the same, and tickets end by time.
+EXCHANGE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     upload = UsageUpload(link, parts.relay, ports.clock, backlog_records)
     lease = CreditLease(link, parts.relay, ports.clock, upload, options.shares_path)
     await lease.load()
+    await _exchange_once(lease, is_last=False)
     try:
         host, port = await asyncio.to_thread(parts.relay.start)
     except (ValueError, RuntimeError) as fault:
@@ -128,16 +129,17 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     # What is late stays in the spool, and the next start uploads it.
     write_log("gateway.stopped", is_drained=is_drained, is_uploaded=is_uploaded)
     if is_drained and is_uploaded:
-        await _end_tickets(lease)
+        # What the tickets hold is the wallets' again at once.
+        await _exchange_once(lease, is_last=True)
 
 
-async def _end_tickets(lease: CreditLease) -> None:
-    """Tell the platform that nothing more will be spent: what the tickets hold is the wallets' again at once."""
+async def _exchange_once(lease: CreditLease, *, is_last: bool) -> None:
+    """Speak with the platform before the first call, so that it finds its shares, or after the last; both may fail."""
     try:
-        async with asyncio.timeout(LAST_WORD_S):
-            await lease.exchange(is_last=True)
+        async with asyncio.timeout(EXCHANGE_S):
+            await lease.exchange(is_last=is_last)
     except (KeisanError, TimeoutError) as fault:
-        write_warning("credit.not_ended", fault=str(fault)[:500])
+        write_warning("credit.not_exchanged", fault=str(fault)[:500], is_last=is_last)
 
 
 async def _load_first(feed: SnapshotFeed) -> SnapshotFeed:

@@ -32,15 +32,17 @@ class Holding:
 
 @dataclass(frozen=True, slots=True)
 class SharedLimit:
-    """A limit in units per minute (or calls at once), the one gateway that asks, and all others that can be using it.
+    """A limit, the one gateway that asks, and all others that can be using it.
 
+    `most` is in units per minute, or with `is_rate` False in calls that are open at once; demand is per minute always.
     `gateway_count` is the number of gateways that speak, at least 1.
     """
 
-    per_minute: int
+    most: int
     own: Holding
     others: Sequence[Holding]
     gateway_count: int
+    is_rate: bool = True
 
     @property
     def everyone(self) -> tuple[Holding, ...]:
@@ -50,7 +52,7 @@ class SharedLimit:
     @property
     def is_homed(self) -> bool:
         """Tell whether one gateway has the limit whole."""
-        return self.per_minute < min(HOMED_PER_GATEWAY_PER_MINUTE * self.gateway_count, DIVIDED_PER_MINUTE)
+        return self.most < min(HOMED_PER_GATEWAY_PER_MINUTE * self.gateway_count, DIVIDED_PER_MINUTE)
 
 
 def choose_share_ppm(limit: SharedLimit) -> int:
@@ -95,9 +97,10 @@ def _want_by_demand(limit: SharedLimit) -> list[int]:
     """Return the part that each gateway would have, the own first.
 
     With more demand than the limit the parts are those of the demand, so that nothing lies idle. With less, each has what
-    it is asked for and a part of half of the rest.
+    it is asked for and a part of half of the rest. How many calls are open at once is not known from how many come, so
+    there the parts are always those of the demand.
     """
-    demanded_ppm = [_to_ppm(held.demand_per_minute, limit.per_minute) for held in limit.everyone]
+    demanded_ppm = [_to_ppm(limit, held.demand_per_minute) for held in limit.everyone]
     total_ppm = sum(demanded_ppm)
     if total_ppm >= SHARE_WHOLE_PPM:
         return [demand_ppm * SHARE_WHOLE_PPM // total_ppm for demand_ppm in demanded_ppm]
@@ -106,6 +109,6 @@ def _want_by_demand(limit: SharedLimit) -> list[int]:
     return [demand_ppm + spare_ppm if demand_ppm else 0 for demand_ppm in demanded_ppm]
 
 
-def _to_ppm(demand_per_minute: int, limit_per_minute: int) -> int:
+def _to_ppm(limit: SharedLimit, demand_per_minute: int) -> int:
     """Return a demand in parts of the limit, rounded up."""
-    return -(-demand_per_minute * SHARE_WHOLE_PPM // limit_per_minute)
+    return -(-demand_per_minute * SHARE_WHOLE_PPM // (limit.most if limit.is_rate else 1))

@@ -75,7 +75,8 @@ def _choose_share(room: _Room, line: RateReport, bound: int | None) -> int:
         return 0
     own = Holding(room.own.gateway_id, line.share_ppm, line.demand_per_minute)
     others = [_describe_other(room, other, line.limit_id) for other in room.others]
-    return choose_share_ppm(SharedLimit(bound, own, others, room.moment.gateway_count))
+    is_rate = parse_limit_id(line.limit_id).kind is not LimitKind.CALLS
+    return choose_share_ppm(SharedLimit(bound, own, others, room.moment.gateway_count, is_rate))
 
 
 def _describe_other(room: _Room, other: Incarnation, limit_id: str) -> Holding:

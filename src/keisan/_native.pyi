@@ -60,7 +60,7 @@ class Relay:
         """
 
     def drain(self, timeout_s: float) -> bool:
-        """Stop accepting and wait for open calls; return whether all ended in time.
+        """Wait for open calls, and after `drain_idle_timeout_s` accept no more; return whether all ended in time.
 
         Raises ValueError unless `timeout_s` is within 0 and 86400.
         """

@@ -1,5 +1,5 @@
-//! The body of an answer as its connection sends it. Over HTTP/2, where one stream can be left unread while others flow,
-//! it is cut when nobody takes from it for a time.
+//! The body of an answer as its connection sends it: it counts as a call of the connection until its end, and over
+//! HTTP/2, where one stream can be left unread while others flow, it is cut when nobody takes from it for a time.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,11 +9,14 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame, SizeHint};
 use tokio::sync::mpsc;
 
+use crate::quiet::Busy;
+
 type Fault = Box<dyn std::error::Error + Send + Sync>;
 
-/// A body on its way to a client.
+/// A body, and the mark that its connection is not quiet.
 pub struct ClientBody<B> {
     source: Source<B>,
+    _busy: Busy,
 }
 
 enum Source<B> {
@@ -44,19 +47,19 @@ where
     B: Body<Data = Bytes, Error: Into<Fault>> + Send + Unpin + 'static,
 {
     /// A body whose connection's socket tells when its client stops reading (HTTP/1.1).
-    pub fn direct(body: B) -> Self {
-        Self { source: Source::Direct(body) }
+    pub fn direct(body: B, busy: Busy) -> Self {
+        Self { source: Source::Direct(body), _busy: busy }
     }
 
     /// A body that is dropped, and thereby its call ended, when nothing of it was taken for `idle_max` (HTTP/2).
-    pub fn pumped(body: B, idle_max: Duration) -> Self {
+    pub fn pumped(body: B, busy: Busy, idle_max: Duration) -> Self {
         if body.size_hint().exact().is_some() {
             // It is there already, and holds nothing but memory.
-            return Self::direct(body);
+            return Self::direct(body, busy);
         }
         let (sender, frames) = mpsc::channel(1);
         tokio::spawn(pump(body, sender, idle_max));
-        Self { source: Source::Pumped(Pumped { frames, is_over: false }) }
+        Self { source: Source::Pumped(Pumped { frames, is_over: false }), _busy: busy }
     }
 }
 
@@ -129,9 +132,12 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http_body_util::BodyExt;
 
     use super::*;
+    use crate::quiet::Quiet;
 
     type Piece = Result<Frame<Bytes>, Fault>;
 
@@ -149,7 +155,8 @@ mod tests {
 
     fn script() -> (mpsc::Sender<Piece>, ClientBody<Scripted>) {
         let (sender, pieces) = mpsc::channel(8);
-        (sender, ClientBody::pumped(Scripted(pieces), Duration::from_millis(30)))
+        let busy = Arc::new(Quiet::default()).enter();
+        (sender, ClientBody::pumped(Scripted(pieces), busy, Duration::from_millis(30)))
     }
 
     fn piece() -> Frame<Bytes> {

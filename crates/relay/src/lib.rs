@@ -14,6 +14,7 @@ mod exchange;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod gateway;
+mod handover;
 mod health;
 mod histogram;
 mod hold;
@@ -28,6 +29,7 @@ mod options;
 mod pool;
 mod process;
 mod purse;
+mod quiet;
 mod record;
 mod record_id;
 mod replica;

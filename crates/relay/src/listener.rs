@@ -1,13 +1,15 @@
 //! Accepts connections: TCP without delay, TLS if there are certificates, HTTP/1.1 and HTTP/2, a graceful end.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::{Body, Incoming};
+use hyper::header::{CONNECTION, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -17,6 +19,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client_body::ClientBody;
+use crate::quiet::Quiet;
 use crate::tls::Certificates;
 
 /// What a connection may buffer of one head or one read.
@@ -70,6 +73,8 @@ pub struct Bounds {
     pub head_read_timeout_s: u64,
     /// How long a client may take nothing of an answer.
     pub client_idle_timeout_s: u64,
+    /// How long a draining listener accepts, and waits for a quiet connection's next call.
+    pub drain_idle_timeout_s: u64,
 }
 
 /// What the connections of a listener share.
@@ -77,17 +82,31 @@ pub struct Listening<H> {
     pub host: Arc<H>,
     pub certificates: Option<Arc<Certificates>>,
     pub draining: watch::Receiver<bool>,
+    /// Another process takes connections from the same queue.
+    pub is_handed_over: Arc<AtomicBool>,
 }
 
-/// Accepts until draining begins, then lets go of the port.
-pub async fn accept_connections<H: Host>(listener: TcpListener, listening: Arc<Listening<H>>) {
+impl<H: Host> Listening<H> {
+    /// Returns when it is time to accept no more: at once when another process does, else after a time in which whoever
+    /// sends connections here can see that this one drains.
+    async fn wait_for_end(&self) {
+        // A sender that is gone is a process that stops.
+        let _ = self.draining.clone().wait_for(|is_draining| *is_draining).await;
+        if !self.is_handed_over.load(Ordering::Acquire) {
+            tokio::time::sleep(Duration::from_secs(self.host.bounds().drain_idle_timeout_s)).await;
+        }
+    }
+}
+
+/// Accepts until draining is under way, then lets go of the port.
+pub async fn accept_connections<H: Host>(listener: Arc<TcpListener>, listening: Arc<Listening<H>>) {
     let most = usize::try_from(listening.host.bounds().connections_max).unwrap_or(Semaphore::MAX_PERMITS);
     let places = Arc::new(Semaphore::new(most.min(Semaphore::MAX_PERMITS)));
-    let mut draining = listening.draining.clone();
+    let mut ending = std::pin::pin!(listening.wait_for_end());
     loop {
         // Past the limit, connections wait in the system's backlog.
         let accepted = tokio::select! {
-            _ = draining.wait_for(|is_draining| *is_draining) => return,
+            () = ending.as_mut() => break,
             accepted = accept_one(&listener, &places) => accepted,
         };
         match accepted {
@@ -95,6 +114,20 @@ pub async fn accept_connections<H: Host>(listener: TcpListener, listening: Arc<L
                 tokio::spawn(serve_stream(stream, place, Arc::clone(&listening)));
             }
             None => tokio::time::sleep(ACCEPT_PAUSE).await,
+        }
+    }
+    if !listening.is_handed_over.load(Ordering::Acquire) {
+        sweep_backlog(&listener, &places, &listening).await;
+    }
+}
+
+/// Takes what the system has connected already: closing the listener would reset it.
+async fn sweep_backlog<H: Host>(listener: &TcpListener, places: &Arc<Semaphore>, listening: &Arc<Listening<H>>) {
+    while let Ok(place) = Arc::clone(places).try_acquire_owned()
+        && let Poll::Ready(Ok((stream, _))) = poll_fn(|context| Poll::Ready(listener.poll_accept(context))).await
+    {
+        if stream.set_nodelay(true).is_ok() {
+            tokio::spawn(serve_stream(stream, place, Arc::clone(listening)));
         }
     }
 }
@@ -140,15 +173,21 @@ async fn serve_connection<H: Host>(
 ) {
     let builder = build_protocols(&*listening.host);
     let welcome = H::CLOSES_STRANGERS.then(Welcome::default);
+    let quiet = Arc::new(Quiet::default());
     let service = service_fn(|mut request: Request<Incoming>| {
-        let host = Arc::clone(&listening.host);
+        let (host, quiet) = (Arc::clone(&listening.host), Arc::clone(&quiet));
         if let Some(welcome) = &welcome {
             request.extensions_mut().insert(welcome.clone());
         }
-        async move { Ok::<_, std::convert::Infallible>(answer(host, request).await) }
+        async move { Ok::<_, std::convert::Infallible>(answer(host, quiet, request).await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();
+    let idle_time = Duration::from_secs(listening.host.bounds().drain_idle_timeout_s);
+    let closing = async {
+        let _ = draining.wait_for(|is_draining| *is_draining).await;
+        quiet.wait(idle_time).await;
+    };
     let head_read_time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
     let is_unwelcome = async {
         match &welcome {
@@ -160,17 +199,24 @@ async fn serve_connection<H: Host>(
     tokio::select! {
         _ = connection.as_mut() => return,
         () = is_unwelcome => return,
-        _ = draining.wait_for(|is_draining| *is_draining) => connection.as_mut().graceful_shutdown(),
+        () = closing => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
 
-async fn answer<H: Host>(host: Arc<H>, request: Request<Incoming>) -> Response<ClientBody<H::Body>> {
-    if request.version() != Version::HTTP_2 {
-        return host.answer(request).await.map(ClientBody::direct);
+async fn answer<H: Host>(host: Arc<H>, quiet: Arc<Quiet>, request: Request<Incoming>) -> Response<ClientBody<H::Body>> {
+    let busy = quiet.enter();
+    if request.version() == Version::HTTP_2 {
+        quiet.note_http_2();
+        let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
+        return host.answer(request).await.map(|body| ClientBody::pumped(body, busy, idle_max));
     }
-    let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
-    host.answer(request).await.map(|body| ClientBody::pumped(body, idle_max))
+    let mut response = host.answer(request).await;
+    if quiet.is_draining() {
+        // The client goes elsewhere with its next call, and none is under way when the connection closes.
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    response.map(|body| ClientBody::direct(body, busy))
 }
 
 fn build_protocols<H: Host>(host: &H) -> Builder<TokioExecutor> {

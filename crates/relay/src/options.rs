@@ -17,6 +17,7 @@ pub struct Limits {
     pub stream_idle_timeout_s: u64,
     pub drain_after_client_s: u64,
     pub client_idle_timeout_s: u64,
+    pub drain_idle_timeout_s: u64,
     pub event_bytes_max: u64,
     pub response_bytes_max: u64,
     pub spool_bytes_max: u64,
@@ -36,6 +37,7 @@ impl Default for Limits {
             stream_idle_timeout_s: 60,
             drain_after_client_s: 30,
             client_idle_timeout_s: 60,
+            drain_idle_timeout_s: 1,
             event_bytes_max: 1 << 20,
             response_bytes_max: 64 << 20,
             spool_bytes_max: 1 << 30,
@@ -58,6 +60,8 @@ pub struct ListenOptions {
     pub port: u16,
     pub certificate: Option<CertificateFiles>,
     pub worker_threads: usize,
+    /// Where the process that listens here now gives its socket away, and where this one will.
+    pub handover_path: Option<PathBuf>,
 }
 
 /// Everything a gateway is started with.
@@ -140,6 +144,7 @@ impl Reader {
             port: u16::try_from(port).unwrap_or(0),
             certificate: chain.zip(key).map(|(chain, key)| CertificateFiles { chain, key }),
             worker_threads: usize::try_from(worker_threads).unwrap_or(1),
+            handover_path: self.take_path("handover_path"),
         }
     }
 
@@ -219,7 +224,7 @@ pub const BYTES: (u64, u64) = (1_024, 1 << 40);
 
 impl Limits {
     /// Each limit with its name and range.
-    fn list(&mut self) -> [LimitSlot<'_>; 14] {
+    fn list(&mut self) -> [LimitSlot<'_>; 15] {
         [
             ("body_bytes_max", &mut self.body_bytes_max, BYTES),
             ("request_bytes_in_flight_max", &mut self.request_bytes_in_flight_max, BYTES),
@@ -231,6 +236,7 @@ impl Limits {
             ("stream_idle_timeout_s", &mut self.stream_idle_timeout_s, TIME),
             ("drain_after_client_s", &mut self.drain_after_client_s, (0, 3_600)),
             ("client_idle_timeout_s", &mut self.client_idle_timeout_s, TIME),
+            ("drain_idle_timeout_s", &mut self.drain_idle_timeout_s, (0, 3_600)),
             ("event_bytes_max", &mut self.event_bytes_max, BYTES),
             ("response_bytes_max", &mut self.response_bytes_max, BYTES),
             ("spool_bytes_max", &mut self.spool_bytes_max, BYTES),

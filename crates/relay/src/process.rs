@@ -110,13 +110,11 @@ impl Relay {
         format_spans(Exporter { gateway_id, platform_id }, &self.gateway.tracer.take(spans_max))
     }
 
-    /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.
+    /// Soon accepts no more, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.gateway.is_draining.store(true, Ordering::Relaxed);
-        if let Some(serving) = &*self.serving() {
-            serving.begin_draining();
-        }
-        wait_for_end(&self.gateway.open_calls, &self.gateway.open_connections, timeout)
+        let draining = self.serving().as_ref().map(Serving::begin_draining);
+        wait_for_end((&self.gateway.open_calls, &self.gateway.open_connections), draining.as_ref(), timeout)
     }
 
     /// Ends all threads. Open calls are abandoned, each with its record.

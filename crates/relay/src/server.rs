@@ -43,8 +43,9 @@ impl Host for Gateway {
     }
 
     fn bounds(&self) -> Bounds {
-        let Limits { connections_max, head_read_timeout_s, client_idle_timeout_s, .. } = *self.limits();
-        Bounds { connections_max, head_read_timeout_s, client_idle_timeout_s }
+        let Limits { connections_max, head_read_timeout_s, client_idle_timeout_s, drain_idle_timeout_s, .. } =
+            *self.limits();
+        Bounds { connections_max, head_read_timeout_s, client_idle_timeout_s, drain_idle_timeout_s }
     }
 }
 

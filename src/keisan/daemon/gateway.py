@@ -34,7 +34,7 @@ def raise_open_files() -> None:
 
 def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
     """Return what the gateway room is told."""
-    listener = Listener(own.listen.host, own.listen.port, own.certificate, own.certificate_key)
+    listener = Listener(own.listen.host, own.listen.port, own.certificate, own.certificate_key, own.handover_path)
     return GatewayOptions(
         platform_url=own.platform_url,
         ca_path=str(own.ca_path) if own.ca_path else None,

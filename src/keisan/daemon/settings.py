@@ -136,6 +136,7 @@ class RelayLimits(Section):
     stream_idle_timeout_s: Positive | None = None
     drain_after_client_s: Positive | None = None
     client_idle_timeout_s: Positive | None = None
+    drain_idle_timeout_s: Positive | None = None
     event_bytes_max: Positive | None = None
     response_bytes_max: Positive | None = None
     spool_bytes_max: Positive | None = None
@@ -146,6 +147,7 @@ class GatewaySettings(ListenerSection):
 
     `upstream_ca_path` is the certificate file to trust at the doors of sites.
     `otlp_url` is a collector's address, to which `/v1/traces` is added; without one no spans are collected.
+    `handover_path` is a socket where a gateway gives its listener to the one that is started in its place.
     """
 
     listen: ListenAddress = Address("127.0.0.1", 8000)
@@ -158,6 +160,7 @@ class GatewaySettings(ListenerSection):
     drain_s: Seconds = 30.0
     otlp_url: CollectorUrl | None = None
     trace_sample_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
+    handover_path: Path | None = None
     limits: RelayLimits = RelayLimits()
 
 

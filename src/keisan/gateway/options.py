@@ -12,12 +12,16 @@ from keisan.gateway.identity import Identity
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """An address, and the certificate files if it speaks TLS; port 0 takes a free one."""
+    """An address, and the certificate files if it speaks TLS; port 0 takes a free one.
+
+    A process that gives its listener away at `handover_path` is succeeded, and this one gives it away there in turn.
+    """
 
     host: str
     port: int
     certificate_path: Path | None = None
     certificate_key_path: Path | None = None
+    handover_path: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,7 @@ def format_relay_options(options: GatewayOptions, identity: Identity, incarnatio
             "listen_port": listener.port,
             "certificate_path": format_path(listener.certificate_path),
             "certificate_key_path": format_path(listener.certificate_key_path),
+            "handover_path": format_path(listener.handover_path),
             "upstream_ca_path": format_path(options.upstream_ca_path),
             "spool_directory": str(options.spool_folder),
             "worker_threads": options.worker_threads,

@@ -32,6 +32,8 @@ const REQUESTS_WINDOW_BYTES: u32 = 16 << 20;
 
 /// A gateway may wait as long as its own client does, and then cuts the call itself.
 const CLIENT_IDLE_TIMEOUT_S: u64 = 3_600;
+/// Gateways speak HTTP/2 to a door, which needs no pause to be closed.
+const DRAIN_IDLE_TIMEOUT_S: u64 = 0;
 
 /// The state of one door process.
 #[derive(Debug)]
@@ -185,6 +187,7 @@ impl Host for DoorHost {
             connections_max: limits.connections_max,
             head_read_timeout_s: limits.head_read_timeout_s,
             client_idle_timeout_s: CLIENT_IDLE_TIMEOUT_S,
+            drain_idle_timeout_s: DRAIN_IDLE_TIMEOUT_S,
         }
     }
 

@@ -40,10 +40,8 @@ impl Door {
     /// Stops accepting, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.host.is_draining.store(true, Ordering::Relaxed);
-        if let Some(serving) = &*self.serving() {
-            serving.begin_draining();
-        }
-        wait_for_end(&self.host.open_calls, &self.host.open_connections, timeout)
+        let draining = self.serving().as_ref().map(Serving::begin_draining);
+        wait_for_end((&self.host.open_calls, &self.host.open_connections), draining.as_ref(), timeout)
     }
 
     /// Ends all threads. Open calls are abandoned; their gateways see them lost.

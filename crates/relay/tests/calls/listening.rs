@@ -1,4 +1,4 @@
-//! The listener and the endpoints beside calls: HTTP/2, TLS with certificates that change, health, metrics, draining.
+//! The listener and the endpoints beside calls: HTTP/2, TLS with certificates that change, health, metrics.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use crate::certificate::write_certificate;
 use crate::engine::chat_answer;
-use crate::stage::{Setting, Stage, build_post, chat_body, eventually, read_json, read_piece, read_text, stream};
+use crate::stage::{Setting, Stage, build_post, chat_body, eventually, read_json, read_text};
 
 #[test]
 fn models_are_listed_for_the_key() {
@@ -52,40 +52,6 @@ fn health_and_metrics_tell_the_state() {
             assert!(text.lines().any(|found| found == line), "{line} is missing");
         }
     });
-}
-
-#[test]
-fn draining_ends_open_calls_and_takes_no_more() {
-    let stage = Stage::open();
-    stage.run(async {
-        let mut engine = stage.engine(1);
-        let mut client = stage.connect().await;
-        let mut idle = stage.connect().await;
-        idle.get("/healthz").await;
-        let (response, speaking) = tokio::join!(client.chat(stream()), async {
-            let speaking = engine.next().await.begin_stream();
-            speaking.say(": begun\n\n").await;
-            speaking
-        });
-        let mut body = response.into_body();
-        read_piece(&mut body).await;
-        let relay = &stage.relay;
-        assert!(!drain(relay, Duration::from_millis(20)).await, "a call is open");
-        assert!(TcpStream::connect(stage.address).await.is_err(), "new connections are taken");
-        let (ended, ()) = tokio::join!(drain(relay, Duration::from_secs(10)), async {
-            speaking.say("data: [DONE]\n\n").await;
-            assert_eq!(read_piece(&mut body).await.unwrap(), "data: [DONE]\n\n");
-        });
-        assert!(ended);
-        assert!(idle.is_closed().await, "an idle connection stays");
-        assert_eq!(stage.record()["outcome"], "completed");
-    });
-}
-
-/// Drains on a thread of its own, as Python does.
-async fn drain(relay: &Arc<keisan_relay::Relay>, timeout: Duration) -> bool {
-    let relay = Arc::clone(relay);
-    tokio::task::spawn_blocking(move || relay.drain(timeout)).await.unwrap()
 }
 
 #[test]

@@ -9,6 +9,7 @@ mod door_connections;
 mod door_faults;
 mod doors;
 mod doorway;
+mod draining;
 mod engine;
 mod explanations;
 mod failures;

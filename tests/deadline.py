@@ -23,6 +23,11 @@ async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: fl
         await asyncio.sleep(POLL_S)
 
 
+async def let_time_pass_async(duration_s: float) -> None:
+    """Same as `let_time_pass`, and lets the event loop run meanwhile: for what is slow on purpose."""
+    await asyncio.sleep(duration_s)
+
+
 def let_time_pass(duration_s: float) -> None:
     """Wait without waiting for anything: for moments that must be random, never to let something finish."""
     time.sleep(duration_s)

@@ -39,7 +39,7 @@ class Produced:
 
 @dataclass(slots=True)
 class Asked:
-    """One request; `number` is what the test wrote into its prompt to know it again."""
+    """One request; `number` is what the test wrote into its prompt to know it again; both are empty if it was not read."""
 
     record_id: str
     number: int
@@ -91,11 +91,12 @@ Script = Callable[[Asked], Awaitable[None]]
 class ScriptedEngine:
     """`script` may be replaced at any time; after it returns, the connection serves the next request unless closed.
 
-    `is_reading` False leaves requests unread, so that closing resets. `log` holds every attempt by record id.
+    `is_reading` False leaves the bodies of requests unread, so that closing resets. `log` holds every attempt by record id.
     """
 
     place: EnginePlace
     script: Script
+    is_reading: bool = True
     log: dict[str, list[Produced]] = field(default_factory=dict)
     open_connections: int = 0
 
@@ -130,13 +131,18 @@ class ScriptedEngine:
             read += piece
         head, _, body = read.partition(b"\r\n\r\n")
         headers = parse_headers(head)
-        length = int(headers["content-length"])
-        while len(body) < length:
-            body += await loop.sock_recv(connection, length - len(body))
-        request = json.loads(body)
+        record_id, length = headers["x-request-id"], int(headers["content-length"])
         produced = Produced()
-        self.log.setdefault(headers["x-request-id"], []).append(produced)
-        return Asked(headers["x-request-id"], read_number(request), request, connection, produced)
+        self.log.setdefault(record_id, []).append(produced)
+        if not self.is_reading:
+            return Asked(record_id, 0, {}, connection, produced)
+        while len(body) < length:
+            piece = await loop.sock_recv(connection, length - len(body))
+            if not piece:
+                return None
+            body += piece
+        request = json.loads(body)
+        return Asked(record_id, read_number(request), request, connection, produced)
 
 
 def parse_headers(head: bytes) -> dict[str, str]:

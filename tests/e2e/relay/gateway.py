@@ -1,25 +1,24 @@
 """A real gateway process, alone: the console script on a folder that holds an identity, a snapshot and settings."""
 
-import asyncio
 import json
-import os
 import signal
 import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import httpx
 import psutil
 
 from keisan.gateway.snapshot_file import encode_snapshot
 from keisan.wire.snapshot import Snapshot
 from tests.deadline import wait_until_async
+from tests.e2e.relay.client import KeepAliveClient
 from tests.e2e.stack import Program
 
-READY_S_MAX = 30.0
+READY_S_MAX = 60.0
 STOP_S_MAX = 60.0
 QUIET_S_MAX = 15.0
 
@@ -67,12 +66,6 @@ class GatewayProcess:
     address: tuple[str, int]
     log: Path
 
-    @property
-    def url(self) -> str:
-        """Return its base URL."""
-        host, port = self.address
-        return f"http://{host}:{port}"
-
     def kill(self) -> None:
         """Send SIGKILL and wait for the end."""
         self.process.kill()
@@ -85,12 +78,16 @@ class GatewayProcess:
         await wait_until_async(lambda: self.process.poll() is not None, "the gateway has ended", STOP_S_MAX)
         return self.process.wait()
 
-    async def read_health(self) -> dict[str, object]:
+    async def read_health(self) -> dict[str, Any]:
         """Return what /healthz says, whatever its status."""
-        async with httpx.AsyncClient(trust_env=False, timeout=10.0) as client:
-            found = (await client.get(f"{self.url}/healthz")).json()
-        assert isinstance(found, dict)
-        return found
+        client = KeepAliveClient(self.address)
+        try:
+            answer = await client.call(b"GET /healthz HTTP/1.1\r\nhost: gateway\r\n\r\n")
+        finally:
+            client.close()
+        health = answer.read_json()
+        assert isinstance(health, dict)
+        return health
 
     def count_descriptors(self) -> int:
         """Return how many descriptors the process holds."""
@@ -111,7 +108,7 @@ async def start_gateway(folder: GatewayFolder) -> GatewayProcess:
     log, output = (folder.data / f"gateway-{folder.starts}.{ending}" for ending in ("log", "out"))
     program = Program()
     command = [str(program.path), "gateway", "--data", str(folder.data), "--config", str(folder.write_settings())]
-    environment = program.build_environment() | folder.environment
+    environment = program.build_environment() | dict(folder.environment)
     with output.open("wb") as out, log.open("wb") as screen:
         process = subprocess.Popen(command, stdout=out, stderr=screen, env=environment, start_new_session=True)
 

@@ -29,15 +29,19 @@ class RecordKeeper:
     texts: dict[str, str] = field(default_factory=dict)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
+    def has_left(self) -> bool:
+        """Tell whether nobody is answered any more; asked anew after each wait."""
+        return self.is_away
+
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection until either side ends it."""
         try:
-            while not self.is_away:
+            while not self.has_left():
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(int(parse_headers(head.strip()).get("content-length", "0")))
                 path = urlsplit(head.split(b" ", 2)[1].decode()).path
                 status, content = await self._answer(path, body)
-                if self.is_away:
+                if self.has_left():
                     return
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content)
         except (asyncio.IncompleteReadError, ConnectionError):

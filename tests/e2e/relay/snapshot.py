@@ -30,6 +30,7 @@ MODEL = "small"
 # Nano-units per 1,000,000 tokens.
 PRICE = {"input": "500000000", "input_cached": "50000000", "output": "1500000000"}
 SITE_ID = UUID(int=0x20)
+NO_LIMITS = SnapshotLimits(requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ def build_tables(places: Sequence[EnginePlace]) -> SnapshotTables:
         project_id=project_id,
         rights=("call",),
         models=None,
-        limits=SnapshotLimits(),
+        limits=NO_LIMITS,
         policy="",
     )
     model = SnapshotModel(
@@ -69,12 +70,10 @@ def build_tables(places: Sequence[EnginePlace]) -> SnapshotTables:
     return SnapshotTables(
         organizations={
             str(organization_id): SnapshotOrganization(
-                billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=SnapshotLimits(), policy=""
+                billing=Billing.POSTPAID, snapshot_age_s_max=None, limits=NO_LIMITS, policy=""
             )
         },
-        projects={
-            str(project_id): SnapshotProject(organization_id=organization_id, limits=SnapshotLimits(), policy="")
-        },
+        projects={str(project_id): SnapshotProject(organization_id=organization_id, limits=NO_LIMITS, policy="")},
         keys={str(UUID(int=0x15)): key},
         models={str(model_id): model},
         prices={str(price_id): price},

@@ -3,10 +3,12 @@
 `Setting.change` puts anything into the snapshot: limits, policies, more keys.
 """
 
+import asyncio
+import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +24,7 @@ from tests.e2e.relay.snapshot import build_snapshot, build_tables
 
 # The numbers of calls that only ask whether all is well again; tests count up from 0.
 SOUND_NUMBER = 1_000_000_000
+SAMPLES = 30
 
 
 async def answer_plainly(asked: Asked) -> None:
@@ -32,9 +35,14 @@ async def answer_plainly(asked: Asked) -> None:
         await asked.answer(build_answer(4), 4)
 
 
+def leave_alone(folder: Path) -> AbstractContextManager[None]:
+    """Do nothing around the spool's folder."""
+    return nullcontext()
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What a test wants to be otherwise than usual."""
+    """What a test wants to be otherwise than usual; `around_spool` is entered before the gateway starts."""
 
     script: Script = answer_plainly
     engines: int = 1
@@ -42,8 +50,10 @@ class Setting:
     running_usage: RunningUsage = RunningUsage.LLAMA_CPP_TIMINGS
     limits: Mapping[str, int] = field(default_factory=dict)
     more: Mapping[str, str] = field(default_factory=dict)
+    has_fixed_port: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     change: Callable[[SnapshotTables], SnapshotTables] = lambda tables: tables
+    around_spool: Callable[[Path], AbstractContextManager[None]] = leave_alone
 
 
 @dataclass(slots=True)
@@ -62,6 +72,12 @@ class Stage:
     def engine(self) -> ScriptedEngine:
         """Return the first engine."""
         return self.engines[0]
+
+    def add_folder(self, name: str, machine_id: UUID) -> GatewayFolder:
+        """Return the folder of another gateway, with the same settings and snapshot and an identity of its own."""
+        folder = replace(self.folder, data=self.root / name, starts=0)
+        folder.prepare(build_snapshot(self.tables), machine_id)
+        return folder
 
     async def restart(self) -> None:
         """Start a gateway on the same folder, where the last one has ended."""
@@ -87,8 +103,13 @@ class Stage:
         await self.wait_until_quiet()
         await self._wait_until_disconnected()
         counts: list[int] = []
+
+        def is_counted() -> bool:
+            counts.append(self.gateway.count_descriptors())
+            return len(counts) > SAMPLES
+
         # The connection that asked for the health may not be closed yet.
-        await wait_until_async(lambda: counts.append(self.gateway.count_descriptors()) or len(counts) > 30, "counted")
+        await wait_until_async(is_counted, "descriptors are counted")
         self.descriptors = min(counts)
 
     async def check_sound(self) -> None:
@@ -117,12 +138,11 @@ class Stage:
 
     async def wait_until_quiet(self) -> None:
         """Wait until no call is open and every record was handed in."""
-        while True:
-            health = await self.gateway.read_health()
-            spool = health["spool"]
-            assert isinstance(spool, dict)
-            if health["open_calls"] == 0 and spool["backlog_records"] == 0:
-                return
+        async with asyncio.timeout(QUIET_S_MAX):
+            while True:
+                health = await self.gateway.read_health()
+                if health["open_calls"] == 0 and health["spool"]["backlog_records"] == 0:
+                    return
 
     async def _wait_until_disconnected(self) -> None:
         def is_disconnected() -> bool:
@@ -148,11 +168,23 @@ async def run_stage(setting: Setting | None = None) -> AsyncIterator[Stage]:
         folder = GatewayFolder(
             root / "data", platform.url, limits=wanted.limits, more=wanted.more, environment=wanted.environment
         )
+        if wanted.has_fixed_port:
+            folder.listen = f"127.0.0.1:{find_free_port()}"
         tables = wanted.change(build_tables([engine.place for engine in engines]))
         folder.prepare(build_snapshot(tables), UUID(int=0x1A))
+        exits.enter_context(wanted.around_spool(folder.spool))
         stage = Stage(root, platform, engines, folder, tables, await start_gateway(folder))
         exits.push_async_callback(_end_gateway, stage)
         yield stage
+
+
+def find_free_port() -> int:
+    """Return a port of this host that nobody listens on now, for gateways that come one after the other."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    assert isinstance(port, int)
+    return port
 
 
 async def _end_gateway(stage: Stage) -> None:

@@ -21,7 +21,7 @@ from tests.e2e.relay.engine import (
     build_usage_event,
     wrap_chunk,
 )
-from tests.e2e.relay.stage import Setting, Stage, run_stage
+from tests.e2e.relay.stage import Stage, run_stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 CLIENTS = 64

@@ -48,7 +48,7 @@ async def set_billing(session: Session, organization: OrganizationArgument, bill
     session.output.show_view(changed, f"{changed.name} is {changed.billing}")
 
 
-async def top_up(
+async def fill_wallet(
     session: Session,
     organization: OrganizationArgument,
     amount: AmountArgument,
@@ -56,11 +56,7 @@ async def top_up(
     note: NoteOption = "",
 ) -> None:
     """Put money from outside into a wallet; who pays before calling may call on it at once."""
-    try:
-        body = TopUpCreate(amount_nano=parse_nano(amount), currency=currency, note=note)
-    except ValueError as fault:
-        text = "expected an amount above zero with at most 9 decimals, and a currency such as CNY"
-        raise InvalidInput(text, inside=str(fault)) from fault
+    body = _read_top_up(amount, currency, note)
     chosen = await choose_organization(session, organization)
     made = await session.keisan.organizations.top_up(chosen.id, body)
     session.output.show_view(made, f"{chosen.name} has {format_nano(made.balance_nano, made.currency)}")
@@ -85,6 +81,14 @@ async def choose_organization(session: Session, wanted: str) -> OrganizationView
     )
 
 
+def _read_top_up(amount: str, currency: str, note: str) -> TopUpCreate:
+    try:
+        return TopUpCreate(amount_nano=parse_nano(amount), currency=currency, note=note)
+    except ValueError as fault:
+        text = "expected an amount above zero with at most 9 decimals, and a currency such as CNY"
+        raise InvalidInput(text, inside=str(fault)) from fault
+
+
 async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> OrganizationView:
     changed = await session.keisan.organizations.update(await choose_organization(session, wanted), change)
     await wait_for_newest(session, "they act on it once they do")
@@ -98,6 +102,6 @@ def add_commands(application: typer.Typer) -> None:
     add_command(group, "limit", limit_organization)
     add_command(group, "policy", set_policy)
     add_command(group, "billing", set_billing)
-    add_command(group, "top-up", top_up)
+    add_command(group, "top-up", fill_wallet)
     add_command(group, "snapshot-age", set_snapshot_age)
     application.add_typer(group, name="organizations")

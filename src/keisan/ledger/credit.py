@@ -66,7 +66,7 @@ async def exchange_credit(
     was committed; a gateway then reports again.
     """
     async with storage.write() as transaction:
-        gateway = await _hear(transaction, clock, gateway_id, report)
+        gateway = await _note_word(transaction, clock, gateway_id, report)
         exchange = await _open_exchange(transaction, gateway, report, Moment(clock.now(), terms))
         _take_word(exchange)
         if not report.is_last:
@@ -90,7 +90,9 @@ async def exchange_credit(
     )
 
 
-async def _hear(transaction: Transaction, clock: Clock, gateway_id: MachineId, report: CreditReport) -> Incarnation:
+async def _note_word(
+    transaction: Transaction, clock: Clock, gateway_id: MachineId, report: CreditReport
+) -> Incarnation:
     """Return the gateway as it has just spoken; it stays locked, so its exchanges come one after the other."""
     last = await transaction.incarnations.lock(gateway_id)
     if last is not None and not last.is_overtaken_by(report.incarnation, report.sequence):

@@ -10,8 +10,8 @@ from tests.tidy.words import SECOND_SPELLINGS, SIZE_WORDS, TIME_UNITS, TIME_WORD
 
 NUMBERS = frozenset({"int", "float"})
 QUALIFIERS = frozenset({"max", "min", "default"})
-# OpenAI's own names, which keisan answers to.
-FOREIGN_NAMES = frozenset({"max_tokens", "max_completion_tokens"})
+# OpenAI's own names, which keisan answers to; and the share of a limit that a gateway has where none is named.
+FOREIGN_NAMES = frozenset({"max_tokens", "max_completion_tokens", "default_share_ppm"})
 
 
 def _is_number(annotation: ast.expr) -> bool:

@@ -86,7 +86,11 @@ def describe_waits(outcome: Outcome) -> dict[str, float]:
 
 def compare_waits(requests: Sequence[Request], speeds: Sequence[int]) -> dict[str, dict[str, float]]:
     """Return seconds to the first token by policy."""
-    policies = {"round_robin": RoundRobin(), "least_loaded": LeastLoaded(), "routed": make_routed(speeds)}
+    policies: dict[str, Policy] = {
+        "round_robin": RoundRobin(),
+        "least_loaded": LeastLoaded(),
+        "routed": make_routed(speeds),
+    }
     return {name: describe_waits(replay_queued(requests, policy, speeds)) for name, policy in policies.items()}
 
 
@@ -119,7 +123,7 @@ def main() -> None:
     ideal = compute_ideal_hit_ratio(requests, MOONCAKE_BLOCK_TOKENS)
     rule = make_fading()
     routed = replay_fading(requests, rule)
-    others = {"round_robin": RoundRobin(), "random": Chance(SEED), "least_loaded": LeastLoaded()}
+    others: dict[str, Policy] = {"round_robin": RoundRobin(), "random": Chance(SEED), "least_loaded": LeastLoaded()}
     report = {
         "bench": "route_mooncake",
         "n": len(requests),

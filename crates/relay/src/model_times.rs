@@ -169,7 +169,9 @@ mod tests {
         let book = ModelBook::default();
         let find_all = |from: usize| (from..from + 2 * MODELS_MAX).map(|number| book.find(&format!("m{number}")));
         let mut held: Vec<_> = find_all(0).collect();
-        held.iter().for_each(|times| times.observe(Surface::Chat, Duration::ZERO, false));
+        for times in &held {
+            times.observe(Surface::Chat, Duration::ZERO, false);
+        }
         let text = write(&book);
         assert_eq!(text.matches("_count{").count(), MODELS_MAX + 1);
         assert!(text.contains(&format!("gen_ai_request_model=\"_OTHER\"}} {MODELS_MAX}\n")), "{text}");

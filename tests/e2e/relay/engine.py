@@ -46,6 +46,7 @@ class Asked:
     body: dict[str, Any]
     socket: socket.socket
     produced: Produced
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def send(self, content: bytes, tokens: int = 0) -> None:
         """Send bytes as they are; `tokens` is how many have been produced with them. Raises HungUpError."""
@@ -135,14 +136,14 @@ class ScriptedEngine:
         produced = Produced()
         self.log.setdefault(record_id, []).append(produced)
         if not self.is_reading:
-            return Asked(record_id, 0, {}, connection, produced)
+            return Asked(record_id, 0, {}, connection, produced, headers)
         while len(body) < length:
             piece = await loop.sock_recv(connection, length - len(body))
             if not piece:
                 return None
             body += piece
         request = json.loads(body)
-        return Asked(record_id, read_number(request), request, connection, produced)
+        return Asked(record_id, read_number(request), request, connection, produced, headers)
 
 
 def parse_headers(head: bytes) -> dict[str, str]:

@@ -136,8 +136,8 @@ mod tests {
         context.tell(attempt).write(&mut head);
         let mut map = HeaderMap::new();
         context.tell(attempt).insert_into(&mut map);
-        let listed: String =
-            map.iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap())).collect();
+        let lines = map.iter().map(|(name, value)| format!("{name}: {}\r\n", value.to_str().unwrap()));
+        let listed = lines.collect::<Vec<_>>().concat();
         let head = String::from_utf8(head).unwrap();
         assert_eq!(head, listed, "both heads say the same");
         head

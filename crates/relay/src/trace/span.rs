@@ -19,6 +19,7 @@ pub enum Value {
 
 /// Times are nanoseconds since 1970.
 #[derive(Clone, Debug)]
+#[allow(clippy::struct_field_names, reason = "span_id is the field's name in every specification of traces")]
 pub struct Span {
     pub trace_id: u128,
     pub span_id: u64,

@@ -143,7 +143,8 @@ class KeepAliveClient:
 
     async def _exchange(self, request: bytes) -> Answer:
         if self.reader is None or self.writer is None:
-            self.reader, self.writer = await asyncio.open_connection(*self.address)
+            async with asyncio.timeout(ANSWER_S_MAX):
+                self.reader, self.writer = await asyncio.open_connection(*self.address)
             self.connections += 1
         self.writer.write(request)
         answer = await read_answer(self.reader)

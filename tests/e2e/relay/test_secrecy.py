@@ -151,7 +151,9 @@ async def speak_to_nobody(asked: Asked) -> None:
 
 async def read_numbers(stage: Stage) -> dict[str, bytes]:
     """Return what the gateway serves of itself."""
-    async with httpx.AsyncClient(base_url=stage.gateway.url, trust_env=False, timeout=10.0) as client:
+    async with httpx.AsyncClient(
+        base_url="http://{}:{}".format(*stage.gateway.address), trust_env=False, timeout=10.0
+    ) as client:
         return {path: (await client.get(path)).content for path in ("/metrics", "/healthz")}
 
 

@@ -66,7 +66,7 @@ async fn play(fault: &str, is_stream: bool, asked: Asked) {
     match (fault, is_stream) {
         ("answers", _) => asked.answer(200, &chat_answer(MARKER)).await,
         ("answers in error", _) => {
-            asked.answer(400, &json!({"error": {"message": MARKER, "type": MARKER}}).to_string()).await
+            asked.answer(400, &json!({"error": {"message": MARKER, "type": MARKER}}).to_string()).await;
         }
         ("answers no JSON", _) => asked.answer(200, MARKER).await,
         ("dies", _) => drop(asked),

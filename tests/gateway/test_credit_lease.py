@@ -92,7 +92,7 @@ async def test_relays_words_go_up_and_the_answer_comes_down_whole(leasing: Leasi
     (applied,) = leasing.relay.answers
     assert applied["tickets"] == leasing.answer["tickets"]
     assert (applied["lease_s"], applied["renew_s"]) == (7200, 60)
-    await leasing.lease.exchange(is_last=True)
+    await leasing.lease.end()
     assert leasing.reports[-1]["tickets"] == [word | {"credit_nano": str(10**35)}]
     assert (leasing.reports[-1]["sequence"], leasing.reports[-1]["is_last"]) == (2, True)
 
@@ -218,6 +218,40 @@ async def test_kept_shares_that_the_relay_refuses_end_the_start(leasing: Leasing
     leasing.relay.refused_leases_s = {7200}
     with pytest.raises(Failed):
         await leasing.lease.load()
+
+
+async def test_shares_are_let_go_with_the_last_word(leasing: Leasing) -> None:
+    leasing.say(rates=[build_rate(share_ppm=700)])
+    leasing.give_shares(5, LIMIT=700)
+    await leasing.lease.exchange()
+    assert read_shares(leasing.lease.path).shares_ppm == {LIMIT: 700}
+    await leasing.lease.end()
+    assert (leasing.reports[-1]["rates"], leasing.reports[-1]["default_share_ppm"]) == ([], 0)
+    assert leasing.reports[-1]["is_last"]
+    assert read_shares(leasing.lease.path) == KeptShares()
+    assert len(leasing.relay.answers) == 1, "nothing is put in force after it"
+
+
+async def test_shares_are_kept_for_the_next_start_while_the_platform_is_silent(leasing: Leasing) -> None:
+    leasing.say(rates=[build_rate(share_ppm=700)])
+    leasing.give_shares(LIMIT=700)
+    await leasing.lease.exchange()
+    leasing.platform.handler = None
+    for speak in (leasing.lease.exchange, leasing.lease.end):
+        with pytest.raises(PlatformUnreachable):
+            await speak()
+    assert read_shares(leasing.lease.path).shares_ppm == {LIMIT: 700}
+    leasing.platform.handler = leasing.reply
+    await leasing.lease.end()
+    assert leasing.list_rates() == {LIMIT: (700, 0)}, "it has come back, and hears that they are kept"
+
+
+async def test_shares_that_cannot_be_let_go_on_disk_are_reported(leasing: Leasing, tmp_path: Path) -> None:
+    leasing.give_shares(5, LIMIT=700)
+    await leasing.lease.exchange()
+    leasing.lease.path = tmp_path / "missing" / "shares.json"
+    await leasing.lease.end()
+    assert (leasing.list_rates(), leasing.reports[-1]["default_share_ppm"]) == ({LIMIT: (700, 0)}, 5)
 
 
 async def test_loop_speaks_at_once_when_a_call_waits(leasing: Leasing) -> None:

@@ -11,6 +11,7 @@ from keisan.domain.limits import CREDIT_LINES_MAX
 from keisan.domain.share import SHARE_WHOLE_PPM, Share
 from keisan.ledger.share import load_bounds
 from keisan.wire.credit import CreditAnswer
+from tests.factories import NOW
 from tests.ledger.credit_world import EVERYTHING, TERMS, Gateway, list_shares
 from tests.ledger.intake_world import IntakeWorld, open_world, plant_template
 from tests.ledger.test_credit import add_gateway
@@ -137,6 +138,40 @@ async def test_answer_that_was_lost_raises_no_bound_for_ever(
     await ask(first, limit_id, 0, 0)
     assert await list_shares(ledger.storage) == []
     assert await ask(second, limit_id, 2000) == SHARE_WHOLE_PPM
+
+
+async def test_last_word_lets_go_of_what_it_does_not_name(
+    ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]
+) -> None:
+    limit_id, (first, second) = name_limit(ledger), gateways
+    await first.exchange()
+    assert await ask(first, limit_id, 2000, SHARE_WHOLE_PPM, default_share_ppm=SHARE_WHOLE_PPM) == SHARE_WHOLE_PPM
+    answer = await first.exchange(is_last=True)
+    assert (answer.rates, answer.default_share_ppm) == ((), 0)
+    assert (await second.exchange(is_last=False)).default_share_ppm == 0, "not alone: the first may come back"
+    assert await ask(second, limit_id, 2000) == SHARE_WHOLE_PPM
+
+
+async def test_last_word_keeps_what_it_names(ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]) -> None:
+    limit_id, (first, second) = name_limit(ledger), gateways
+    await let_both_speak(gateways)
+    rates = [{"limit_id": limit_id, "share_ppm": 600_000, "demand_per_minute": 0}]
+    await first.exchange(is_last=True, rates=rates)
+    assert await ask(second, limit_id, 2000) == 400_000
+
+
+async def test_shares_of_a_revoked_gateway_are_the_others(
+    ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]
+) -> None:
+    limit_id, (first, second) = name_limit(ledger), gateways
+    await first.exchange()
+    await second.exchange()
+    assert await ask(second, limit_id, 2000) == 0
+    async with ledger.storage.write() as transaction:
+        machine = await transaction.machines.get(EVERYTHING, first.gateway_id)
+        await transaction.machines.update(replace(machine, revoked_at=NOW, version=machine.version + 1))
+    assert await ask(second, limit_id, 2000) == SHARE_WHOLE_PPM
+    assert (await second.exchange()).default_share_ppm == SHARE_WHOLE_PPM
 
 
 async def test_small_limit_has_one_home(ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]) -> None:

@@ -48,6 +48,7 @@ class CreditLease:
     _in_force: KeptShares = field(default_factory=KeptShares)
     _heard_nano: Mapping[str, int] = field(default_factory=dict)
     _sequence: int = 0
+    _is_answered: bool = False
     _demand: Demand = field(default_factory=Demand)
     _counted_at_s: float = 0.0
 
@@ -85,29 +86,43 @@ class CreditLease:
             await self.clock.sleep(STEP_PAUSE_S)
             await self._wait(pause_s - STEP_PAUSE_S)
 
-    async def exchange(self, *, is_last: bool = False) -> float:
+    async def exchange(self) -> float:
         """Make one exchange and return in how many seconds the next is due: at once if the platform waits for a word.
 
         Raises KeisanError if there was no answer, or none that the relay takes; all stays as it was.
         """
-        self._sequence += 1
-        report = self._complete(await asyncio.to_thread(self.relay.report_credit), is_last=is_last)
+        report = await self._build_report(is_last=False)
+        self._is_answered = False
         answer = await self.link.exchange_credit(report)
         await self._apply(answer)
+        self._is_answered = True
         self._heard_nano = {str(ticket.ticket_id): ticket.credit_nano for ticket in answer.tickets}
         self._in_force = build_shares(answer, self.clock.now())
         if self._is_write_due():
             await self._keep(self._in_force)
         return 0.0 if _is_word_awaited(report, answer) else float(answer.renew_s)
 
-    def _complete(self, text: str, *, is_last: bool) -> CreditReport:
+    async def end(self) -> None:
+        """Say the last word, when no call is open and no record left: the tickets end, and the shares are others' at once.
+
+        A gateway whose platform is silent keeps its shares for its next start. Raises KeisanError if nobody answered.
+        """
+        self._in_force = KeptShares()
+        if self._is_answered:
+            # Before the word: a crash between the two may cost shares, and never leaves two gateways with the same one.
+            await self._keep(self._in_force)
+        await self.link.exchange_credit(await self._build_report(is_last=True))
+
+    async def _build_report(self, *, is_last: bool) -> CreditReport:
         """Return the relay's report with what the shell knows; raises Failed if the relay said something else."""
+        self._sequence += 1
+        text = await asyncio.to_thread(self.relay.report_credit)
         try:
             said = json.loads(text)
             known = {
                 "is_spool_passed": self.upload.is_backlog_passed,
                 "tickets": [self._complete_ticket(word) for word in said["tickets"]],
-                "rates": self._complete_rates(said["rates"]),
+                "rates": self._complete_rates([] if is_last else said["rates"]),
                 "sequence": self._sequence,
                 "default_share_ppm": self._find_default(),
                 "is_last": is_last,

@@ -102,7 +102,8 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     upload = UsageUpload(link, parts.relay, ports.clock, backlog_records)
     lease = CreditLease(link, parts.relay, ports.clock, upload, options.shares_path)
     await lease.load()
-    await _exchange_once(lease, is_last=False)
+    # So that the first call finds its shares.
+    await _try_exchange(lease.exchange())
     try:
         host, port = await asyncio.to_thread(parts.relay.start)
     except (ValueError, RuntimeError) as fault:
@@ -129,17 +130,16 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     # What is late stays in the spool, and the next start uploads it.
     write_log("gateway.stopped", is_drained=is_drained, is_uploaded=is_uploaded)
     if is_drained and is_uploaded:
-        # What the tickets hold is the wallets' again at once.
-        await _exchange_once(lease, is_last=True)
+        await _try_exchange(lease.end())
 
 
-async def _exchange_once(lease: CreditLease, *, is_last: bool) -> None:
-    """Speak with the platform before the first call, so that it finds its shares, or after the last; both may fail."""
+async def _try_exchange(exchange: Coroutine[object, object, object]) -> None:
+    """Speak with the platform of credit, if it answers soon."""
     try:
         async with asyncio.timeout(EXCHANGE_S):
-            await lease.exchange(is_last=is_last)
+            await exchange
     except (KeisanError, TimeoutError) as fault:
-        write_warning("credit.not_exchanged", fault=str(fault)[:500], is_last=is_last)
+        write_warning("credit.not_exchanged", fault=str(fault)[:500])
 
 
 async def _load_first(feed: SnapshotFeed) -> SnapshotFeed:

@@ -1,14 +1,14 @@
 """Shares in the credit exchange (R4): what a gateway says it uses is taken in, and it is told what it may use.
 
 A gateway that is the only one holds every limit whole, without a row for each. The lock on all shares is taken for every
-exchange, since one that asks for none may yet be told that it is not alone any more.
+exchange, since one that asks for none may yet be told that it is not alone any more. One that ends has let go of all.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from keisan.domain.access import PlatformScope
+from keisan.domain.access import MachineKind, PlatformScope
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.ids import KeyId, MachineId, OrganizationId, ProjectId
 from keisan.domain.incarnation import Incarnation
@@ -37,24 +37,15 @@ async def exchange_shares(
 ) -> tuple[tuple[RateShare, ...], int]:
     """Take in what a gateway uses, and return the share of each limit it named and that of all others."""
     await transaction.shares.lock()
-    spoken = await transaction.incarnations.list_all(EVERYTHING)
-    others = [each for each in spoken if each.gateway_id != gateway.gateway_id and _is_holding(each, moment)]
+    others = await _list_others(transaction, gateway, moment)
     named = {line.limit_id: line for line in report.rates}
     held = {share.limit_id: share for share in await transaction.shares.list_gateway(EVERYTHING, gateway.gateway_id)}
-    if not others:
+    if not others and not report.is_last:
         await transaction.shares.delete_many(list(held.values()))
-        whole = tuple(RateShare(limit_id=limit_id, share_ppm=SHARE_WHOLE_PPM) for limit_id in named)
-        return whole, SHARE_WHOLE_PPM
-    stored = await transaction.shares.list_limits(EVERYTHING, named)
-    room = _Room(gateway, others, {(share.limit_id, share.gateway_id): share for share in stored}, moment)
-    bounds = await load_bounds(transaction, named)
-    is_crowded = len(named) > CREDIT_LINES_MAX // 2
-    told = {
-        # So many lines that the report would soon be too long: what is not asked for goes first.
-        limit_id: 0 if is_crowded and not line.demand_per_minute else _choose_share(room, line, bounds.get(limit_id))
-        for limit_id, line in named.items()
-    }
-    changed = [_build_share(room, line, told[line.limit_id]) for line in report.rates]
+        return tuple(RateShare(limit_id=limit_id, share_ppm=SHARE_WHOLE_PPM) for limit_id in named), SHARE_WHOLE_PPM
+    # After its last word a gateway is given nothing, and keeps what it says that it does.
+    told = {} if report.is_last else await _choose_shares(transaction, _Room(gateway, others, {}, moment), named)
+    changed = [_build_share(gateway, line, told.get(line.limit_id, 0)) for line in report.rates]
     kept = [share for share in changed if share.share_ppm or share.demand_per_minute]
     await transaction.shares.put_many([share for share in kept if share != held.get(share.limit_id)])
     # What a gateway does not name it does not use: it names all that it was ever given.
@@ -64,9 +55,30 @@ async def exchange_shares(
     return tuple(RateShare(limit_id=limit_id, share_ppm=share_ppm) for limit_id, share_ppm in told.items()), 0
 
 
-def _is_holding(gateway: Incarnation, moment: Moment) -> bool:
-    """Tell whether a gateway may still be using what it was given."""
-    return gateway.is_heard_within(moment.terms.lease_s + moment.terms.lateness_s, moment.now)
+async def _list_others(transaction: Transaction, gateway: Incarnation, moment: Moment) -> list[Incarnation]:
+    """Return the other gateways that may still be using what they were given.
+
+    Who revokes a lost gateway gives what it held to the others at once: it is not to serve any more.
+    """
+    joined = {machine.id for machine in await transaction.machines.list_kind(EVERYTHING, MachineKind.GATEWAY)}
+    held_s = moment.terms.lease_s + moment.terms.lateness_s
+    return [
+        each
+        for each in await transaction.incarnations.list_all(EVERYTHING)
+        if each.gateway_id in joined - {gateway.gateway_id} and each.is_heard_within(held_s, moment.now)
+    ]
+
+
+async def _choose_shares(transaction: Transaction, room: _Room, named: Mapping[str, RateReport]) -> dict[str, int]:
+    stored = await transaction.shares.list_limits(EVERYTHING, named)
+    known = replace(room, shares={(share.limit_id, share.gateway_id): share for share in stored})
+    bounds = await load_bounds(transaction, named)
+    is_crowded = len(named) > CREDIT_LINES_MAX // 2
+    return {
+        # So many lines that the report would soon be too long: what is not asked for goes first.
+        limit_id: 0 if is_crowded and not line.demand_per_minute else _choose_share(known, line, bounds.get(limit_id))
+        for limit_id, line in named.items()
+    }
 
 
 def _choose_share(room: _Room, line: RateReport, bound: int | None) -> int:
@@ -87,12 +99,12 @@ def _describe_other(room: _Room, other: Incarnation, limit_id: str) -> Holding:
     return Holding(other.gateway_id, share.share_ppm, share.demand_per_minute if is_speaking else 0)
 
 
-def _build_share(room: _Room, line: RateReport, told_ppm: int) -> Share:
+def _build_share(gateway: Incarnation, line: RateReport, told_ppm: int) -> Share:
     """Return the most that the gateway can be using: a share that it was told to lower is its own until it says so."""
     return Share(
         limit_id=line.limit_id,
-        gateway_id=room.own.gateway_id,
-        platform_id=room.own.platform_id,
+        gateway_id=gateway.gateway_id,
+        platform_id=gateway.platform_id,
         share_ppm=max(line.share_ppm, told_ppm),
         demand_per_minute=line.demand_per_minute,
     )

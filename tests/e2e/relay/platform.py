@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from keisan.gateway.link import SNAPSHOT_PATH, USAGE_PATH
+from keisan.gateway.link import CREDIT_PATH, SNAPSHOT_PATH, USAGE_PATH
 from tests.deadline import wait_until_async
 from tests.e2e.relay.engine import parse_headers
 
@@ -52,6 +52,9 @@ class RecordKeeper:
     async def _answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         if path == USAGE_PATH:
             return 200, json.dumps({"answers": self._take(json.loads(body)["records"])}).encode()
+        if path == CREDIT_PATH:
+            # Nobody here has a limit or pays ahead, so a gateway serves without a word on either.
+            return 503, b""
         assert path == SNAPSHOT_PATH, path
         # Nothing changes, and a gateway that is told so at once asks again at once.
         with contextlib.suppress(TimeoutError):

@@ -105,8 +105,10 @@ impl CallTrace {
         let Some(draft) = self.draft.take() else {
             return;
         };
-        let mut spans = vec![draft.describe_call(ended)];
-        spans.extend(draft.attempts.iter().map(|attempt| draft.describe_attempt(attempt, ended)));
+        // One end for both: an attempt never outlasts its call.
+        let now = Instant::now();
+        let mut spans = vec![draft.describe_call(ended, now)];
+        spans.extend(draft.attempts.iter().map(|attempt| draft.describe_attempt(attempt, ended, now)));
         tracer.hand_in(spans);
     }
 }
@@ -126,9 +128,9 @@ fn count_ns(time: Duration) -> u64 {
 }
 
 impl Draft {
-    fn describe_call(&self, ended: &Ended<'_>) -> Span {
+    fn describe_call(&self, ended: &Ended<'_>, now: Instant) -> Span {
         let Ended { ending, quantities, .. } = ended;
-        let mut span = begin_call(self.ids, self.clock, ended.surface);
+        let mut span = begin_call(self.ids, self.clock, ended.surface, now);
         span.name = name_span(ended);
         span.note(attributes::REQUEST_MODEL, ended.model);
         if ending.outcome == Outcome::Completed {
@@ -151,11 +153,11 @@ impl Draft {
         span
     }
 
-    fn describe_attempt(&self, attempt: &Attempt, ended: &Ended<'_>) -> Span {
+    fn describe_attempt(&self, attempt: &Attempt, ended: &Ended<'_>, now: Instant) -> Span {
         let is_engine_s = matches!(ended.ending.outcome, Outcome::EngineCut | Outcome::EngineRefused);
         let at_end = || ended.ending.code.filter(|_| is_engine_s);
         let fault = attempt.fault.map_or_else(at_end, |(_, code)| Some(code));
-        let end = attempt.fault.map_or_else(Instant::now, |(end, _)| end);
+        let end = attempt.fault.map_or(now, |(end, _)| end);
         let mut span = Span {
             trace_id: self.ids.trace_id,
             span_id: attempt.span_id,
@@ -186,7 +188,7 @@ fn name_span(ended: &Ended<'_>) -> String {
     format!("{} {}", name_operation(ended.surface), ended.model)
 }
 
-fn begin_call(ids: Ids, clock: SpanClock, surface: Surface) -> Span {
+fn begin_call(ids: Ids, clock: SpanClock, surface: Surface, now: Instant) -> Span {
     let mut span = Span {
         trace_id: ids.trace_id,
         span_id: ids.span_id,
@@ -194,7 +196,7 @@ fn begin_call(ids: Ids, clock: SpanClock, surface: Surface) -> Span {
         kind: Kind::Call,
         name: name_operation(surface).to_owned(),
         start_ns: clock.arrived_ns,
-        end_ns: clock.read(Instant::now()),
+        end_ns: clock.read(now),
         attributes: Vec::with_capacity(13),
         is_failed: false,
     };
@@ -222,7 +224,7 @@ pub fn trace_refusal(
     let Some(ids) = context.sampled() else {
         return;
     };
-    let mut span = begin_call(ids, SpanClock::start(arrived), surface);
+    let mut span = begin_call(ids, SpanClock::start(arrived), surface, Instant::now());
     span.note(attributes::ORGANIZATION, organization_id);
     end_call(&mut span, refusal.code.status(), Some(refusal.code));
     tracer.hand_in(vec![span]);

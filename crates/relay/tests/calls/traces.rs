@@ -38,6 +38,10 @@ impl Seen {
         self.span[name].as_str().unwrap_or_default()
     }
 
+    pub fn nanoseconds(&self, edge: &str) -> u64 {
+        self.text(&format!("{edge}TimeUnixNano")).parse().unwrap()
+    }
+
     /// An attribute's value; null if it has none of this name.
     pub fn attribute(&self, name: &str) -> Value {
         let attributes = self.span["attributes"].as_array().unwrap();
@@ -58,8 +62,7 @@ pub fn take_spans(stage: &Stage) -> Vec<Seen> {
     let page = std::fs::read_to_string(PAGE).unwrap();
     let spans: Vec<Seen> = spans.as_array().unwrap().iter().map(|span| Seen { span: span.clone() }).collect();
     for seen in &spans {
-        let (start, end): (u64, u64) =
-            (seen.text("startTimeUnixNano").parse().unwrap(), seen.text("endTimeUnixNano").parse().unwrap());
+        let (start, end) = (seen.nanoseconds("start"), seen.nanoseconds("end"));
         assert!(start <= end && start > 1_700_000_000_000_000_000, "{}", seen.span);
         for attribute in seen.span["attributes"].as_array().unwrap() {
             let name = attribute["key"].as_str().unwrap();
@@ -102,6 +105,8 @@ fn ids_lead_from_the_caller_through_the_gateway_to_the_engine() {
     assert_eq!((attempt.text("traceId"), attempt.text("parentSpanId")), (TRACE, call.text("spanId")));
     check_child(&told, attempt);
     assert_eq!(told.1, "rojo=1,congo=2");
+    assert!(call.nanoseconds("start") <= attempt.nanoseconds("start"));
+    assert!(attempt.nanoseconds("end") <= call.nanoseconds("end"), "an attempt does not outlast its call");
     assert_eq!((call.text("name"), attempt.text("name")), ("chat small", "chat small"));
     for (name, value) in [
         ("gen_ai.operation.name", json!("chat")),

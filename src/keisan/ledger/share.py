@@ -133,10 +133,9 @@ async def load_bounds(transaction: Transaction, limit_ids: Iterable[str]) -> Map
 def _read_bound(limits: CallLimits | None, name: LimitName) -> int | None:
     if limits is None:
         return None
-    match name.kind:
-        case LimitKind.REQUESTS:
-            return limits.requests_per_minute
-        case LimitKind.TOKENS:
-            return limits.tokens_per_minute
-        case LimitKind.CALLS:
-            return limits.calls_open_max
+    bounds = {
+        LimitKind.REQUESTS: limits.requests_per_minute,
+        LimitKind.TOKENS: limits.tokens_per_minute,
+        LimitKind.CALLS: limits.calls_open_max,
+    }
+    return bounds[name.kind]

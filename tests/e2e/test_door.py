@@ -1,4 +1,4 @@
-"""Gateway, door and engine as three processes, over TLS: calls pass while secret, certificate and door are replaced.
+"""Gateway and door as two processes, over TLS: to a real engine, and with secret, certificate and door replaced under way.
 
 The gateway's platform is a small server here, so that the test decides what the snapshot says of the door.
 """
@@ -9,8 +9,9 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -27,10 +28,12 @@ from tests.deadline import wait_until_async
 from tests.e2e.stack import MODEL, Stack
 from tests.gateway.small_platform import Reply, Request, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
+from tests.gateway.test_native import ANSWER, SECRET, build_tables
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 START_S_MAX = 60.0
-CALLERS = 2
+CALLERS = 4
+CALLS_PER_STEP = 20
 
 
 @asynccontextmanager
@@ -110,21 +113,25 @@ class Traffic:
     """Calls that never pause: every one must come to its end."""
 
     client: httpx.AsyncClient
+    model: str
     count: int = 0
 
-    async def call_forever(self, number: int) -> None:
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}
+    async def call_forever(self, is_stream: bool) -> None:
         while True:
-            if number % 2:
-                answer = await self.client.post("/v1/chat/completions", json=body)
-                assert answer.status_code == 200, await self.describe(answer)
-                assert answer.json()["usage"]["completion_tokens"] > 0
-            else:
-                answer = await self.client.post("/v1/chat/completions", json=body | {"stream": True})
-                assert answer.status_code == 200, await self.describe(answer)
-                assert answer.text.endswith("data: [DONE]\n\n"), answer.text
-                assert '"error"' not in answer.text
+            await self.call(is_stream)
             self.count += 1
+
+    async def call(self, is_stream: bool) -> None:
+        """Make one call; raises AssertionError unless it comes to its end."""
+        messages = [{"role": "user", "content": "Hi"}]
+        body = {"model": self.model, "messages": messages, "max_tokens": 2, "stream": is_stream}
+        answer = await self.client.post("/v1/chat/completions", json=body)
+        assert answer.status_code == 200, await self.describe(answer)
+        assert '"error"' not in answer.text
+        if is_stream:
+            assert answer.text.endswith("data: [DONE]\n\n"), answer.text
+        else:
+            assert answer.json()["usage"]["completion_tokens"] > 0
 
     async def describe(self, answer: httpx.Response) -> str:
         """Return a refusal with what the gateway counted on the way to it."""
@@ -132,21 +139,47 @@ class Traffic:
         return "\n".join([answer.text, *(line for line in metrics if line.startswith("keisan_upstream_"))])
 
     async def advance(self) -> None:
-        """Return when a call that began after this moment has come to its end."""
-        due = self.count + CALLERS + 1
-        await wait_until_async(lambda: self.count >= due, "calls pass", 120.0)
+        """Return when calls that began after this moment have come to their end."""
+        due = self.count + CALLERS + CALLS_PER_STEP
+        await wait_until_async(lambda: self.count >= due, "calls pass", 60.0)
 
 
 @asynccontextmanager
-async def run_traffic(url: str, api_key: str) -> AsyncIterator[Traffic]:
+async def open_client(url: str, api_key: str) -> AsyncIterator[httpx.AsyncClient]:
     headers = {"authorization": f"Bearer {api_key}"}
     async with httpx.AsyncClient(base_url=url, headers=headers, timeout=60, trust_env=False) as client:
-        traffic = Traffic(client)
-        async with asyncio.TaskGroup() as group:
-            callers = [group.create_task(traffic.call_forever(number)) for number in range(CALLERS)]
-            yield traffic
-            for caller in callers:
-                caller.cancel()
+        yield client
+
+
+@asynccontextmanager
+async def run_traffic(traffic: Traffic) -> AsyncIterator[Traffic]:
+    async with asyncio.TaskGroup() as group:
+        callers = [group.create_task(traffic.call_forever(bool(number % 2))) for number in range(CALLERS)]
+        yield traffic
+        for caller in callers:
+            caller.cancel()
+
+
+EVENT = {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "Tokyo"}}]}
+
+
+async def answer_as_engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer one call, streamed or whole, and close, as an engine does."""
+    try:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        asked = json.loads(await reader.readexactly(int(head.partition("content-length:")[2].partition("\r\n")[0])))
+        assert "authorization" not in head
+        texts = [json.dumps(ANSWER)]
+        kind = "application/json"
+        if asked.get("stream"):
+            usage = json.dumps({**EVENT, "choices": [], "usage": ANSWER["usage"]})
+            texts, kind = [f"data: {text}\n\n" for text in (json.dumps(EVENT), usage, "[DONE]")], "text/event-stream"
+        writer.write(f"HTTP/1.1 200 OK\r\ncontent-type: {kind}\r\ntransfer-encoding: chunked\r\n\r\n".encode())
+        for text in (*texts, ""):
+            writer.write(f"{len(text.encode()):x}\r\n{text}\r\n".encode())
+            await writer.drain()
+    finally:
+        writer.close()
 
 
 @dataclass(frozen=True)
@@ -181,10 +214,10 @@ class Place:
         return ("gateway", "--data", str(self.folder), "--listen", "127.0.0.1:0", *link, *upstream)
 
 
-def read_certificate(url: str) -> str:
+async def read_certificate(url: str) -> str:
     """Return which certificate a server shows now."""
     place = urlsplit(url)
-    return ssl.get_server_certificate((str(place.hostname), int(place.port or 0)))
+    return await asyncio.to_thread(ssl.get_server_certificate, (str(place.hostname), int(place.port or 0)))
 
 
 async def ask_door(url: str, replica_id: str, secret: str) -> httpx.Response:
@@ -193,20 +226,46 @@ async def ask_door(url: str, replica_id: str, secret: str) -> httpx.Response:
         return await client.post(path, json={}, headers={"authorization": f"Bearer {secret}"})
 
 
-async def test_calls_pass_while_secret_certificate_and_door_are_replaced(stack: Stack, tmp_path: Path) -> None:
+@asynccontextmanager
+async def run_gateway(platform: Platform, place: Place) -> AsyncIterator[str]:
+    async with (
+        run_platform(platform.answer) as server,
+        run_process(place.folder, *place.list_gateway(server.url)) as (_, url),
+    ):
+        yield url
+
+
+async def test_real_engine_answers_through_a_door(stack: Stack, tmp_path: Path) -> None:
     assert stack.api_key is not None
     tables = Snapshot.model_validate_json((stack.data / "gateway" / "snapshot.json").read_bytes()).tables
+    platform, place = Platform(tables), Place(tmp_path)
+    place.renew_certificate()
+    place.write_access(tables, "secret")
+    async with run_process(tmp_path, *place.list_door()) as (_, door_url):
+        platform.tell_door(door_url, "secret")
+        async with run_gateway(platform, place) as url, open_client(url, stack.api_key) as client:
+            traffic = Traffic(client, MODEL)
+            await traffic.call(is_stream=False)
+            await traffic.call(is_stream=True)
+            await wait_until_async(lambda: len(platform.records) == 2, "both records are handed in", 20.0)
+    assert {(record["outcome"], record["usage_source"]) for record in platform.records} == {("completed", "engine")}
+
+
+async def test_calls_pass_while_secret_certificate_and_door_are_replaced(tmp_path: Path) -> None:
+    tables = build_tables(tmp_path / "e.sock")
     replica_id = next(iter(tables.replicas))
     platform, place = Platform(tables), Place(tmp_path)
     place.renew_certificate()
     place.write_access(tables, "first")
     (tmp_path / "second").mkdir()
-    async with run_process(tmp_path, *place.list_door()) as (first_door, first_url):
+    engine = await asyncio.start_unix_server(answer_as_engine, tmp_path / "e.sock")
+    async with engine, AsyncExitStack() as doors:
+        first_door, first_url = await doors.enter_async_context(run_process(tmp_path, *place.list_door()))
         platform.tell_door(first_url, "first")
         async with (
-            run_platform(platform.answer) as server,
-            run_process(tmp_path, *place.list_gateway(server.url)) as (_, gateway_url),
-            run_traffic(gateway_url, stack.api_key) as traffic,
+            run_gateway(platform, place) as url,
+            open_client(url, SECRET) as client,
+            run_traffic(Traffic(client, "small")) as traffic,
         ):
             await traffic.advance()
             # The secret: two in force, the gateway moves to the new one, the old one goes.
@@ -214,24 +273,28 @@ async def test_calls_pass_while_secret_certificate_and_door_are_replaced(stack: 
             await traffic.advance()
             platform.tell_door(first_url, "second")
             await platform.wait_until_served()
+            await traffic.advance()
             place.write_access(tables, "second")
             await traffic.advance()
             assert (await ask_door(first_url, replica_id, "first")).status_code == 401
             # The certificate: who is inside stays inside.
-            old = read_certificate(first_url)
+            old = await read_certificate(first_url)
             place.renew_certificate()
-            await wait_until_async(lambda: read_certificate(first_url) != old, "the new certificate is shown")
-            await traffic.advance()
+            async with asyncio.timeout(20):
+                while await read_certificate(first_url) == old:
+                    await traffic.advance()
             # The door: another opens, with the new certificate, and the first one drains.
-            async with run_process(tmp_path / "second", *place.list_door()) as (_, second_url):
-                platform.tell_door(second_url, "second")
-                await platform.wait_until_served()
-                await traffic.advance()
-                first_door.send_signal(signal.SIGTERM)
-                await wait_until_async(lambda: first_door.poll() == 0, "the first door ends", 40.0)
-                await traffic.advance()
+            second = run_process(tmp_path / "second", *place.list_door())
+            _, second_url = await doors.enter_async_context(second)
+            assert await read_certificate(second_url) != old
+            platform.tell_door(second_url, "second")
+            await platform.wait_until_served()
+            await traffic.advance()
+            first_door.send_signal(signal.SIGTERM)
+            await wait_until_async(lambda: first_door.poll() == 0, "the first door ends", 40.0)
+            await traffic.advance()
             count = traffic.count
-        assert platform.records, "records are handed in"
-    assert len(platform.records) >= count
-    assert {record["outcome"] for record in platform.records} <= {"completed", "client_closed"}
-    assert sum(record["outcome"] == "completed" for record in platform.records) >= count
+    # Those under way when the traffic ended were cut by their clients.
+    outcomes = Counter(record["outcome"] for record in platform.records)
+    assert outcomes["completed"] >= count
+    assert set(outcomes) <= {"completed", "client_closed"}

@@ -81,7 +81,7 @@ fn until_it_ends_every_answer_says_that_it_is_the_last() {
 /// A second relay on the stage's snapshot and engines, in the place of the first.
 fn open_next(stage: &Stage, options: &Value) -> Relay {
     let mut whole = json!({
-        "gateway_id": "h", "platform_id": "ab", "listen_host": "127.0.0.1", "listen_port": stage.address.port(),
+        "gateway_id": "h", "platform_id": "ab", "incarnation": "i2", "listen_host": "127.0.0.1", "listen_port": stage.address.port(),
         "spool_directory": stage.directory.path().join("next"),
     });
     for (name, value) in options.as_object().unwrap() {

@@ -21,6 +21,7 @@ EVERY_COMMAND = [
     ("organizations", "limit", "x"),
     ("organizations", "policy", "x", "none"),
     ("organizations", "billing", "x", "prepaid"),
+    ("organizations", "top-up", "x", "10", "CNY"),
     ("organizations", "snapshot-age", "x", "60"),
     ("projects", "list"),
     ("projects", "limit", "x"),

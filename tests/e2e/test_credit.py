@@ -149,13 +149,13 @@ async def prepare(stage: Stage, engine_path: Path) -> None:
 
 
 async def call(client: httpx.AsyncClient) -> httpx.Response:
-    """Make one call, again while the gateway waits for its share of the key's limit."""
+    """Make one call, again while the gateway says that its share of a limit, or credit, is on its way."""
     body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
     answers = list[httpx.Response]()
 
     async def is_answered() -> bool:
         answers.append(await client.post("/v1/chat/completions", json=body))
-        return answers[-1].status_code != 429
+        return answers[-1].status_code not in {429, 503}
 
     await wait_for(is_answered)
     return answers[-1]
@@ -193,7 +193,7 @@ async def test_budget_that_fits_one_call_answers_one_of_two_gateways(credit: Cre
     answers = await asyncio.gather(*(call(client) for client in clients))
     statuses = sorted(answer.status_code for answer in answers)
     assert statuses[0] == 200, [answer.text for answer in answers]
-    assert statuses[1] in {402, 503}, [answer.text for answer in answers]
+    assert statuses[1] == 402, [answer.text for answer in answers]
 
     async def is_posted() -> bool:
         return await credit.read_wallet() == RESERVED_NANO - COST_NANO

@@ -27,6 +27,7 @@ def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
         "certificate_path": None,
         "certificate_key_path": None,
         "upstream_ca_path": None,
+        "handover_path": None,
         "spool_directory": str(tmp_path / "gateway" / "spool"),
         "worker_threads": 2,
         "trace_sample_ppm": None,

@@ -51,7 +51,8 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<ParsedHead>, NoHead> {
     }
     let has_body = !matches!(status, 100..=199 | 204 | 304);
     let framing = if has_body { reading.framing()? } else { Framing::END };
-    let is_kept = reading.is_kept && framing != Framing::UntilClose;
+    // What follows a 101 is no HTTP, whoever asked for it.
+    let is_kept = reading.is_kept && framing != Framing::UntilClose && status != 101;
     Ok(Some(ParsedHead { head: AnswerHead { status, kind: reading.kind }, framing, is_kept, length }))
 }
 

@@ -64,12 +64,17 @@ class Stream:
         return self.head_bytes + sum(self.shown_bytes) + LAST_FRAME_BYTES
 
     def count_events(self, count: int) -> int:
-        """Return how many pieces make sure that the client gets `count` bytes, however they are chunked."""
-        reached = self.head_bytes
-        for number, length in enumerate(self.shown_bytes):
-            if count <= reached + (FRAME_BYTES if number else 0):
-                return number
+        """Return how many pieces make sure that the client gets `count` bytes, however they are chunked.
+
+        The head of an answer leaves the gateway with its first piece, so that before it another replica can be tried.
+        """
+        if count == 0:
+            return 0
+        reached = self.head_bytes + FRAME_BYTES
+        for number, length in enumerate(self.shown_bytes, 1):
             reached += length
+            if count <= reached:
+                return number
         return len(self.pieces)
 
 

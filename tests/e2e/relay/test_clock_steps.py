@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -44,12 +44,13 @@ async def shared_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         await stage.check_sound()
 
 
-@pytest.fixture
-def scene(shared_scene: Scene) -> Iterator[Scene]:
+@pytest_asyncio.fixture(loop_scope="module")
+async def scene(shared_scene: Scene) -> AsyncIterator[Scene]:
     """The same, its clock in step with the system's at the start."""
+    shared_scene.stage.engine.script = answer_plainly
     yield shared_scene
     shared_scene.clock.step(0)
-    shared_scene.stage.engine.script = answer_plainly
+    await shared_scene.stage.check_call()
 
 
 def check_time(record: dict[str, Any], offset_s: int) -> None:

@@ -113,6 +113,7 @@ STREAMS = (
     ("ends without its end", say(stream(LAST_CHUNK), tokens=1), LOST),
     ("stalls", say_and_stall(stream(), tokens=1), Ending(200, "engine_timeout", "engine_cut", 1)),
     ("stalls before its head", say_and_stall(), Ending(504, "engine_timeout", "engine_cut")),
+    ("stalls after its head", say_and_stall(STREAM_HEAD), Ending(504, "engine_timeout", "engine_cut")),
     ("stalls within its head", say_and_stall(STREAM_HEAD[:20]), Ending(504, "engine_timeout", "engine_cut")),
     ("sends invalid UTF-8", say(stream(wrap_chunk(BAD_TEXT), FINISH), tokens=2), COMPLETED),
     ("sends an event of 10 MB", say(stream(LARGE_TOKEN, FINISH), tokens=2), BROKEN),
@@ -163,6 +164,7 @@ WHOLE = (
     ("sends garbage", say(b"\x16\x03\x01\x02 this is not HTTP\r\n\r\n"), UNREACHABLE),
     ("sends a head without end", say(b"HTTP/1.1 200 OK\r\nx: " + b"x" * 500_000), UNREACHABLE),
     ("closes unheard", say(), UNREACHABLE),
+    ("names two lengths", say(JSON_HEAD + b"content-length: 1\r\n" + measure(b"{}")[len(JSON_HEAD) :]), UNREACHABLE),
     ("fails", say(b"HTTP/1.1 500 Oops\r\ncontent-length: 7\r\n\r\n/secret", is_closing=False), JSON_REFUSED),
     ("is busy", say(b"HTTP/1.1 429 Busy\r\ncontent-length: 0\r\n\r\n", is_closing=False), JSON_REFUSED),
     (

@@ -55,7 +55,7 @@ async def test_errors_tell_nobody_the_values(storage: Database) -> None:
     taken = create_organization("a secret name")
     async with storage.write() as transaction:
         await transaction.organizations.insert(taken)
-    row = {"id": taken.id, "platform_id": "x", "name": "a secret name", "version": 1, "created_at": taken.created_at}
+    row = {column.name: getattr(taken, column.name) for column in organization.columns}
     with pytest.raises(Exception, match="taken") as caught:
         await execute(storage, organization.insert().values(row))
     assert "a secret name" not in str(caught.value)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from keisan.domain.errors import InvalidInput
 from keisan.domain.evidence import Grade
 from keisan.domain.fact import SEVERAL_VALUED, Fact, FactName
+from keisan.domain.limits import POLICY_CHARACTERS_MAX
 from keisan.domain.policy import CandidateFacts, Clause, Operator, Outcome, Policy, evaluate_policy, parse_policy
 from keisan.domain.policy_conflict import Room, check_policy, find_conflict, find_unknown, list_values
 from tests.domain.policy_cases import VALUES
@@ -160,3 +161,10 @@ def test_policy_that_can_never_match_is_refused_by_clause(text: str, told: str) 
 def test_policy_that_can_match_passes_and_an_empty_one_always() -> None:
     check_policy(parse_policy("region in CN-SX; vendor in Huawei"), [parse_policy("region in CN")], CHIPS)
     check_policy(Policy(), [parse_policy("region in CN"), parse_policy("region in JP")], {})
+
+
+def test_policy_that_grows_past_its_limit_when_it_is_settled_is_refused() -> None:
+    text = "region in " + ",".join(["CN"] * 600)
+    assert len(text) <= POLICY_CHARACTERS_MAX < len(str(parse_policy(text)))
+    with pytest.raises(InvalidInput, match="as stored"):
+        check_policy(parse_policy(text), [], CHIPS)

@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import ClassVar
@@ -162,6 +163,20 @@ async def test_answer_that_was_lost_is_not_leased_twice(ledger: IntakeWorld, gat
     assert gateway.count_free(left) == await count_held(ledger.storage) == 50 * CALL_NANO
 
 
+async def test_raise_whose_answer_was_lost_is_told_again_and_not_leased_again(
+    ledger: IntakeWorld, gateway: Gateway
+) -> None:
+    left = ledger.world.left
+    await fill(ledger, left, 100)
+    await gateway.exchange((left, CALL_NANO))
+    assert gateway.count_free(left) == 50 * CALL_NANO
+    for _ in range(3):
+        await gateway.exchange((left, 30 * CALL_NANO), is_answer_lost=True)
+    assert await count_held(ledger.storage) == 80 * CALL_NANO
+    await gateway.exchange((left, 30 * CALL_NANO))
+    assert gateway.count_free(left) == 80 * CALL_NANO
+
+
 async def test_overtaken_report_changes_nothing(ledger: IntakeWorld, gateway: Gateway) -> None:
     left = ledger.world.left
     await fill(ledger, left, 100)
@@ -185,17 +200,23 @@ async def test_report_of_a_life_that_is_over_ends_nothing(ledger: IntakeWorld, g
     assert [ticket.state for ticket in await list_tickets(ledger.storage)] == [TicketState.OPEN]
 
 
-async def test_gateway_touches_its_own_tickets_only(ledger: IntakeWorld, gateway: Gateway, other: Gateway) -> None:
+@pytest.mark.parametrize("is_last", [False, True])
+async def test_gateway_touches_its_own_tickets_only(
+    ledger: IntakeWorld, gateway: Gateway, other: Gateway, *, is_last: bool
+) -> None:
     left = ledger.world.left
     await fill(ledger, left, 100)
     await gateway.exchange((left, CALL_NANO))
-    before = await list_tickets(ledger.storage)
+    (before,) = await list_tickets(ledger.storage)
+    other.restart()
     other.tickets = dict(gateway.tickets)
     for ticket in other.tickets.values():
         ticket.returned_nano = ticket.spent_nano = CALL_NANO
-    answer = await other.exchange(is_last=True, is_spool_passed=True)
-    assert answer.tickets == ()
-    assert await list_tickets(ledger.storage) == before
+    await ledger.clock.sleep(5)
+    answer = await other.exchange((left, CALL_NANO), is_last=is_last, is_spool_passed=True)
+    assert before.id not in {line.ticket_id for line in answer.tickets}
+    async with ledger.storage.read() as view:
+        assert await view.tickets.get(EVERYTHING, before.id) == replace(before, is_contested=not is_last)
 
 
 async def test_restart_frees_what_was_held_once_the_spool_has_passed(ledger: IntakeWorld, gateway: Gateway) -> None:
@@ -205,9 +226,13 @@ async def test_restart_frees_what_was_held_once_the_spool_has_passed(ledger: Int
     for _ in range(3):
         assert gateway.begin_call(left, CALL_NANO)
     gateway.end_call(100)
+    (before,) = await list_tickets(ledger.storage)
     gateway.restart()
+    await ledger.clock.sleep(5)
     await gateway.exchange((left, CALL_NANO))
     assert gateway.count_free(left) == 0, "its earlier life may have spent it all"
+    async with ledger.storage.read() as view:
+        assert (await view.tickets.get(EVERYTHING, before.id)).expires_at == before.expires_at
     assert await gateway.upload() == ["created"]
     await gateway.exchange((left, CALL_NANO))
     assert gateway.count_free(left) == (9 * CALL_NANO) // 2

@@ -23,6 +23,7 @@ from keisan.domain.page import PageRequest
 from keisan.domain.ticket import TicketState
 from keisan.kit.ids import create_id
 from keisan.ledger.credit import RENEW_CONTESTED_S, exchange_credit
+from keisan.ledger.rule_ticket import WRITES_PER_LEASE
 from keisan.storage.database import Database
 from keisan.wire.credit import CreditReport
 from tests.factories import Side, World, create_machine
@@ -228,7 +229,7 @@ async def test_restart_frees_what_was_held_once_the_spool_has_passed(ledger: Int
     gateway.end_call(100)
     (before,) = await list_tickets(ledger.storage)
     gateway.restart()
-    await ledger.clock.sleep(5)
+    await ledger.clock.sleep(TERMS.lease_s // 2)
     await gateway.exchange((left, CALL_NANO))
     assert gateway.count_free(left) == 0, "its earlier life may have spent it all"
     async with ledger.storage.read() as view:
@@ -317,7 +318,7 @@ async def test_silent_ticket_ends_after_the_window_and_late_records_are_the_plat
     await ledger.clock.sleep(TERMS.lease_s)
     assert not gateway.begin_call(left, CALL_NANO), "the gateway stops by itself"
     assert await run_reconciler(ledger.storage, ledger) == 0
-    await ledger.clock.sleep(TERMS.lateness_s)
+    await ledger.clock.sleep(TERMS.lateness_s + TERMS.lease_s // WRITES_PER_LEASE)
     assert await run_reconciler(ledger.storage, ledger) == 1
     assert await count_held(ledger.storage) == 0
     assert await gateway.upload() == ["closed_ticket"]
@@ -402,7 +403,7 @@ class Money(RuleBasedStateMachine):
         except StateConflict:
             return
 
-    @rule(pause_s=st.sampled_from([1, 10, 60, TERMS.lease_s, TERMS.lease_s + TERMS.lateness_s]))
+    @rule(pause_s=st.sampled_from([1, 10, 60, TERMS.lease_s, 2 * TERMS.lease_s + TERMS.lateness_s]))
     def pass_time(self, pause_s: int) -> None:
         self.runner.run(self.ledger.clock.sleep(pause_s))
         before = list_open(self.runner.run(list_tickets(self.ledger.storage)))

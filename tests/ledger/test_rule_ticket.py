@@ -12,6 +12,7 @@ from keisan.domain.ids import TicketId
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.ledger.rule_ticket import (
     FRESH_WANT_S,
+    WRITES_PER_LEASE,
     Moment,
     Pot,
     close_ticket,
@@ -29,11 +30,14 @@ from tests.domain.samples import NOW, build_ticket, name_id
 
 TERMS = CreditTerms()
 AMOUNTS = st.integers(min_value=0, max_value=10**30)
+SILENT = name_id(16)
 FIRST, SECOND, THIRD = (TicketId(name_id(14, number)) for number in (1, 2, 3))
 
 
 def build_moment(after_s: float = 0, gateway_count: int = 2) -> Moment:
-    return Moment(NOW + timedelta(seconds=after_s), TERMS, gateway_count)
+    """Return a moment in which that many gateways speak, and the one of every ticket that is not said to be silent."""
+    speaking = frozenset(name_id(15, number) for number in range(1, gateway_count + 1))
+    return Moment(NOW + timedelta(seconds=after_s), TERMS, speaking)
 
 
 def build_word(ticket: Ticket, **changes: object) -> TicketReport:
@@ -134,7 +138,7 @@ def test_what_calls_held_is_asked_for_when_nothing_is_free() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"spent_nano": 100}, {"posted_nano": 100}, {"returned_nano": 100}, {"expires_at": NOW}],
+    [{"spent_nano": 100}, {"posted_nano": 100}, {"returned_nano": 100}, {"incarnation": SILENT}],
     ids=["spent", "posted", "returned", "silent"],
 )
 def test_refused_when_nothing_can_come(changes: dict[str, object]) -> None:
@@ -168,7 +172,7 @@ def test_want_that_no_call_waits_for_holds_nobody_up() -> None:
 
 
 def test_want_of_a_silent_gateway_holds_nobody_up() -> None:
-    silent, own = want(build_ticket(id=SECOND, expires_at=NOW), 40), build_ticket(id=FIRST, credit_nano=0)
+    silent, own = want(build_ticket(id=SECOND, incarnation=SILENT), 40), build_ticket(id=FIRST, credit_nano=0)
     pot, is_refused = serve_want(build_pot(silent.held_nano + 30, silent, own), own.id, 30, build_moment(1))
     assert (pot.tickets[FIRST].credit_nano, is_refused) == (30, False)
 
@@ -191,7 +195,7 @@ def test_pot_is_contested_while_most_is_on_tickets_of_several() -> None:
     assert is_contested(build_pot(120, one, other)) == {False}
     assert is_contested(build_pot(30, one)) == {False}
     assert is_contested(build_pot(60, one, replace(other, spent_nano=30))) == {False}
-    assert is_contested(build_pot(60, one, replace(other, expires_at=NOW))) == {False}
+    assert is_contested(build_pot(60, one, replace(other, incarnation=SILENT))) == {False}
 
 
 TICKETS = st.builds(
@@ -218,7 +222,7 @@ def test_serving_leases_only_what_is_there_and_touches_nothing_else(
     tickets = []
     for number, (ticket, wanting_nano, since_s, is_silent) in enumerate(drawn):
         placed = replace(ticket, id=TicketId(name_id(14, number)))
-        placed = replace(placed, expires_at=NOW) if is_silent and number else placed
+        placed = replace(placed, incarnation=SILENT) if is_silent and number else placed
         tickets.append(want(placed, wanting_nano, since_s) if wanting_nano else placed)
     before = build_pot(extra_nano + sum(ticket.held_nano for ticket in tickets), *tickets)
     own = tickets[0]
@@ -239,18 +243,28 @@ def test_serving_leases_only_what_is_there_and_touches_nothing_else(
         assert 0 <= changed.give_back_nano <= ticket.unspent_nano
 
 
-def test_ticket_is_leased_from_now_and_never_shorter() -> None:
-    renewed = renew_ticket(build_ticket(), build_moment(10))
-    assert renewed.expires_at == NOW + timedelta(seconds=10 + TERMS.lease_s)
+STEP_S = TERMS.lease_s // WRITES_PER_LEASE
+
+
+def test_lease_is_written_anew_when_part_of_it_is_over_and_never_shorter() -> None:
+    ticket = build_ticket()
+    assert renew_ticket(ticket, build_moment(STEP_S - 1)) == ticket
+    renewed = renew_ticket(ticket, build_moment(STEP_S))
+    assert renewed.expires_at == NOW + timedelta(seconds=STEP_S + TERMS.lease_s)
     assert renew_ticket(renewed, Moment(NOW, replace(TERMS, lease_s=60))) == renewed
 
 
 def test_ticket_expires_after_its_lease_and_the_window() -> None:
     ticket = build_ticket()
-    end_s = TERMS.lease_s + TERMS.lateness_s
+    # Words that were not written down may have come until then.
+    end_s = STEP_S + TERMS.lease_s + TERMS.lateness_s
     assert compute_end(ticket, TERMS) == NOW + timedelta(seconds=end_s)
     assert not is_expired(ticket, build_moment(end_s - 1))
     assert is_expired(ticket, build_moment(end_s))
+
+
+def test_gateways_that_speak_are_counted() -> None:
+    assert [build_moment(gateway_count=count).gateway_count for count in (0, 1, 3)] == [1, 1, 3]
 
 
 OLD, NEW = name_id(15, 1), name_id(15, 2)

@@ -28,7 +28,7 @@ class Ticket:
     `reserved_nano` is what its open calls held when it last spoke.
     `give_back_nano` is what to ask back at its gateway's next word, `wanted_nano` what it wanted and did not get, since
     `wanting_since`; `is_contested`: more of the wallet is on tickets than in it, and several gateways hold some.
-    Without a word the gateway spends until `expires_at`.
+    `expires_at` is one lease after its gateway's last word, or sooner by the time that passes before that is written anew.
     """
 
     id: TicketId

@@ -123,9 +123,9 @@ async def _open_exchange(
     }
     tickets = await transaction.tickets.lock_open(gateway.gateway_id, wallets)
     gateways = await transaction.incarnations.list_all(scope)
-    speaking = [each for each in gateways if each.is_heard_within(moment.terms.silence_s, moment.now)]
-    counted = replace(moment, gateway_count=max(1, len(speaking)))
-    return _Exchange(transaction, gateway, report, counted, wallets, tickets, dict(tickets))
+    silence_s, now = moment.terms.silence_s, moment.now
+    speaking = frozenset(each.incarnation for each in gateways if each.is_heard_within(silence_s, now))
+    return _Exchange(transaction, gateway, report, replace(moment, speaking=speaking), wallets, tickets, dict(tickets))
 
 
 def _take_word(exchange: _Exchange) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
+from uuid import UUID
 
 from keisan.domain.ids import TicketId
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
@@ -14,19 +15,26 @@ from keisan.wire.credit import CreditReport, TicketReport
 
 # A call waits a few seconds for credit at most: a want that is older than this is no call's, and waits behind those.
 FRESH_WANT_S = 5
+# A lease is written down anew only when this part of it is over: a ticket that nobody calls on costs no write.
+WRITES_PER_LEASE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """When and on what terms something is decided; `gateway_count` is the number of gateways that speak, at least 1."""
+    """When and on what terms something is decided, and which incarnations have spoken lately."""
 
     now: datetime
     terms: CreditTerms
-    gateway_count: int = 1
+    speaking: frozenset[UUID] = frozenset()
+
+    @property
+    def gateway_count(self) -> int:
+        """Return the number of gateways that speak, at least 1."""
+        return max(1, len(self.speaking))
 
     def is_reachable(self, ticket: Ticket) -> bool:
-        """Tell whether the ticket's gateway spoke lately: `expires_at` is one lease after its last word."""
-        return ticket.expires_at - self.now >= timedelta(seconds=self.terms.lease_s - self.terms.silence_s)
+        """Tell whether the process that holds the ticket spoke lately."""
+        return ticket.incarnation in self.speaking
 
     def is_fresh(self, ticket: Ticket) -> bool:
         """Tell whether a call may be waiting for what the ticket wants."""
@@ -69,9 +77,15 @@ def merge_report(ticket: Ticket, report: TicketReport) -> Ticket:
 
 
 def renew_ticket(ticket: Ticket, moment: Moment) -> Ticket:
-    """Return the ticket leased anew from now; a lease that was promised for longer is kept."""
+    """Return the ticket leased anew from now, or as it is if that was written down a short while ago."""
     expires_at = moment.now + timedelta(seconds=moment.terms.lease_s)
-    return replace(ticket, expires_at=max(ticket.expires_at, expires_at))
+    is_due = expires_at - ticket.expires_at >= _compute_unwritten(moment.terms)
+    return replace(ticket, expires_at=expires_at) if is_due else ticket
+
+
+def _compute_unwritten(terms: CreditTerms) -> timedelta:
+    """Return by how much a gateway may spend for longer than is written down."""
+    return timedelta(seconds=terms.lease_s) // WRITES_PER_LEASE
 
 
 def compute_lease_nano(wanted_nano: int, available_nano: int, gateway_count: int) -> int:
@@ -159,8 +173,8 @@ def is_expired(ticket: Ticket, moment: Moment) -> bool:
 
 
 def compute_end(ticket: Ticket, terms: CreditTerms) -> datetime:
-    """Return when a ticket ends without another word of its gateway."""
-    return ticket.expires_at + timedelta(seconds=terms.lateness_s)
+    """Return when a ticket ends without another word of its gateway: then its lease and the window are surely over."""
+    return ticket.expires_at + _compute_unwritten(terms) + timedelta(seconds=terms.lateness_s)
 
 
 def close_ticket(ticket: Ticket, now: datetime) -> Ticket:

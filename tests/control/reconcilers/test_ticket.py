@@ -19,7 +19,8 @@ from tests.factories import NOW, World
 TERMS = CreditTerms(lease_s=100, lateness_s=50, renew_s=10)
 RECONCILER = TicketReconciler(TERMS)
 EXPIRES_AT = NOW + timedelta(seconds=100)
-END = NOW + timedelta(seconds=150)
+# The lease, what of it may not be written down yet, and the window.
+END = NOW + timedelta(seconds=155)
 
 
 async def plant_ticket(storage: Database, world: World) -> Ticket:

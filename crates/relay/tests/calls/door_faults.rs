@@ -76,13 +76,13 @@ fn an_engine_lost_mid_answer_breaks_the_answer_on_either_protocol() {
 #[test]
 fn what_an_engine_said_just_before_it_was_lost_arrives() {
     let stage = Stage::open();
-    let doorway = Doorway::open(&stage, &json!({}));
+    let doorway = Doorway::open(&stage, &json!({"worker_threads": 2}));
     stage.run(async {
         let listener = UnixListener::bind(stage.directory.path().join("1.sock")).unwrap();
         let mut door = doorway.connect_http_2().await;
         // More than one frame, which then waits behind others for the socket.
         let last = "x".repeat(60_000);
-        for _ in 0..20 {
+        for _ in 0..40 {
             let ask = door.send_request(doorway.build_post(CHAT, SECRET, Full::new(Bytes::from("{}"))));
             let (response, ()) = tokio::join!(ask, async {
                 let (mut engine, _) = listener.accept().await.unwrap();

@@ -18,7 +18,10 @@ from keisan.kit.observe import write_warning
 from keisan.kit.retry import Backoff
 from keisan.wire.usage import UsageAnswer
 
-IDLE_S = 0.25
+# A record is safe where it lies; an exchange costs as much for one as for hundreds.
+IDLE_S = 1.0
+# How soon the end of the gateway is noticed.
+LOOK_S = 0.25
 _SETTLED = frozenset({IntakeOutcome.CREATED, IntakeOutcome.EXISTS})
 
 
@@ -54,7 +57,7 @@ class UsageUpload:
                 attempt = 0
                 if uploaded == 0 and finish.is_set():
                     return
-                if uploaded == USAGE_BATCH_RECORDS_MAX:
+                if uploaded == USAGE_BATCH_RECORDS_MAX or finish.is_set():
                     continue
             except KeisanError as fault:
                 attempt += 1
@@ -96,7 +99,7 @@ class UsageUpload:
         end_s = self.clock.monotonic_s() + pause_s
         is_finishing = finish.is_set()
         while (left_s := end_s - self.clock.monotonic_s()) > 0:
-            await self.clock.sleep(min(IDLE_S, left_s))
+            await self.clock.sleep(min(LOOK_S, left_s))
             if finish.is_set() and not is_finishing:
                 return
 

@@ -7,9 +7,14 @@ use std::time::Duration;
 
 use keisan_relay::{RelayFault, parse_door_options, parse_options};
 use keisan_route::{PriceSheet, Quantities};
+use mimalloc::MiMalloc;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+
+/// A call takes and gives back memory some thirty times.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// More than this is no time that a shutdown may take.
 const TIMEOUT_S_MAX: f64 = 86_400.0;

@@ -1,8 +1,8 @@
-//! A JSON answer: cleaned of what only the gateway asked for, its usage read whatever pieces it comes in.
+//! A JSON answer: its usage is read, and it is cleaned of what only the gateway asked for.
 
-use keisan_relay::fuzzing::{MemberText, RunningUsage, translate_answer};
+use keisan_relay::fuzzing::{RunningUsage, parse_usage, translate_answer};
 
-use crate::event::{check_outside_text, check_rest};
+use crate::event::{check_outside_text, check_rest, is_deep};
 use crate::members::Members;
 use crate::stream::Setup;
 
@@ -10,29 +10,17 @@ pub fn check_answer(json: &[u8], setup: &Setup) {
     for status in [400, 503] {
         check_outside_text(&translate_answer(status, json));
     }
-    check_usage_text(json, setup.piece_bytes);
-    let cleaned = setup.dialect.clean_answer(json, &setup.view);
-    let Some(members) = Members::read(json).filter(|members| !members.has_twins()) else {
+    let answer = setup.dialect.read_answer(json, &setup.view);
+    let Some(members) = Members::read(json).filter(|members| !members.has_twins() && !is_deep(json)) else {
         return;
     };
+    let answer = answer.unwrap_or_else(|| panic!("no answer: {}", json.escape_ascii()));
+    let said = members.get("usage").and_then(|text| parse_usage(text.as_bytes()));
+    assert_eq!(answer.usage, said);
     let has_timings = members.get("timings").is_some() && setup.running == RunningUsage::LlamaCppTimings;
     let is_misnamed = members.get("model").is_some_and(|text| text != setup.view.model_json);
-    assert_eq!(cleaned.is_some(), has_timings || is_misnamed);
-    if let Some(text) = cleaned {
+    assert_eq!(answer.rewritten.is_some(), has_timings || is_misnamed);
+    if let Some(text) = answer.rewritten {
         check_rest(&text, &members, if has_timings { &["timings"] } else { &[] });
-    }
-}
-
-/// The usage that is billed is the same whatever pieces the answer comes in.
-fn check_usage_text(json: &[u8], piece_bytes: usize) {
-    let read_in = |size: usize| {
-        let mut usage = MemberText::new("usage");
-        json.chunks(size).for_each(|piece| usage.scan(piece));
-        usage.text().trim_ascii_end().to_vec()
-    };
-    let whole = read_in(json.len().max(1));
-    assert_eq!(whole, read_in(piece_bytes), "pieces of {piece_bytes}");
-    if let Some(members) = Members::read(json) {
-        assert_eq!(whole, members.get("usage").unwrap_or_default().as_bytes());
     }
 }

@@ -16,8 +16,20 @@ pub fn read_wall_ns() -> u64 {
     u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The UTC day of a wall time as `2026-11-23`. Source: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
-pub fn format_day(wall_ms: u64) -> String {
+/// A day as `2026-11-23`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day([u8; 10]);
+
+impl Day {
+    pub fn as_str(&self) -> &str {
+        // Digits and dashes are always text.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+/// The UTC day of a wall time. Source: Hinnant, "chrono-Compatible Low-Level Date Algorithms".
+#[allow(clippy::cast_possible_truncation, reason = "digits")]
+pub fn format_day(wall_ms: u64) -> Day {
     let days = wall_ms / DAY_MS + 719_468;
     let era = days / 146_097;
     let day_of_era = days % 146_097;
@@ -27,7 +39,9 @@ pub fn format_day(wall_ms: u64) -> String {
     let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
     let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+    let two = |number: u64| [b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8];
+    let ([c0, c1], [y0, y1], [m0, m1], [d0, d1]) = (two(year / 100), two(year), two(month), two(day));
+    Day([c0, c1, y0, y1, b'-', m0, m1, b'-', d0, d1])
 }
 
 #[cfg(test)]
@@ -46,7 +60,7 @@ mod tests {
             (1_798_761_600_000, "2027-01-01"),
         ];
         for (wall_ms, day) in cases {
-            assert_eq!(format_day(wall_ms), day);
+            assert_eq!(format_day(wall_ms).as_str(), day);
         }
     }
 }

@@ -120,16 +120,18 @@ impl Connection {
 }
 
 fn write_head(outgoing: &Outgoing<'_>) -> Vec<u8> {
-    use std::io::Write;
     let mut head = Vec::with_capacity(256);
-    // Writing to a vector cannot fail.
-    let _ = write!(
-        head,
-        "POST {} HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nx-request-id: {}\r\ncontent-length: {}\r\n",
+    for part in [
+        "POST ",
         outgoing.path,
+        " HTTP/1.1\r\nhost: engine\r\ncontent-type: application/json\r\nx-request-id: ",
         outgoing.request_id.as_str(),
-        outgoing.body_bytes()
-    );
+        "\r\ncontent-length: ",
+        itoa::Buffer::new().format(outgoing.body_bytes()),
+        "\r\n",
+    ] {
+        head.extend_from_slice(part.as_bytes());
+    }
     outgoing.trace.write(&mut head);
     head.extend_from_slice(b"\r\n");
     head

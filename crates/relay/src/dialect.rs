@@ -1,10 +1,10 @@
 //! What an engine wants and says: what is added to a request, where its usage stands, how its errors read to a client.
 
-use keisan_route::{Code, Refusal};
+use keisan_route::{Code, EngineUsage, Refusal};
 use serde::Deserialize;
 
-use crate::members::{Member, MemberScanner, edit_members};
-use crate::usage::{Usage, parse_timings, parse_usage};
+use crate::members::{Member, edit_members, find_members};
+use crate::usage::{Usage, parse_usage};
 
 /// How an engine tells its usage while it streams (R6). A word of a later version reads as none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
@@ -18,11 +18,6 @@ pub enum RunningUsage {
 
 /// The members of an event that matter here, in this order.
 const MEMBERS: [&str; 5] = ["usage", "timings", "choices", "error", "model"];
-const USAGE: usize = 0;
-const TIMINGS: usize = 1;
-const CHOICES: usize = 2;
-const ERROR: usize = 3;
-const MODEL: usize = 4;
 
 /// What becomes of an event on its way to the client.
 #[derive(Debug)]
@@ -76,26 +71,28 @@ impl Dialect {
         }
     }
 
-    /// Reads an event's usage and decides what the client sees of it.
+    /// Reads an event's usage and decides what the client sees of it. What is no JSON passes: it says nothing here.
     pub fn read_event(self, json: &[u8], view: &View, usage: &mut Usage) -> EventFate {
-        let mut scanner = MemberScanner::new(MEMBERS);
-        scanner.scan(json);
-        if let Some(error) = scanner.member(ERROR).filter(|error| is_set(&json[error.value.clone()])) {
-            return EventFate::Fault(translate_error(502, &json[error.value.clone()]));
+        let Some([said, timings, choices, error, model]) = find_members(json, MEMBERS) else {
+            return EventFate::Pass;
+        };
+        let text_of = |member: &Member| &json[member.value.clone()];
+        if let Some(error) = error.as_ref().map(text_of).filter(|error| is_set(error)) {
+            return EventFate::Fault(translate_error(502, error));
         }
-        let has_choices = scanner.member(CHOICES).is_some_and(|choices| is_filled(&json[choices.value.clone()]));
+        let has_choices = choices.as_ref().map(text_of).is_some_and(is_filled);
         let is_running = has_choices && self.running == RunningUsage::ContinuousUsage;
-        let said = scanner.member(USAGE).filter(|said| is_set(&json[said.value.clone()]));
-        if let Some(counts) = said.and_then(|said| parse_usage(&json[said.value.clone()])) {
+        let said = said.filter(|said| is_set(text_of(said)));
+        if let Some(counts) = said.as_ref().map(text_of).and_then(parse_usage) {
             if is_running {
                 usage.set_running(counts);
             } else {
                 usage.set_final(counts);
             }
         }
-        let timings = scanner.member(TIMINGS).filter(|_| self.running == RunningUsage::LlamaCppTimings);
-        if let Some(counts) = timings.and_then(|timings| parse_timings(&json[timings.value.clone()])) {
-            usage.set_running(counts);
+        let timings = timings.filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        if let Some(timings) = timings.as_ref() {
+            usage.note_timings(text_of(timings));
         }
         if self.running == RunningUsage::None && has_choices {
             usage.count_content(count_content_bytes(json));
@@ -104,7 +101,7 @@ impl Dialect {
             return EventFate::Hide;
         }
         let hidden = said.filter(|_| !view.is_usage_wanted || is_running);
-        match rewrite(json, &scanner, ([hidden, timings], view)) {
+        match rewrite(json, [&hidden, &timings], (model, view)) {
             None => EventFate::Pass,
             // Without what was cut, the event says nothing.
             Some(rest) if rest.trim_ascii() == b"{}" => EventFate::Hide,
@@ -112,25 +109,34 @@ impl Dialect {
         }
     }
 
-    /// Returns a whole JSON answer without what only this gateway asked for or understands, if that changes it.
-    pub fn clean_answer(self, json: &[u8], view: &View) -> Option<Vec<u8>> {
-        let mut scanner = MemberScanner::new(MEMBERS);
-        scanner.scan(json);
-        let timings = scanner.member(TIMINGS).filter(|_| self.running == RunningUsage::LlamaCppTimings);
-        rewrite(json, &scanner, ([timings, None], view))
+    /// Reads a whole JSON answer's usage, and takes out what only this gateway asked for or understands. Nothing if it is
+    /// no JSON object.
+    pub fn read_answer(self, json: &[u8], view: &View) -> Option<WholeAnswer> {
+        let [said, timings, _, _, model] = find_members(json, MEMBERS)?;
+        let timings = timings.filter(|_| self.running == RunningUsage::LlamaCppTimings);
+        Some(WholeAnswer {
+            usage: said.and_then(|said| parse_usage(&json[said.value])),
+            rewritten: rewrite(json, [&timings, &None], (model, view)),
+        })
     }
 }
 
-type Hidden<'a> = ([Option<&'a Member>; 2], &'a View);
+/// What a whole JSON answer says.
+#[derive(Debug)]
+pub struct WholeAnswer {
+    pub usage: Option<EngineUsage>,
+    /// What the client gets in its place, if that differs.
+    pub rewritten: Option<Vec<u8>>,
+}
 
 /// Returns the object without the hidden members and under the model's own name, if that changes it.
-fn rewrite(json: &[u8], scanner: &MemberScanner<5>, (hidden, view): Hidden<'_>) -> Option<Vec<u8>> {
+fn rewrite(json: &[u8], hidden: [&Option<Member>; 2], (model, view): (Option<Member>, &View)) -> Option<Vec<u8>> {
     let named = view.model_json.as_bytes();
-    let misnamed = scanner.member(MODEL).filter(|model| &json[model.value.clone()] != named);
-    if misnamed.is_none() && hidden.iter().all(Option::is_none) {
+    let misnamed = model.filter(|model| &json[model.value.clone()] != named);
+    if misnamed.is_none() && hidden.iter().all(|member| member.is_none()) {
         return None;
     }
-    Some(edit_members(json, hidden.into_iter().flatten(), misnamed.map(|model| (model, named))))
+    Some(edit_members(json, hidden.into_iter().flatten(), misnamed.as_ref().map(|model| (model, named))))
 }
 
 fn is_set(value: &[u8]) -> bool {
@@ -248,9 +254,10 @@ mod tests {
         let event = br#"{"model":"/weights/secret.gguf","choices":[{"model":"kept"}],"timings":{}}"#;
         let rest = text_of(LLAMA.read_event(event, &view(false), &mut Usage::default()));
         assert_eq!(rest, r#"{"model":"m","choices":[{"model":"kept"}]}"#);
-        let cleaned = LLAMA.clean_answer(br#"{"choices":[],"model": "-"}"#, &view(true)).unwrap();
+        let cleaned = LLAMA.read_answer(br#"{"choices":[],"model": "-"}"#, &view(true)).unwrap().rewritten.unwrap();
         assert_eq!(cleaned, br#"{"choices":[],"model": "m"}"#);
-        assert!(LLAMA.clean_answer(br#"{"choices":[],"model":"m"}"#, &view(true)).is_none());
+        let same = LLAMA.read_answer(br#"{"choices":[],"model":"m"}"#, &view(true)).unwrap();
+        assert!(same.rewritten.is_none());
     }
 
     fn text_of(fate: EventFate) -> String {
@@ -342,10 +349,17 @@ mod tests {
     }
 
     #[test]
-    fn a_whole_answer_loses_its_timings() {
+    fn a_whole_answer_tells_its_usage_and_loses_its_timings() {
         let json = br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1},"timings":{"cache_n":0}}"#;
-        let cleaned = LLAMA.clean_answer(json, &view(true)).unwrap();
-        assert_eq!(cleaned, br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#);
-        assert!(LLAMA.clean_answer(b"{}", &view(true)).is_none());
+        let answer = LLAMA.read_answer(json, &view(true)).unwrap();
+        assert_eq!(
+            answer.rewritten.unwrap(),
+            br#"{"choices":[{"message":{"content":"a"}}],"usage":{"prompt_tokens":1}}"#
+        );
+        assert_eq!(answer.usage.unwrap().prompt_tokens, 1);
+        let empty = LLAMA.read_answer(b"{}", &view(true)).unwrap();
+        assert!(empty.rewritten.is_none() && empty.usage.is_none());
+        assert!(LLAMA.read_answer(&json[..json.len() - 1], &view(true)).is_none());
+        assert!(LLAMA.read_answer(b"[]", &view(true)).is_none());
     }
 }

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 pub use crate::dialect::{Dialect, EventFate, RunningUsage, View, translate_answer, translate_error_line};
-pub use crate::members::{Member, MemberScanner, MemberText, edit_members};
+pub use crate::member_text::MemberText;
+pub use crate::members::{Member, edit_members, find_members};
 pub use crate::snapshot::{Key, Model, Snapshot};
 pub use crate::sse::{EventKind, EventSplitter, EventTooLarge, read_event};
-pub use crate::usage::{Usage, UsageSource, parse_timings, parse_usage};
+pub use crate::usage::{Usage, UsageSource, parse_usage};
 
 use keisan_route::Facts;
 

@@ -21,6 +21,7 @@ mod hold;
 mod http1;
 mod limiter;
 mod listener;
+mod member_text;
 mod members;
 mod metrics;
 mod model_times;

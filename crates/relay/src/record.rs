@@ -1,8 +1,7 @@
 //! The usage record: what one call consumed, written once into the spool.
 //! The Python side reads it (`keisan.wire.usage`); `tests/golden/usage_record.json` keeps the two equal.
 
-use keisan_route::Quantities;
-use serde::Serialize;
+use keisan_route::{Quantities, TokenClass};
 
 use crate::clock::format_day;
 use crate::record_id::RecordId;
@@ -12,8 +11,7 @@ use crate::usage::UsageSource;
 const RECORD_BYTES_USUAL: usize = 1_536;
 
 /// How a call ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
     Completed,
     ClientClosed,
@@ -85,61 +83,78 @@ pub struct UsageRecord<'a> {
     pub ticket_id: Option<&'a str>,
 }
 
-/// What of a record changes from call to call, but for its id.
-#[derive(Serialize)]
-struct CallText<'a> {
-    surface: &'static str,
-    is_stream: bool,
-    admitted_at_ms: u64,
-    day: String,
-    duration_us: u64,
-    first_byte_us: Option<u64>,
-    outcome: Outcome,
-    http_status: u16,
-    usage_source: UsageSource,
-    quantities: Quantities,
-    amount_nano: String,
-    request_bytes: u64,
-    response_bytes: u64,
-    events: u64,
-    ticket_id: Option<&'a str>,
+impl UsageRecord<'_> {
+    /// Writes the record member by member: each call has one, and a general serializer costs more than all the rest of it.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = RecordText(Vec::with_capacity(RECORD_BYTES_USUAL));
+        text.put("{\"schema_version\":1,\"record_id\":\"");
+        text.put(self.record_id.as_str());
+        text.put("\",");
+        for part in self.parts {
+            text.put(&part.0);
+        }
+        text.put("\"surface\":\"");
+        text.put(self.surface);
+        text.put("\",\"is_stream\":");
+        text.put(if self.is_stream { "true" } else { "false" });
+        text.number(",\"admitted_at_ms\":", self.admitted_at_ms);
+        text.put(",\"day\":\"");
+        text.put(format_day(self.admitted_at_ms).as_str());
+        text.number("\",\"duration_us\":", self.duration_us);
+        text.number_or_null(",\"first_byte_us\":", self.first_byte_us);
+        text.put(",\"outcome\":\"");
+        text.put(self.outcome.name());
+        text.number("\",\"http_status\":", self.http_status);
+        text.put(",\"usage_source\":\"");
+        text.put(self.usage_source.name());
+        text.put("\",\"quantities\":{");
+        text.quantities(&self.quantities);
+        text.number("},\"amount_nano\":\"", self.amount_nano);
+        text.number("\",\"request_bytes\":", self.request_bytes);
+        text.number(",\"response_bytes\":", self.response_bytes);
+        text.number(",\"events\":", self.events);
+        text.put(",\"ticket_id\":");
+        text.ticket(self.ticket_id);
+        text.put("}");
+        text.0
+    }
 }
 
-impl UsageRecord<'_> {
-    pub fn encode(&self) -> Vec<u8> {
-        let mut text = Vec::with_capacity(RECORD_BYTES_USUAL);
-        text.extend_from_slice(b"{\"schema_version\":1,\"record_id\":\"");
-        text.extend_from_slice(self.record_id.as_str().as_bytes());
-        text.extend_from_slice(b"\",");
-        for part in self.parts {
-            text.extend_from_slice(part.0.as_bytes());
-        }
-        let start = text.len();
-        // Texts, numbers and booleans always serialize; a record cut short here would be refused by the platform.
-        let _ = serde_json::to_writer(&mut text, &self.describe_call());
-        // The object's members go on in the record's own object.
-        text.remove(start);
-        text
+/// A record while it is written.
+struct RecordText(Vec<u8>);
+
+impl RecordText {
+    fn put(&mut self, text: &str) {
+        self.0.extend_from_slice(text.as_bytes());
     }
 
-    fn describe_call(&self) -> CallText<'_> {
-        CallText {
-            surface: self.surface,
-            is_stream: self.is_stream,
-            admitted_at_ms: self.admitted_at_ms,
-            day: format_day(self.admitted_at_ms),
-            duration_us: self.duration_us,
-            first_byte_us: self.first_byte_us,
-            outcome: self.outcome,
-            http_status: self.http_status,
-            usage_source: self.usage_source,
-            quantities: self.quantities,
-            amount_nano: self.amount_nano.to_string(),
-            request_bytes: self.request_bytes,
-            response_bytes: self.response_bytes,
-            events: self.events,
-            ticket_id: self.ticket_id,
+    fn number(&mut self, before: &str, number: impl itoa::Integer) {
+        self.put(before);
+        self.put(itoa::Buffer::new().format(number));
+    }
+
+    fn number_or_null(&mut self, before: &str, number: Option<u64>) {
+        if let Some(number) = number {
+            return self.number(before, number);
         }
+        self.put(before);
+        self.put("null");
+    }
+
+    /// Only the classes that were told of: an absent one is not zero.
+    fn quantities(&mut self, quantities: &Quantities) {
+        let told = TokenClass::ALL.into_iter().filter_map(|class| Some((class.name(), quantities.find(class)?)));
+        for (position, (name, tokens)) in told.enumerate() {
+            self.put(if position > 0 { ",\"" } else { "\"" });
+            self.put(name);
+            self.number("\":", tokens);
+        }
+    }
+
+    /// A ticket's id is the platform's text, so it is written as any text.
+    fn ticket(&mut self, ticket_id: Option<&str>) {
+        // A text always serializes, and a vector takes any number of bytes.
+        let _ = serde_json::to_writer(&mut self.0, &ticket_id);
     }
 }
 

@@ -76,7 +76,10 @@ pub enum EventKind<'a> {
 /// Reads an event; several data lines are one text, joined by line feeds as the standard says.
 pub fn read_event(event: &[u8]) -> EventKind<'_> {
     let mut data: Option<Cow<'_, [u8]>> = None;
-    for line in event.split(|byte| *byte == b'\n') {
+    let mut rest = event;
+    while !rest.is_empty() {
+        let (line, behind) = rest.split_at(memchr(b'\n', rest).unwrap_or(rest.len()));
+        rest = behind.get(1..).unwrap_or_default();
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         if let Some(text) = strip_field(line, b"data:") {
             data = Some(match data {

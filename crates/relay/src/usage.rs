@@ -1,14 +1,13 @@
 //! What a call consumed, as far as the engine has said it, and where the numbers come from (R6).
 
+use keisan_route::json::Skimmer;
 use keisan_route::{EngineUsage, Quantities};
-use serde::{Deserialize, Serialize};
 
 /// A token has at least this share of the delivered bytes in an estimate. English text has about 4 bytes a token.
 const ESTIMATE_BYTES_PER_TOKEN: u64 = 4;
 
 /// Where quantities come from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UsageSource {
     Engine,
     EngineRunning,
@@ -28,10 +27,12 @@ impl UsageSource {
 }
 
 /// The usage of one call while it runs.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Usage {
     last: Option<EngineUsage>,
     running: Option<EngineUsage>,
+    /// llama.cpp's latest timings as it wrote them. They come with every token, and only the last are read.
+    timings: Vec<u8>,
     content_bytes: u64,
     content_events: u64,
 }
@@ -44,6 +45,12 @@ impl Usage {
 
     pub fn set_running(&mut self, usage: EngineUsage) {
         self.running = Some(usage);
+    }
+
+    /// Keeps llama.cpp's timings, for the case that it says no more.
+    pub fn note_timings(&mut self, json: &[u8]) {
+        self.timings.clear();
+        self.timings.extend_from_slice(json);
     }
 
     /// Counts text that is on its way to the client, for engines that tell nothing while they stream.
@@ -62,7 +69,7 @@ impl Usage {
         if let Some(usage) = self.last {
             return (usage.normalize(), UsageSource::Engine);
         }
-        if let Some(usage) = self.running {
+        if let Some(usage) = parse_timings(&self.timings).or(self.running) {
             return (usage.normalize(), UsageSource::EngineRunning);
         }
         let tokens = (self.content_bytes / ESTIMATE_BYTES_PER_TOKEN).min(self.content_events);
@@ -73,54 +80,50 @@ impl Usage {
     }
 }
 
-#[derive(Deserialize, Default)]
-struct Details {
-    cached_tokens: Option<u64>,
-    reasoning_tokens: Option<u64>,
-}
-
-#[derive(Deserialize)]
-struct UsageText {
-    prompt_tokens: Option<u64>,
-    completion_tokens: Option<u64>,
-    prompt_tokens_details: Option<Details>,
-    completion_tokens_details: Option<Details>,
-}
-
 /// Reads `OpenAI`'s usage object. Nothing if it holds no counts.
 pub fn parse_usage(json: &[u8]) -> Option<EngineUsage> {
-    let text: UsageText = serde_json::from_slice(json).ok()?;
-    if text.prompt_tokens.is_none() && text.completion_tokens.is_none() {
+    let names = ["prompt_tokens", "completion_tokens", "prompt_tokens_details", "completion_tokens_details"];
+    let [prompt, completion, prompt_details, completion_details] = read_members(json, names)?;
+    if prompt.is_none() && completion.is_none() {
         return None;
     }
     Some(EngineUsage {
-        prompt_tokens: text.prompt_tokens.unwrap_or(0),
-        cached_tokens: text.prompt_tokens_details.and_then(|details| details.cached_tokens).unwrap_or(0),
-        completion_tokens: text.completion_tokens.unwrap_or(0),
-        reasoning_tokens: text.completion_tokens_details.and_then(|details| details.reasoning_tokens).unwrap_or(0),
+        prompt_tokens: read_count(prompt)?,
+        cached_tokens: read_detail(prompt_details, "cached_tokens")?,
+        completion_tokens: read_count(completion)?,
+        reasoning_tokens: read_detail(completion_details, "reasoning_tokens")?,
     })
-}
-
-#[derive(Deserialize)]
-struct TimingsText {
-    #[serde(rename = "cache_n")]
-    cached: Option<u64>,
-    #[serde(rename = "prompt_n")]
-    computed: u64,
-    #[serde(rename = "predicted_n")]
-    predicted: u64,
 }
 
 /// Reads llama.cpp's timings: the prompt is what was cached and what was computed. Nothing if no prompt is that long.
-pub fn parse_timings(json: &[u8]) -> Option<EngineUsage> {
-    let text: TimingsText = serde_json::from_slice(json).ok()?;
-    let cached_tokens = text.cached.unwrap_or(0);
+fn parse_timings(json: &[u8]) -> Option<EngineUsage> {
+    let [cached, computed, predicted] = read_members(json, ["cache_n", "prompt_n", "predicted_n"])?;
+    let cached_tokens = read_count(cached)?;
     Some(EngineUsage {
-        prompt_tokens: cached_tokens.checked_add(text.computed)?,
+        prompt_tokens: cached_tokens.checked_add(read_count(Some(computed?))?)?,
         cached_tokens,
-        completion_tokens: text.predicted,
+        completion_tokens: read_count(Some(predicted?))?,
         reasoning_tokens: 0,
     })
+}
+
+fn read_members<'a, const N: usize>(json: &'a [u8], names: [&str; N]) -> Option<[Option<&'a [u8]>; N]> {
+    let mut skimmer = Skimmer::new(json);
+    let members = skimmer.members(names).ok().filter(|members| !members.is_any_twice)?;
+    skimmer.end().ok().map(|()| members.values)
+}
+
+/// A count that is not told of is zero; nothing if what stands there is no count.
+fn read_count(text: Option<&[u8]>) -> Option<u64> {
+    text.map_or(Some(0), |text| std::str::from_utf8(text).ok()?.parse().ok())
+}
+
+fn read_detail(json: Option<&[u8]>, name: &str) -> Option<u64> {
+    let Some(json) = json else {
+        return Some(0);
+    };
+    let [count] = read_members(json, [name])?;
+    read_count(count)
 }
 
 #[cfg(test)]
@@ -138,13 +141,6 @@ mod tests {
         usage.set_final(EngineUsage { prompt_tokens: 5, completion_tokens: 3, ..EngineUsage::default() });
         let (quantities, source) = usage.conclude();
         assert_eq!((quantities.output, source), (Some(3), UsageSource::Engine));
-    }
-
-    #[test]
-    fn names_are_what_a_record_says() {
-        for source in [UsageSource::Engine, UsageSource::EngineRunning, UsageSource::Estimated, UsageSource::None] {
-            assert_eq!(serde_json::to_value(source).unwrap(), source.name());
-        }
     }
 
     #[test]

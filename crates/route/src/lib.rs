@@ -8,6 +8,7 @@ pub mod breaker;
 pub mod bucket;
 pub mod candidate;
 pub mod fact;
+pub mod json;
 pub mod message;
 pub mod parameter;
 pub mod policy;

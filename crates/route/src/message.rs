@@ -1,11 +1,12 @@
 //! Checks messages by R7: engines answer 200 to an unknown role and to no messages at all.
 //! Contents stay raw text: no tree is built of a prompt.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use std::fmt;
 
-use crate::parameter::{check_depth, read_text};
+use crate::json::Skimmer;
+use crate::parameter::read_text;
 use crate::refusal::{Code, Refusal};
+use crate::request::Halt;
 
 const ROLES: [&str; 5] = ["system", "developer", "user", "assistant", "tool"];
 
@@ -54,110 +55,127 @@ impl Needs {
     }
 }
 
-#[derive(Deserialize)]
-struct Message<'a> {
-    #[serde(borrow)]
-    role: Option<&'a RawValue>,
-    #[serde(borrow)]
-    content: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_calls: Option<&'a RawValue>,
-    #[serde(borrow)]
-    tool_call_id: Option<&'a RawValue>,
-    #[serde(borrow)]
-    refusal: Option<&'a RawValue>,
+/// Where a fault stands: a message, or one of the parts of its content.
+#[derive(Clone, Copy)]
+struct Place {
+    message: usize,
+    part: Option<usize>,
 }
 
-#[derive(Deserialize)]
-struct Part<'a> {
-    #[serde(borrow, rename = "type")]
-    kind: Option<&'a RawValue>,
-    #[serde(borrow)]
-    text: Option<&'a RawValue>,
-}
-
-/// Checks the JSON text of `messages`.
-pub fn check_messages(raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
-    let messages: Vec<&RawValue> =
-        serde_json::from_str(raw).map_err(|_| Refusal::invalid_type("messages", "an array of objects"))?;
-    if messages.is_empty() {
-        return Err(Refusal::invalid_value("messages", "must not be empty"));
+impl Place {
+    /// The path of a field; written only when there is something to say of it.
+    fn field(self, name: &str) -> String {
+        format!("{self}.{name}")
     }
-    check_depth("messages", raw)?;
-    for (number, message) in messages.iter().enumerate() {
-        check_message(&format!("messages[{number}]"), message.get(), needs)?;
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "messages[{}]", self.message)?;
+        self.part.map_or(Ok(()), |part| write!(formatter, ".content[{part}]"))
+    }
+}
+
+/// Checks `messages` where they stand in a request, one after the other.
+pub fn check_messages(request: &mut Skimmer<'_>, needs: &mut Needs) -> Result<(), Halt> {
+    if request.peek() != Some(b'[') {
+        request.value()?;
+        return Err(Refusal::invalid_type("messages", "an array of objects").into());
+    }
+    let mut number = 0;
+    request.array(|request| {
+        let place = Place { message: number, part: None };
+        number += 1;
+        check_message(request, place, needs)
+    })?;
+    if number == 0 {
+        return Err(Refusal::invalid_value("messages", "must not be empty").into());
     }
     Ok(())
 }
 
-fn check_message(path: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
-    if !raw.starts_with('{') {
-        return Err(Refusal::invalid_type(path, "an object"));
+/// Passes over an object and returns the texts of some members.
+fn read_members<'a, const N: usize>(
+    request: &mut Skimmer<'a>,
+    place: Place,
+    names: [&str; N],
+) -> Result<[Option<&'a [u8]>; N], Halt> {
+    if request.peek() != Some(b'{') {
+        request.value()?;
+        return Err(Refusal::invalid_type(&place.to_string(), "an object").into());
     }
-    let message: Message<'_> =
-        serde_json::from_str(raw).map_err(|_| Refusal::invalid_value(path, "names a field twice"))?;
-    let role = read_role(path, message.role)?;
+    let members = request.members(names)?;
+    if members.is_any_twice {
+        return Err(Refusal::invalid_value(&place.to_string(), "names a field twice").into());
+    }
+    Ok(members.values)
+}
+
+fn check_message(request: &mut Skimmer<'_>, place: Place, needs: &mut Needs) -> Result<(), Halt> {
+    let names = ["role", "content", "tool_calls", "tool_call_id", "refusal"];
+    let [role, content, tool_calls, tool_call_id, refusal] = read_members(request, place, names)?;
+    let role = read_role(place, role)?;
     if role == "tool" {
-        let field = format!("{path}.tool_call_id");
-        let id = present(message.tool_call_id).ok_or_else(|| Refusal::missing(&field))?;
-        read_text(&field, id)?;
+        let id = tool_call_id.ok_or_else(|| Refusal::missing(&place.field("tool_call_id")))?;
+        read_text(&place.field("tool_call_id"), read_utf8(id))?;
     }
-    if present(message.tool_calls).is_some_and(|calls| !calls.starts_with('[')) {
-        return Err(Refusal::invalid_type(&format!("{path}.tool_calls"), "an array"));
+    if tool_calls.is_some_and(|calls| !calls.starts_with(b"[")) {
+        return Err(Refusal::invalid_type(&place.field("tool_calls"), "an array").into());
     }
-    let field = format!("{path}.content");
-    match present(message.content) {
-        Some(content) => check_content(&field, content, needs),
+    match content {
+        Some(content) => check_content(place, content, needs),
         // An assistant's turn may be nothing but its tool calls or its refusal.
-        None if role == "assistant"
-            && (present(message.tool_calls).is_some() || present(message.refusal).is_some()) =>
-        {
-            Ok(())
-        }
-        None => Err(Refusal::missing(&field)),
+        None if role == "assistant" && (tool_calls.is_some() || refusal.is_some()) => Ok(()),
+        None => Err(Refusal::missing(&place.field("content")).into()),
     }
 }
 
-fn read_role(path: &str, raw: Option<&RawValue>) -> Result<String, Refusal> {
-    let field = format!("{path}.role");
-    let raw = present(raw).ok_or_else(|| Refusal::missing(&field))?;
-    let role = read_text(&field, raw)?;
-    if ROLES.contains(&role.as_str()) {
+/// A part of a request, whose text was found to be UTF-8.
+fn read_utf8(raw: &[u8]) -> &str {
+    std::str::from_utf8(raw).unwrap_or_default()
+}
+
+fn read_role(place: Place, raw: Option<&[u8]>) -> Result<&'static str, Refusal> {
+    let raw = read_utf8(raw.ok_or_else(|| Refusal::missing(&place.field("role")))?);
+    let bare = raw.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or_default();
+    if let Some(role) = ROLES.into_iter().find(|role| *role == bare) {
         return Ok(role);
     }
-    Err(Refusal::invalid_value(&field, format_args!("must be one of {}", ROLES.join(", "))))
+    // It may be written with escapes.
+    let text = read_text(&place.field("role"), raw)?;
+    let unknown = || Refusal::invalid_value(&place.field("role"), format_args!("must be one of {}", ROLES.join(", ")));
+    ROLES.into_iter().find(|role| *role == text).ok_or_else(unknown)
 }
 
-fn check_content(field: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
-    if raw.starts_with('"') {
+fn check_content(place: Place, raw: &[u8], needs: &mut Needs) -> Result<(), Halt> {
+    if raw.starts_with(b"\"") {
         return Ok(());
     }
-    if !raw.starts_with('[') {
-        return Err(Refusal::invalid_type(field, "a string or an array of content parts"));
+    if !raw.starts_with(b"[") {
+        return Err(Refusal::invalid_type(&place.field("content"), "a string or an array of content parts").into());
     }
-    let parts: Vec<&RawValue> = serde_json::from_str(raw).map_err(|_| Refusal::invalid_type(field, "an array"))?;
-    if parts.is_empty() {
-        return Err(Refusal::invalid_value(field, "must not be empty"));
-    }
-    for (number, part) in parts.iter().enumerate() {
-        check_part(&format!("{field}[{number}]"), part.get(), needs)?;
+    let mut number = 0;
+    Skimmer::new(raw).array(|parts| {
+        let place = Place { part: Some(number), ..place };
+        number += 1;
+        check_part(parts, place, needs)
+    })?;
+    if number == 0 {
+        return Err(Refusal::invalid_value(&place.field("content"), "must not be empty").into());
     }
     Ok(())
 }
 
-fn check_part(path: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
-    if !raw.starts_with('{') {
-        return Err(Refusal::invalid_type(path, "an object"));
-    }
-    let part: Part<'_> = serde_json::from_str(raw).map_err(|_| Refusal::invalid_value(path, "names a field twice"))?;
-    let field = format!("{path}.type");
-    let kind = read_text(&field, present(part.kind).ok_or_else(|| Refusal::missing(&field))?)?;
+fn check_part(parts: &mut Skimmer<'_>, place: Place, needs: &mut Needs) -> Result<(), Halt> {
+    let [kind, text] = read_members(parts, place, ["type", "text"])?;
+    let field = place.field("type");
+    let kind = read_text(&field, read_utf8(kind.ok_or_else(|| Refusal::missing(&field))?))?;
     match kind.as_str() {
         "text" => {
-            let field = format!("{path}.text");
-            let text = present(part.text).ok_or_else(|| Refusal::missing(&field))?;
-            if !text.starts_with('"') {
-                return Err(Refusal::invalid_type(&field, "a string"));
+            let field = place.field("text");
+            let text = text.ok_or_else(|| Refusal::missing(&field))?;
+            if !text.starts_with(b"\"") {
+                return Err(Refusal::invalid_type(&field, "a string").into());
             }
         }
         "refusal" => {}
@@ -165,15 +183,11 @@ fn check_part(path: &str, raw: &str, needs: &mut Needs) -> Result<(), Refusal> {
         "input_audio" => needs.insert(Need::Audio),
         "file" => needs.insert(Need::Files),
         _ => {
-            return Err(Refusal::new(Code::InvalidValue, format!("'{field}' is not a known content type")).about(field));
+            let text = format!("'{field}' is not a known content type");
+            return Err(Refusal::new(Code::InvalidValue, text).about(field).into());
         }
     }
     Ok(())
-}
-
-/// The JSON text of a field that is there and not null.
-fn present(raw: Option<&RawValue>) -> Option<&str> {
-    raw.map(RawValue::get).filter(|text| *text != "null")
 }
 
 #[cfg(test)]
@@ -181,8 +195,10 @@ mod tests {
     use super::*;
 
     fn judge(raw: &str) -> Option<(Code, String)> {
-        let refusal = check_messages(raw, &mut Needs::default()).err()?;
-        Some((refusal.code, refusal.param.unwrap()))
+        match check_messages(&mut Skimmer::new(raw.as_bytes()), &mut Needs::default()).err()? {
+            Halt::Refused(refusal) => Some((refusal.code, refusal.param.clone().unwrap())),
+            Halt::Unreadable(fault) => panic!("{raw}: {fault:?}"),
+        }
     }
 
     #[test]
@@ -233,7 +249,7 @@ mod tests {
     fn parts_beyond_text_are_needs() {
         let mut needs = Needs::default();
         let raw = r#"[{"role":"user","content":[{"type":"image_url","image_url":{}},{"type":"input_audio"},{"type":"file"}]}]"#;
-        check_messages(raw, &mut needs).unwrap();
+        check_messages(&mut Skimmer::new(raw.as_bytes()), &mut needs).unwrap();
         assert_eq!(needs.list().collect::<Vec<_>>(), [Need::Images, Need::Audio, Need::Files]);
     }
 }

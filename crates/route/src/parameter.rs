@@ -2,13 +2,9 @@
 //! Source: `CreateChatCompletionRequest` and `CreateCompletionRequest` of `OpenAI`'s published specification, plus four
 //! sampling parameters that engines share. Any other is refused: engines honour private fields that bypass limits.
 
-use memchr::memchr2;
-
-use crate::refusal::{Code, Refusal};
+use crate::refusal::Refusal;
 use crate::request::Surface;
 
-/// Nesting beyond this is refused: an engine turns a schema into a grammar by recursion, and its stack is finite.
-pub const DEPTH_MAX: usize = 64;
 const STOP_TEXTS_MAX: usize = 4;
 
 /// What a parameter's value must be.
@@ -144,10 +140,10 @@ pub fn check_value(parameter: &Parameter, raw: &str) -> Result<(), Refusal> {
         Shape::Integer(least, most) => check_integer(name, raw, (least, most)),
         Shape::Number(least, most) => check_number(name, raw, (least, most)),
         Shape::Text => read_text(name, raw).map(drop),
-        Shape::Object if raw.starts_with('{') => check_depth(name, raw),
+        Shape::Object if raw.starts_with('{') => Ok(()),
         Shape::Object => Err(Refusal::invalid_type(name, "an object")),
         Shape::Stop => check_stop(name, raw),
-        Shape::Choice if raw.starts_with(['"', '{']) => check_depth(name, raw),
+        Shape::Choice if raw.starts_with(['"', '{']) => Ok(()),
         Shape::Choice => Err(Refusal::invalid_type(name, "a string or an object")),
         Shape::TextModality if raw.starts_with('[') => check_modalities(name, raw),
         Shape::TextModality => Err(Refusal::invalid_type(name, "an array")),
@@ -234,40 +230,10 @@ fn check_modalities(name: &str, raw: &str) -> Result<(), Refusal> {
     Err(Refusal::unsupported(name, "must be [\"text\"]: no other output is offered"))
 }
 
-/// Refuses a value nested deeper than `DEPTH_MAX`.
-pub fn check_depth(name: &str, raw: &str) -> Result<(), Refusal> {
-    let (mut depth, mut rest) = (0_usize, raw.as_bytes());
-    while let Some((&byte, behind)) = rest.split_first() {
-        rest = behind;
-        match byte {
-            b'"' => rest = skip_text(behind),
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            _ => {}
-        }
-        if depth > DEPTH_MAX {
-            let text = format!("'{name}' is nested deeper than {DEPTH_MAX} levels");
-            return Err(Refusal::new(Code::InvalidValue, text).about(name));
-        }
-    }
-    Ok(())
-}
-
-/// What stands behind a text of which the opening quote was read: a long prompt is passed over in one go.
-fn skip_text(mut rest: &[u8]) -> &[u8] {
-    while let Some(found) = memchr2(b'"', b'\\', rest) {
-        let is_escape = rest[found] == b'\\';
-        rest = rest.get(found + 1 + usize::from(is_escape)..).unwrap_or_default();
-        if !is_escape {
-            return rest;
-        }
-    }
-    &[]
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::refusal::Code;
 
     fn judge(surface: Surface, name: &str, raw: &str) -> Option<Code> {
         let parameter = find_parameter(surface, name).unwrap();
@@ -318,13 +284,5 @@ mod tests {
         {
             assert!(find_parameter(Surface::Chat, name).is_none(), "{name}");
         }
-    }
-
-    #[test]
-    fn depth_is_bounded_outside_of_texts() {
-        let deep = format!("{}{}", "[".repeat(DEPTH_MAX + 1), "]".repeat(DEPTH_MAX + 1));
-        assert_eq!(check_depth("tools", &deep).unwrap_err().code, Code::InvalidValue);
-        let text = format!("[\"{}\\\"[\"]", "[".repeat(500));
-        assert!(check_depth("tools", &text).is_ok());
     }
 }

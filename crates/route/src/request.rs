@@ -1,14 +1,9 @@
 //! Reads a /v1 request: checks every top-level parameter, and composes what the engine gets from the raw texts.
 
-use std::borrow::Cow;
-use std::fmt;
-
-use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
-
 use crate::block::{Blocks, fold};
+use crate::json::{DEPTH_MAX, Fault, Skimmer};
 use crate::message::{Need, Needs, check_messages};
-use crate::parameter::{Parameter, check_depth, check_value, find_parameter, read_boolean, read_integer, read_text};
+use crate::parameter::{Parameter, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
 use crate::surrogate::has_half_pair;
 
@@ -77,7 +72,8 @@ impl<'a> CallRequest<'a> {
             body.extend_from_slice(raw.as_bytes());
             body.push(b',');
         }
-        body.extend_from_slice(format!("\"max_tokens\":{max_tokens}").as_bytes());
+        body.extend_from_slice(b"\"max_tokens\":");
+        body.extend_from_slice(itoa::Buffer::new().format(max_tokens).as_bytes());
         if !additions.is_empty() {
             body.push(b',');
             body.extend_from_slice(additions.as_bytes());
@@ -90,24 +86,47 @@ impl<'a> CallRequest<'a> {
 /// Reads and checks a request body (R7).
 pub fn read_request(surface: Surface, body: &[u8]) -> Result<CallRequest<'_>, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::new(Code::InvalidJson, "the body is not valid UTF-8"))?;
-    let fields = read_fields(text)?;
     if has_half_pair(text) {
         return Err(Refusal::new(Code::InvalidJson, "the body has half of a surrogate pair"));
     }
     let mut reading = Reading::new(surface);
-    for (name, raw) in &fields {
-        reading.take(name, raw.get())?;
-    }
+    reading.read_all(text).map_err(|halt| halt.explain(text))?;
     reading.finish()
 }
 
-fn read_fields(text: &str) -> Result<Vec<(Cow<'_, str>, &RawValue)>, Refusal> {
-    match serde_json::from_str::<Fields<'_>>(text) {
-        Ok(fields) => Ok(fields.0),
-        Err(fault) if fault.is_data() => Err(Refusal::new(Code::InvalidType, "the body must be a JSON object")),
-        Err(fault) => {
-            let text = format!("the body is not valid JSON at line {}, column {}", fault.line(), fault.column());
-            Err(Refusal::new(Code::InvalidJson, text))
+/// Why reading a request ends early.
+#[derive(Debug)]
+pub enum Halt {
+    Unreadable(Fault),
+    Refused(Box<Refusal>),
+}
+
+impl From<Fault> for Halt {
+    fn from(fault: Fault) -> Self {
+        Self::Unreadable(fault)
+    }
+}
+
+impl From<Refusal> for Halt {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
+}
+
+impl Halt {
+    /// The refusal of the request with this text.
+    fn explain(self, text: &str) -> Refusal {
+        match self {
+            Self::Refused(refusal) => *refusal,
+            Self::Unreadable(Fault::Deep(_)) => {
+                Refusal::new(Code::InvalidValue, format!("the body is nested deeper than {DEPTH_MAX} levels"))
+            }
+            Self::Unreadable(Fault::Grammar(position)) => {
+                let before = &text.as_bytes()[..position.min(text.len())];
+                let line = memchr::memchr_iter(b'\n', before).count() + 1;
+                let column = before.len() - memchr::memrchr(b'\n', before).map_or(0, |end| end + 1) + 1;
+                Refusal::new(Code::InvalidJson, format!("the body is not valid JSON at line {line}, column {column}"))
+            }
         }
     }
 }
@@ -143,16 +162,31 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn take(&mut self, name: &str, raw: &'a str) -> Result<(), Refusal> {
+    fn read_all(&mut self, text: &'a str) -> Result<(), Halt> {
+        let mut body = Skimmer::new(text.as_bytes());
+        if body.peek() != Some(b'{') {
+            body.value()?;
+            body.end()?;
+            return Err(Refusal::new(Code::InvalidType, "the body must be a JSON object").into());
+        }
+        body.object(|body, name| self.take(&name.read(), text, body))?;
+        Ok(body.end()?)
+    }
+
+    fn take(&mut self, name: &str, text: &'a str, body: &mut Skimmer<'a>) -> Result<(), Halt> {
         let Some(parameter) = find_parameter(self.request.surface, name) else {
             let shown: String = name.chars().take(NAME_SHOWN_CHARACTERS_MAX).collect();
             let text = format!("'{shown}' is not a parameter of {}", self.request.surface.path());
-            return Err(Refusal::new(Code::UnknownParameter, text).about(shown));
+            return Err(Refusal::new(Code::UnknownParameter, text).about(shown).into());
         };
         if self.seen.contains(&parameter.name) {
-            return Err(Refusal::invalid_value(parameter.name, "is given twice"));
+            return Err(Refusal::invalid_value(parameter.name, "is given twice").into());
         }
         self.seen.push(parameter.name);
+        body.peek();
+        let start = body.position();
+        self.pass_value(parameter, body).map_err(|halt| blame_depth(parameter.name, halt))?;
+        let raw = &text[start..body.position()];
         // OpenAI reads null as absent.
         if raw == "null" {
             return Ok(());
@@ -165,14 +199,20 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
+    /// Passes over a value; messages are looked at on the way.
+    fn pass_value(&mut self, parameter: &Parameter, body: &mut Skimmer<'a>) -> Result<(), Halt> {
+        if parameter.name != "messages" || body.peek() == Some(b'n') {
+            return Ok(body.value().map(drop)?);
+        }
+        check_messages(body, &mut self.request.needs)?;
+        self.has_prompt = true;
+        Ok(())
+    }
+
     fn take_own(&mut self, parameter: &Parameter, raw: &'a str) -> Result<(), Refusal> {
         let name = parameter.name;
         match name {
             "model" => self.model = Some(read_text(name, raw)?),
-            "messages" => {
-                check_messages(raw, &mut self.request.needs)?;
-                self.has_prompt = true;
-            }
             "prompt" => {
                 check_prompt(name, raw)?;
                 self.has_prompt = true;
@@ -181,7 +221,7 @@ impl<'a> Reading<'a> {
             "stream_options" => self.stream_options = Some(raw),
             "max_tokens" => self.request.max_tokens = Some(read_token_limit(name, raw)?),
             "max_completion_tokens" => self.max_completion_tokens = Some(read_token_limit(name, raw)?),
-            "tools" if check_tools(name, raw)? => self.request.needs.insert(Need::Tools),
+            "tools" if check_tools(raw)? => self.request.needs.insert(Need::Tools),
             _ => {}
         }
         Ok(())
@@ -226,90 +266,64 @@ fn read_token_limit(name: &str, raw: &str) -> Result<u64, Refusal> {
 }
 
 /// Returns whether any tool is given.
-fn check_tools(name: &str, raw: &str) -> Result<bool, Refusal> {
-    check_depth(name, raw)?;
-    let tools: Vec<&RawValue> =
-        serde_json::from_str(raw).map_err(|_| Refusal::invalid_type(name, "an array of objects"))?;
-    for (number, tool) in tools.iter().enumerate() {
-        if !tool.get().starts_with('{') {
-            return Err(Refusal::invalid_type(&format!("{name}[{number}]"), "an object"));
-        }
-    }
-    Ok(!tools.is_empty())
+fn check_tools(raw: &str) -> Result<bool, Refusal> {
+    let mut count = 0;
+    read_checked(raw, |value| {
+        value.array(|tools| {
+            if tools.peek() != Some(b'{') {
+                return Err(Refusal::invalid_type(&format!("tools[{count}]"), "an object").into());
+            }
+            count += 1;
+            Ok(tools.value().map(drop)?)
+        })
+    })
+    .map_err(|refusal| refusal.unwrap_or_else(|| Refusal::invalid_type("tools", "an array of objects")))?;
+    Ok(count > 0)
 }
 
 fn read_stream_options(raw: &str) -> Result<bool, Refusal> {
-    if !raw.starts_with('{') {
-        return Err(Refusal::invalid_type("stream_options", "an object"));
-    }
     let mut is_usage_wanted = false;
-    for (name, value) in read_fields(raw)? {
-        let path = format!("stream_options.{name}");
-        match (name.as_ref(), value.get()) {
-            ("include_usage" | "include_obfuscation", "null") => {}
-            ("include_usage", value) => is_usage_wanted = read_boolean(&path, value)?,
-            // Obfuscation pads events against traffic analysis; nothing is promised about it here.
-            ("include_obfuscation", value) => drop(read_boolean(&path, value)?),
-            _ => {
-                return Err(Refusal::new(Code::UnknownParameter, "'stream_options' has an unknown field")
-                    .about("stream_options"));
+    read_checked(raw, |value| {
+        value.object(|options, name| {
+            let name = name.read();
+            let path = format!("stream_options.{name}");
+            let read = |value: &[u8]| read_boolean(&path, std::str::from_utf8(value).unwrap_or_default());
+            match (name.as_ref(), options.value()?) {
+                ("include_usage" | "include_obfuscation", b"null") => {}
+                ("include_usage", value) => is_usage_wanted = read(value)?,
+                // Obfuscation pads events against traffic analysis; nothing is promised about it here.
+                ("include_obfuscation", value) => drop(read(value)?),
+                _ => {
+                    let text = "'stream_options' has an unknown field";
+                    return Err(Refusal::new(Code::UnknownParameter, text).about("stream_options").into());
+                }
             }
-        }
-    }
+            Ok(())
+        })
+    })
+    .map_err(|refusal| refusal.unwrap_or_else(|| Refusal::invalid_type("stream_options", "an object")))?;
     Ok(is_usage_wanted)
 }
 
-/// The members of the top-level object, in order, duplicates kept so that they can be refused.
-struct Fields<'a>(Vec<(Cow<'a, str>, &'a RawValue)>);
-
-impl<'de> Deserialize<'de> for Fields<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_map(FieldsVisitor)
-    }
+/// Reads a value whose grammar was checked before: without a refusal of its own, it is of another kind than was expected.
+fn read_checked<'a>(
+    raw: &'a str,
+    read: impl FnOnce(&mut Skimmer<'a>) -> Result<(), Halt>,
+) -> Result<(), Option<Refusal>> {
+    read(&mut Skimmer::new(raw.as_bytes())).map_err(|halt| match halt {
+        Halt::Refused(refusal) => Some(*refusal),
+        Halt::Unreadable(_) => None,
+    })
 }
 
-struct FieldsVisitor;
-
-impl<'de> Visitor<'de> for FieldsVisitor {
-    type Value = Fields<'de>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut fields = Vec::with_capacity(16);
-        while let Some(Name(name)) = map.next_key()? {
-            fields.push((name, map.next_value()?));
+/// Says which parameter is nested too deep.
+fn blame_depth(name: &str, halt: Halt) -> Halt {
+    match halt {
+        Halt::Unreadable(Fault::Deep(_)) => {
+            let text = format!("'{name}' is nested deeper than {DEPTH_MAX} levels");
+            Refusal::new(Code::InvalidValue, text).about(name).into()
         }
-        Ok(Fields(fields))
-    }
-}
-
-/// A member's name, borrowed unless it was written with escapes.
-struct Name<'a>(Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Name<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_str(NameVisitor).map(Name)
-    }
-}
-
-struct NameVisitor;
-
-impl<'de> Visitor<'de> for NameVisitor {
-    type Value = Cow<'de, str>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("a name")
-    }
-
-    fn visit_borrowed_str<E>(self, name: &'de str) -> Result<Self::Value, E> {
-        Ok(Cow::Borrowed(name))
-    }
-
-    fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
-        Ok(Cow::Owned(name.to_owned()))
+        other => other,
     }
 }
 
@@ -360,6 +374,23 @@ mod tests {
         assert_eq!(judge(Surface::Chat, "\u{0}"), Some((Code::InvalidJson, None)));
         assert_eq!(judge(Surface::Chat, &chat(r#","stop":"\ud83d""#)), Some((Code::InvalidJson, None)));
         assert_eq!(read_request(Surface::Chat, b"{\"model\":\"\xff\"}").unwrap_err().code, Code::InvalidJson);
+    }
+
+    #[test]
+    fn nesting_is_bounded_within_each_parameter() {
+        let nest = |count: usize| format!("{}{}", "[".repeat(count), "]".repeat(count));
+        let most = usize::try_from(DEPTH_MAX).unwrap();
+        let ask = |count| {
+            judge(Surface::Chat, &format!(r#"{{"model":"m",{MESSAGES},"tools":[{{"a":{}}}]}}"#, nest(count - 2)))
+        };
+        assert_eq!(ask(most), None);
+        assert_eq!(ask(most + 1), Some((Code::InvalidValue, Some("tools".to_owned()))));
+    }
+
+    #[test]
+    fn a_fault_of_the_grammar_is_told_by_line_and_column() {
+        let refusal = read_request(Surface::Chat, b"{\n \"model\": tru}").unwrap_err();
+        assert_eq!(refusal.message, "the body is not valid JSON at line 2, column 11");
     }
 
     #[test]

@@ -1,13 +1,15 @@
 //! Half a surrogate pair in an escape is grammatical JSON and no text. llama.cpp refuses it, Python reads it and fails
 //! where it encodes it: an engine would seem ill for what its client sent. So it is refused here.
 
+use memchr::memchr;
+
 const ESCAPE_BYTES: usize = r"\uXXXX".len();
 
 /// Tells whether JSON names half a surrogate pair. What is no JSON gets any answer.
 pub fn has_half_pair(json: &str) -> bool {
-    let mut rest = json;
-    // Outside of texts JSON has no backslash. `find` skips what has none eight bytes at a time.
-    while let Some(position) = rest.find('\\') {
+    let mut rest = json.as_bytes();
+    // Outside of texts JSON has no backslash.
+    while let Some(position) = memchr(b'\\', rest) {
         rest = &rest[position..];
         let length = match (read_escape(rest), rest.get(ESCAPE_BYTES..).and_then(read_escape)) {
             (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => 2 * ESCAPE_BYTES,
@@ -21,8 +23,9 @@ pub fn has_half_pair(json: &str) -> bool {
 }
 
 /// Reads `\uXXXX`, if the text begins with it.
-fn read_escape(text: &str) -> Option<u16> {
-    u16::from_str_radix(text.strip_prefix(r"\u")?.get(..4)?, 16).ok()
+fn read_escape(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(br"\u")?.get(..4)?;
+    digits.iter().try_fold(0, |code, digit| Some(code << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
 }
 
 #[cfg(test)]

@@ -52,18 +52,19 @@ pub struct Quantities {
 }
 
 impl Quantities {
-    pub const fn get(&self, class: TokenClass) -> u64 {
-        let quantity = match class {
+    /// What was told of a class, if anything was.
+    pub const fn find(&self, class: TokenClass) -> Option<u64> {
+        match class {
             TokenClass::Input => self.input,
             TokenClass::InputCached => self.input_cached,
             TokenClass::InputCacheWrite => self.input_cache_write,
             TokenClass::Output => self.output,
             TokenClass::Reasoning => self.reasoning,
-        };
-        match quantity {
-            Some(tokens) => tokens,
-            None => 0,
         }
+    }
+
+    pub fn get(&self, class: TokenClass) -> u64 {
+        self.find(class).unwrap_or(0)
     }
 }
 

@@ -8,8 +8,8 @@ use bytes::Bytes;
 use keisan_route::{Code, Refusal};
 
 use crate::body::{BrokenAnswer, RelayBody};
-use crate::dialect::{View, translate_answer};
-use crate::members::MemberText;
+use crate::dialect::{View, WholeAnswer, translate_answer};
+use crate::member_text::MemberText;
 use crate::record::Outcome;
 use crate::steps::meter::{Ending, OpenCall};
 use crate::upstream_body::{UpstreamBody, UpstreamFault};
@@ -34,17 +34,15 @@ pub async fn relay_answer(
         Ok(first) => first.unwrap_or_default(),
         Err(code) => return Err(reading.cut(code)),
     };
-    if !reading.upstream.is_at_end() {
-        match reading.next().await {
-            Ok(Some(held)) => return Ok(RelayBody::Answer(Box::new(AnswerBody::new(reading, first, held)))),
-            Ok(None) => {}
-            Err(code) => return Err(reading.cut(code)),
-        }
+    let held = if reading.upstream.is_at_end() { Ok(None) } else { reading.next().await };
+    match held {
+        Ok(None) => reading.complete_whole(first, &view),
+        Ok(Some(held)) => match reading.follow(&first).and_then(|()| reading.follow(&held)) {
+            Ok(()) => Ok(RelayBody::Answer(Box::new(AnswerBody::new(reading, first, held)))),
+            Err(code) => Err(reading.cut(code)),
+        },
+        Err(code) => Err(reading.cut(code)),
     }
-    let cleaned = reading.call.dialect().clean_answer(&first, &view).map_or(first, Bytes::from);
-    reading.call.note_delivered(cleaned.len(), 0);
-    reading.complete()?;
-    Ok(RelayBody::Full(cleaned))
 }
 
 async fn refuse_answer(mut upstream: UpstreamBody, mut call: OpenCall, status: u16) -> Refusal {
@@ -86,13 +84,14 @@ impl Reading {
         self.call.note_upstream();
         Poll::Ready(match polled {
             None => Ok(None),
-            Some(Ok(piece)) => self.take(&piece).map(|()| Some(piece)),
+            Some(Ok(piece)) => Ok(Some(piece)),
             Some(Err(UpstreamFault::Lost)) => Err(Code::EngineLost),
             Some(Err(UpstreamFault::Idle)) => Err(Code::EngineTimeout),
         })
     }
 
-    fn take(&mut self, piece: &[u8]) -> Result<(), Code> {
+    /// Looks for the usage in the next of several pieces.
+    fn follow(&mut self, piece: &[u8]) -> Result<(), Code> {
         self.read_bytes += piece.len() as u64;
         self.usage.scan(piece);
         let response_bytes_max = self.call.gateway().limits().response_bytes_max;
@@ -100,8 +99,23 @@ impl Reading {
         if is_large || self.usage.is_no_object() { Err(Code::EngineError) } else { Ok(()) }
     }
 
-    /// The engine says that the whole answer is here: settles its call. An engine that was cut off without a length to
-    /// miss says so too, so that an object must have been closed.
+    /// Settles the call of an answer that came in one piece.
+    fn complete_whole(mut self, piece: Bytes, view: &View) -> Result<RelayBody, Refusal> {
+        let Some(WholeAnswer { usage, rewritten }) = self.call.dialect().read_answer(&piece, view) else {
+            return Err(self.cut(Code::EngineError));
+        };
+        self.upstream.finish();
+        if let Some(usage) = usage {
+            self.call.usage.set_final(usage);
+        }
+        let body = rewritten.map_or(piece, Bytes::from);
+        self.call.note_delivered(body.len(), 0);
+        self.call.settle(Ending::COMPLETED)?;
+        Ok(RelayBody::Full(body))
+    }
+
+    /// The engine says that all pieces are here: settles the call. An engine that was cut off without a length to miss says
+    /// so too, so that an object must have been closed.
     fn complete(mut self) -> Result<(), Refusal> {
         if !self.usage.is_complete() {
             return Err(self.cut(Code::EngineError));
@@ -146,7 +160,8 @@ impl AnswerBody {
         if reading.upstream.is_at_end() {
             return Poll::Ready(self.end());
         }
-        match ready!(reading.poll_next(context)) {
+        let next = ready!(reading.poll_next(context));
+        match next.and_then(|piece| piece.map(|piece| reading.follow(&piece).map(|()| piece)).transpose()) {
             Ok(Some(piece)) => {
                 let passed = self.held.replace(piece).unwrap_or_default();
                 self.note_delivered(&passed);

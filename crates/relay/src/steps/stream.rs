@@ -138,7 +138,7 @@ impl EventRelay {
         match self.dialect.read_event(&data, &self.view, &mut call.usage) {
             EventFate::Pass => self.pass(event, 1),
             EventFate::Hide => {}
-            EventFate::Rewrite(json) => self.pass(&format_data(&json), 1),
+            EventFate::Rewrite(json) => self.pass_data(&json),
             EventFate::Fault(fault) => self.fault = Some(fault),
         }
     }
@@ -148,6 +148,23 @@ impl EventRelay {
             call.note_delivered(event.len(), events);
         }
         self.passed.extend_from_slice(event);
+    }
+
+    /// Passes JSON on as an event of one line; line feeds stand between tokens only, where a space means the same.
+    fn pass_data(&mut self, json: &[u8]) {
+        const FIELD: &[u8] = b"data: ";
+        const END: &[u8] = b"\n\n";
+        let start = self.passed.len() + FIELD.len();
+        self.passed.reserve(FIELD.len() + json.len() + END.len());
+        for part in [FIELD, json, END] {
+            self.passed.extend_from_slice(part);
+        }
+        for byte in &mut self.passed[start..start + json.len()] {
+            *byte = if matches!(*byte, b'\n' | b'\r') { b' ' } else { *byte };
+        }
+        if let Some(call) = &mut self.call {
+            call.note_delivered(FIELD.len() + json.len() + END.len(), 1);
+        }
     }
 
     /// The record first, then the event that ends the stream.
@@ -161,13 +178,4 @@ impl EventRelay {
             Err(unmetered) => self.passed.extend_from_slice(&format_event(&unmetered)),
         }
     }
-}
-
-/// JSON as an event of one line; line feeds stand between tokens only, where a space means the same.
-fn format_data(json: &[u8]) -> Vec<u8> {
-    let mut event = Vec::with_capacity(json.len() + 8);
-    event.extend_from_slice(b"data: ");
-    event.extend(json.iter().map(|byte| if matches!(byte, b'\n' | b'\r') { b' ' } else { *byte }));
-    event.extend_from_slice(b"\n\n");
-    event
 }

@@ -11,7 +11,8 @@ from keisan.domain.errors import LaunchFailed
 from keisan.executors import local
 from keisan.executors.base import ProcessPlan
 from keisan.executors.local import LocalExecutor, rotate_log
-from keisan.executors.process_table import find_process, read_boot_id
+from keisan.executors.process_table import find_process
+from keisan.kit.clock import read_boot_id
 from tests.deadline import wait_until, wait_until_async
 
 PAUSE = "import signal, sys; open(sys.argv[1], 'w'); signal.pause()"

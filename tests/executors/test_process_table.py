@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from keisan.executors import process_table
-from keisan.executors.process_table import find_process, list_own_pids, read_arguments, read_boot_id
+from keisan.executors.process_table import find_process, list_own_pids, read_arguments
+from keisan.kit.clock import read_boot_id
 from tests.deadline import wait_until
 
 # Fields 3 to 24 of proc_pid_stat(5), of a process whose name holds spaces and brackets.

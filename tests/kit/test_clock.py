@@ -6,7 +6,14 @@ from fractions import Fraction
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from keisan.kit.clock import SystemClock, from_microseconds, from_milliseconds, to_microseconds, to_milliseconds
+from keisan.kit.clock import (
+    SystemClock,
+    from_microseconds,
+    from_milliseconds,
+    read_boot_id,
+    to_microseconds,
+    to_milliseconds,
+)
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
 ZONES = st.integers(min_value=-23, max_value=23).map(lambda hours: timezone(timedelta(hours=hours)))
@@ -43,6 +50,11 @@ async def test_system_clock_is_aware_and_goes_forward() -> None:
     assert wall.tzinfo is UTC
     assert clock.now() - wall < timedelta(seconds=60)
     assert clock.monotonic_s() >= start_s
+
+
+def test_a_boot_has_one_id() -> None:
+    assert read_boot_id() == read_boot_id()
+    assert len(read_boot_id()) == 36
 
 
 async def test_system_clock_sleeps_at_least_as_long_as_asked() -> None:

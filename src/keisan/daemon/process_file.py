@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 
 from keisan.executors.base import Executor, ProcessIdentity
-from keisan.executors.process_table import find_process, read_boot_id
+from keisan.executors.process_table import find_process
+from keisan.kit.clock import read_boot_id
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.private_file import write_private_file
 

@@ -10,7 +10,8 @@ from typing import BinaryIO
 
 from keisan.domain.errors import LaunchFailed
 from keisan.executors.base import ProcessIdentity, ProcessPlan
-from keisan.executors.process_table import find_process, list_own_pids, read_arguments, read_boot_id
+from keisan.executors.process_table import find_process, list_own_pids, read_arguments
+from keisan.kit.clock import read_boot_id
 
 LOG_BYTES_MAX = 4 * 1024 * 1024
 KILL_WAIT_S = 10.0

@@ -20,11 +20,6 @@ class ProcessFacts:
     session: int
 
 
-def read_boot_id() -> str:
-    """Return the kernel's id of this boot."""
-    return (PROC / "sys/kernel/random/boot_id").read_text().strip()
-
-
 def find_process(pid: int, boot_id: str) -> ProcessFacts | None:
     """Return what /proc tells of a pid now, None when there is no such process."""
     try:

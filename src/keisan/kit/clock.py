@@ -3,7 +3,10 @@
 import asyncio
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 class Clock(Protocol):
@@ -30,12 +33,17 @@ class SystemClock:
         return datetime.now(UTC)
 
     def monotonic_s(self) -> float:
-        """Return seconds of the machine's monotonic clock."""
+        """Return seconds of the host's monotonic clock: all processes of one boot have the same."""
         return time.monotonic()
 
     async def sleep(self, duration_s: float) -> None:
         """Wait for a duration in seconds."""
         await asyncio.sleep(duration_s)
+
+
+def read_boot_id() -> str:
+    """Return the kernel's id of this boot: monotonic times of two boots cannot be compared."""
+    return BOOT_ID.read_text().strip()
 
 
 def to_milliseconds(instant: datetime) -> int:

@@ -381,6 +381,6 @@ def build_credit_report(stage: Stage, **changes: object) -> dict[str, object]:
         "incarnation": str(create_id()),
         "is_spool_passed": True,
         "sequence": 1,
-        "wanted": [{"organization_id": str(stage.project.organization_id), "wanted_nano": "1000"}],
+        "wanted": [{"organization_id": str(stage.project.organization_id), "currency": "CNY", "wanted_nano": "1000"}],
     }
     return report | changes

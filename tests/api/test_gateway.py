@@ -63,7 +63,8 @@ async def test_credit_is_leased_from_what_was_paid_in(stage: Stage) -> None:
 
 async def test_debt_leases_nothing(stage: Stage) -> None:
     answer = (await stage.ask("gateway", "POST", "/gateway/credit", build_credit_report(stage))).json()
-    assert (answer["tickets"], answer["refused"]) == ([], [str(stage.project.organization_id)])
+    refused = {"organization_id": str(stage.project.organization_id), "currency": "CNY"}
+    assert (answer["tickets"], answer["refused"]) == ([], [refused])
 
 
 async def test_only_gateways_exchange_credit(stage: Stage) -> None:

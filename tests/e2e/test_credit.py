@@ -25,11 +25,12 @@ from keisan.domain.ticket import CreditTerms, TicketState
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
+from keisan.ledger.rule_ticket import close_ticket
 from tests.api.conftest import stage, stage_template
-from tests.api.stage import EVERYTHING, Stage
+from tests.api.stage import EVERYTHING, NANO_PER_MILLION, Stage
 from tests.deadline import wait_until_async
 from tests.gateway.test_native import answer_as_engine, open_when_free
-from tests.ledger.credit_world import list_balances, list_tickets
+from tests.ledger.credit_world import list_balances, list_open, list_tickets
 
 __all__ = ["stage", "stage_template"]
 MODEL = "smollm2-135m-instruct"
@@ -73,7 +74,7 @@ class Credit:
         path, body = f"/organizations/{self.stage.project.organization_id}/top-ups", {"currency": "CNY"}
         await self.ask("admin", "POST", path, body | {"amount_nano": str(missing_nano)})
 
-    async def start_gateway(self) -> httpx.AsyncClient:
+    async def start_gateway(self, **relay_limits: int) -> httpx.AsyncClient:
         """Return a client of a new gateway, with the developer's key."""
         self.count += 1
         token = (await self.ask("admin", "POST", "/machines/tokens", {"kind": "gateway"})).json()["token"]
@@ -84,6 +85,7 @@ class Credit:
             name=f"gateway-{self.count}",
             join_token=Secret(token),
             listener=Listener("127.0.0.1", 0),
+            relay_limits=relay_limits,
         )
         return await self.gateways.enter_async_context(self.serve(options))
 
@@ -104,6 +106,25 @@ class Credit:
 
     async def read_wallet(self) -> int:
         return (await list_balances(self.stage.storage))[AccountKind.WALLET]
+
+    async def list_posted(self) -> dict[str, int]:
+        """Return what was posted against tickets, by currency."""
+        sums: dict[str, int] = {}
+        for ticket in await list_tickets(self.stage.storage):
+            sums[ticket.currency] = sums.get(ticket.currency, 0) + ticket.posted_nano
+        return sums
+
+    async def count_reports(self) -> int:
+        async with self.stage.storage.read() as view:
+            return sum(each.sequence for each in await view.incarnations.list_all(EVERYTHING))
+
+    async def close_tickets(self) -> None:
+        """Close all tickets, as the platform does when a gateway was silent for too long."""
+        clock = SystemClock()
+        async with self.stage.storage.write() as transaction:
+            tickets = (await transaction.tickets.list(EVERYTHING, PageRequest())).items
+            locked = await transaction.tickets.lock([ticket.id for ticket in tickets])
+            await transaction.tickets.update_many([close_ticket(each, clock.now()) for each in locked.values()])
 
 
 @pytest.fixture
@@ -148,13 +169,17 @@ async def prepare(stage: Stage, engine_path: Path) -> None:
             await transaction.snapshot.touch(table, [noun_id])
 
 
+async def call_once(client: httpx.AsyncClient) -> httpx.Response:
+    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
+    return await client.post("/v1/chat/completions", json=body)
+
+
 async def call(client: httpx.AsyncClient) -> httpx.Response:
     """Make one call, again while the gateway says that its share of a limit, or credit, is on its way."""
-    body = {"model": MODEL, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 4}
     answers = list[httpx.Response]()
 
     async def is_answered() -> bool:
-        answers.append(await client.post("/v1/chat/completions", json=body))
+        answers.append(await call_once(client))
         return answers[-1].status_code not in {429, 503}
 
     await wait_for(is_answered)
@@ -211,3 +236,53 @@ async def test_what_one_gateway_does_not_need_comes_to_the_other(credit: Credit)
 
     await wait_for(is_answered)
     assert (await list_balances(credit.stage.storage))[AccountKind.SUSPENSE] == 0
+
+
+async def test_first_call_of_another_gateway_waits_for_its_share(credit: Credit) -> None:
+    await credit.top_up(40 * RESERVED_NANO)
+    first = await credit.start_gateway(credit_wait_ms=20_000)
+    assert (await call_once(first)).status_code == 200
+    second = await credit.start_gateway(credit_wait_ms=20_000)
+    for client in (second, first, second):
+        answer = await call_once(client)
+        assert answer.status_code == 200, answer.text
+
+
+async def test_price_in_another_currency_is_paid_from_its_own_wallet(credit: Credit) -> None:
+    await credit.top_up(10 * RESERVED_NANO)
+    client = await credit.start_gateway()
+    assert (await call(client)).status_code == 200
+    path, body = f"/organizations/{credit.stage.project.organization_id}/top-ups", {"amount_nano": "1000000"}
+    await credit.ask("admin", "POST", path, body | {"currency": "JPY"})
+    price = {"model_id": str(credit.stage.ids["model"]), "currency": "JPY", "nano_per_million": NANO_PER_MILLION}
+    await credit.ask("admin", "POST", "/prices", price)
+
+    async def is_paid() -> bool:
+        assert (await call(client)).status_code == 200
+        return (await credit.list_posted()).get("JPY", 0) > 0
+
+    await wait_for(is_paid)
+    assert (await credit.list_posted())["CNY"] >= COST_NANO
+    async with credit.stage.storage.read() as view:
+        suspended = await view.usage.list_suspended(EVERYTHING, PageRequest())
+    assert suspended.items == (), "no ticket was asked for what it could not pay"
+
+
+async def test_ticket_that_was_closed_is_spent_no_more(credit: Credit) -> None:
+    await credit.top_up(10 * RESERVED_NANO)
+    client = await credit.start_gateway()
+    assert (await call(client)).status_code == 200
+    await credit.close_tickets()
+    heard = await credit.count_reports()
+
+    async def has_heard() -> bool:
+        # One report may have been under way.
+        return await credit.count_reports() >= heard + 2
+
+    await wait_for(has_heard)
+    assert (await call(client)).status_code == 200
+
+    async def is_posted() -> bool:
+        return any(ticket.posted_nano for ticket in list_open(await list_tickets(credit.stage.storage)))
+
+    await wait_for(is_posted)

@@ -14,13 +14,14 @@ from keisan.gateway.credit_lease import CreditLease, read_backlog
 from keisan.gateway.link import CREDIT_PATH, PlatformLink
 from keisan.gateway.shares_file import KeptShares, read_shares, write_shares
 from keisan.gateway.usage_upload import UsageUpload
-from keisan.kit.clock import SystemClock, to_milliseconds
+from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.retry import Backoff
 from keisan.wire.credit import CreditReport
 from tests.deadline import wait_until_async
 from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, run_platform
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "credit.json"
 TICKET = "019ab000-000e-7000-8000-000000000001"
 ORGANIZATION = "019ab000-0001-7000-8000-000000000001"
 LIMIT = "key:019ab000-0003-7000-8000-000000000001:requests"
@@ -79,9 +80,16 @@ def build_rate(limit_id: str = LIMIT, share_ppm: int = 0, demand_per_minute: int
     return {"limit_id": limit_id, "share_ppm": share_ppm, "demand_per_minute": demand_per_minute}
 
 
+def build_kept(leasing: Leasing, age_s: float, **changes: object) -> KeptShares:
+    """Return shares that were leased that long ago."""
+    renewed_at_s = leasing.lease.clock.monotonic_s() - age_s
+    kept = {"boot_id": leasing.lease.boot_id, "renewed_at_s": renewed_at_s, "lease_s": 7200}
+    return KeptShares.model_validate(kept | changes)
+
+
 async def test_relays_words_go_up_and_the_answer_comes_down_whole(leasing: Leasing) -> None:
     word = {"ticket_id": TICKET, "spent_nano": "5", "reserved_nano": "6", "returned_nano": str(10**30)}
-    want = {"organization_id": ORGANIZATION, "wanted_nano": "7", "currency": None}
+    want = {"organization_id": ORGANIZATION, "currency": "CNY", "wanted_nano": "7"}
     leasing.say(tickets=[word], wanted=[want])
     leasing.lease_ticket(10**35)
     assert await leasing.lease.exchange() == 60
@@ -95,6 +103,21 @@ async def test_relays_words_go_up_and_the_answer_comes_down_whole(leasing: Leasi
     await leasing.lease.end()
     assert leasing.reports[-1]["tickets"] == [word | {"credit_nano": str(10**35)}]
     assert (leasing.reports[-1]["sequence"], leasing.reports[-1]["is_last"]) == (2, True)
+
+
+async def test_golden_exchange_is_carried_as_it_is(leasing: Leasing) -> None:
+    golden = json.loads(GOLDEN.read_text())
+    leasing.answer = golden["answer"]
+    await leasing.lease.exchange()
+    leasing.relay.report = golden["relay_report"]
+    leasing.lease._counted_at_s -= 10
+    await leasing.lease.exchange()
+    assert leasing.relay.answers == [golden["answer"]] * 2
+    (rate,) = leasing.reports[-1]["rates"]
+    # How much was asked for is smoothed over time.
+    assert rate["demand_per_minute"] > 0
+    rate["demand_per_minute"] = golden["report"]["rates"][0]["demand_per_minute"]
+    assert leasing.reports[-1] == golden["report"]
 
 
 async def test_answer_that_is_lost_or_refused_changes_nothing(leasing: Leasing) -> None:
@@ -186,35 +209,52 @@ async def test_unchanged_shares_are_written_again_only_as_they_age(
     await leasing.lease.exchange()
     await leasing.lease.exchange()
     assert len(written) == 1
-    leasing.lease.kept = written[0].model_copy(update={"renewed_at_ms": written[0].renewed_at_ms - 721_000})
+    leasing.lease.kept = written[0].model_copy(update={"renewed_at_s": written[0].renewed_at_s - 721})
     await leasing.lease.exchange()
     assert len(written) == 2
 
 
 async def test_kept_shares_are_in_force_before_the_platform_has_spoken(leasing: Leasing) -> None:
-    now_ms = to_milliseconds(leasing.lease.clock.now())
-    kept = KeptShares(default_share_ppm=5, shares_ppm={LIMIT: 700}, renewed_at_ms=now_ms - 60_000, lease_s=7200)
-    write_shares(leasing.lease.path, kept)
+    write_shares(leasing.lease.path, build_kept(leasing, age_s=60, default_share_ppm=5, shares_ppm={LIMIT: 700}))
     await leasing.lease.load()
     (applied,) = leasing.relay.answers
     assert 7100 < applied["lease_s"] <= 7140
-    assert (applied["rates"], applied["default_share_ppm"]) == ([{"limit_id": LIMIT, "share_ppm": 700}], 5)
+    share = {"limit_id": LIMIT, "share_ppm": 700, "is_awaited": False}
+    assert (applied["rates"], applied["default_share_ppm"]) == ([share], 5)
     assert applied["tickets"] == [], "tickets belong to one life"
     await leasing.lease.exchange()
     assert (leasing.list_rates()[LIMIT][0], leasing.reports[0]["default_share_ppm"]) == (700, 5)
 
 
-async def test_shares_whose_lease_is_over_are_let_go(leasing: Leasing) -> None:
-    write_shares(leasing.lease.path, KeptShares(default_share_ppm=5, shares_ppm={LIMIT: 7}, lease_s=7200))
+@pytest.mark.parametrize(("age_s", "changes"), [(7200, {}), (60, {"boot_id": "another"})])
+async def test_shares_whose_lease_is_over_are_let_go(
+    leasing: Leasing, age_s: float, changes: dict[str, object]
+) -> None:
+    kept = build_kept(leasing, age_s=age_s, default_share_ppm=5, shares_ppm={LIMIT: 7}, **changes)
+    write_shares(leasing.lease.path, kept)
     await leasing.lease.load()
+    assert read_shares(leasing.lease.path) == KeptShares()
     assert leasing.relay.answers == []
     await leasing.lease.exchange()
     assert (leasing.reports[0]["rates"], leasing.reports[0]["default_share_ppm"]) == ([], 0)
 
 
+async def test_shares_whose_lease_is_over_are_not_reported(leasing: Leasing) -> None:
+    leasing.give_shares(5, LIMIT=700)
+    await leasing.lease.exchange()
+    await leasing.lease.exchange()
+    assert (leasing.list_rates(), leasing.reports[-1]["default_share_ppm"]) == ({LIMIT: (700, 0)}, 5)
+    leasing.answer["lease_s"] = 0
+    await leasing.lease.exchange()
+    await leasing.lease.exchange()
+    assert leasing.list_rates() == {LIMIT: (700, 0)}, "those on disk are leased still"
+    leasing.lease.kept = leasing.lease.kept.model_copy(update={"lease_s": 0})
+    await leasing.lease.exchange()
+    assert (leasing.list_rates(), leasing.reports[-1]["default_share_ppm"]) == ({}, 0)
+
+
 async def test_kept_shares_that_the_relay_refuses_end_the_start(leasing: Leasing) -> None:
-    now_ms = to_milliseconds(leasing.lease.clock.now())
-    write_shares(leasing.lease.path, KeptShares(shares_ppm={LIMIT: 7}, renewed_at_ms=now_ms + 1000, lease_s=7200))
+    write_shares(leasing.lease.path, build_kept(leasing, age_s=-1, shares_ppm={LIMIT: 7}))
     leasing.relay.refused_leases_s = {7200}
     with pytest.raises(Failed):
         await leasing.lease.load()

@@ -100,10 +100,11 @@ def build_tables(engine_path: Path) -> SnapshotTables:
 
 @dataclass
 class Platform:
-    """Answers the exchanges and keeps what was handed in; `is_up` False plays a stopped platform."""
+    """Answers the exchanges and keeps what was handed in; `is_up` False plays a stopped platform, `credit` is its word."""
 
     snapshot: Snapshot
     is_up: bool = True
+    credit: dict[str, object] = field(default_factory=lambda: {"lease_s": 7200, "renew_s": 10})
     records: list[dict[str, object]] = field(default_factory=list)
     reports: list[CreditReport] = field(default_factory=list)
 
@@ -114,7 +115,7 @@ class Platform:
             return answer_join(request)
         if request.path == CREDIT_PATH:
             self.reports.append(CreditReport.model_validate_json(request.body))
-            return 200, {"lease_s": 7200, "renew_s": 10}
+            return 200, self.credit
         if request.method == "POST":
             texts: list[str] = json.loads(request.body)["records"]
             self.records += [json.loads(text) for text in texts]
@@ -207,6 +208,35 @@ async def test_stopped_platform_stops_no_call_and_loses_no_record(tmp_path: Path
             platform.is_up = True
             await wait_until_async(lambda: len(platform.records) == 2, "both records are handed in", 20.0)
     assert len({str(record["record_id"]) for record in platform.records}) == 2
+
+
+async def wait_for_status(client: httpx.AsyncClient, status: int) -> dict[str, object]:
+    """Call until the answer has this status, and return it."""
+    async with asyncio.timeout(30):
+        while (answer := await ask(client)).status_code != status:
+            pass
+    body: dict[str, object] = answer.json()
+    return body
+
+
+async def test_limited_key_is_served_as_long_as_its_share_is_leased(tmp_path: Path, engine_path: Path) -> None:
+    tables = build_tables(engine_path)
+    limits = NO_LIMITS.model_copy(update={"requests_per_minute": 10**9})
+    keys = {key_id: key.model_copy(update={"limits": limits}) for key_id, key in tables.keys.items()}
+    snapshot = build_snapshot(3, tables.model_copy(update={"keys": keys}))
+    platform = Platform(snapshot, credit={"lease_s": 2, "renew_s": 1, "default_share_ppm": 1_000_000})
+    async with run_platform(platform.answer) as server:
+        options = replace(make_options(tmp_path, server.url), relay_limits={"credit_wait_ms": 20})
+        async with serve(options) as client:
+            await wait_for_status(client, 200)
+            platform.is_up = False
+            refused = await wait_for_status(client, 429)
+            assert "holds none" in str(refused), refused
+        # What stood on disk is over too.
+        async with serve(options) as client:
+            assert (await ask(client)).status_code == 429
+            platform.is_up = True
+            await wait_for_status(client, 200)
 
 
 async def test_revoked_key_is_refused_with_the_next_snapshot(tmp_path: Path, engine_path: Path) -> None:

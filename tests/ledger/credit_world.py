@@ -53,7 +53,7 @@ class Gateway:
     calls: list[tuple[UUID, Side, int]] = field(default_factory=list)
     spool: list[str] = field(default_factory=list)
     backlog_count: int = 0
-    refused: tuple[UUID, ...] = ()
+    refused: tuple[tuple[UUID, str], ...] = ()
     renew_s: int = 0
 
     def find_ticket(self, side: Side) -> tuple[UUID, LocalTicket] | None:
@@ -115,7 +115,10 @@ class Gateway:
                 }
                 for ticket_id, ticket in self.tickets.items()
             ],
-            "wanted": [{"organization_id": side.organization.id, "wanted_nano": nano} for side, nano in wants],
+            "wanted": [
+                {"organization_id": side.organization.id, "currency": "CNY", "wanted_nano": nano}
+                for side, nano in wants
+            ],
         }
         return CreditReport.model_validate(body | changes)
 
@@ -129,7 +132,8 @@ class Gateway:
             ticket.returned_nano += max(0, min(line.give_back_nano, ticket.free_nano))
             ticket.expires_at = expires_at
             kept[line.ticket_id] = ticket
-        self.tickets, self.refused, self.renew_s = kept, answer.refused, answer.renew_s
+        self.tickets, self.renew_s = kept, answer.renew_s
+        self.refused = list_refused(answer)
 
     async def exchange(self, *wants: tuple[Side, int], is_answer_lost: bool = False, **changes: object) -> CreditAnswer:
         """Report, and apply the answer unless it is lost."""
@@ -151,6 +155,10 @@ class Gateway:
         """Die without a word and begin again: the spool is still there, open calls and tickets are not."""
         self.incarnation, self.sequence = create_id(), 0
         self.tickets, self.calls, self.backlog_count = {}, [], len(self.spool)
+
+
+def list_refused(answer: CreditAnswer) -> tuple[tuple[UUID, str], ...]:
+    return tuple((line.organization_id, line.currency) for line in answer.refused)
 
 
 async def top_up(storage: Storage, organization_id: OrganizationId, amount_nano: int, currency: str = "CNY") -> None:

@@ -35,6 +35,7 @@ from tests.ledger.credit_world import (
     count_held,
     list_balances,
     list_open,
+    list_refused,
     list_tickets,
     read_books,
     top_up,
@@ -97,14 +98,14 @@ async def run_reconciler(storage: Database, ledger: IntakeWorld) -> int:
 
 async def test_empty_wallet_leases_nothing_and_keeps_no_ticket(ledger: IntakeWorld, gateway: Gateway) -> None:
     answer = await gateway.exchange((ledger.world.left, CALL_NANO))
-    assert (answer.tickets, answer.refused) == ((), (ledger.world.left.organization.id,))
+    assert (answer.tickets, list_refused(answer)) == ((), ((ledger.world.left.organization.id, "CNY"),))
     assert await list_tickets(ledger.storage) == ()
 
 
 async def test_organization_without_a_wallet_is_refused(ledger: IntakeWorld, gateway: Gateway) -> None:
-    wanted = [{"organization_id": create_id(), "wanted_nano": 1}]
-    answer = await gateway.exchange(wanted=wanted)
-    assert answer.refused == (wanted[0]["organization_id"],)
+    nobody = create_id()
+    answer = await gateway.exchange(wanted=[{"organization_id": nobody, "currency": "CNY", "wanted_nano": 1}])
+    assert list_refused(answer) == ((nobody, "CNY"),)
 
 
 async def test_want_is_leased_and_told_again_until_it_is_spent(ledger: IntakeWorld, gateway: Gateway) -> None:
@@ -138,20 +139,25 @@ async def test_one_ticket_per_wallet_and_life(ledger: IntakeWorld, gateway: Gate
     assert len({(ticket.organization_id, ticket.gateway_id) for ticket in tickets}) == 4
 
 
-async def test_wallet_is_that_of_the_currency_or_the_fullest(ledger: IntakeWorld, gateway: Gateway) -> None:
+async def test_each_currency_is_leased_from_its_own_wallet(ledger: IntakeWorld, gateway: Gateway) -> None:
     left = ledger.world.left
     await top_up(ledger.storage, left.organization.id, 500, "CNY")
     await top_up(ledger.storage, left.organization.id, 900, "USD")
-    want = {"organization_id": left.organization.id, "wanted_nano": 100}
-    answer = await gateway.exchange(wanted=[want | {"currency": "CNY"}])
-    assert [line.currency for line in answer.tickets] == ["CNY"]
-    answer = await gateway.exchange(wanted=[want | {"wanted_nano": 400}])
-    assert [line.currency for line in answer.tickets] == ["CNY"], "as it holds one already"
-    gateway.restart()
-    answer = await gateway.exchange(wanted=[want])
-    assert [line.currency for line in answer.tickets] == ["USD"]
-    answer = await gateway.exchange(wanted=[want | {"currency": "EUR"}])
-    assert answer.refused == (left.organization.id,)
+    wants = {
+        currency: {"organization_id": left.organization.id, "currency": currency, "wanted_nano": wanted_nano}
+        for currency, wanted_nano in (("CNY", 600), ("EUR", 1), ("USD", 600))
+    }
+    answer = await gateway.exchange(wanted=[wants["CNY"]])
+    assert [(line.currency, line.credit_nano) for line in answer.tickets] == [("CNY", 500)]
+    assert list_refused(answer) == ((left.organization.id, "CNY"),), "nothing more is there"
+    answer = await gateway.exchange(wanted=list(wants.values()))
+    assert {line.currency: line.credit_nano for line in answer.tickets} == {"CNY": 500, "USD": 600}
+    assert set(list_refused(answer)) == {(left.organization.id, "CNY"), (left.organization.id, "EUR")}
+    both = [
+        ticket for ticket in list_open(await list_tickets(ledger.storage)) if ticket.gateway_id == gateway.gateway_id
+    ]
+    assert {ticket.currency: ticket.held_nano for ticket in both} == {"CNY": 500, "USD": 600}
+    assert len((await gateway.exchange()).tickets) == 2
 
 
 async def test_answer_that_was_lost_is_not_leased_twice(ledger: IntakeWorld, gateway: Gateway) -> None:

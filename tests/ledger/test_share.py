@@ -106,6 +106,25 @@ async def test_share_stays_with_a_silent_gateway_for_its_lease_and_the_window(
     assert await ask(first, limit_id, 2000, 0) == 0, "who comes back begins with nothing"
 
 
+async def test_share_that_another_is_to_let_go_of_is_awaited(
+    ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]
+) -> None:
+    (first, second), limit_id, homed_id = gateways, name_limit(ledger), name_limit(ledger, "tokens")
+    await let_both_speak(gateways)
+    assert await ask(first, limit_id, 2000) == SHARE_WHOLE_PPM
+    answer = await report(second, [(limit_id, 0, 2000), (homed_id, 0, 5)])
+    told = {line.limit_id: (line.share_ppm, line.is_awaited) for line in answer.rates}
+    assert told == {limit_id: (0, True), homed_id: (SHARE_WHOLE_PPM, False)}
+    (line,) = (await report(first, [(homed_id, 0, 5)])).rates
+    assert (line.share_ppm, line.is_awaited) == (0, False), "the other is its home"
+    await ask(first, limit_id, 2000, SHARE_WHOLE_PPM)
+    await ledger.clock.sleep(TERMS.silence_s + 1)
+    answer = await report(second, [(limit_id, 0, 2000)])
+    assert [(line.share_ppm, line.is_awaited) for line in answer.rates] == [(0, False)], (
+        "who is silent lets go of nothing"
+    )
+
+
 async def test_silent_gateways_demand_counts_no_more(ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]) -> None:
     limit_id, (first, second) = name_limit(ledger), gateways
     await let_both_speak(gateways)

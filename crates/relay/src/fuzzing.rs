@@ -11,6 +11,7 @@ pub use crate::usage::{Usage, UsageSource, parse_usage};
 
 use keisan_route::Facts;
 
+use crate::currency::Currency;
 use crate::limiter::Meter;
 use crate::model_times::ModelTimes;
 use crate::pool::Pool;
@@ -31,8 +32,8 @@ impl LivingSource for NewLife {
         Arc::default()
     }
 
-    fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
-        Arc::new(Purse::new(Arc::default()))
+    fn find_purse(&mut self, _organization_id: &str, currency: Currency) -> Arc<Purse> {
+        Arc::new(Purse::new(currency, Arc::default()))
     }
 
     fn find_times(&mut self, _model: &str) -> Arc<ModelTimes> {

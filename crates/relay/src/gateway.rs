@@ -10,6 +10,7 @@ use keisan_route::{Code, Facts, Refusal};
 use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::credit::CreditBook;
+use crate::currency::Currency;
 use crate::door_pool::DoorPool;
 use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
@@ -52,14 +53,15 @@ impl Gateway {
     pub fn new(options: Options, spool: Arc<Spool>) -> Self {
         let roots = Arc::new(Roots::new(options.upstream_ca_path.clone()));
         let record_part = RecordPart::of(&[("platform_id", &options.platform_id), ("gateway_id", &options.gateway_id)]);
+        let started = Instant::now();
         Self {
             record_part,
             tracer: Tracer::new(options.trace_sample_ppm),
             options,
             spool,
             metrics: Metrics::default(),
-            credit: CreditBook::default(),
-            started: Instant::now(),
+            credit: CreditBook::new(started),
+            started,
             is_draining: AtomicBool::new(false),
             open_calls: AtomicU64::new(0),
             open_connections: AtomicU64::new(0),
@@ -131,7 +133,12 @@ impl Gateway {
 
     /// What limits are measured by, now.
     pub fn moment(&self) -> Moment {
-        Moment { now_ns: self.now_ns(), default_share_ppm: self.credit.default_share_ppm() }
+        self.credit.shares.moment()
+    }
+
+    /// How long a call waits for the platform's word on credit or on a share.
+    pub const fn credit_wait(&self) -> Duration {
+        Duration::from_millis(self.limits().credit_wait_ms)
     }
 
     pub fn stream_idle_timeout(&self) -> Duration {
@@ -201,11 +208,11 @@ impl LivingSource for Registry<'_> {
     }
 
     fn find_meter(&mut self, limit_id: &str) -> Arc<Meter> {
-        self.credit.find_meter(limit_id)
+        self.credit.shares.find_meter(limit_id)
     }
 
-    fn find_purse(&mut self, organization_id: &str) -> Arc<Purse> {
-        self.credit.find_purse(organization_id)
+    fn find_purse(&mut self, organization_id: &str, currency: Currency) -> Arc<Purse> {
+        self.credit.find_purse(organization_id, currency)
     }
 
     fn find_times(&mut self, model: &str) -> Arc<ModelTimes> {

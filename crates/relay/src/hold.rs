@@ -2,12 +2,11 @@
 //! Settled with what the call came to, or dropped before anything was forwarded: then all of it is free again.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use keisan_route::{CallBounds, Code, Refusal};
 
 use crate::gateway::Gateway;
-use crate::limiter::LimitHold;
+use crate::limiter::{CallLimits, LimitHold, SHARE_WHOLE, count_demand};
 use crate::purse::Reservation;
 use crate::snapshot::{Key, Model};
 use crate::spool::{Room, SpoolFault};
@@ -23,19 +22,14 @@ pub struct Hold {
 
 impl Hold {
     pub async fn take(gateway: &Gateway, key: &Key, (model, bounds): (&Model, &CallBounds)) -> Result<Self, Refusal> {
-        let limits = LimitHold::take(Arc::clone(&key.limits), bounds, gateway.moment()).map_err(|reached| {
-            gateway.metrics.count_limit(reached.owner, reached.kind);
-            // Another gateway may hold a share that is not used there.
-            if gateway.credit.default_share_ppm() < crate::limiter::SHARE_WHOLE {
-                gateway.credit.bell.ring();
-            }
-            reached.refusal
-        })?;
-        let reservation = match &key.purse {
+        let limits = take_limits(gateway, &key.limits, bounds).await?;
+        let reservation = match &key.purses {
             None => None,
-            Some(purse) => {
+            Some(purses) => {
                 let nano = bounds.compute_nano(&model.price).map_err(|_| refuse_unpriced(model))?;
-                Some(purse.reserve(nano, Duration::from_millis(gateway.limits().credit_wait_ms)).await?)
+                let purse = purses.iter().find(|purse| purse.currency == model.currency);
+                let purse = purse.ok_or_else(|| refuse_unpriced(model))?;
+                Some(purse.reserve(nano, gateway.credit_wait()).await?)
             }
         };
         let room = gateway.spool.reserve().map_err(|fault| refuse_room(&fault))?;
@@ -52,6 +46,28 @@ impl Hold {
         let is_within = self.reservation.is_none_or(|reservation| reservation.settle(amount_nano));
         (is_within, self.room)
     }
+}
+
+/// Takes what a call needs of its limits. Where this gateway has no share yet it waits for the platform's word, as for
+/// credit.
+async fn take_limits(gateway: &Gateway, limits: &Arc<CallLimits>, bounds: &CallBounds) -> Result<LimitHold, Refusal> {
+    count_demand(limits, bounds);
+    let take = || LimitHold::take(Arc::clone(limits), bounds, gateway.moment());
+    let taken = match take() {
+        // In a box: a call that need not wait does not carry what waiting takes.
+        Err(reached) if reached.is_unanswered => {
+            Box::pin(gateway.credit.shares.wait(gateway.credit_wait(), take, |reached| reached.is_unanswered)).await
+        }
+        taken => taken,
+    };
+    taken.map_err(|reached| {
+        gateway.metrics.count_limit(reached.owner, reached.kind);
+        // Another gateway may hold a share that is not used there.
+        if gateway.moment().default_share_ppm < SHARE_WHOLE {
+            gateway.credit.bell.ring();
+        }
+        reached.refusal
+    })
 }
 
 fn refuse_unpriced(model: &Model) -> Refusal {

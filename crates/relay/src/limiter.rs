@@ -2,7 +2,7 @@
 //! What a snapshot says of a limit is a value; its meter outlasts snapshots.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use keisan_route::{CallBounds, Code, Dry, Rate, Refusal};
 
@@ -13,6 +13,8 @@ pub const SHARE_WHOLE: u32 = 1_000_000;
 const REQUESTS_BURST_NS: u64 = 10_000_000_000;
 /// A call reserves the most that it can come to, so a bucket of tokens holds a whole minute's worth.
 const TOKENS_BURST_NS: u64 = 60_000_000_000;
+/// When to come again for a share that the platform has not told of yet.
+const SHARE_RETRY_MS: u64 = 1_000;
 pub const OWNERS: [&str; 3] = ["organization", "project", "key"];
 
 /// What is limited.
@@ -43,6 +45,10 @@ pub struct Meter {
     share_ppm: AtomicU32,
     /// Asked for since the last report, admitted or not.
     demand: AtomicU64,
+    /// Somebody asked before the last report, so what is said of the limit is an answer.
+    is_asked: AtomicBool,
+    /// Until then it is known that there is nothing for this gateway.
+    denied_until_ns: AtomicU64,
 }
 
 impl Default for Meter {
@@ -52,13 +58,23 @@ impl Default for Meter {
             open_calls: AtomicU64::new(0),
             share_ppm: AtomicU32::new(SHARE_UNSET),
             demand: AtomicU64::new(0),
+            is_asked: AtomicBool::new(false),
+            denied_until_ns: AtomicU64::new(0),
         }
     }
 }
 
 impl Meter {
-    pub fn set_share(&self, share_ppm: u32) {
+    /// Takes what the platform says; `denied_until_ns` if that is nothing, and nothing is on its way.
+    pub fn set_share(&self, share_ppm: u32, denied_until_ns: Option<u64>) {
+        if let Some(until_ns) = denied_until_ns.filter(|_| self.is_asked.load(Ordering::Relaxed)) {
+            self.denied_until_ns.store(until_ns, Ordering::Release);
+        }
         self.share_ppm.store(share_ppm.min(SHARE_WHOLE), Ordering::Release);
+    }
+
+    pub fn forget_share(&self) {
+        self.share_ppm.store(SHARE_UNSET, Ordering::Release);
     }
 
     pub fn share_ppm(&self, default_ppm: u32) -> u32 {
@@ -68,8 +84,24 @@ impl Meter {
         }
     }
 
+    pub fn count_demand(&self, amount: u64) {
+        self.demand.fetch_add(amount, Ordering::Relaxed);
+    }
+
     pub fn take_demand(&self) -> u64 {
-        self.demand.swap(0, Ordering::AcqRel)
+        let demand = self.demand.swap(0, Ordering::AcqRel);
+        self.is_asked.store(demand > 0, Ordering::Relaxed);
+        demand
+    }
+
+    /// The share that is in force now; nothing, unless it is leased.
+    fn share_at(&self, moment: Moment) -> u32 {
+        if moment.is_leased { self.share_ppm(moment.default_share_ppm) } else { 0 }
+    }
+
+    /// Whether this gateway has no share, and the platform has not said since somebody asked that it gets none.
+    fn is_unanswered(&self, moment: Moment) -> bool {
+        self.share_at(moment) == 0 && self.denied_until_ns.load(Ordering::Acquire) <= moment.now_ns
     }
 
     /// Takes from the bucket; returns the time of filling that was taken.
@@ -115,6 +147,8 @@ pub type CallLimits = [OwnerLimits; OWNERS.len()];
 pub struct LimitReached {
     pub owner: usize,
     pub kind: LimitKind,
+    /// Whether the platform's answer may change that.
+    pub is_unanswered: bool,
     pub refusal: Refusal,
 }
 
@@ -123,6 +157,20 @@ pub struct LimitReached {
 pub struct Moment {
     pub now_ns: u64,
     pub default_share_ppm: u32,
+    /// Whether shares are in force.
+    pub is_leased: bool,
+}
+
+/// Counts what a call asks for, of every limit at once, so that one exchange can bring all the shares that it lacks.
+pub fn count_demand(limits: &CallLimits, bounds: &CallBounds) {
+    let tokens = bounds.count_tokens();
+    for owner in limits {
+        for (limit, amount) in [(&owner.requests, 1), (&owner.tokens, tokens), (&owner.calls, 1)] {
+            if let Some(limit) = limit {
+                limit.meter.count_demand(amount);
+            }
+        }
+    }
 }
 
 /// What a call took of its limits. Dropped, all of it is given back: the call was not forwarded.
@@ -148,23 +196,27 @@ impl LimitHold {
     }
 
     fn take_of(&mut self, owner: usize, moment: Moment) -> Result<(), LimitReached> {
-        let reach = |kind| move |refusal| LimitReached { owner, kind, refusal };
+        let reach = |limit: &Limit, kind, refusal| {
+            let is_unanswered = limit.meter.is_unanswered(moment);
+            let refusal = if is_unanswered { refuse_unanswered(OWNERS[owner], kind, limit.most) } else { refusal };
+            LimitReached { owner, kind, is_unanswered, refusal }
+        };
         let limits = &self.limits[owner];
         if let Some(limit) = &limits.calls {
             self.is_counted[owner] = enter(limit, moment);
             if !self.is_counted[owner] {
-                return Err(reach(LimitKind::Calls)(refuse_open(OWNERS[owner], limit.most)));
+                return Err(reach(limit, LimitKind::Calls, refuse_open(OWNERS[owner], limit.most)));
             }
         }
         if let Some(limit) = &limits.requests {
             let taken = take_rate(limit, (1, REQUESTS_BURST_NS), moment);
-            let taken = taken.map_err(|dry| refuse_rate(OWNERS[owner], "requests", (limit.most, 1), dry));
-            self.requests_ns[owner] = taken.map_err(reach(LimitKind::Requests))?;
+            let refuse = |dry| refuse_rate((OWNERS[owner], LimitKind::Requests), (limit.most, 1), dry);
+            self.requests_ns[owner] = taken.map_err(|dry| reach(limit, LimitKind::Requests, refuse(dry)))?;
         }
         if let Some(limit) = &limits.tokens {
             let taken = take_rate(limit, (self.tokens, TOKENS_BURST_NS), moment);
-            let taken = taken.map_err(|dry| refuse_rate(OWNERS[owner], "tokens", (limit.most, self.tokens), dry));
-            self.tokens_ns[owner] = taken.map_err(reach(LimitKind::Tokens))?;
+            let refuse = |dry| refuse_rate((OWNERS[owner], LimitKind::Tokens), (limit.most, self.tokens), dry);
+            self.tokens_ns[owner] = taken.map_err(|dry| reach(limit, LimitKind::Tokens, refuse(dry)))?;
         }
         Ok(())
     }
@@ -200,26 +252,38 @@ impl Drop for LimitHold {
 }
 
 fn take_rate(limit: &Limit, (amount, burst_ns): (u64, u64), moment: Moment) -> Result<u64, Dry> {
-    limit.meter.demand.fetch_add(amount, Ordering::Relaxed);
-    let share_ppm = limit.meter.share_ppm(moment.default_share_ppm);
+    let share_ppm = limit.meter.share_at(moment);
     limit.meter.take(&Rate { per_minute: limit.most, share_ppm, burst_ns }, moment.now_ns, amount)
 }
 
 /// Counts a call as open, unless this gateway's share of the limit is used up.
 fn enter(limit: &Limit, moment: Moment) -> bool {
-    limit.meter.demand.fetch_add(1, Ordering::Relaxed);
-    let share_ppm = u128::from(limit.meter.share_ppm(moment.default_share_ppm));
+    let share_ppm = u128::from(limit.meter.share_at(moment));
     let most = u128::from(limit.most) * share_ppm / u128::from(SHARE_WHOLE);
     let one_more = |open: u64| (u128::from(open) < most).then_some(open + 1);
     limit.meter.open_calls.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more).is_ok()
 }
 
 fn refuse_open(owner: &str, most: u64) -> Refusal {
-    Refusal::new(Code::CallsLimitExceeded, format!("this {owner} may have {most} calls open at a time"))
+    Refusal::new(Code::CallsLimitExceeded, describe_limit(owner, LimitKind::Calls, most))
 }
 
-fn refuse_rate(owner: &str, unit: &str, (most, amount): (u64, u64), dry: Dry) -> Refusal {
-    let limit = format!("this {owner} may use {most} {unit} per minute");
+fn describe_limit(owner: &str, kind: LimitKind, most: u64) -> String {
+    match kind {
+        LimitKind::Calls => format!("this {owner} may have {most} calls open at a time"),
+        LimitKind::Requests | LimitKind::Tokens => format!("this {owner} may use {most} {} per minute", kind.name()),
+    }
+}
+
+/// The answer is awaited, but not for ever; without it nothing is served (fails closed).
+fn refuse_unanswered(owner: &str, kind: LimitKind, most: u64) -> Refusal {
+    let code = if kind == LimitKind::Calls { Code::CallsLimitExceeded } else { Code::RateLimitExceeded };
+    let limit = describe_limit(owner, kind, most);
+    Refusal::new(code, format!("{limit}; this gateway has asked for its share, and holds none")).after(SHARE_RETRY_MS)
+}
+
+fn refuse_rate((owner, kind): (&str, LimitKind), (most, amount): (u64, u64), dry: Dry) -> Refusal {
+    let limit = describe_limit(owner, kind, most);
     match dry {
         Dry::Wait { ns } => Refusal::new(Code::RateLimitExceeded, limit).after(ns.div_ceil(1_000_000)),
         Dry::Never if amount > most => {
@@ -233,7 +297,7 @@ fn refuse_rate(owner: &str, unit: &str, (most, amount): (u64, u64), dry: Dry) ->
 mod tests {
     use super::*;
 
-    const MOMENT: Moment = Moment { now_ns: 1, default_share_ppm: SHARE_WHOLE };
+    const MOMENT: Moment = Moment { now_ns: 1, default_share_ppm: SHARE_WHOLE, is_leased: true };
     const BOUNDS: CallBounds =
         CallBounds { body_bytes: 90, template_tokens_max: 10, context_tokens: 1_000, output_tokens_max: 100 };
 
@@ -296,18 +360,61 @@ mod tests {
         assert!(refusal.message.contains("may come to 200"), "{}", refusal.message);
         let meter = &limits[1].requests.as_ref().unwrap().meter;
         assert!(meter.full_at_ns.load(Ordering::Relaxed) <= MOMENT.now_ns);
-        assert_eq!(meter.take_demand(), 1);
     }
 
     #[test]
     fn a_share_bounds_what_this_gateway_admits() {
         let limits = build(Some(limit(600)), None, Some(limit(10)));
         let (requests, calls) = (limits[2].requests.as_ref().unwrap(), limits[2].calls.as_ref().unwrap());
-        calls.meter.set_share(200_000);
+        calls.meter.set_share(200_000, None);
         let _held = [take(&limits).unwrap(), take(&limits).unwrap()];
         assert!(take(&limits).is_err());
-        calls.meter.set_share(SHARE_WHOLE);
-        requests.meter.set_share(0);
+        calls.meter.set_share(SHARE_WHOLE, None);
+        count_demand(&limits, &BOUNDS);
+        assert_eq!(requests.meter.take_demand(), 1);
+        requests.meter.set_share(0, Some(2));
         assert!(take(&limits).unwrap_err().message.contains("other gateways"));
+    }
+
+    fn reach(limits: &Arc<CallLimits>, moment: Moment) -> LimitReached {
+        LimitHold::take(Arc::clone(limits), &BOUNDS, moment).unwrap_err()
+    }
+
+    #[test]
+    fn a_share_that_nobody_was_told_of_is_no_refusal_yet() {
+        let limits = build(Some(limit(600)), None, Some(limit(10)));
+        let unshared = Moment { default_share_ppm: 0, ..MOMENT };
+        assert!(reach(&limits, unshared).is_unanswered);
+        let meter = &limits[2].calls.as_ref().unwrap().meter;
+        assert_eq!(meter.take_demand(), 0);
+        meter.set_share(0, Some(5));
+        assert!(reach(&limits, unshared).is_unanswered, "nobody had asked when that was said");
+        count_demand(&limits, &BOUNDS);
+        assert_eq!(meter.take_demand(), 1);
+        meter.set_share(0, Some(5));
+        assert!(!reach(&limits, unshared).is_unanswered);
+        assert!(reach(&limits, Moment { now_ns: 5, ..unshared }).is_unanswered, "who comes later asks again");
+        meter.set_share(SHARE_WHOLE, None);
+        let reached = reach(&limits, unshared);
+        assert_eq!((reached.kind, reached.is_unanswered), (LimitKind::Requests, true));
+    }
+
+    #[test]
+    fn without_a_lease_no_share_is_used() {
+        let limits = build(Some(limit(600)), None, None);
+        limits[2].requests.as_ref().unwrap().meter.set_share(SHARE_WHOLE, None);
+        assert!(take(&limits).is_ok());
+        let reached = reach(&limits, Moment { is_leased: false, ..MOMENT });
+        assert_eq!((reached.is_unanswered, reached.refusal.code), (true, Code::RateLimitExceeded));
+        assert!(reached.refusal.retry_after_ms.is_some());
+    }
+
+    #[test]
+    fn a_call_asks_for_all_its_limits_at_once() {
+        let limits = build(Some(limit(600)), Some(limit(9_000)), Some(limit(10)));
+        count_demand(&limits, &BOUNDS);
+        let key = &limits[2];
+        let demands = [&key.requests, &key.tokens, &key.calls].map(|limit| limit.as_ref().unwrap().meter.take_demand());
+        assert_eq!(demands, [1, BOUNDS.count_tokens(), 1]);
     }
 }

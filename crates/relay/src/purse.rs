@@ -1,4 +1,4 @@
-//! Credit of one organization at this gateway (R1): a ticket that grows, and the reservations of its open calls.
+//! Credit of one organization in one currency at this gateway (R1): a ticket that grows, and the reservations of its open calls.
 //! A reservation ends exactly once: settled with what the call cost, or dropped, which voids it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use keisan_route::{Code, Refusal};
 use tokio::sync::Notify;
+
+use crate::currency::Currency;
 
 /// An exchange is asked for when less than this part of the last lease is left.
 const LOW_WATER_DIVISOR: u128 = 4;
@@ -42,7 +44,7 @@ pub struct Ticket {
     amounts: Mutex<Amounts>,
 }
 
-/// Nano-units of the organization's currency.
+/// Nano-units of the purse's currency.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Amounts {
     pub credit: u128,
@@ -100,12 +102,24 @@ impl Drop for Reservation {
     }
 }
 
+/// A ticket, and until when it may be spent without another word of the platform.
+#[derive(Clone, Debug)]
+struct Leased {
+    ticket: Arc<Ticket>,
+    until: Instant,
+}
+
+impl Leased {
+    fn is_over(&self) -> bool {
+        Instant::now() >= self.until
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    ticket: Option<Arc<Ticket>>,
-    /// Former tickets with calls still open.
-    retired: Vec<Arc<Ticket>>,
-    lease_until: Option<Instant>,
+    ticket: Option<Leased>,
+    /// Former tickets: those with calls still open, and those that an answer could name again.
+    retired: Vec<Leased>,
     waiting_nano: u128,
     low_water: u128,
     spent_at_report: u128,
@@ -113,9 +127,41 @@ struct State {
     refusals: u64,
 }
 
-/// The credit of one organization.
+impl State {
+    /// Puts the ticket of this id in force. One that was retired is the same ticket: what it spent stays spent.
+    fn take_up(&mut self, id: &str, until: Instant) -> Arc<Ticket> {
+        if let Some(leased) = self.ticket.as_mut().filter(|leased| leased.ticket.id == id) {
+            leased.until = until;
+            return Arc::clone(&leased.ticket);
+        }
+        self.retire();
+        let known = self.retired.iter().position(|former| former.ticket.id == id);
+        let ticket =
+            known.map_or_else(|| Arc::new(Ticket::new(id)), |position| self.retired.swap_remove(position).ticket);
+        self.spent_at_report = ticket.amounts().spent;
+        self.ticket = Some(Leased { ticket: Arc::clone(&ticket), until });
+        ticket
+    }
+
+    /// Nothing more is taken from the present ticket; calls that are open settle against it.
+    fn retire(&mut self) {
+        self.retired.extend(self.ticket.take());
+        self.low_water = 0;
+    }
+
+    fn tickets(&self) -> impl Iterator<Item = &Arc<Ticket>> {
+        self.ticket.iter().chain(&self.retired).map(|leased| &leased.ticket)
+    }
+
+    fn current(&self) -> Amounts {
+        self.ticket.as_ref().map(|leased| leased.ticket.amounts()).unwrap_or_default()
+    }
+}
+
+/// The credit of one organization in one currency.
 #[derive(Debug)]
 pub struct Purse {
+    pub currency: Currency,
     bell: Arc<Bell>,
     changed: Notify,
     state: Mutex<State>,
@@ -128,7 +174,7 @@ pub struct PurseReport {
     pub wanted_nano: u128,
 }
 
-/// Credit of one or more organizations, summed up.
+/// Credit of one or more organizations in one currency, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub tickets: u64,
@@ -149,8 +195,8 @@ impl Held {
 }
 
 impl Purse {
-    pub fn new(bell: Arc<Bell>) -> Self {
-        Self { bell, changed: Notify::new(), state: Mutex::default() }
+    pub fn new(currency: Currency, bell: Arc<Bell>) -> Self {
+        Self { currency, bell, changed: Notify::new(), state: Mutex::default() }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -171,14 +217,27 @@ impl Purse {
             changed.as_mut().enable();
             match self.try_reserve(nano) {
                 Ok(reservation) => return Ok(reservation),
-                Err(free) if self.lock().refusals > waiting.refusals => return Err(refuse_credit(nano, free)),
+                Err(free) if self.lock().refusals > waiting.refusals => return Err(self.refuse_credit(nano, free)),
                 Err(_) => {}
             }
             self.bell.ring();
             if tokio::time::timeout_at(deadline, changed).await.is_err() {
-                return Err(refuse_silence(nano, free));
+                return Err(self.refuse_silence(nano, free));
             }
         }
+    }
+
+    fn refuse_credit(&self, nano: u128, free: u128) -> Refusal {
+        let text = format!("this call may cost up to {nano} nano-units of {}, and {free} are left", self.currency);
+        Refusal::new(Code::InsufficientCredit, text)
+    }
+
+    fn refuse_silence(&self, nano: u128, free: u128) -> Refusal {
+        let currency = self.currency;
+        let text = format!(
+            "this call may cost up to {nano} nano-units of {currency}, of which this gateway holds {free}; more is on its way"
+        );
+        Refusal::new(Code::CreditUnavailable, text).after(1_000)
     }
 
     fn wait_in(&self, nano: u128) -> Waiting<'_> {
@@ -190,10 +249,10 @@ impl Purse {
     /// The error is the credit that is free.
     fn try_reserve(&self, nano: u128) -> Result<Reservation, u128> {
         let mut state = self.lock();
-        let is_leased = state.lease_until.is_some_and(|until| Instant::now() < until);
-        let Some(ticket) = state.ticket.clone().filter(|_| is_leased) else {
+        let Some(leased) = state.ticket.as_ref().filter(|leased| !leased.is_over()) else {
             return Err(0);
         };
+        let ticket = Arc::clone(&leased.ticket);
         let mut amounts = ticket.lock();
         let free = amounts.free();
         if nano > free {
@@ -211,14 +270,13 @@ impl Purse {
     /// What is held, spent and wanted: enough for those who wait, and for twice what was spent since the last report.
     pub fn report(&self) -> PurseReport {
         let mut state = self.lock();
-        state.retired.retain(|ticket| ticket.amounts().reserved > 0);
-        let amounts = state.ticket.as_ref().map(|ticket| ticket.amounts()).unwrap_or_default();
+        state.retired.retain(|former| former.ticket.amounts().reserved > 0 || !former.is_over());
+        let amounts = state.current();
         let recent = amounts.spent.saturating_sub(state.spent_at_report);
         state.spent_at_report = amounts.spent;
         let ahead = (2 * recent + amounts.reserved).max(state.waiting_nano);
-        let tickets = state.ticket.iter().chain(&state.retired);
         PurseReport {
-            tickets: tickets.map(|ticket| (ticket.id.clone(), ticket.amounts())).collect(),
+            tickets: state.tickets().map(|ticket| (ticket.id.clone(), ticket.amounts())).collect(),
             wanted_nano: ahead.saturating_sub(amounts.free()),
         }
     }
@@ -226,12 +284,11 @@ impl Purse {
     /// What is held now.
     pub fn sum_up(&self) -> Held {
         let state = self.lock();
-        let current = state.ticket.as_ref().map(|ticket| ticket.amounts()).unwrap_or_default();
-        let retired = state.retired.iter().map(|ticket| ticket.amounts().reserved);
+        let reserved = state.tickets().map(|ticket| ticket.amounts().reserved);
         Held {
-            tickets: state.ticket.iter().chain(&state.retired).count() as u64,
-            free_nano: current.free(),
-            reserved_nano: retired.fold(current.reserved, u128::saturating_add),
+            tickets: state.tickets().count() as u64,
+            free_nano: state.current().free(),
+            reserved_nano: reserved.fold(0, u128::saturating_add),
             waiting_nano: state.waiting_nano,
         }
     }
@@ -239,20 +296,24 @@ impl Purse {
     /// Takes what the platform says of this organization's ticket; a total that is lower than known is an old answer.
     pub fn apply_ticket(&self, id: &str, (credit, give_back): (u128, u128), lease_until: Instant) {
         let mut state = self.lock();
-        if state.ticket.as_ref().is_none_or(|ticket| ticket.id != id) {
-            let former = state.ticket.replace(Arc::new(Ticket::new(id)));
-            state.retired.extend(former);
-            state.spent_at_report = 0;
+        let ticket = state.take_up(id, lease_until);
+        let mut amounts = ticket.lock();
+        amounts.credit = amounts.credit.max(credit);
+        amounts.returned += give_back.min(amounts.free());
+        state.low_water = amounts.free() / LOW_WATER_DIVISOR;
+    }
+
+    /// Spends no more from a ticket that the platform does not name among the open ones: it was closed.
+    pub fn keep_ticket(&self, is_open: impl Fn(&str) -> bool) {
+        let mut state = self.lock();
+        if state.ticket.as_ref().is_some_and(|leased| !is_open(&leased.ticket.id)) {
+            state.retire();
         }
-        if let Some(ticket) = &state.ticket {
-            let mut amounts = ticket.lock();
-            amounts.credit = amounts.credit.max(credit);
-            amounts.returned += give_back.min(amounts.free());
-            let free = amounts.free();
-            drop(amounts);
-            state.low_water = free / LOW_WATER_DIVISOR;
-        }
-        state.lease_until = Some(lease_until);
+    }
+
+    /// Whether nothing is held here that the platform is still to hear of.
+    pub fn is_empty(&self) -> bool {
+        self.lock().tickets().next().is_none()
     }
 
     /// The platform has nothing more for this organization.
@@ -279,17 +340,6 @@ impl Drop for Waiting<'_> {
     }
 }
 
-fn refuse_credit(nano: u128, free: u128) -> Refusal {
-    let text = format!("this call may cost up to {nano} nano-units, and {free} are left");
-    Refusal::new(Code::InsufficientCredit, text)
-}
-
-fn refuse_silence(nano: u128, free: u128) -> Refusal {
-    let text =
-        format!("this call may cost up to {nano} nano-units, of which this gateway holds {free}; more is on its way");
-    Refusal::new(Code::CreditUnavailable, text).after(1_000)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -298,7 +348,7 @@ mod tests {
     const LONG: Duration = Duration::from_secs(20);
 
     fn purse(credit: u128) -> Purse {
-        let purse = Purse::new(Arc::default());
+        let purse = Purse::new(Currency::parse("CNY").unwrap(), Arc::default());
         purse.apply_ticket("t", (credit, 0), Instant::now() + LONG);
         purse
     }

@@ -7,6 +7,7 @@ use keisan_route::Verdict;
 
 use crate::gateway::Gateway;
 use crate::metrics::Text;
+use crate::purse::Held;
 use crate::snapshot::Snapshot;
 
 const VERDICTS: [(&str, Verdict); 3] =
@@ -59,14 +60,26 @@ fn list_snapshot(snapshot: Option<&Snapshot>) -> impl Iterator<Item = Single> {
     lines.into_iter().flatten()
 }
 
+/// Name, text, and which number of what is held.
+type CreditGauge = (&'static str, &'static str, fn(&Held) -> u128);
+
+const CREDIT_GAUGES: [CreditGauge; 4] = [
+    ("keisan_credit_tickets", "Tickets that are held.", |held| u128::from(held.tickets)),
+    ("keisan_credit_free_nano", "Credit held and free, in nano-units.", |held| held.free_nano),
+    ("keisan_credit_reserved_nano", "Credit set aside for open calls.", |held| held.reserved_nano),
+    ("keisan_credit_waiting_nano", "Credit that calls wait for.", |held| held.waiting_nano),
+];
+
 /// Sums over all organizations: which of them is short is the platform's to know.
 fn write_credit(gateway: &Gateway, text: &mut Text) {
-    let held = gateway.credit.sum_up();
-    text.single("keisan_credit_tickets", "gauge", "Tickets that are held.", held.tickets);
-    text.single("keisan_credit_free_nano", "gauge", "Credit held and free, in nano-units.", held.free_nano);
-    text.single("keisan_credit_reserved_nano", "gauge", "Credit set aside for open calls.", held.reserved_nano);
-    text.single("keisan_credit_waiting_nano", "gauge", "Credit that calls wait for.", held.waiting_nano);
-    let share_ppm = gateway.credit.default_share_ppm();
+    let sums = gateway.credit.sum_up();
+    for (name, about, count) in CREDIT_GAUGES {
+        text.describe(name, "gauge", about);
+        for (currency, held) in &sums {
+            text.line(name, &format!("currency=\"{currency}\""), count(held));
+        }
+    }
+    let share_ppm = gateway.moment().default_share_ppm;
     text.single("keisan_default_share_ppm", "gauge", "This gateway's part of limits that nobody named.", share_ppm);
 }
 

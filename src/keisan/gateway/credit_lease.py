@@ -16,9 +16,9 @@ from keisan.domain.errors import Failed, KeisanError
 from keisan.gateway.demand import Demand
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.relay import Relay
-from keisan.gateway.shares_file import KeptShares, build_shares, read_shares, write_shares
+from keisan.gateway.shares_file import HostTime, KeptShares, build_shares, read_shares, write_shares
 from keisan.gateway.usage_upload import UsageUpload
-from keisan.kit.clock import Clock
+from keisan.kit.clock import Clock, read_boot_id
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
 from keisan.wire.credit import CreditAnswer, CreditReport, RateShare
@@ -45,6 +45,7 @@ class CreditLease:
     kept: KeptShares = field(default_factory=KeptShares)
     backoff: Backoff = field(default_factory=lambda: Backoff(most_s=10.0))
     random: Random = field(default_factory=Random)
+    boot_id: str = field(default_factory=read_boot_id)
     _in_force: KeptShares = field(default_factory=KeptShares)
     _heard_nano: Mapping[str, int] = field(default_factory=dict)
     _sequence: int = 0
@@ -58,7 +59,7 @@ class CreditLease:
     async def load(self) -> None:
         """Put the kept shares in force if they are leased still; raises Failed if the relay refuses them."""
         self.kept = await asyncio.to_thread(read_shares, self.path)
-        left_s = self.kept.count_left_s(self.clock.now())
+        left_s = self.kept.count_left_s(self._read_time())
         if not left_s:
             await self._keep(KeptShares())
             return
@@ -92,12 +93,14 @@ class CreditLease:
         Raises KeisanError if there was no answer, or none that the relay takes; all stays as it was.
         """
         report = await self._build_report(is_last=False)
+        # Later than the relay counts from, and earlier than the platform does.
+        asked_at = self._read_time()
         self._is_answered = False
         answer = await self.link.exchange_credit(report)
         await self._apply(answer)
         self._is_answered = True
         self._heard_nano = {str(ticket.ticket_id): ticket.credit_nano for ticket in answer.tickets}
-        self._in_force = build_shares(answer, self.clock.now())
+        self._in_force = build_shares(answer, asked_at)
         if self._is_write_due():
             await self._keep(self._in_force)
         return 0.0 if _is_word_awaited(report, answer) else float(answer.renew_s)
@@ -112,6 +115,9 @@ class CreditLease:
             # Before the word: a crash between the two may cost shares, and never leaves two gateways with the same one.
             await self._keep(self._in_force)
         await self.link.exchange_credit(await self._build_report(is_last=True))
+
+    def _read_time(self) -> HostTime:
+        return HostTime(self.boot_id, self.clock.monotonic_s())
 
     async def _build_report(self, *, is_last: bool) -> CreditReport:
         """Return the relay's report with what the shell knows; raises Failed if the relay said something else."""
@@ -135,8 +141,13 @@ class CreditLease:
         """Return what the relay says of a ticket, with the credit that it last heard of."""
         return word | {"credit_nano": self._heard_nano.get(str(word["ticket_id"]), 0)}
 
+    def _list_held(self) -> list[KeptShares]:
+        """Return what may be in use: what is in force, and what stands on disk, for as long as it is leased."""
+        now = self._read_time()
+        return [shares for shares in (self._in_force, self.kept) if shares.is_leased(now)]
+
     def _find_default(self) -> int:
-        return max(self._in_force.default_share_ppm, self.kept.default_share_ppm)
+        return max((shares.default_share_ppm for shares in self._list_held()), default=0)
 
     def _complete_rates(self, lines: list[Line]) -> list[Line]:
         """Return the lines of limits that are asked for, or of which more may be in use than of those that nobody names.
@@ -145,9 +156,9 @@ class CreditLease:
         """
         said_ppm = {str(line["limit_id"]): int(line["share_ppm"]) for line in lines}
         asked = self._note_demand({str(line["limit_id"]): int(line["demand_per_minute"]) for line in lines})
-        held = (said_ppm, self._in_force.shares_ppm, self.kept.shares_ppm)
+        held = [said_ppm, *(shares.shares_ppm for shares in self._list_held())]
         default_share_ppm, completed = self._find_default(), list[Line]()
-        for limit_id in asked.keys() | said_ppm.keys() | held[1].keys() | held[2].keys():
+        for limit_id in asked.keys() | set[str]().union(*held):
             demand = asked.get(limit_id, 0)
             share_ppm = max(shares_ppm.get(limit_id, 0) for shares_ppm in held)
             if demand or share_ppm > default_share_ppm:
@@ -167,7 +178,7 @@ class CreditLease:
 
     def _is_write_due(self) -> bool:
         young_s = self.kept.lease_s * (WRITES_PER_LEASE - 1) // WRITES_PER_LEASE
-        return self.kept.count_left_s(self.clock.now()) < young_s or not self._in_force.is_same_as(self.kept)
+        return self.kept.count_left_s(self._read_time()) < young_s or not self._in_force.is_same_as(self.kept)
 
     async def _keep(self, shares: KeptShares) -> None:
         """Write shares; where that fails, what stands on disk goes on being reported as in use."""

@@ -29,7 +29,7 @@ from keisan.ledger.rule_ticket import (
 )
 from keisan.ledger.share import exchange_shares
 from keisan.storage.base import Storage, Transaction
-from keisan.wire.credit import CreditAnswer, CreditReport, LeasedTicket, TicketReport
+from keisan.wire.credit import CreditAnswer, CreditReport, LeasedTicket, RefusedWant, TicketReport
 
 # How often a gateway speaks that holds credit which others may want: several times while a call waits for it.
 RENEW_CONTESTED_S = 1
@@ -47,7 +47,7 @@ class _Exchange:
     wallets: Mapping[Wallet, Account]
     stored: Mapping[TicketId, Ticket]
     tickets: dict[TicketId, Ticket]
-    refused: list[OrganizationId] = field(default_factory=list)
+    refused: list[Wallet] = field(default_factory=list)
 
     @property
     def own(self) -> list[Ticket]:
@@ -84,7 +84,7 @@ async def exchange_credit(
         lease_s=terms.lease_s,
         renew_s=_choose_renew_s(exchange),
         tickets=tuple(answered),
-        refused=tuple(exchange.refused),
+        refused=tuple(RefusedWant(organization_id=owner_id, currency=code) for owner_id, code in exchange.refused),
         rates=rates,
         default_share_ppm=default_share_ppm,
     )
@@ -114,8 +114,11 @@ async def _open_exchange(
     transaction: Transaction, gateway: Incarnation, report: CreditReport, moment: Moment
 ) -> _Exchange:
     scope = PlatformScope()
-    named = await transaction.accounts.list_wallets(scope, {OrganizationId(w.organization_id) for w in report.wanted})
-    locked = await transaction.accounts.lock([account.id for account in named])
+    wanted = {(OrganizationId(want.organization_id), want.currency) for want in report.wanted}
+    named = await transaction.accounts.list_wallets(scope, {owner_id for owner_id, _ in wanted})
+    locked = await transaction.accounts.lock(
+        [account.id for account in named if (account.organization_id, account.currency) in wanted]
+    )
     wallets = {
         (account.organization_id, account.currency): account
         for account in locked.values()
@@ -159,27 +162,15 @@ def _serve_wants(exchange: _Exchange) -> None:
 
 
 def _gather_wants(exchange: _Exchange) -> dict[Wallet, int]:
-    """Return what is wanted from each wallet: that of the currency named, or else of the ticket held, or the fullest."""
-    held = {(ticket.organization_id, ticket.currency) for ticket in exchange.own}
-    owned: dict[OrganizationId, list[Account]] = {}
-    for (owner_id, _), account in exchange.wallets.items():
-        owned.setdefault(owner_id, []).append(account)
+    """Return what is wanted from each wallet; of one that there is not, nothing."""
     wanted: dict[Wallet, int] = {}
     for line in exchange.report.wanted:
-        owner_id = OrganizationId(line.organization_id)
-        fitting = [account for account in owned.get(owner_id, ()) if line.currency in (None, account.currency)]
-        if fitting:
-            currencies = [account.currency for account in sorted(fitting, key=_rank_wallet)]
-            wallet = owner_id, next((each for each in currencies if (owner_id, each) in held), currencies[0])
+        wallet = OrganizationId(line.organization_id), line.currency
+        if wallet in exchange.wallets:
             wanted[wallet] = max(line.wanted_nano, wanted.get(wallet, 0))
         else:
-            exchange.refused.append(owner_id)
+            exchange.refused.append(wallet)
     return wanted
-
-
-def _rank_wallet(account: Account) -> tuple[int, str]:
-    """Order wallets by what is in them, the fullest first."""
-    return -account.balance_nano, account.currency
 
 
 def _build_pots(exchange: _Exchange) -> dict[Wallet, Pot]:
@@ -202,7 +193,7 @@ def _serve_want(exchange: _Exchange, pot: Pot, own: Ticket, wanted_nano: int) ->
     served, is_refused = serve_want(pot, own.id, wanted_nano, exchange.moment)
     exchange.tickets |= served.tickets
     if is_refused:
-        exchange.refused.append(own.organization_id)
+        exchange.refused.append((own.organization_id, own.currency))
         if own.id not in exchange.stored and not served.tickets[own.id].credit_nano:
             # A wallet that is empty needs no ticket for each gateway that asks.
             exchange.tickets.pop(own.id)

@@ -61,13 +61,16 @@ def choose_share_ppm(limit: SharedLimit) -> int:
     What is asked for is given as far as nobody else can be using it; what others need more is taken.
     """
     free_ppm = max(0, SHARE_WHOLE_PPM - sum(other.share_ppm for other in limit.others))
+    return min(compute_due_ppm(limit), free_ppm)
+
+
+def compute_due_ppm(limit: SharedLimit) -> int:
+    """Return the share that the asking gateway is to have once the others have let go of what they do not need."""
     if not limit.others:
-        wanted_ppm = SHARE_WHOLE_PPM
-    elif limit.is_homed:
-        wanted_ppm = SHARE_WHOLE_PPM if _choose_home(limit) == limit.own.gateway_id else 0
-    else:
-        wanted_ppm = _divide(limit)
-    return min(wanted_ppm, free_ppm)
+        return SHARE_WHOLE_PPM
+    if limit.is_homed:
+        return SHARE_WHOLE_PPM if _choose_home(limit) == limit.own.gateway_id else 0
+    return _divide(limit)
 
 
 def _choose_home(limit: SharedLimit) -> UUID:

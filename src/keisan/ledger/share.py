@@ -14,7 +14,7 @@ from keisan.domain.ids import KeyId, MachineId, OrganizationId, ProjectId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.limits import CREDIT_LINES_MAX
 from keisan.domain.share import SHARE_WHOLE_PPM, LimitKind, LimitName, LimitOwner, Share, parse_limit_id
-from keisan.ledger.rule_share import Holding, SharedLimit, choose_share_ppm
+from keisan.ledger.rule_share import Holding, SharedLimit, choose_share_ppm, compute_due_ppm
 from keisan.ledger.rule_ticket import Moment
 from keisan.storage.base import Transaction
 from keisan.wire.credit import CreditReport, RateReport, RateShare
@@ -44,21 +44,23 @@ async def exchange_shares(
         await transaction.shares.delete_many(list(held.values()))
         return tuple(RateShare(limit_id=limit_id, share_ppm=SHARE_WHOLE_PPM) for limit_id in named), SHARE_WHOLE_PPM
     # After its last word a gateway is given nothing, and keeps what it says that it does.
-    told = {} if report.is_last else await _choose_shares(transaction, _Room(gateway, others, {}, moment), named)
-    changed = [_build_share(gateway, line, told.get(line.limit_id, 0)) for line in report.rates]
+    told = [] if report.is_last else await _choose_shares(transaction, _Room(gateway, others, {}, moment), named)
+    told_ppm = {line.limit_id: line.share_ppm for line in told}
+    changed = [_build_share(gateway, line, told_ppm.get(line.limit_id, 0)) for line in report.rates]
     kept = [share for share in changed if share.share_ppm or share.demand_per_minute]
     await transaction.shares.put_many([share for share in kept if share != held.get(share.limit_id)])
     # What a gateway does not name it does not use: it names all that it was ever given.
     await transaction.shares.delete_many(
         [held[limit_id] for limit_id in held.keys() - {each.limit_id for each in kept}]
     )
-    return tuple(RateShare(limit_id=limit_id, share_ppm=share_ppm) for limit_id, share_ppm in told.items()), 0
+    return tuple(told), 0
 
 
 async def _list_others(transaction: Transaction, gateway: Incarnation, moment: Moment) -> list[Incarnation]:
     """Return the other gateways that may still be using what they were given.
 
-    Who revokes a lost gateway gives what it held to the others at once: it is not to serve any more.
+    Each of them stops one lease after it made its last report, which was before that was heard. The window for late
+    records comes on top: for calls that are open still, and for a clock of ours that was set forward meanwhile. Who revokes a lost gateway gives what it held to the others at once: it is not to serve any more.
     """
     joined = {machine.id for machine in await transaction.machines.list_kind(EVERYTHING, MachineKind.GATEWAY)}
     held_s = moment.terms.lease_s + moment.terms.lateness_s
@@ -69,34 +71,46 @@ async def _list_others(transaction: Transaction, gateway: Incarnation, moment: M
     ]
 
 
-async def _choose_shares(transaction: Transaction, room: _Room, named: Mapping[str, RateReport]) -> dict[str, int]:
+async def _choose_shares(transaction: Transaction, room: _Room, named: Mapping[str, RateReport]) -> Sequence[RateShare]:
     stored = await transaction.shares.list_limits(EVERYTHING, named)
     known = replace(room, shares={(share.limit_id, share.gateway_id): share for share in stored})
     bounds = await load_bounds(transaction, named)
     is_crowded = len(named) > CREDIT_LINES_MAX // 2
-    return {
+    return [
         # So many lines that the report would soon be too long: what is not asked for goes first.
-        limit_id: 0 if is_crowded and not line.demand_per_minute else _choose_share(known, line, bounds.get(limit_id))
+        _choose_share(known, line, None if is_crowded and not line.demand_per_minute else bounds.get(limit_id))
         for limit_id, line in named.items()
-    }
+    ]
 
 
-def _choose_share(room: _Room, line: RateReport, bound: int | None) -> int:
-    """Return the share of one limit; of a limit that is none any more there is nothing to use."""
+def _choose_share(room: _Room, line: RateReport, bound: int | None) -> RateShare:
+    """Return the share of one limit; without a bound there is nothing to use."""
     if bound is None:
-        return 0
+        return RateShare(limit_id=line.limit_id, share_ppm=0)
     own = Holding(room.own.gateway_id, line.share_ppm, line.demand_per_minute)
     others = [_describe_other(room, other, line.limit_id) for other in room.others]
     is_rate = parse_limit_id(line.limit_id).kind is not LimitKind.CALLS
-    return choose_share_ppm(SharedLimit(bound, own, others, room.moment.gateway_count, is_rate))
+    limit = SharedLimit(bound, own, others, room.moment.gateway_count, is_rate)
+    share_ppm = choose_share_ppm(limit)
+    is_awaited = not share_ppm and compute_due_ppm(limit) > 0 and _can_be_let_go(room, others)
+    return RateShare(limit_id=line.limit_id, share_ppm=share_ppm, is_awaited=is_awaited)
+
+
+def _can_be_let_go(room: _Room, holdings: Sequence[Holding]) -> bool:
+    """Tell whether a gateway that speaks holds some of a limit: it hears soon that it is to use less."""
+    speaking = {other.gateway_id for other in room.others if _is_speaking(room, other)}
+    return any(held.share_ppm for held in holdings if held.gateway_id in speaking)
+
+
+def _is_speaking(room: _Room, gateway: Incarnation) -> bool:
+    return gateway.is_heard_within(room.moment.terms.silence_s, room.moment.now)
 
 
 def _describe_other(room: _Room, other: Incarnation, limit_id: str) -> Holding:
     share = room.shares.get((limit_id, other.gateway_id))
     if share is None:
         return Holding(other.gateway_id, other.default_share_ppm, 0)
-    is_speaking = other.is_heard_within(room.moment.terms.silence_s, room.moment.now)
-    return Holding(other.gateway_id, share.share_ppm, share.demand_per_minute if is_speaking else 0)
+    return Holding(other.gateway_id, share.share_ppm, share.demand_per_minute if _is_speaking(room, other) else 0)
 
 
 def _build_share(gateway: Incarnation, line: RateReport, told_ppm: int) -> Share:

@@ -1,6 +1,7 @@
 """The credit exchange of a gateway: what it spent, holds and wants goes up; what it may spend comes down (R1, R4).
 
-The relay makes the report and takes the answer; its serde twin stands in crates/relay. Amounts are decimal strings.
+The relay makes the report and takes the answer; its serde twin stands in crates/relay, and `tests/golden/credit.json` keeps
+the two equal. Amounts are decimal strings.
 Every number of a ticket but `reserved_nano` only grows, so an exchange may be lost, repeated or overtaken.
 """
 
@@ -36,15 +37,11 @@ class TicketReport(WireInput):
 
 
 class CreditWant(WireInput):
-    """Free credit that a gateway would like to have now, beyond what it holds.
-
-    `currency` is that of the price to be paid; without it the platform takes that of the ticket held, or of the fullest
-    wallet.
-    """
+    """Free credit that a gateway would like to have now, beyond what it holds, in the currency of the price to be paid."""
 
     organization_id: UUID
+    currency: Currency
     wanted_nano: CreditNano
-    currency: Currency | None = None
 
 
 class RateReport(WireInput):
@@ -88,11 +85,22 @@ class LeasedTicket(WireView):
     currency: str
 
 
+class RefusedWant(WireView):
+    """A wallet in which there is nothing more for a gateway, or that there is not."""
+
+    organization_id: UUID
+    currency: str
+
+
 class RateShare(WireView):
-    """The share of a limit that the gateway may use from now on, in parts per million."""
+    """The share of a limit that the gateway may use from now on, in parts per million.
+
+    `is_awaited`: that is nothing, but another gateway has been or will be told to let go of some. Calls may wait for it.
+    """
 
     limit_id: str
     share_ppm: int
+    is_awaited: bool = False
 
 
 class CreditAnswer(WireView):
@@ -100,12 +108,13 @@ class CreditAnswer(WireView):
 
     `tickets` are all open ones of this incarnation: one that is missing was closed, and is not spent any more. For those
     `refused` nothing more is there. A limit that `rates` does not name keeps its share, and `default_share_ppm` is that of
-    every limit that was never named.
+    every limit that was never named. Tickets and all shares may be used for `lease_s`; the platform counts on them for
+    longer, so that what one gateway still uses is never given to another.
     """
 
     lease_s: int
     renew_s: int
     tickets: tuple[LeasedTicket, ...] = ()
-    refused: tuple[UUID, ...] = ()
+    refused: tuple[RefusedWant, ...] = ()
     rates: tuple[RateShare, ...] = ()
     default_share_ppm: int = 0

@@ -1,16 +1,18 @@
 //! Makes a snapshot of its text: rows are joined and indexed, rules compiled, and what cannot be used is left out.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keisan_route::{Fact, Facts, Policy, PriceSheet};
+use keisan_route::{Fact, Facts, Policy};
 
 use super::text::{
-    ChipRow, DoorRow, EngineRow, KeyRow, LimitsText, ModelRow, OrganizationRow, ProjectRow, SnapshotText, TablesText,
+    ChipRow, DoorRow, EngineRow, KeyRow, LimitsText, ModelRow, OrganizationRow, PriceRow, ProjectRow, SnapshotText,
+    TablesText,
 };
 use super::{EngineProfile, Key, KeyDigest, LivingSource, Model, ReplicaRow, Snapshot};
 use crate::clock::read_wall_ms;
+use crate::currency::Currency;
 use crate::dialect::Dialect;
 use crate::limiter::{Limit, LimitKind, OwnerLimits};
 use crate::model_times::ModelTimes;
@@ -32,7 +34,7 @@ pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn LivingSo
         return Err("snapshot: it belongs to another platform".to_owned());
     }
     let SnapshotText { incarnation, version, compiled_at_ms, mut tables, .. } = text;
-    let mut building = Building { source, unusable_rows: 0 };
+    let mut building = Building { source, unusable_rows: 0, currencies: BTreeSet::new() };
     let replicas = building.read_replicas(&tables);
     let models = building.build_models(&mut tables, replicas);
     let keys = building.build_keys(tables);
@@ -50,6 +52,8 @@ pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn LivingSo
 struct Building<'a> {
     source: &'a mut dyn LivingSource,
     unusable_rows: u64,
+    /// Those in which a model is priced.
+    currencies: BTreeSet<Currency>,
 }
 
 /// What an organization or a project says of the calls of its keys.
@@ -57,7 +61,7 @@ struct Building<'a> {
 struct Layer {
     limits: OwnerLimits,
     policy: Arc<Policy>,
-    purse: Option<Arc<Purse>>,
+    purses: Option<Arc<[Arc<Purse>]>>,
     snapshot_age_max: Option<Duration>,
 }
 
@@ -85,13 +89,16 @@ impl Building<'_> {
     ) -> BTreeMap<String, Arc<Model>> {
         let mut models = BTreeMap::new();
         for (id, row) in std::mem::take(&mut tables.models) {
-            let Some(price) = tables.prices.get(&row.price_id) else {
+            let price = tables.prices.get(&row.price_id);
+            let Some((price, currency)) = price.and_then(|price| Some((price, Currency::parse(&price.currency)?)))
+            else {
                 self.unusable_rows += 1;
                 continue;
             };
+            self.currencies.insert(currency);
             let replicas = replicas.remove(&id).unwrap_or_default();
             let living = (replicas, self.source.find_times(&row.name));
-            models.insert(row.name.clone(), Arc::new(build_model(id, row, &price.nano_per_million, living)));
+            models.insert(row.name.clone(), Arc::new(build_model(id, row, (price, currency), living)));
         }
         models
     }
@@ -133,16 +140,21 @@ impl Building<'_> {
         Layer {
             limits: self.build_limits("organization", id, &row.limits),
             policy: Arc::new(read_policy(&row.policy)),
-            purse: is_prepaid.then(|| self.source.find_purse(id)),
+            purses: is_prepaid.then(|| self.find_purses(id)),
             snapshot_age_max: row.snapshot_age_s_max.map(Duration::from_secs),
         }
+    }
+
+    fn find_purses(&mut self, organization_id: &str) -> Arc<[Arc<Purse>]> {
+        let find = |currency: &Currency| self.source.find_purse(organization_id, *currency);
+        self.currencies.iter().map(find).collect()
     }
 
     fn build_project(&mut self, id: &str, row: &ProjectRow) -> Layer {
         Layer {
             limits: self.build_limits("project", id, &row.limits),
             policy: Arc::new(read_policy(&row.policy)),
-            purse: None,
+            purses: None,
             snapshot_age_max: None,
         }
     }
@@ -166,7 +178,7 @@ impl Building<'_> {
                 Arc::clone(&project.policy),
                 Arc::new(read_policy(&row.policy)),
             ],
-            purse: organization.purse.clone(),
+            purses: organization.purses.clone(),
             snapshot_age_max: organization.snapshot_age_max,
             organization_id: row.organization_id,
             models: row.models,
@@ -240,7 +252,7 @@ fn gather_facts(chips: &BTreeMap<String, ChipRow<'_>>, row: &ReplicaRow) -> Fact
 fn build_model(
     id: String,
     row: ModelRow,
-    price: &PriceSheet,
+    (price, currency): (&PriceRow, Currency),
     (replicas, times): (Vec<Arc<Replica>>, Arc<ModelTimes>),
 ) -> Model {
     let record_part = RecordPart::of(&[("model_id", &id), ("price_id", &row.price_id)]);
@@ -253,7 +265,8 @@ fn build_model(
         context_tokens: row.context_tokens,
         output_tokens_max: row.output_tokens_max,
         template_tokens_max: row.template_tokens_max,
-        price: price.clone(),
+        price: price.nano_per_million.clone(),
+        currency,
         replicas,
         times,
         surfaces: row.surfaces,

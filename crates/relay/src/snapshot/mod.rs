@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use keisan_route::{Facts, Policy, PriceSheet, Surface, Verdict};
 use serde::Deserialize;
 
+use crate::currency::Currency;
 use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
 use crate::model_times::ModelTimes;
@@ -75,8 +76,8 @@ pub struct Key {
     pub limits: Arc<CallLimits>,
     /// Of each layer; all are in force together.
     pub policies: [Arc<Policy>; LAYERS.len()],
-    /// The credit that a prepaid organization's calls are taken from.
-    pub purse: Option<Arc<Purse>>,
+    /// The credit that a prepaid organization's calls are taken from, one for each currency in which a model is priced.
+    pub purses: Option<Arc<[Arc<Purse>]>>,
     /// How old a snapshot may be to serve this key.
     pub snapshot_age_max: Option<Duration>,
     pub record_part: RecordPart,
@@ -105,6 +106,8 @@ pub struct Model {
     pub output_tokens_max: u64,
     pub template_tokens_max: u64,
     pub price: PriceSheet,
+    /// That of the price.
+    pub currency: Currency,
     pub replicas: Vec<Arc<Replica>>,
     pub record_part: RecordPart,
     pub times: Arc<ModelTimes>,
@@ -147,7 +150,7 @@ impl Snapshot {
 pub trait LivingSource {
     fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica>;
     fn find_meter(&mut self, limit_id: &str) -> Arc<Meter>;
-    fn find_purse(&mut self, organization_id: &str) -> Arc<Purse>;
+    fn find_purse(&mut self, organization_id: &str, currency: Currency) -> Arc<Purse>;
     fn find_times(&mut self, model: &str) -> Arc<ModelTimes>;
 }
 
@@ -172,8 +175,8 @@ mod tests {
             Arc::default()
         }
 
-        fn find_purse(&mut self, _organization_id: &str) -> Arc<Purse> {
-            Arc::new(Purse::new(Arc::default()))
+        fn find_purse(&mut self, _organization_id: &str, currency: Currency) -> Arc<Purse> {
+            Arc::new(Purse::new(currency, Arc::default()))
         }
 
         fn find_times(&mut self, _model: &str) -> Arc<ModelTimes> {
@@ -209,6 +212,10 @@ mod tests {
         );
         assert_eq!(model.replicas[0].profile.idle_connection_s, 5);
         let other = &snapshot.models["tiny-8b"];
+        assert_eq!((model.currency.code(), other.currency.code()), ("CNY", "JPY"));
+        let purses: Vec<_> = snapshot.keys.values().filter_map(|key| key.purses.as_ref()).collect();
+        let currencies: Vec<_> = purses[0].iter().map(|purse| purse.currency.code()).collect();
+        assert_eq!((purses.len(), currencies), (1, vec!["CNY", "JPY"]));
         assert!(!other.is_on(Surface::Completions));
         assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
         assert_eq!(other.replicas[0].row.upstream, Upstream::Unix { path: "/run/keisan/v.sock".into() });
@@ -223,6 +230,7 @@ mod tests {
         assert_eq!((odd.unusable_rows, odd.models["smollm2-135m-instruct"].replicas.len()), (1, 1));
         let unpriced = change("\"price_id\": \"019ab000-000a-7000-8000-000000000001\"", "\"price_id\": \"x\"");
         assert_eq!(parse(&unpriced).unwrap().models.len(), 1);
+        assert_eq!(parse(&change("\"currency\": \"JPY\"", "\"currency\": \"yen\"")).unwrap().models.len(), 1);
         for digest in ["zz23", "+a23"] {
             let text = change("\"digest\": \"8a23", &format!("\"digest\": \"{digest}"));
             assert_eq!(parse(&text).unwrap().keys.len(), 2, "{digest}");

@@ -93,6 +93,7 @@ pub struct ModelRow {
 
 #[derive(Deserialize)]
 pub struct PriceRow {
+    pub currency: String,
     pub nano_per_million: PriceSheet,
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::engine::{chat_answer, token_event, usage_event};
 use crate::refusals::refuse;
-use crate::stage::{Setting, Stage, build_post, chat_body, read_json, read_text, stream};
+use crate::stage::{Setting, Stage, build_post, build_ticket, chat_body, read_json, read_text, stream};
 
 const PATH: &str = "/v1/chat/completions";
 /// What one call with 10 tokens of output may come to: 142 tokens at 500, 10 at 1,500.
@@ -70,7 +70,8 @@ fn a_postpaid_call_names_no_ticket() {
 fn too_little_credit_is_refused_with_both_numbers() {
     let stage = open_waiting(10_000);
     stage.lease("t1", 100);
-    let refused = stage.answer_credit_when_rung(|_| json!({"refused": ["o"], "tickets": []}));
+    let told = json!({"refused": [{"organization_id": "o", "currency": "CNY"}], "tickets": [build_ticket("t1", "CNY", "100")]});
+    let refused = stage.answer_credit_when_rung(|_| told);
     let (status, error) = refuse(&stage, build_post(PATH, "sk-whole", chat_body(&json!({"max_tokens": 10}))));
     refused.join().unwrap();
     assert_eq!((status, &error["code"], &error["retryable"]), (402, &json!("insufficient_credit"), &json!(false)));
@@ -85,7 +86,8 @@ fn a_call_waits_for_the_lease_that_it_needs() {
     let leased = stage.answer_credit_when_rung(|report| {
         let wanted = &report["wanted"][0];
         assert_eq!(wanted["organization_id"], "o");
-        json!({"refused": [], "tickets": [{"ticket_id": "t9", "organization_id": "o", "credit_nano": wanted["wanted_nano"], "give_back_nano": "0"}]})
+        assert_eq!(wanted["currency"], "CNY");
+        json!({"tickets": [build_ticket("t9", "CNY", wanted["wanted_nano"].as_str().unwrap())]})
     });
     stage.run(async { call(&stage, &mut stage.engine(1)).await });
     leased.join().unwrap();
@@ -194,4 +196,49 @@ fn a_whole_stream_is_spent_as_its_usage_says() {
         read_text(response).await;
     });
     assert_eq!(ticket_of(&stage)["spent_nano"], stage.record()["amount_nano"]);
+}
+
+#[test]
+fn a_model_is_paid_in_the_currency_of_its_price() {
+    let stage = Stage::open_with(Setting {
+        limits: json!({"credit_wait_ms": 20}),
+        change: Some(|snapshot| {
+            let tables = &mut snapshot["tables"];
+            tables["organizations"]["o"]["billing"] = json!("prepaid");
+            tables["prices"]["yen"] = tables["prices"]["pr"].clone();
+            tables["prices"]["yen"]["currency"] = json!("JPY");
+            tables["models"]["m1"]["price_id"] = json!("yen");
+        }),
+        ..Setting::default()
+    });
+    stage.lease("t1", 10 * CALL_NANO);
+    let (status, error) = refuse(&stage, build_post(PATH, "sk-whole", chat_body(&json!({"max_tokens": 10}))));
+    assert_eq!((status, &error["code"]), (503, &json!("credit_unavailable")));
+    assert!(error["message"].as_str().unwrap().contains("JPY"), "{error}");
+    let credit = CALL_NANO.to_string();
+    stage
+        .apply_credit(&json!({"tickets": [build_ticket("t1", "CNY", &credit), build_ticket("t2", "JPY", &credit)]}), 0);
+    stage.run(async { call(&stage, &mut stage.engine(1)).await });
+    assert_eq!(stage.record()["ticket_id"], "t2");
+}
+
+#[test]
+fn a_ticket_that_was_closed_meanwhile_pays_for_the_call_that_is_open_and_no_other() {
+    let stage = open();
+    stage.lease("t1", 10 * CALL_NANO);
+    stage.run(async {
+        let mut engine = stage.engine(1);
+        let mut client = stage.connect().await;
+        let (response, ()) = tokio::join!(client.chat(json!({"max_tokens": 10})), async {
+            let asked = engine.next().await;
+            stage.apply_credit(&json!({"tickets": []}), 0);
+            let refused = read_json(stage.connect().await.chat(json!({"max_tokens": 10})).await).await;
+            assert_eq!(refused["error"]["code"], "credit_unavailable");
+            asked.answer(200, &chat_answer("hi")).await;
+        });
+        read_json(response).await;
+    });
+    assert_eq!(stage.record()["ticket_id"], "t1");
+    let ticket = ticket_of(&stage);
+    assert_eq!((&ticket["reserved_nano"], &ticket["spent_nano"]), (&json!("0"), &json!(ANSWER_NANO.to_string())));
 }

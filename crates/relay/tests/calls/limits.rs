@@ -90,16 +90,90 @@ fn a_body_may_be_bounded_below_the_gateway_s_limit() {
     assert_eq!((status, &error["code"]), (413, &json!("body_too_large")));
 }
 
+/// The key k2 is limited, and no share of anything is granted.
+fn open_unshared(credit_wait_ms: u64) -> Stage {
+    Stage::open_with(Setting {
+        limits: json!({"credit_wait_ms": credit_wait_ms}),
+        change: Some(|snapshot| {
+            let limits = json!({"requests_per_minute": 600, "tokens_per_minute": 90_000, "calls_open_max": 7});
+            snapshot["tables"]["keys"]["k2"]["limits"] = limits;
+        }),
+        ..Setting::default()
+    })
+}
+
+fn refuse_limited(stage: &Stage) -> (u16, Value) {
+    refuse(stage, build_post(PATH, "sk-tiny", chat_body(&json!({"model": "tiny"}))))
+}
+
 #[test]
 fn without_a_share_a_limited_key_is_not_served_and_others_are() {
-    let stage = Stage::open_with(Setting {
-        change: Some(|snapshot| snapshot["tables"]["keys"]["k2"]["limits"] = json!({"requests_per_minute": 600})),
-        ..Setting::default()
-    });
-    let (status, _) = refuse(&stage, build_post(PATH, "sk-tiny", chat_body(&json!({"model": "tiny"}))));
-    assert_eq!(status, 429);
+    let stage = open_unshared(20);
+    let (status, error) = refuse_limited(&stage);
+    assert_eq!((status, &error["code"], &error["retryable"]), (429, &json!("calls_limit_exceeded"), &json!(true)));
+    assert!(error["message"].as_str().unwrap().contains("holds none"), "{error}");
     assert!(stage.relay.wait_credit(std::time::Duration::ZERO), "the shell is not asked for a share");
     assert_eq!(count_admitted(&stage, 1), 1);
+}
+
+/// Nobody serves the model "tiny": who is told so has passed the limits.
+const ADMITTED: &str = "no_healthy_replica";
+
+#[test]
+fn the_first_call_waits_for_its_shares() {
+    let stage = open_unshared(10_000);
+    let told = stage.answer_credit_when_rung(|report| {
+        let named: Vec<Value> = report["rates"].as_array().unwrap().clone();
+        assert!(named.len() == 3 && named.iter().all(|line| line["demand_per_minute"] != 0), "{named:?}");
+        let tell = |line: &Value| json!({"limit_id": line["limit_id"], "share_ppm": 500_000});
+        json!({"rates": named.iter().map(tell).collect::<Vec<_>>()})
+    });
+    assert_eq!(refuse_limited(&stage).1["code"], ADMITTED);
+    told.join().unwrap();
+}
+
+/// Plays the platform once, with the same word on all limits.
+fn tell_all(stage: &Stage, word: Value) -> std::thread::JoinHandle<()> {
+    stage.answer_credit_when_rung(move |report| {
+        let tell = |line: &Value| {
+            let mut line = json!({"limit_id": line["limit_id"]});
+            crate::stage::merge(&mut line, &word);
+            line
+        };
+        json!({"rates": report["rates"].as_array().unwrap().iter().map(tell).collect::<Vec<_>>()})
+    })
+}
+
+#[test]
+fn who_is_told_that_there_is_no_share_is_refused_at_once() {
+    let stage = open_unshared(60_000);
+    let told = tell_all(&stage, json!({"share_ppm": 0}));
+    assert_eq!(refuse_limited(&stage).0, 429);
+    told.join().unwrap();
+    assert_eq!(refuse_limited(&stage).0, 429, "nobody need ask again so soon");
+}
+
+#[test]
+fn who_is_told_that_a_share_is_coming_waits_on() {
+    let stage = open_unshared(60_000);
+    let told = tell_all(&stage, json!({"share_ppm": 0, "is_awaited": true}));
+    std::thread::scope(|scope| {
+        let calling = scope.spawn(|| refuse_limited(&stage));
+        told.join().unwrap();
+        tell_all(&stage, json!({"share_ppm": 1_000_000})).join().unwrap();
+        assert_eq!(calling.join().unwrap().1["code"], ADMITTED);
+    });
+}
+
+#[test]
+fn a_share_whose_lease_is_over_is_used_no_more() {
+    let stage = open_unshared(20);
+    stage.grant_shares(1_000_000);
+    assert_eq!(refuse_limited(&stage).1["code"], ADMITTED);
+    stage.apply_credit(&json!({"tickets": [], "lease_s": 0}), 1_000_000);
+    assert_eq!(refuse_limited(&stage).0, 429);
+    stage.grant_shares(1_000_000);
+    assert_eq!(refuse_limited(&stage).1["code"], ADMITTED);
 }
 
 #[test]

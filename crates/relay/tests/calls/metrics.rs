@@ -56,6 +56,7 @@ fn times_of_calls_go_by_the_names_of_the_conventions() {
 #[test]
 fn a_limit_that_refuses_is_named() {
     let stage = Stage::open_with(Setting {
+        limits: json!({"credit_wait_ms": 20}),
         change: Some(|snapshot| {
             snapshot["tables"]["projects"]["p"]["limits"] = json!({"calls_open_max": 1});
             snapshot["tables"]["keys"]["k1"]["limits"] = json!({"tokens_per_minute": 1});
@@ -114,8 +115,11 @@ fn credit_is_summed_up() {
         let (response, ()) = tokio::join!(client.chat(json!({"max_tokens": 10})), async {
             let asked = engine.next().await;
             let text = read_text(stage.connect().await.get("/metrics").await).await;
-            let (free, reserved) = (find(&text, "keisan_credit_free_nano"), find(&text, "keisan_credit_reserved_nano"));
-            assert_eq!((find(&text, "keisan_credit_tickets"), free + reserved), (1, 1_000_000));
+            let (free, reserved) = (
+                find(&text, "keisan_credit_free_nano{currency=\"CNY\"}"),
+                find(&text, "keisan_credit_reserved_nano{currency=\"CNY\"}"),
+            );
+            assert_eq!((find(&text, "keisan_credit_tickets{currency=\"CNY\"}"), free + reserved), (1, 1_000_000));
             assert!(reserved > 0);
             assert_eq!((find(&text, "keisan_replica_open_calls"), find(&text, "keisan_open_calls")), (1, 1));
             asked.answer(200, &chat_answer("hi")).await;
@@ -123,8 +127,8 @@ fn credit_is_summed_up() {
         read_json(response).await;
     });
     let text = read(&stage);
-    assert_eq!(find(&text, "keisan_credit_free_nano"), 1_000_000 - 14_300);
-    assert_eq!(find(&text, "keisan_credit_reserved_nano"), 0);
+    assert_eq!(find(&text, "keisan_credit_free_nano{currency=\"CNY\"}"), 1_000_000 - 14_300);
+    assert_eq!(find(&text, "keisan_credit_reserved_nano{currency=\"CNY\"}"), 0);
 }
 
 #[test]

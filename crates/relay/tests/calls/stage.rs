@@ -114,11 +114,10 @@ impl Stage {
 
     /// Leases credit to the organization "o".
     pub fn lease(&self, ticket_id: &str, credit_nano: u128) {
-        let ticket = json!({"ticket_id": ticket_id, "organization_id": "o", "credit_nano": credit_nano.to_string(), "give_back_nano": "0"});
-        self.apply_credit(&json!({"tickets": [ticket]}), 1_000_000);
+        self.apply_credit(&json!({"tickets": [build_ticket(ticket_id, "CNY", &credit_nano.to_string())]}), 1_000_000);
     }
 
-    fn apply_credit(&self, more: &Value, share_ppm: u64) {
+    pub fn apply_credit(&self, more: &Value, share_ppm: u64) {
         apply_credit(&self.relay, more, share_ppm);
     }
 
@@ -131,7 +130,7 @@ impl Stage {
         std::thread::spawn(move || {
             assert!(relay.wait_credit(WAIT), "the relay asks for no exchange");
             let report = serde_json::from_str(&relay.report_credit()).unwrap();
-            apply_credit(&relay, &answer(report), 1_000_000);
+            apply_credit(&relay, &answer(report), 0);
         })
     }
 
@@ -152,8 +151,13 @@ impl Stage {
     }
 }
 
+/// An open ticket of the organization "o", as the platform tells it.
+pub fn build_ticket(ticket_id: &str, currency: &str, credit_nano: &str) -> Value {
+    json!({"ticket_id": ticket_id, "organization_id": "o", "currency": currency, "credit_nano": credit_nano, "give_back_nano": "0"})
+}
+
 fn apply_credit(relay: &Relay, more: &Value, share_ppm: u64) {
-    let mut answer = json!({"lease_s": 600, "renew_s": 10, "rates": [], "default_share_ppm": share_ppm});
+    let mut answer = json!({"lease_s": 600, "renew_s": 10, "tickets": [], "rates": [], "default_share_ppm": share_ppm});
     merge(&mut answer, more);
     relay.apply_credit(&answer.to_string()).unwrap();
 }

@@ -181,6 +181,21 @@ async def test_only_limits_that_matter_are_named(leasing: Leasing) -> None:
     assert leasing.list_rates()[OTHER_LIMIT] == (7, 0)
 
 
+async def test_what_is_too_long_for_one_exchange_goes_up_in_parts(leasing: Leasing) -> None:
+    lines = [build_rate(f"key:019ab000-0003-7000-8000-{number:012x}:calls", 7) for number in range(20_000)]
+    leasing.say(rates=lines)
+    leasing.give_shares(LIMIT=5)
+    await leasing.lease.exchange()
+    assert [(report["part"], report["part_count"], report["sequence"]) for report in leasing.reports] == [
+        (0, 2, 1),
+        (1, 2, 2),
+    ]
+    assert sum(len(report["rates"]) for report in leasing.reports) == len(lines)
+    assert len(leasing.relay.answers) == 1
+    await leasing.lease.end()
+    assert [report["is_last"] for report in leasing.reports] == [False, False, True]
+
+
 async def test_share_that_stands_on_disk_is_reported_until_it_is_lowered_there(
     leasing: Leasing, tmp_path: Path
 ) -> None:

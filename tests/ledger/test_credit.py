@@ -17,15 +17,16 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.domain.account import AccountKind
 from keisan.domain.errors import StateConflict
-from keisan.domain.ids import TicketId
+from keisan.domain.ids import OrganizationId, TicketId
 from keisan.domain.lease import WorkNoun
+from keisan.domain.limits import CREDIT_PARTS_MAX
 from keisan.domain.page import PageRequest
 from keisan.domain.ticket import TicketState
 from keisan.kit.ids import create_id
 from keisan.ledger.credit import RENEW_CONTESTED_S, exchange_credit
 from keisan.ledger.rule_ticket import WRITES_PER_LEASE
 from keisan.storage.database import Database
-from keisan.wire.credit import CreditReport
+from keisan.wire.credit import CreditReport, choose_part
 from tests.factories import Side, World, create_machine
 from tests.ledger.credit_world import (
     EVERYTHING,
@@ -158,6 +159,33 @@ async def test_each_currency_is_leased_from_its_own_wallet(ledger: IntakeWorld, 
     ]
     assert {ticket.currency: ticket.held_nano for ticket in both} == {"CNY": 500, "USD": 600}
     assert len((await gateway.exchange()).tickets) == 2
+
+
+def separate(*owner_ids: OrganizationId) -> tuple[int, list[int]]:
+    """Return into how many parts a report must go for each owner to have one of its own, and which."""
+    for part_count in range(2, CREDIT_PARTS_MAX):
+        places = [choose_part(owner_id, part_count) for owner_id in owner_ids]
+        if len(set(places)) == len(places):
+            return part_count, places
+    raise AssertionError(owner_ids)
+
+
+async def test_part_of_a_report_leaves_the_others_as_they_are(
+    ledger: IntakeWorld, gateway: Gateway, other: Gateway
+) -> None:
+    """Of two organizations in two parts, one has a want that is not met; a word on the other is none on it."""
+    sides = (ledger.world.left, ledger.world.right)
+    part_count, places = separate(*(side.organization.id for side in sides))
+    for side in sides:
+        await fill(ledger, side, 10)
+    await other.exchange((sides[0], 10 * CALL_NANO))
+    for side, part in zip(sides, places, strict=True):
+        answer = await gateway.exchange((side, CALL_NANO), part=part, part_count=part_count, is_answer_lost=True)
+        assert {line.organization_id for line in answer.tickets} == {side.organization.id}
+    wanting = [ticket for ticket in await list_tickets(ledger.storage) if ticket.wanted_nano]
+    assert [ticket.organization_id for ticket in wanting] == [sides[0].organization.id]
+    await gateway.exchange(part=places[0], part_count=part_count, is_answer_lost=True)
+    assert all(not ticket.wanted_nano for ticket in await list_tickets(ledger.storage))
 
 
 async def test_answer_that_was_lost_is_not_leased_twice(ledger: IntakeWorld, gateway: Gateway) -> None:

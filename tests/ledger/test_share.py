@@ -10,7 +10,7 @@ from keisan.domain.call_limits import CallLimits
 from keisan.domain.limits import CREDIT_LINES_MAX
 from keisan.domain.share import SHARE_WHOLE_PPM, Share
 from keisan.ledger.share import load_bounds
-from keisan.wire.credit import CreditAnswer
+from keisan.wire.credit import CreditAnswer, choose_part
 from tests.factories import NOW
 from tests.ledger.credit_world import EVERYTHING, TERMS, Gateway, list_shares
 from tests.ledger.intake_world import IntakeWorld, open_world, plant_template
@@ -146,6 +146,19 @@ async def test_what_a_gateway_does_not_name_it_does_not_use(
     await first.exchange()
     assert await list_shares(ledger.storage) == []
     assert await ask(second, limit_id, 2000) == SHARE_WHOLE_PPM
+
+
+async def test_part_of_a_report_lets_go_of_what_it_is_about(
+    ledger: IntakeWorld, gateways: tuple[Gateway, Gateway]
+) -> None:
+    first, owner_id = gateways[0], ledger.world.left.key.id
+    await let_both_speak(gateways)
+    await ask(first, name_limit(ledger), 2000)
+    part = choose_part(owner_id, 2)
+    await first.exchange(part=1 - part, part_count=2)
+    assert [share.share_ppm for share in await list_shares(ledger.storage)] == [SHARE_WHOLE_PPM]
+    await first.exchange(part=part, part_count=2)
+    assert await list_shares(ledger.storage) == []
 
 
 async def test_answer_that_was_lost_raises_no_bound_for_ever(

@@ -6,13 +6,13 @@ report speaks of it; an answer that came too late is dropped, and the platform k
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
-from typing import Any
 
 from keisan.domain.errors import Failed, KeisanError
+from keisan.gateway.credit_parts import Line, merge_answers, name_owners, split_report
 from keisan.gateway.demand import Demand
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.relay import Relay
@@ -21,7 +21,7 @@ from keisan.gateway.usage_upload import UsageUpload
 from keisan.kit.clock import Clock, read_boot_id
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
-from keisan.wire.credit import CreditAnswer, CreditReport, RateShare
+from keisan.wire.credit import CreditAnswer, CreditReport, LeasedTicket, RateShare
 
 # A relay whose calls go on waiting must not ask in a busy loop.
 STEP_PAUSE_S = 0.1
@@ -29,8 +29,6 @@ STEP_PAUSE_S = 0.1
 WAIT_SLICE_S = 0.5
 # Shares that did not change are written again this many times within their lease, so that a restart finds them young.
 WRITES_PER_LEASE = 10
-# A line of the relay's report, as JSON gives it.
-Line = dict[str, Any]
 
 
 @dataclass(slots=True)
@@ -47,7 +45,7 @@ class CreditLease:
     random: Random = field(default_factory=Random)
     boot_id: str = field(default_factory=read_boot_id)
     _in_force: KeptShares = field(default_factory=KeptShares)
-    _heard_nano: Mapping[str, int] = field(default_factory=dict)
+    _heard: Mapping[str, LeasedTicket] = field(default_factory=dict)
     _sequence: int = 0
     _is_answered: bool = False
     _demand: Demand = field(default_factory=Demand)
@@ -92,18 +90,19 @@ class CreditLease:
 
         Raises KeisanError if there was no answer, or none that the relay takes; all stays as it was.
         """
-        report = await self._build_report(is_last=False)
+        reports = await self._build_reports(is_last=False)
         # Later than the relay counts from, and earlier than the platform does.
         asked_at = self._read_time()
         self._is_answered = False
-        answer = await self.link.exchange_credit(report)
+        # Of an answer in parts nothing is in force before all of it is here.
+        answer = merge_answers([await self.link.exchange_credit(report) for report in reports])
         await self._apply(answer)
         self._is_answered = True
-        self._heard_nano = {str(ticket.ticket_id): ticket.credit_nano for ticket in answer.tickets}
+        self._heard = {str(ticket.ticket_id): ticket for ticket in answer.tickets}
         self._in_force = build_shares(answer, asked_at)
         if self._is_write_due():
             await self._keep(self._in_force)
-        return 0.0 if _is_word_awaited(report, answer) else float(answer.renew_s)
+        return 0.0 if _is_word_awaited(reports, answer) else float(answer.renew_s)
 
     async def end(self) -> None:
         """Say the last word, when no call is open and no record left: the tickets end, and the shares are others' at once.
@@ -114,14 +113,14 @@ class CreditLease:
         if self._is_answered:
             # Before the word: a crash between the two may cost shares, and never leaves two gateways with the same one.
             await self._keep(self._in_force)
-        await self.link.exchange_credit(await self._build_report(is_last=True))
+        for report in await self._build_reports(is_last=True):
+            await self.link.exchange_credit(report)
 
     def _read_time(self) -> HostTime:
         return HostTime(self.boot_id, self.clock.monotonic_s())
 
-    async def _build_report(self, *, is_last: bool) -> CreditReport:
-        """Return the relay's report with what the shell knows; raises Failed if the relay said something else."""
-        self._sequence += 1
+    async def _build_reports(self, *, is_last: bool) -> list[CreditReport]:
+        """Return the relay's report with what the shell knows, in parts; raises Failed if the relay said something else."""
         text = await asyncio.to_thread(self.relay.report_credit)
         try:
             said = json.loads(text)
@@ -129,17 +128,22 @@ class CreditLease:
                 "is_spool_passed": self.upload.is_backlog_passed,
                 "tickets": [self._complete_ticket(word) for word in said["tickets"]],
                 "rates": self._complete_rates([] if is_last else said["rates"]),
-                "sequence": self._sequence,
                 "default_share_ppm": self._find_default(),
                 "is_last": is_last,
             }
-            return CreditReport.model_validate(said | known)
+            owners = name_owners({ticket_id: ticket.organization_id for ticket_id, ticket in self._heard.items()})
+            return [self._number_report(part) for part in split_report(said | known, owners)]
         except (ValueError, KeyError, TypeError) as fault:
             raise Failed("the relay's credit report cannot be read", str(fault)[:500]) from fault
 
+    def _number_report(self, said: Line) -> CreditReport:
+        self._sequence += 1
+        return CreditReport.model_validate(said | {"sequence": self._sequence})
+
     def _complete_ticket(self, word: Line) -> Line:
         """Return what the relay says of a ticket, with the credit that it last heard of."""
-        return word | {"credit_nano": self._heard_nano.get(str(word["ticket_id"]), 0)}
+        heard = self._heard.get(str(word["ticket_id"]))
+        return word | {"credit_nano": heard.credit_nano if heard else 0}
 
     def _list_held(self) -> list[KeptShares]:
         """Return what may be in use: what is in force, and what stands on disk, for as long as it is leased."""
@@ -196,11 +200,11 @@ class CreditLease:
                 return
 
 
-def _is_word_awaited(report: CreditReport, answer: CreditAnswer) -> bool:
+def _is_word_awaited(reports: Sequence[CreditReport], answer: CreditAnswer) -> bool:
     """Tell whether another gateway may be waiting for what this one is to give back or to lower."""
-    reported = {line.limit_id: line.share_ppm for line in report.rates}
+    reported = {line.limit_id: line.share_ppm for report in reports for line in report.rates}
     is_lowered = any(line.share_ppm < reported.get(line.limit_id, 0) for line in answer.rates)
-    is_default_lowered = answer.default_share_ppm < report.default_share_ppm
+    is_default_lowered = answer.default_share_ppm < reports[0].default_share_ppm
     return is_lowered or is_default_lowered or any(ticket.give_back_nano for ticket in answer.tickets)
 
 

@@ -56,6 +56,11 @@ class _Exchange:
         found = [each for each in self.tickets.values() if (each.gateway_id, each.incarnation, each.state) == named]
         return sorted(found, key=lambda ticket: ticket.id)
 
+    @property
+    def told(self) -> list[Ticket]:
+        """Return those of them that the report is about."""
+        return [ticket for ticket in self.own if self.report.is_about(ticket.organization_id)]
+
 
 async def exchange_credit(
     storage: Storage, clock: Clock, terms: CreditTerms, gateway_id: MachineId, report: CreditReport
@@ -71,8 +76,8 @@ async def exchange_credit(
         _take_word(exchange)
         if not report.is_last:
             _serve_wants(exchange)
-        answered = [_describe_ticket(ticket) for ticket in exchange.own]
-        for ticket in exchange.own:
+        answered = [_describe_ticket(ticket) for ticket in exchange.told]
+        for ticket in exchange.told:
             # Asked once: whoever still needs it asks again.
             exchange.tickets[ticket.id] = replace(ticket, give_back_nano=0)
         await _write_tickets(exchange)
@@ -151,8 +156,8 @@ def _serve_wants(exchange: _Exchange) -> None:
     wanted, pots = _gather_wants(exchange), _build_pots(exchange)
     own = {(ticket.organization_id, ticket.currency): ticket for ticket in exchange.own}
     words = {word.ticket_id: word for word in exchange.report.tickets}
-    for wallet, ticket in own.items():
-        if ticket.wanted_nano and wallet not in wanted:
+    for ticket in exchange.told:
+        if ticket.wanted_nano and (ticket.organization_id, ticket.currency) not in wanted:
             exchange.tickets[ticket.id] = replace(ticket, wanted_nano=0, wanting_since=None)
     for wallet, wanted_nano in wanted.items():
         ticket = own.get(wallet) or _build_ticket(exchange, wallet)

@@ -50,10 +50,13 @@ async def exchange_shares(
     kept = [share for share in changed if share.share_ppm or share.demand_per_minute]
     await transaction.shares.put_many([share for share in kept if share != held.get(share.limit_id)])
     # What a gateway does not name it does not use: it names all that it was ever given.
-    await transaction.shares.delete_many(
-        [held[limit_id] for limit_id in held.keys() - {each.limit_id for each in kept}]
-    )
+    unnamed = [limit_id for limit_id in held.keys() - {each.limit_id for each in kept} if _is_about(report, limit_id)]
+    await transaction.shares.delete_many([held[limit_id] for limit_id in unnamed])
     return tuple(told), 0
+
+
+def _is_about(report: CreditReport, limit_id: str) -> bool:
+    return report.is_about(parse_limit_id(limit_id).owner_id)
 
 
 async def _list_others(transaction: Transaction, gateway: Incarnation, moment: Moment) -> list[Incarnation]:

@@ -5,12 +5,12 @@ the two equal. Amounts are decimal strings.
 Every number of a ticket but `reserved_nano` only grows, so an exchange may be lost, repeated or overtaken.
 """
 
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from keisan.domain.limits import CREDIT_LINES_MAX
+from keisan.domain.limits import CREDIT_LINES_MAX, CREDIT_PARTS_MAX
 from keisan.domain.share import LIMIT_ID_PATTERN, SHARE_WHOLE_PPM
 from keisan.wire.base import Count, NanoText, WireInput, WireView
 from keisan.wire.price import Currency
@@ -60,6 +60,9 @@ class CreditReport(WireInput):
     holds more than of those that it does not list. What follows is the shell's: `sequence` rises by one with each report
     of the incarnation, so that one that was overtaken is known; `default_share_ppm` is the one in force; `is_last`: no
     call is open, no record in the spool, and none will come.
+
+    What has too many lines is said in parts, one exchange each. A part is about those owners (of tickets and wants the
+    organization, of a limit its owner) whose id is `part` modulo `part_count`; of others it says nothing.
     """
 
     incarnation: UUID
@@ -70,6 +73,23 @@ class CreditReport(WireInput):
     sequence: Count = 0
     default_share_ppm: SharePpm = 0
     is_last: bool = False
+    part: Annotated[int, Field(ge=0, lt=CREDIT_PARTS_MAX)] = 0
+    part_count: Annotated[int, Field(ge=1, le=CREDIT_PARTS_MAX)] = 1
+
+    @model_validator(mode="after")
+    def _check_part(self) -> Self:
+        if self.part >= self.part_count:
+            raise ValueError("expected a part below part_count")
+        return self
+
+    def is_about(self, owner_id: UUID) -> bool:
+        """Tell whether what this report leaves out of an owner is meant so."""
+        return choose_part(owner_id, self.part_count) == self.part
+
+
+def choose_part(owner_id: UUID, part_count: int) -> int:
+    """Return in which part of a report an owner's lines stand."""
+    return owner_id.int % part_count
 
 
 class LeasedTicket(WireView):
@@ -106,7 +126,7 @@ class RateShare(WireView):
 class CreditAnswer(WireView):
     """The platform's word to a gateway; the times are seconds from when the report was made.
 
-    `tickets` are all open ones of this incarnation: one that is missing was closed, and is not spent any more. For those
+    `tickets` are all open ones of this incarnation that the report is about: one that is missing was closed, and is not spent any more. For those
     `refused` nothing more is there. A limit that `rates` does not name keeps its share, and `default_share_ppm` is that of
     every limit that was never named. Tickets and all shares may be used for `lease_s`; the platform counts on them for
     longer, so that what one gateway still uses is never given to another.

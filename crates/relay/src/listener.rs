@@ -158,12 +158,17 @@ impl<H: Host> Drop for OpenConnection<H> {
 
 async fn serve_stream<H: Host>(stream: TcpStream, _place: OwnedSemaphorePermit, listening: Arc<Listening<H>>) {
     let _open = OpenConnection::open(&listening.host);
-    let Some(certificates) = &listening.certificates else {
-        return serve_connection(stream, &listening).await;
-    };
+    match &listening.certificates {
+        None => serve_connection(stream, &listening).await,
+        // Apart: a connection without TLS has no use for the room.
+        Some(certificates) => Box::pin(serve_tls(stream, certificates, &listening)).await,
+    }
+}
+
+async fn serve_tls<H: Host>(stream: TcpStream, certificates: &Certificates, listening: &Listening<H>) {
     let time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
     if let Ok(Ok(stream)) = tokio::time::timeout(time, certificates.acceptor().accept(stream)).await {
-        serve_connection(stream, &listening).await;
+        serve_connection(stream, listening).await;
     }
 }
 
@@ -179,7 +184,8 @@ async fn serve_connection<H: Host>(
         if let Some(welcome) = &welcome {
             request.extensions_mut().insert(welcome.clone());
         }
-        async move { Ok::<_, std::convert::Infallible>(answer(host, quiet, request).await) }
+        // In memory of its own, which is free again once the answer has begun: the connection keeps what is its own.
+        Box::pin(async move { Ok::<_, std::convert::Infallible>(answer(host, quiet, request).await) })
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();

@@ -163,9 +163,8 @@ async fn place_call(
 /// Relay and meter.
 async fn relay_call(relaying: Relaying, notes: Notes) -> Response<RelayBody> {
     let record_id = HeaderValue::from_str(relaying.call.record_id().as_str()).ok();
-    // Both in memory of their own: a connection keeps the room for a call's state as long as it is open.
     let answered = if relaying.is_stream() {
-        Box::pin(relaying.run()).await
+        relaying.run().await
     } else {
         let flag = relaying.call.client_flag();
         let time = Duration::from_secs(relaying.call.gateway().limits().drain_after_client_s);

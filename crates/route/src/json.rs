@@ -8,6 +8,7 @@ use std::borrow::Cow;
 pub const DEPTH_MAX: u32 = 64;
 /// The request's own object stands around its parameters.
 const OPEN_MAX: u32 = DEPTH_MAX + 1;
+const UNIT_BYTES: usize = r"\uXXXX".len();
 /// What is judged at once, by vector instructions.
 const STEP_BYTES: usize = 32;
 
@@ -32,11 +33,12 @@ pub struct Skimmer<'a> {
     position: usize,
     /// Objects and arrays that are open.
     open: u32,
+    has_half_pair: bool,
 }
 
 impl<'a> Skimmer<'a> {
     pub const fn new(text: &'a [u8]) -> Self {
-        Self { text, position: 0, open: 0 }
+        Self { text, position: 0, open: 0, has_half_pair: false }
     }
 
     fn byte(&self) -> Option<u8> {
@@ -271,18 +273,37 @@ impl<'a> Skimmer<'a> {
     }
 
     fn pass_escape(&mut self) -> Result<(), Fault> {
-        self.position += 1;
-        let length = match self.byte() {
-            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => 1,
-            Some(b'u') => 5,
-            _ => return Err(self.fault()),
-        };
-        let digits = self.text.get(self.position + 1..self.position + length);
-        if !digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit)) {
-            return Err(self.fault());
+        if let Some(unit) = self.read_unit() {
+            self.position += UNIT_BYTES;
+            match unit {
+                0xD800..=0xDBFF if matches!(self.read_unit(), Some(0xDC00..=0xDFFF)) => self.position += UNIT_BYTES,
+                0xD800..=0xDFFF => self.has_half_pair = true,
+                _ => {}
+            }
+            return Ok(());
         }
-        self.position += length;
-        Ok(())
+        self.position += 1;
+        match self.byte() {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.position += 1;
+                Ok(())
+            }
+            _ => Err(self.fault()),
+        }
+    }
+
+    /// The UTF-16 unit that is written here as an escape, if one is.
+    fn read_unit(&self) -> Option<u16> {
+        let (b"\\u", digits) = self.text.get(self.position..self.position + UNIT_BYTES)?.split_at(2) else {
+            return None;
+        };
+        digits.iter().try_fold(0, |unit, digit| Some(unit << 4 | u16::try_from(char::from(*digit).to_digit(16)?).ok()?))
+    }
+
+    /// Tells whether half of a surrogate pair was passed over. It is grammatical JSON and no text: llama.cpp refuses it,
+    /// Python reads it and fails where it encodes it, and an engine would seem ill for what its client sent.
+    pub const fn has_half_pair(&self) -> bool {
+        self.has_half_pair
     }
 }
 
@@ -415,6 +436,23 @@ mod tests {
         assert_eq!(names, [("a".to_owned(), 2), ("b".to_owned(), 0)]);
     }
 
+    fn has_half_pair(json: &str) -> bool {
+        let mut skimmer = Skimmer::new(json.as_bytes());
+        skimmer.value().unwrap();
+        skimmer.has_half_pair()
+    }
+
+    #[test]
+    fn halves_of_pairs_are_found_and_pairs_are_not() {
+        for json in [r#""\ud83d""#, r#""\uDE00""#, r#""\ud83d\u0041""#, r#""\ude00\ud83d""#, r#"{"a\ud83d":"\ude00"}"#]
+        {
+            assert!(has_half_pair(json), "{json}");
+        }
+        for json in [r#""\ud83d\uDE00""#, r#""\\ud83d""#, r#""\n\u00e9\"""#, "{}"] {
+            assert!(!has_half_pair(json), "{json}");
+        }
+    }
+
     /// Texts that are JSON, or nearly.
     fn nearly_json() -> impl Strategy<Value = String> {
         let token = prop::sample::select(vec![
@@ -453,6 +491,12 @@ mod tests {
         #[test]
         fn plain_bytes_are_counted_as_one_by_one(bytes in prop::collection::vec(prop::sample::select(b"aaaaaaaaaaaaaaaa !\"#[\\]\x1f\x7f\x80\xff\xa2\xdc".to_vec()), 0..99)) {
             prop_assert_eq!(count_plain(&bytes), bytes.iter().take_while(|byte| is_plain(**byte)).count());
+        }
+
+        #[test]
+        fn serde_json_reads_what_has_no_half(codes in prop::collection::vec(0xD7FFu16..0xE001, 0..6)) {
+            let json = format!("\"{}\"", codes.iter().map(|code| format!("\\u{code:04x}")).collect::<Vec<_>>().concat());
+            prop_assert_eq!(serde_json::from_str::<String>(&json).is_err(), has_half_pair(&json));
         }
 
         #[test]

@@ -18,7 +18,6 @@ pub mod refusal;
 pub mod request;
 pub mod reservation;
 pub mod score;
-mod surrogate;
 pub mod token;
 
 pub use affinity::Affinity;

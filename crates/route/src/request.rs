@@ -5,7 +5,6 @@ use crate::json::{DEPTH_MAX, Fault, Skimmer};
 use crate::message::{Need, Needs, check_messages};
 use crate::parameter::{Parameter, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
-use crate::surrogate::has_half_pair;
 
 const NAME_SHOWN_CHARACTERS_MAX: usize = 64;
 
@@ -86,9 +85,6 @@ impl<'a> CallRequest<'a> {
 /// Reads and checks a request body (R7).
 pub fn read_request(surface: Surface, body: &[u8]) -> Result<CallRequest<'_>, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::new(Code::InvalidJson, "the body is not valid UTF-8"))?;
-    if has_half_pair(text) {
-        return Err(Refusal::new(Code::InvalidJson, "the body has half of a surrogate pair"));
-    }
     let mut reading = Reading::new(surface);
     reading.read_all(text).map_err(|halt| halt.explain(text))?;
     reading.finish()
@@ -170,7 +166,11 @@ impl<'a> Reading<'a> {
             return Err(Refusal::new(Code::InvalidType, "the body must be a JSON object").into());
         }
         body.object(|body, name| self.take(&name.read(), text, body))?;
-        Ok(body.end()?)
+        body.end()?;
+        if body.has_half_pair() {
+            return Err(Refusal::new(Code::InvalidJson, "the body has half of a surrogate pair").into());
+        }
+        Ok(())
     }
 
     fn take(&mut self, name: &str, text: &'a str, body: &mut Skimmer<'a>) -> Result<(), Halt> {

@@ -102,7 +102,10 @@ impl EngineConnection {
     pub fn poll_body(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyFault>>> {
         loop {
             match self.framing.take(&mut self.buffer) {
-                Ok(Some(bytes)) => return Poll::Ready(Some(Ok(bytes))),
+                Ok(Some(bytes)) => {
+                    self.let_go_of_room();
+                    return Poll::Ready(Some(Ok(bytes)));
+                }
                 Ok(None) if self.framing.is_at_end() => return Poll::Ready(None),
                 Ok(None) => {}
                 Err(_) => return Poll::Ready(Some(Err(self.give_up()))),
@@ -122,12 +125,19 @@ impl EngineConnection {
     pub fn is_at_end(&mut self) -> bool {
         if let Framing::Chunked(_) = self.framing
             && !self.framing.is_at_end()
-            && self.buffer.starts_with(b"\r\n0\r\n\r\n")
+            && self.buffer.strip_prefix(b"\r\n").unwrap_or(&self.buffer).starts_with(b"0\r\n\r\n")
         {
             // Only line ends are left: taking them gives no bytes.
             let _ = self.framing.take(&mut self.buffer);
         }
         self.framing.is_at_end()
+    }
+
+    /// What was read and taken leaves no room behind: a stream is quiet most of the time.
+    fn let_go_of_room(&mut self) {
+        if self.buffer.is_empty() {
+            self.buffer = BytesMut::new();
+        }
     }
 
     fn give_up(&mut self) -> BodyFault {

@@ -6,6 +6,7 @@ use memchr::memchr;
 /// A line that announces a chunk, extensions included, or a trailer.
 const LINE_BYTES_MAX: usize = 1_024;
 const TRAILERS_MAX: u32 = 32;
+const LINE_END: &[u8] = b"\r\n";
 
 /// What of a body is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +58,15 @@ impl Chunk {
             match self {
                 Self::End => return Ok(None),
                 Self::Data(0) => *self = Self::DataEnd,
-                Self::Data(left) => return Ok(split_data(buffer, left)),
+                Self::Data(left) => {
+                    let data = split_data(buffer, left);
+                    // The line end goes with its data, so that nothing is left over from one event to the next.
+                    if *left == 0 && buffer.starts_with(LINE_END) {
+                        buffer.advance(LINE_END.len());
+                        *self = Self::Size;
+                    }
+                    return Ok(data);
+                }
                 Self::Size | Self::DataEnd | Self::Trailers(_) => {
                     let Some(line) = find_line(buffer)? else {
                         return Ok(None);

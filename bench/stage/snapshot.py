@@ -19,9 +19,9 @@ from keisan.domain.key import MACHINE_PREFIX, Secret, create_secret, digest_secr
 from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.gateway.identity import IdentityFile
-from keisan.gateway.snapshot_file import encode_snapshot
 from keisan.kit.private_file import create_private_folder, write_private_file
 from keisan.wire.snapshot import (
+    SNAPSHOT_SCHEMA_VERSION,
     EngineProfile,
     Snapshot,
     SnapshotChip,
@@ -36,6 +36,7 @@ from keisan.wire.snapshot import (
     SnapshotTables,
     SnapshotUpstream,
     digest_tables,
+    encode_snapshot,
 )
 
 MODEL = "bench-model"
@@ -87,6 +88,7 @@ def write_gateway_folder(folder: Path, keys: Sequence[Secret], governance: Gover
     write_private_file(own / "identity.json", identity.model_dump_json().encode())
     tables = _build_tables(keys, governance)
     snapshot = Snapshot(
+        schema_version=SNAPSHOT_SCHEMA_VERSION,
         platform_id=platform_id,
         incarnation=create_id(),
         version=1,

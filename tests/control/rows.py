@@ -20,7 +20,7 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotTable
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.wire.snapshot import Snapshot, digest_tables
+from keisan.wire.snapshot import SNAPSHOT_SCHEMA_VERSION, Snapshot, digest_tables
 from tests.domain.samples import (
     ENGINE,
     FACTS,
@@ -133,6 +133,7 @@ Noted = Organization | Project | Key | Model | Price | Replica
 def compile_state(state: State, version: int) -> Snapshot:
     tables = compile_tables(state.to_rows())
     return Snapshot(
+        schema_version=SNAPSHOT_SCHEMA_VERSION,
         platform_id=PLATFORM_ID,
         incarnation=INCARNATION,
         version=version,

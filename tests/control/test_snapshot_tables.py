@@ -23,7 +23,7 @@ from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.wire.snapshot import Snapshot, check_snapshot, digest_tables
+from keisan.wire.snapshot import SNAPSHOT_SCHEMA_VERSION, Snapshot, check_snapshot, digest_tables
 from tests.control.rows import STATES, State, compile_state
 from tests.domain.samples import (
     ENGINE,
@@ -208,6 +208,7 @@ def build_golden() -> Snapshot:
     )
     tables = compile_tables(rows)
     return Snapshot(
+        schema_version=SNAPSHOT_SCHEMA_VERSION,
         platform_id=PLATFORM_ID,
         incarnation=name_id(99),
         version=17,

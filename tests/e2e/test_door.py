@@ -102,7 +102,7 @@ class Platform:
         if self.acknowledged == self.version:
             return 204, None
         snapshot = build_snapshot(self.version, self.tables)
-        return 200, SnapshotAnswer(snapshot=snapshot).model_dump(mode="json")
+        return 200, SnapshotAnswer(snapshot=snapshot).model_dump(mode="json", exclude_unset=True)
 
     async def wait_until_served(self) -> None:
         await wait_until_async(lambda: self.acknowledged == self.version, "the gateway serves the new snapshot", 20.0)

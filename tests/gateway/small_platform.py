@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 from keisan.domain.verdict import Verdict
 from keisan.wire.snapshot import (
+    SNAPSHOT_SCHEMA_VERSION,
     Snapshot,
     SnapshotKey,
     SnapshotLimits,
@@ -191,6 +192,7 @@ def build_replica(path: str) -> SnapshotReplica:
 def build_snapshot(version: int, tables: SnapshotTables | None = None, incarnation: UUID = INCARNATION) -> Snapshot:
     tables = tables or SnapshotTables()
     return Snapshot(
+        schema_version=SNAPSHOT_SCHEMA_VERSION,
         platform_id=PLATFORM_ID,
         incarnation=incarnation,
         version=version,

@@ -122,7 +122,7 @@ class Platform:
             return 200, {"created_count": len(texts), "answers": []}
         if request.query.get("version") == str(self.snapshot.version):
             return 204, None
-        return 200, SnapshotAnswer(snapshot=self.snapshot).model_dump(mode="json")
+        return 200, SnapshotAnswer(snapshot=self.snapshot).model_dump(mode="json", exclude_unset=True)
 
 
 async def answer_as_engine(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -58,7 +58,7 @@ def answer_all(request: Request) -> Reply:
         return 200, {"created_count": 1, "answers": []}
     if "version" in request.query:
         return 503, None
-    return 200, SnapshotAnswer(snapshot=build_snapshot(3)).model_dump(mode="json")
+    return 200, SnapshotAnswer(snapshot=build_snapshot(3)).model_dump(mode="json", exclude_unset=True)
 
 
 def make_options(folder: Path, url: str, token: str | None = "jt-keisan-x") -> GatewayOptions:
@@ -195,7 +195,7 @@ async def test_kept_snapshot_that_the_relay_refuses_waits_for_the_platform(tmp_p
 
 
 def answer_newer(request: Request) -> Reply:
-    return 200, SnapshotAnswer(snapshot=build_snapshot(4)).model_dump(mode="json")
+    return 200, SnapshotAnswer(snapshot=build_snapshot(4)).model_dump(mode="json", exclude_unset=True)
 
 
 async def test_stop_while_waiting_to_join(tmp_path: Path) -> None:

@@ -55,7 +55,7 @@ class Feeding:
     def reply(self, request: Request) -> Reply:
         assert request.path == SNAPSHOT_PATH
         answer = self.answers.pop(0) if self.answers else None
-        return (204, None) if answer is None else (200, answer.model_dump(mode="json"))
+        return (204, None) if answer is None else (200, answer.model_dump(mode="json", exclude_unset=True))
 
     async def give(self, answer: Snapshot | SnapshotDelta | None) -> None:
         if isinstance(answer, Snapshot):

@@ -1,13 +1,16 @@
 """The snapshot on disk: read back as written, and never believed when damaged or another platform's."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from keisan.domain.ids import PlatformId
-from keisan.gateway.snapshot_file import encode_snapshot, read_snapshot, write_snapshot
-from keisan.wire.snapshot import SnapshotTables
+from keisan.gateway.snapshot_file import read_snapshot, write_snapshot
+from keisan.wire.snapshot import Snapshot, SnapshotTables, encode_snapshot
 from tests.gateway.small_platform import PLATFORM_ID, build_key, build_replica, build_snapshot
+
+OLDER = Path(__file__).parents[1] / "golden" / "snapshot_before_doors.json"
 
 
 def read(path: Path, platform_id: str = PLATFORM_ID) -> object:
@@ -21,6 +24,14 @@ def test_kept_snapshot_is_read_back(tmp_path: Path) -> None:
     write_snapshot(path, encode_snapshot(snapshot))
     assert read(path) == snapshot
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_snapshot_that_an_older_release_kept_is_served_after_an_upgrade(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    write_snapshot(path, OLDER.read_bytes())
+    kept = read(path)
+    assert isinstance(kept, Snapshot)
+    assert json.loads(encode_snapshot(kept)) == json.loads(OLDER.read_bytes())
 
 
 def test_none_without_a_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from keisan.domain.snapshot import SnapshotChange, SnapshotMark
 from keisan.kit.clock import to_milliseconds
 from keisan.storage.base import Transaction
 from keisan.wire.snapshot import (
+    SNAPSHOT_SCHEMA_VERSION,
     TABLE_NAMES,
     Snapshot,
     SnapshotAnswer,
@@ -112,6 +113,7 @@ class SnapshotFeed:
         )
         tables = compile_tables(rows)
         return Snapshot(
+            schema_version=SNAPSHOT_SCHEMA_VERSION,
             platform_id=self._control.platform_id,
             incarnation=mark.incarnation,
             version=mark.version,

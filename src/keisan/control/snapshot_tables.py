@@ -181,7 +181,7 @@ def compile_replica(replica: Replica, site: Site) -> SnapshotReplica:
         model_digest=replica.model_digest,
         verdict=replica.verdict,
         slots=replica.slots,
-        upstream=SnapshotUpstream(kind=endpoint.kind, path=endpoint.path),
+        upstream=SnapshotUpstream(kind=endpoint.kind, path=endpoint.path, host=None, port=None, is_tls=None),
         attested_at_ms=None,
         prefill_tokens_per_s=None,
     )

@@ -19,7 +19,7 @@ from keisan.gateway.link import PlatformLink
 from keisan.gateway.options import GatewayOptions, format_relay_options
 from keisan.gateway.relay import Relay
 from keisan.gateway.snapshot_feed import SnapshotFeed
-from keisan.gateway.snapshot_file import encode_snapshot, read_snapshot
+from keisan.gateway.snapshot_file import read_snapshot
 from keisan.gateway.trace_export import export_traces
 from keisan.gateway.usage_upload import UsageUpload
 from keisan.kit.clock import Clock
@@ -27,6 +27,7 @@ from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.private_file import create_private_folder
 from keisan.kit.retry import Backoff
+from keisan.wire.snapshot import encode_snapshot
 
 Result = TypeVar("Result")
 _JOIN_BACKOFF = Backoff(most_s=5.0)

@@ -13,11 +13,11 @@ from keisan.domain.errors import Failed, InvalidInput, KeisanError
 from keisan.domain.ids import PlatformId
 from keisan.gateway.link import PlatformLink
 from keisan.gateway.relay import Relay
-from keisan.gateway.snapshot_file import encode_snapshot, write_snapshot
+from keisan.gateway.snapshot_file import write_snapshot
 from keisan.kit.clock import Clock, to_milliseconds
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
-from keisan.wire.snapshot import Snapshot, SnapshotAnswer, apply_delta, check_snapshot
+from keisan.wire.snapshot import Snapshot, SnapshotAnswer, apply_delta, check_snapshot, encode_snapshot
 
 POLL_WAIT_S = 20.0
 # A platform that answers at once with nothing, as one that is ending does, must not be asked in a busy loop.

@@ -9,11 +9,6 @@ from keisan.kit.private_file import write_private_file
 from keisan.wire.snapshot import Snapshot, check_snapshot
 
 
-def encode_snapshot(snapshot: Snapshot) -> bytes:
-    """Return the JSON that the relay reads, which is also what stands on disk."""
-    return snapshot.model_dump_json().encode()
-
-
 def write_snapshot(path: Path, content: bytes) -> None:
     """Keep an encoded snapshot, whole and on disk when this returns; raises OSError."""
     write_private_file(path, content)

@@ -1,14 +1,14 @@
 """The snapshot: all a gateway needs to serve alone (R10). The relay's serde mirror stands in crates/relay/src/snapshot/.
 
 A snapshot is (incarnation, version) and tables keyed by id. A delta names its base and replaces whole rows.
-Rows of a newer platform keep the fields that are unknown here, so the digest holds; a new field therefore stands last.
+Rows of a newer platform keep the fields that are unknown here, and those of an older one go on without the fields that
+they lack, so the digest holds: a new field stands last, has a default, and is set by every platform that knows it.
 """
 
 import hashlib
 from typing import Annotated, Final, Literal, TypeVar
 from uuid import UUID
 
-import pydantic_core
 from pydantic import ConfigDict, Field
 
 from keisan.domain.engine import RunningUsage
@@ -182,7 +182,7 @@ TABLE_NAMES = tuple(SnapshotTables.model_fields)
 class Snapshot(WireView):
     """The full state at one version."""
 
-    schema_version: Literal[1] = SNAPSHOT_SCHEMA_VERSION
+    schema_version: Literal[1]
     platform_id: str
     incarnation: UUID
     version: int
@@ -224,14 +224,25 @@ class SnapshotAnswer(WireView):
 
 
 def digest_tables(tables: SnapshotTables) -> str:
-    """Return the hex SHA-256 of the tables' canonical JSON: rows sorted by id, fields in their declared order."""
+    """Return the hex SHA-256 of the tables' canonical JSON: rows sorted by id, fields in their declared order.
+
+    Tables and fields that were never set are not there: a platform that does not know them digests none.
+    """
     digest = hashlib.sha256()
     for name in TABLE_NAMES:
+        if name not in tables.model_fields_set:
+            continue
         digest.update(name.encode() + b"\n")
-        rows = getattr(tables, name)
+        rows: dict[str, SnapshotRow] = getattr(tables, name)
         for row_id in sorted(rows):
-            digest.update(row_id.encode() + b" " + pydantic_core.to_json(rows[row_id]) + b"\n")
+            row = rows[row_id].model_dump_json(exclude_unset=True)
+            digest.update(f"{row_id} {row}\n".encode())
     return digest.hexdigest()
+
+
+def encode_snapshot(snapshot: Snapshot) -> bytes:
+    """Return a snapshot as JSON that is read back with the same digest: what was never set stays away."""
+    return snapshot.model_dump_json(exclude_unset=True).encode()
 
 
 def apply_delta(base: Snapshot, delta: SnapshotDelta) -> Snapshot:
@@ -244,9 +255,11 @@ def apply_delta(base: Snapshot, delta: SnapshotDelta) -> Snapshot:
         raise InvalidInput("the delta belongs to another incarnation", "incarnation")
     if delta.base_version != base.version or delta.version < base.version:
         raise InvalidInput(f"the delta leads from {delta.base_version}, not from {base.version}", "base_version")
+    known = base.tables.model_fields_set | delta.put.model_fields_set
     changed = {
         name: _merge_rows(getattr(base.tables, name), getattr(delta.put, name), delta.drop.get(name, ()))
         for name in TABLE_NAMES
+        if name in known
     }
     tables = SnapshotTables.model_construct(None, **changed)
     if digest_tables(tables) != delta.digest:

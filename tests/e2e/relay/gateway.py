@@ -12,8 +12,7 @@ from uuid import UUID
 
 import psutil
 
-from keisan.gateway.snapshot_file import encode_snapshot
-from keisan.wire.snapshot import Snapshot
+from keisan.wire.snapshot import Snapshot, encode_snapshot
 from tests.deadline import wait_until_async
 from tests.e2e.relay.client import KeepAliveClient
 from tests.e2e.stack import Program

@@ -10,6 +10,7 @@ from keisan.domain.key import Secret, digest_secret
 from keisan.domain.organization import Billing
 from keisan.domain.verdict import Verdict
 from keisan.wire.snapshot import (
+    SNAPSHOT_SCHEMA_VERSION,
     EngineProfile,
     Snapshot,
     SnapshotKey,
@@ -88,6 +89,7 @@ def build_tables(places: Sequence[EnginePlace]) -> SnapshotTables:
 def build_snapshot(tables: SnapshotTables, version: int = 1) -> Snapshot:
     """Return the tables as a snapshot that a gateway accepts from its disk or its platform."""
     return Snapshot(
+        schema_version=SNAPSHOT_SCHEMA_VERSION,
         platform_id=PLATFORM_ID,
         incarnation=UUID(int=0x16),
         version=version,

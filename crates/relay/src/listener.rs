@@ -41,7 +41,8 @@ pub trait Host: Send + Sync + 'static {
 
     fn bounds(&self) -> Bounds;
 
-    /// Whether a connection is closed unless one of its requests is welcomed (`Welcome`) within the time of a head.
+    /// Whether a connection is closed unless one of its requests is welcomed (`Welcome`) within the time of a head; else
+    /// any request is welcome.
     const CLOSES_STRANGERS: bool = false;
 
     /// Sets what this kind of host wants of HTTP/2 beyond the ordinary.
@@ -57,12 +58,8 @@ impl Welcome {
         self.0.store(true, Ordering::Relaxed);
     }
 
-    /// Comes to an end when the time is over and it was not given.
-    async fn expire(&self, time: Duration) {
-        tokio::time::sleep(time).await;
-        if self.0.load(Ordering::Relaxed) {
-            std::future::pending::<()>().await;
-        }
+    fn is_given(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
     }
 }
 
@@ -195,10 +192,11 @@ async fn serve_connection<H: Host>(
         quiet.wait(idle_time).await;
     };
     let head_read_time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
+    // Counted from the start, because a connection that says nothing never comes to have a head that could be late.
     let is_unwelcome = async {
-        match &welcome {
-            Some(welcome) => welcome.expire(head_read_time).await,
-            None => std::future::pending().await,
+        tokio::time::sleep(head_read_time).await;
+        if welcome.as_ref().map_or_else(|| quiet.has_begun(), Welcome::is_given) {
+            std::future::pending::<()>().await;
         }
     };
     // A fault of the connection ends it; the calls on it see their bodies dropped.

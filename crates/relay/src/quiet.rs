@@ -1,17 +1,19 @@
 //! Whether a connection is quiet: without a call, and for how long. A draining process closes quiet connections only:
 //! to close one while a request is on its way would lose the call.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often a connection that is not quiet is looked at.
 const LOOK_TIME: Duration = Duration::from_millis(50);
+const BEGUN: u64 = 1 << 32;
 
 /// The calls of one connection.
 #[derive(Debug, Default)]
 pub struct Quiet {
-    calls: AtomicU32,
+    /// Those under way, in the lower half; all that ever began, in the upper one.
+    calls: AtomicU64,
     is_draining: AtomicBool,
     is_http_2: AtomicBool,
     /// When draining began, or the last call since then ended.
@@ -24,8 +26,17 @@ pub struct Busy(Arc<Quiet>);
 
 impl Quiet {
     pub fn enter(self: &Arc<Self>) -> Busy {
-        self.calls.fetch_add(1, Ordering::AcqRel);
+        self.calls.fetch_add(BEGUN + 1, Ordering::AcqRel);
         Busy(Arc::clone(self))
+    }
+
+    /// Tells whether there ever was a call.
+    pub fn has_begun(&self) -> bool {
+        self.calls.load(Ordering::Acquire) >= BEGUN
+    }
+
+    fn is_busy(&self) -> bool {
+        !self.calls.load(Ordering::Acquire).is_multiple_of(BEGUN)
     }
 
     /// HTTP/2 tells its client which calls were taken, and needs no quiet to be closed.
@@ -44,7 +55,7 @@ impl Quiet {
         while !self.is_http_2.load(Ordering::Relaxed) {
             let since = *self.since.lock().unwrap_or_else(PoisonError::into_inner);
             let left = quiet_time.saturating_sub(since.map_or(Duration::ZERO, |since| since.elapsed()));
-            if left.is_zero() && self.calls.load(Ordering::Acquire) == 0 {
+            if left.is_zero() && !self.is_busy() {
                 return;
             }
             tokio::time::sleep(left.clamp(Duration::from_millis(1), LOOK_TIME)).await;
@@ -83,6 +94,16 @@ mod tests {
         quiet.wait(TIME).await;
         assert!(began.elapsed() >= 2 * TIME, "{:?}", began.elapsed());
         ending.await.unwrap();
+    }
+
+    #[test]
+    fn a_call_that_ended_has_begun_and_is_not_under_way() {
+        let quiet = Arc::new(Quiet::default());
+        assert!(!quiet.has_begun() && !quiet.is_busy());
+        let busy = quiet.enter();
+        assert!(quiet.has_begun() && quiet.is_busy());
+        drop(busy);
+        assert!(quiet.has_begun() && !quiet.is_busy());
     }
 
     #[tokio::test]

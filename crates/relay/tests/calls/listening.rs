@@ -8,6 +8,7 @@ use http_body_util::Full;
 use hyper::Request;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
@@ -112,5 +113,41 @@ fn certificates_are_read_again_when_they_change() {
         assert!(is_new, "the new certificate is not used");
         assert!(!speak_tls(&stage, &first).await);
         eventually("calls stay open", || stage.stats()["open_calls"] == 0).await;
+    });
+}
+
+#[test]
+fn a_connection_without_a_request_is_closed_in_time_whatever_it_begins_with() {
+    let stage = Stage::open_with(Setting { limits: json!({"head_read_timeout_s": 1}), ..Setting::default() });
+    stage.run(async {
+        let mut silent = Vec::new();
+        // Nothing; what any protocol may begin with; HTTP/2 without a call; a head that never ends.
+        for said in ["", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "GET /healthz HTTP/1.1\r\nhost"] {
+            let mut stream = TcpStream::connect(stage.address).await.unwrap();
+            stream.write_all(said.as_bytes()).await.unwrap();
+            silent.push((said, stream));
+        }
+        let began = std::time::Instant::now();
+        let stream = TcpStream::connect(stage.address).await.unwrap();
+        let (mut client, connection) =
+            hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
+        tokio::spawn(connection);
+        let ask = || {
+            let request = Request::get(format!("http://{}/healthz", stage.address));
+            request.body(Full::<Bytes>::default()).unwrap()
+        };
+        assert_eq!(client.send_request(ask()).await.unwrap().status(), 200);
+        for (said, mut stream) in silent {
+            let ended = tokio::time::timeout(Duration::from_secs(8), async {
+                let mut piece = [0; 256];
+                while !matches!(stream.read(&mut piece).await, Ok(0) | Err(_)) {}
+            });
+            assert!(ended.await.is_ok(), "{said:?} keeps a connection open");
+        }
+        assert!(began.elapsed() >= Duration::from_millis(900), "they were closed before their time");
+        while began.elapsed() < Duration::from_millis(1_500) {
+            assert_eq!(client.send_request(ask()).await.unwrap().status(), 200, "who has asked is not silent");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     });
 }

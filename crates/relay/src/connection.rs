@@ -1,18 +1,11 @@
 //! A connection to send one request on: an engine's own (HTTP/1.1), or a stream of one to a door (HTTP/2).
 
-use std::io;
-use std::path::Path;
-use std::time::Duration;
-
 use bytes::Bytes;
 use http_body_util::Full;
-use hyper::body::{Body, Incoming};
-use hyper::client::conn::http1;
+use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
-use tokio::net::UnixStream;
 
 use crate::door::DOOR_CODE;
 use crate::door_pool::DoorStream;
@@ -22,36 +15,7 @@ use crate::replica::Replica;
 use crate::trace::TraceWords;
 use crate::upstream::{DoorPlace, Upstream};
 
-/// A whole head of an engine's answer fits; a body passes through in pieces of at most this.
-const READ_BYTES_MAX: usize = 64 * 1024;
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
-const BACKLOG_PAUSE: Duration = Duration::from_millis(1);
-
-/// Opens a connection to an engine for a body that comes in pieces; a task of its own drives it until it closes.
-pub async fn dial_engine<B>(path: &Path, timeout: Duration) -> io::Result<http1::SendRequest<B>>
-where
-    B: Body<Data: Send, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + 'static,
-{
-    let stream = tokio::time::timeout(timeout, connect_engine(path)).await??;
-    let (sender, connection) = http1::Builder::new()
-        .max_buf_size(READ_BYTES_MAX)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(io::Error::other)?;
-    // A fault of the connection reaches whoever waits for its answer; the task only moves bytes.
-    tokio::spawn(async move { drop(connection.await) });
-    Ok(sender)
-}
-
-/// A unix socket refuses at once what its engine has not accepted yet and its backlog has no room for (llama.cpp: 5).
-pub async fn connect_engine(path: &Path) -> io::Result<UnixStream> {
-    loop {
-        match UnixStream::connect(path).await {
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => tokio::time::sleep(BACKLOG_PAUSE).await,
-            connected => return connected,
-        }
-    }
-}
 
 /// A connection that a call has to itself, or its share of one.
 #[derive(Debug)]
@@ -107,7 +71,8 @@ impl Connection {
                 Ok((head, Source::Engine(connection)))
             }
             Self::Door(mut stream) => {
-                let response = stream.send(build_request(replica, outgoing)).await.map_err(|_| AskFault::Lost)?;
+                let response =
+                    stream.send(build_request(replica, outgoing, stream.secret())).await.map_err(|_| AskFault::Lost)?;
                 if is_from_door(&response) {
                     return Err(AskFault::Refused);
                 }
@@ -142,7 +107,7 @@ fn is_from_door(response: &Response<Incoming>) -> bool {
     response.headers().contains_key(&DOOR_CODE) && response.status() != StatusCode::PAYLOAD_TOO_LARGE
 }
 
-fn build_request(replica: &Replica, outgoing: &Outgoing<'_>) -> Request<Full<Bytes>> {
+fn build_request(replica: &Replica, outgoing: &Outgoing<'_>, secret: Option<HeaderValue>) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::new(Bytes::from(outgoing.body.concat())));
     *request.method_mut() = hyper::Method::POST;
     let headers = request.headers_mut();
@@ -151,8 +116,8 @@ fn build_request(replica: &Replica, outgoing: &Outgoing<'_>) -> Request<Full<Byt
         headers.insert("x-request-id", id);
     }
     outgoing.trace.insert_into(headers);
-    if let (Upstream::Door { place, path }, Some(secret)) = (&replica.row.upstream, &replica.row.door_secret) {
-        headers.insert(AUTHORIZATION, secret.header());
+    if let (Upstream::Door { place, path }, Some(secret)) = (&replica.row.upstream, secret) {
+        headers.insert(AUTHORIZATION, secret);
         *request.uri_mut() = build_door_uri(place, path, outgoing.path);
     }
     request

@@ -1,23 +1,27 @@
 //! HTTP/2 connections to one door (R14): several, as one alone would be a queue; calls share them as streams.
 
-use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwapOption;
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
+use hyper::header::HeaderValue;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::sync::OnceCell;
+use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::ServerName;
 
-use crate::tls::{Roots, is_http_2};
-use crate::upstream::DoorPlace;
+use crate::dial::DialFault;
+use crate::tls::{Roots, is_http_2, read_trust};
+use crate::upstream::{DoorPass, DoorPlace};
 
 /// Streams that may share a connection before another is opened: a quarter of what a door lets in
 /// (`listener::STREAMS_PER_CONNECTION_MAX`), so that no call ever waits for a stream, and a lost packet or a lost
@@ -38,18 +42,39 @@ const IDLE_TIME: Duration = Duration::from_secs(30);
 
 type Sender = http2::SendRequest<Full<Bytes>>;
 
+/// Whose door, and where: two sites that name one place share nothing, least of all a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct DoorKey {
+    pub site_id: String,
+    pub place: DoorPlace,
+}
+
 /// The connections to one door.
 #[derive(Debug)]
 pub struct DoorPool {
-    place: DoorPlace,
+    pub key: DoorKey,
     roots: Arc<Roots>,
+    /// That of the newest snapshot, also for calls that were admitted under an older one: a door forgets old secrets.
+    pass: ArcSwapOption<HeldPass>,
     connections: Mutex<Vec<Arc<Shared>>>,
+}
+
+/// A pass, with what its certificates come to; none of its own means the gateway's roots.
+struct HeldPass {
+    pass: Arc<DoorPass>,
+    trust: Option<Result<TlsConnector, String>>,
+}
+
+impl std::fmt::Debug for HeldPass {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("HeldPass").field("pass", &self.pass).finish_non_exhaustive()
+    }
 }
 
 /// A connection that is open, is being opened by one of those who wait for it, or could not be opened.
 #[derive(Debug)]
 struct Shared {
-    sender: OnceCell<Option<Sender>>,
+    sender: OnceCell<Result<Sender, DialFault>>,
     streams: AtomicUsize,
     idle_since: Mutex<Instant>,
     /// It failed a call: those on it may end there, no other begins.
@@ -67,7 +92,7 @@ impl Shared {
     }
 
     fn is_usable(&self) -> bool {
-        let is_dead = matches!(self.sender.get(), Some(sender) if sender.as_ref().is_none_or(Sender::is_closed));
+        let is_dead = matches!(self.sender.get(), Some(sender) if sender.as_ref().map_or(true, Sender::is_closed));
         !is_dead && !self.is_retired.load(Ordering::Relaxed)
     }
 
@@ -104,9 +129,15 @@ impl Drop for Place {
 pub struct DoorStream {
     place: Place,
     sender: Sender,
+    secret: Option<HeaderValue>,
 }
 
 impl DoorStream {
+    /// What to show at the door.
+    pub fn secret(&self) -> Option<HeaderValue> {
+        self.secret.clone()
+    }
+
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> hyper::Result<Response<Incoming>> {
         let answered = async {
             self.sender.ready().await?;
@@ -117,8 +148,30 @@ impl DoorStream {
 }
 
 impl DoorPool {
-    pub const fn new(place: DoorPlace, roots: Arc<Roots>) -> Self {
-        Self { place, roots, connections: Mutex::new(Vec::new()) }
+    pub fn new(key: DoorKey, roots: Arc<Roots>) -> Self {
+        Self { key, roots, pass: ArcSwapOption::empty(), connections: Mutex::new(Vec::new()) }
+    }
+
+    /// Takes the pass of a new snapshot. Connections that are open stay; what they send from now on shows the new secret.
+    pub fn set_pass(&self, pass: &Arc<DoorPass>) {
+        let held = self.pass.load_full();
+        let same = held.filter(|held| held.pass.certificates == pass.certificates);
+        let trust = match same {
+            Some(held) => held.trust.clone(),
+            None => (!pass.certificates.is_empty()).then(|| read_trust(&pass.certificates)),
+        };
+        self.pass.store(Some(Arc::new(HeldPass { pass: Arc::clone(pass), trust })));
+    }
+
+    fn secret(&self) -> Option<HeaderValue> {
+        self.pass.load().as_ref().map(|held| held.pass.secret.header())
+    }
+
+    fn connector(&self) -> Result<TlsConnector, DialFault> {
+        match self.pass.load().as_ref().and_then(|held| held.trust.clone()) {
+            Some(trust) => trust.map_err(|_| DialFault::Untrusted),
+            None => self.roots.connector().ok_or(DialFault::Untrusted),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Arc<Shared>>> {
@@ -129,23 +182,22 @@ impl DoorPool {
     pub fn take(&self) -> Option<DoorStream> {
         let connections = self.lock();
         connections.iter().filter(|found| found.is_usable() && found.has_room()).find_map(|found| {
-            let sender = found.sender.get()?.clone()?;
-            Some(DoorStream { place: Place::enter(found), sender })
+            let sender = found.sender.get()?.clone().ok()?;
+            Some(DoorStream { place: Place::enter(found), sender, secret: self.secret() })
         })
     }
 
     /// Takes a place on any connection that has one, or opens another. Who dials is one of those who wait; should it
     /// give up, the next one dials.
-    pub async fn open(&self, timeout: Duration) -> io::Result<DoorStream> {
+    pub async fn open(&self, timeout: Duration) -> Result<DoorStream, DialFault> {
         let place = self.enter_any();
         let dialled = place.0.sender.get_or_init(async || {
             let dialled = tokio::time::timeout(timeout, self.dial()).await;
-            dialled.ok().and_then(Result::ok)
+            dialled.unwrap_or(Err(DialFault::Timeout))
         });
         // Bounded here as well: who takes over from one that gave up has waited before.
-        let sender = tokio::time::timeout(timeout, dialled).await?.clone();
-        let sender = sender.ok_or(io::ErrorKind::ConnectionRefused)?;
-        Ok(DoorStream { place, sender })
+        let sender = tokio::time::timeout(timeout, dialled).await.map_err(|_| DialFault::Timeout)?.clone()?;
+        Ok(DoorStream { place, sender, secret: self.secret() })
     }
 
     fn enter_any(&self) -> Place {
@@ -159,18 +211,21 @@ impl DoorPool {
         Place::enter(&fresh)
     }
 
-    async fn dial(&self) -> io::Result<Sender> {
-        let host = self.place.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = TcpStream::connect((host, self.place.port)).await?;
+    async fn dial(&self) -> Result<Sender, DialFault> {
+        let place = &self.key.place;
+        let host = place.host.trim_start_matches('[').trim_end_matches(']');
+        let found = lookup_host((host, place.port)).await.map_err(|_| DialFault::Unreachable)?;
+        let addresses: Vec<SocketAddr> = found.collect();
+        let stream = TcpStream::connect(addresses.as_slice()).await?;
         stream.set_nodelay(true)?;
-        if !self.place.is_tls {
+        if !place.is_tls {
             return shake_hands(stream).await;
         }
-        let connector = self.roots.connector().ok_or(io::ErrorKind::Unsupported)?;
-        let name = ServerName::try_from(host.to_owned()).map_err(io::Error::other)?;
-        let stream = connector.connect(name, stream).await?;
+        let connector = self.connector()?;
+        let name = ServerName::try_from(host.to_owned()).map_err(|_| DialFault::Untrusted)?;
+        let stream = connector.connect(name, stream).await.map_err(|_| DialFault::Untrusted)?;
         if !is_http_2(stream.get_ref().1.alpn_protocol()) {
-            return Err(io::ErrorKind::Unsupported.into());
+            return Err(DialFault::Protocol);
         }
         shake_hands(stream).await
     }
@@ -185,7 +240,7 @@ impl DoorPool {
     }
 }
 
-async fn shake_hands(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> io::Result<Sender> {
+async fn shake_hands(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Sender, DialFault> {
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
@@ -197,7 +252,7 @@ async fn shake_hands(stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'stati
         .max_local_error_reset_streams(None)
         .handshake(TokioIo::new(stream))
         .await
-        .map_err(io::Error::other)?;
+        .map_err(|_| DialFault::Protocol)?;
     // A fault of the connection reaches those who wait for their answers; the task only moves bytes.
     tokio::spawn(async move { drop(connection.await) });
     Ok(sender)
@@ -213,6 +268,11 @@ mod tests {
     use super::*;
 
     const TIMEOUT: Duration = Duration::from_secs(9);
+
+    fn open_pool(port: u16) -> DoorPool {
+        let place = DoorPlace { host: "127.0.0.1".to_owned(), port, is_tls: false };
+        DoorPool::new(DoorKey { site_id: "s".to_owned(), place }, Arc::new(Roots::new(None)))
+    }
 
     /// A door that answers nothing and tells of each connection that ends.
     async fn listen() -> (DoorPool, mpsc::Receiver<()>) {
@@ -230,8 +290,7 @@ mod tests {
                 });
             }
         });
-        let place = DoorPlace { host: "127.0.0.1".to_owned(), port, is_tls: false };
-        (DoorPool::new(place, Arc::new(Roots::new(None))), ended)
+        (open_pool(port), ended)
     }
 
     #[tokio::test]
@@ -272,10 +331,11 @@ mod tests {
     #[tokio::test]
     async fn a_door_that_is_not_there_is_dialled_anew_each_time() {
         let (pool, _) = listen().await;
-        let gone = DoorPlace { port: 1, ..pool.place.clone() };
-        let pool = DoorPool::new(gone, Arc::new(Roots::new(None)));
-        assert!(pool.open(TIMEOUT).await.is_err() && pool.take().is_none());
-        assert!(pool.open(TIMEOUT).await.is_err());
+        drop(pool);
+        let pool = open_pool(1);
+        assert_eq!(pool.open(TIMEOUT).await.unwrap_err(), DialFault::Refused);
+        assert!(pool.take().is_none());
+        assert_eq!(pool.open(TIMEOUT).await.unwrap_err(), DialFault::Refused);
         assert_eq!(pool.lock().len(), 1);
     }
 }

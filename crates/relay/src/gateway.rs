@@ -11,7 +11,7 @@ use ring::rand::{SecureRandom, SystemRandom};
 
 use crate::credit::CreditBook;
 use crate::currency::Currency;
-use crate::door_pool::DoorPool;
+use crate::door_pool::{DoorKey, DoorPool};
 use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
 use crate::model_times::{ModelBook, ModelTimes};
@@ -24,7 +24,7 @@ use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_s
 use crate::spool::Spool;
 use crate::tls::Roots;
 use crate::trace::Tracer;
-use crate::upstream::{DoorPlace, Upstream};
+use crate::upstream::Upstream;
 
 /// The state of one gateway process.
 #[derive(Debug)]
@@ -98,6 +98,9 @@ impl Gateway {
         let mut current = registry.new;
         for replica in snapshot.models.values().flat_map(|model| &model.replicas) {
             replica.station.set_slots(replica.row.slots);
+            if let (Pool::Door(door), Some(pass)) = (&replica.station.pool, &replica.row.door_pass) {
+                door.set_pass(pass);
+            }
         }
         std::mem::swap(&mut *stations, &mut current);
         self.snapshot.store(Some(Arc::new(snapshot)));
@@ -167,7 +170,7 @@ struct Registry<'a> {
     models: &'a ModelBook,
     old: &'a HashMap<String, (Upstream, Arc<Station>)>,
     new: HashMap<String, (Upstream, Arc<Station>)>,
-    doors: HashMap<DoorPlace, Arc<DoorPool>>,
+    doors: HashMap<DoorKey, Arc<DoorPool>>,
     roots: &'a Arc<Roots>,
 }
 
@@ -178,21 +181,22 @@ impl<'a> Registry<'a> {
         roots: &'a Arc<Roots>,
     ) -> Self {
         let mut doors = HashMap::new();
-        for (upstream, station) in old.values() {
-            if let (Upstream::Door { place, .. }, Pool::Door(door)) = (upstream, &station.pool) {
-                doors.entry(place.clone()).or_insert_with(|| Arc::clone(door));
+        for (_, station) in old.values() {
+            if let Pool::Door(door) = &station.pool {
+                doors.entry(door.key.clone()).or_insert_with(|| Arc::clone(door));
             }
         }
         Self { credit, models, old, new: HashMap::new(), doors, roots }
     }
 
     /// Replicas behind one door share its connections, from snapshot to snapshot.
-    fn find_pool(&mut self, upstream: &Upstream) -> Pool {
-        let Upstream::Door { place, .. } = upstream else {
+    fn find_pool(&mut self, row: &ReplicaRow) -> Pool {
+        let Upstream::Door { place, .. } = &row.upstream else {
             return Pool::default();
         };
-        let door = self.doors.entry(place.clone());
-        let door = door.or_insert_with(|| Arc::new(DoorPool::new(place.clone(), Arc::clone(self.roots))));
+        let key = DoorKey { site_id: row.site_id.clone(), place: place.clone() };
+        let door = self.doors.entry(key.clone());
+        let door = door.or_insert_with(|| Arc::new(DoorPool::new(key, Arc::clone(self.roots))));
         Pool::Door(Arc::clone(door))
     }
 }
@@ -201,7 +205,7 @@ impl LivingSource for Registry<'_> {
     fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
         let station = match self.old.get(id) {
             Some((upstream, station)) if *upstream == row.upstream => Arc::clone(station),
-            _ => Arc::new(Station::new(row.slots, self.find_pool(&row.upstream))),
+            _ => Arc::new(Station::new(row.slots, self.find_pool(&row))),
         };
         self.new.insert(id.to_owned(), (row.upstream.clone(), Arc::clone(&station)));
         Arc::new(Replica::new(id, row, (facts, profile), station))

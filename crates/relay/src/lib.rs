@@ -7,6 +7,7 @@ mod clock;
 mod connection;
 mod credit;
 mod currency;
+mod dial;
 mod dialect;
 mod door;
 mod door_pool;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use keisan_route::{Code, Quantities, TokenClass};
 
+use crate::dial::DialFaults;
 use crate::histogram::Histogram;
 use crate::limiter::{LimitKind, OWNERS};
 use crate::model_times::ModelBook;
@@ -43,6 +44,7 @@ pub struct Metrics {
     pub over_reserved: Counter,
     pub retries: Counter,
     pub door_refusals: Counter,
+    pub dial_faults: DialFaults,
     pub connections: Counter,
     pub overhead: Histogram<12>,
     pub first_byte: Histogram<12>,
@@ -62,6 +64,7 @@ impl Default for Metrics {
             over_reserved: Counter::default(),
             retries: Counter::default(),
             door_refusals: Counter::default(),
+            dial_faults: DialFaults::default(),
             connections: Counter::default(),
             overhead: Histogram::new(&OVERHEAD_BOUNDS_US),
             first_byte: Histogram::new(&FIRST_BYTE_BOUNDS_US),
@@ -110,6 +113,7 @@ impl Metrics {
         for (name, about, counter) in singles {
             text.single(name, "counter", about, counter.get());
         }
+        self.dial_faults.write(text, "keisan_upstream_dial_failures_total");
         let histograms = [
             ("keisan_overhead_seconds", "Time of a call minus the time its engine had it.", &self.overhead),
             ("keisan_first_byte_seconds", "Time to the first byte of an answer.", &self.first_byte),

@@ -1,10 +1,10 @@
 //! Connections to a replica (R14): its own, idle and newest first, dropped before the engine would; or those to its door.
 
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::connection::{Connection, Source, connect_engine};
+use crate::connection::{Connection, Source};
+use crate::dial::{DialFault, connect_engine};
 use crate::door_pool::DoorPool;
 use crate::http1::EngineConnection;
 use crate::upstream::Upstream;
@@ -49,15 +49,14 @@ impl Pool {
     }
 
     /// Opens a connection, or shares one to the door that others have just opened.
-    pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> io::Result<Connection> {
+    pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> Result<Connection, DialFault> {
         match (self, upstream) {
             (Self::Engine(_), Upstream::Unix { path }) => {
-                let stream = tokio::time::timeout(timeout, connect_engine(path)).await??;
-                Ok(Connection::Engine(EngineConnection::new(stream)))
+                connect_engine(path, timeout).await.map(|stream| Connection::Engine(EngineConnection::new(stream)))
             }
             // Apart from the call: handshakes are rare, and half of a call's own state would be room for theirs.
             (Self::Door(door), Upstream::Door { .. }) => Box::pin(door.open(timeout)).await.map(Connection::Door),
-            _ => Err(io::ErrorKind::Unsupported.into()),
+            _ => Err(DialFault::Other),
         }
     }
 

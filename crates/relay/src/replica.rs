@@ -269,7 +269,7 @@ mod tests {
             upstream: Upstream::Unknown,
             attested_at_ms: None,
             prefill_tokens_per_s: None,
-            door_secret: None,
+            door_pass: None,
         };
         let dialect = Dialect::new(RunningUsage::None);
         let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };

@@ -113,8 +113,19 @@ impl Roots {
 }
 
 fn read_roots(path: &Path) -> Result<ClientConfig, String> {
+    trust(read_chain(path)?)
+}
+
+/// Trusts what stands in a text (PEM), and nobody else.
+pub fn read_trust(text: &str) -> Result<TlsConnector, String> {
+    let chain = CertificateDer::pem_slice_iter(text.as_bytes()).collect::<Result<Vec<_>, _>>();
+    let config = trust(chain.map_err(|fault| fault.to_string())?)?;
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
+fn trust(certificates: Vec<CertificateDer<'static>>) -> Result<ClientConfig, String> {
     let mut roots = RootCertStore::empty();
-    for certificate in read_chain(path)? {
+    for certificate in certificates {
         roots.add(certificate).map_err(|fault| fault.to_string())?;
     }
     if roots.is_empty() {

@@ -36,6 +36,14 @@ pub struct DoorPlace {
 #[derive(Clone, Debug)]
 pub struct DoorSecret(HeaderValue);
 
+/// What a gateway brings to a door: what it shows there, and whom it trusts.
+#[derive(Clone, Debug)]
+pub struct DoorPass {
+    pub secret: DoorSecret,
+    /// PEM; without any, those that the gateway itself was given.
+    pub certificates: String,
+}
+
 impl DoorSecret {
     /// Nothing for a text that cannot stand in a header.
     pub fn new(secret: &str) -> Option<Self> {

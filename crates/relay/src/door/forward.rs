@@ -12,7 +12,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, Uri};
 use keisan_route::{Code, Refusal, Surface};
 
-use crate::connection::dial_engine;
+use crate::dial::dial_engine;
 use crate::door::access::Access;
 use crate::door::body::{BodyFault, DoorBody, EngineBody, RequestBody};
 use crate::door::host::{DoorHost, OpenCall};
@@ -60,7 +60,11 @@ pub async fn forward(
         return Err(refuse_large(limits.body_bytes_max));
     }
     let timeout = Duration::from_secs(limits.engine_connect_timeout_s);
-    let mut sender = dial_engine(&target.socket_path, timeout).await.map_err(|_| refuse_lost())?;
+    let dialled = dial_engine(&target.socket_path, timeout).await;
+    let mut sender = dialled.map_err(|fault| {
+        host.dial_faults.count(fault);
+        refuse_lost()
+    })?;
     let body = RequestBody::new(incoming, limits.body_bytes_max);
     let answered = sender.send_request(build_request(&head.headers, target.surface, body)).await;
     let response = answered.map_err(|fault| match find_body_fault(&fault) {

@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use keisan_route::{Code, Refusal};
 use serde::Serialize;
 
+use crate::dial::DialFaults;
 use crate::door::DOOR_CODE;
 use crate::door::access::AccessFile;
 use crate::door::body::DoorBody;
@@ -47,6 +48,7 @@ pub struct DoorHost {
     lost: Counter,
     connections: Counter,
     refusals: [Counter; Code::ALL.len()],
+    pub dial_faults: DialFaults,
 }
 
 /// A call as long as it is under way.
@@ -95,6 +97,7 @@ impl DoorHost {
             lost: Counter::default(),
             connections: Counter::default(),
             refusals: std::array::from_fn(|_| Counter::default()),
+            dial_faults: DialFaults::default(),
         }
     }
 
@@ -142,6 +145,7 @@ impl DoorHost {
         for (code, counter) in Code::ALL.iter().zip(&self.refusals).filter(|(_, counter)| counter.get() > 0) {
             text.line("keisan_door_refusals_total", &format!("code=\"{}\"", code.name()), counter.get());
         }
+        self.dial_faults.write(&mut text, "keisan_door_dial_failures_total");
         let mut response = Response::new(DoorBody::Own(Bytes::from(text.finish())));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);

@@ -19,7 +19,7 @@ use crate::model_times::ModelTimes;
 use crate::purse::Purse;
 use crate::record::RecordPart;
 use crate::replica::Replica;
-use crate::upstream::{DoorSecret, Upstream};
+use crate::upstream::{DoorPass, DoorSecret, Upstream};
 
 /// The right of a platform's administrators alone.
 const EXPLAIN_RIGHT: &str = "write_organizations";
@@ -68,12 +68,14 @@ struct Layer {
 impl Building<'_> {
     fn read_replicas(&mut self, tables: &TablesText<'_>) -> HashMap<String, Vec<Arc<Replica>>> {
         let mut by_model: HashMap<String, Vec<Arc<Replica>>> = HashMap::new();
+        let passes = tables.doors.iter().filter_map(|(id, door)| Some((id.as_str(), read_pass(door)?)));
+        let passes: HashMap<&str, Arc<DoorPass>> = passes.collect();
         for (id, raw) in &tables.replicas {
             let Ok(mut row) = serde_json::from_str::<ReplicaRow>(raw.get()) else {
                 self.unusable_rows += 1;
                 continue;
             };
-            find_door_secret(&mut row, &tables.doors);
+            find_door_pass(&mut row, &tables.doors, &passes);
             let model_id = row.model_id.clone();
             let (profile, facts) = (find_profile(&tables.engines, &row), gather_facts(&tables.chips, &row));
             let replica = self.source.find_replica(id, row, profile, facts);
@@ -209,15 +211,20 @@ fn read_policy(text: &str) -> Policy {
 }
 
 /// A secret goes to the place it was made for and to no other; without one no door is tried.
-fn find_door_secret(row: &mut ReplicaRow, doors: &BTreeMap<String, DoorRow>) {
+fn find_door_pass(row: &mut ReplicaRow, doors: &BTreeMap<String, DoorRow>, passes: &HashMap<&str, Arc<DoorPass>>) {
     let Upstream::Door { place, .. } = &row.upstream else {
         return;
     };
-    let door = doors.get(&row.site_id).filter(|door| door.place == *place);
-    row.door_secret = door.and_then(|door| DoorSecret::new(&door.secret));
-    if row.door_secret.is_none() {
+    let is_place_of_site = doors.get(&row.site_id).is_some_and(|door| door.place == *place);
+    row.door_pass = is_place_of_site.then(|| passes.get(row.site_id.as_str()).cloned()).flatten();
+    if row.door_pass.is_none() {
         row.upstream = Upstream::Unknown;
     }
+}
+
+fn read_pass(door: &DoorRow) -> Option<Arc<DoorPass>> {
+    let secret = DoorSecret::new(&door.secret)?;
+    Some(Arc::new(DoorPass { secret, certificates: door.certificates.clone() }))
 }
 
 fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> EngineProfile {

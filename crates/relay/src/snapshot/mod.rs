@@ -18,7 +18,7 @@ use crate::model_times::ModelTimes;
 use crate::purse::Purse;
 use crate::record::RecordPart;
 use crate::replica::Replica;
-use crate::upstream::{DoorSecret, Upstream};
+use crate::upstream::{DoorPass, Upstream};
 
 pub use build::{decode_digest, parse_snapshot};
 
@@ -46,7 +46,7 @@ pub struct ReplicaRow {
     pub prefill_tokens_per_s: Option<u32>,
     /// There is one if and only if the replica stands behind a door.
     #[serde(skip)]
-    pub door_secret: Option<DoorSecret>,
+    pub door_pass: Option<Arc<DoorPass>>,
 }
 
 /// How an engine's connections and streams behave.
@@ -161,6 +161,8 @@ mod tests {
     use crate::replica::Station;
 
     const GOLDEN: &[u8] = include_bytes!("../../../../tests/golden/snapshot.json");
+    /// As it was before there were doors; frozen.
+    const OLDER: &[u8] = include_bytes!("../../../../tests/golden/snapshot_before_doors.json");
     const PLATFORM: &str = "abababababababababababababababababababababababababababababababab";
 
     struct NewReplicas;
@@ -219,6 +221,15 @@ mod tests {
         assert!(!other.is_on(Surface::Completions));
         assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
         assert_eq!(other.replicas[0].row.upstream, Upstream::Unix { path: "/run/keisan/v.sock".into() });
+    }
+
+    #[test]
+    fn what_an_older_platform_did_not_write_has_its_default() {
+        let snapshot = parse(OLDER).unwrap();
+        assert_eq!((snapshot.version, snapshot.unusable_rows), (17, 0));
+        assert_eq!(snapshot.keys.values().filter(|key| key.can_call).count(), 2);
+        let model = &snapshot.models["smollm2-135m-instruct"];
+        assert!(model.replicas.iter().all(|replica| replica.row.upstream.is_reachable()));
     }
 
     #[test]

@@ -110,6 +110,8 @@ pub struct DoorRow {
     #[serde(flatten)]
     pub place: DoorPlace,
     pub secret: String,
+    #[serde(default)]
+    pub certificates: String,
 }
 
 /// Facts by name; one that cannot be read is not known.

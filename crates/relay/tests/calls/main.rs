@@ -16,6 +16,7 @@ mod failures;
 mod limits;
 mod listening;
 mod metrics;
+mod passes;
 mod policies;
 mod readers;
 mod refusals;

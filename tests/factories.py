@@ -7,6 +7,7 @@ from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKind
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
+from keisan.domain.door import Door
 from keisan.domain.ids import (
     AccountId,
     DeploymentId,
@@ -43,6 +44,7 @@ from tests.domain.samples import (
     FACTS,
     build_deployment,
     build_device,
+    build_door,
     build_key,
     build_model,
     build_node,
@@ -147,6 +149,11 @@ def create_provider(name: str = "") -> Provider:
 def create_site(provider: Provider, name: str = "tokyo-1") -> Site:
     new_id = SiteId(create_id())
     return build_site(id=new_id, platform_id=PLATFORM_ID, provider_id=provider.id, name=name, version=1, created_at=NOW)
+
+
+def create_door(site: Site) -> Door:
+    """Return a door that is closed: its site has none now."""
+    return build_door(id=site.id, platform_id=PLATFORM_ID, place=None, shown_salt="", moved_at=None, version=1)
 
 
 def create_node(site: Site) -> Node:
@@ -257,6 +264,8 @@ async def plant_world(storage: Storage) -> World:
         await transaction.machines.insert(gateway)
         left = await plant_side(transaction, price, model, gateway)
         right = await plant_side(transaction, price, model, gateway)
+        # The left site has none, so that a test can give it one.
+        await transaction.doors.insert(create_door(right.site))
     return World(platform, model, price, gateway, left, right)
 
 

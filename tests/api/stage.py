@@ -208,7 +208,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 async def _open_app(
     storage: Database, clock: SteppedClock
 ) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
-    control = Control(storage, clock, hash_public_key(b"\x07" * 32))
+    control = Control(storage, clock, hash_public_key(b"\x07" * 32), door_root=Secret("the root of the stage"))
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield control, storage, clock, app, http
@@ -267,8 +267,11 @@ async def _add_machines(stage: Stage) -> None:
 
 
 async def _add_facts(stage: Stage) -> None:
-    """Let the site report a node and a device, and a replica of the deployment run on it."""
+    """Let the site report a node, a device and a door, and a replica of the deployment run on it."""
     answer = await stage.ask("site", "POST", "/site/report", build_report())
+    assert answer.status_code == 200, answer.text
+    digests = answer.json()["door"]["digests"]
+    answer = await stage.ask("site", "POST", "/site/report", build_report(door=build_door_report(digests=digests)))
     assert answer.status_code == 200, answer.text
     async with stage.storage.write() as transaction:
         deployment = (await transaction.deployments.list(EVERYTHING, PageRequest())).items[0]
@@ -327,8 +330,14 @@ def build_report(**changes: object) -> dict[str, object]:
                 "is_usage_summed_over_choices": False,
             }
         },
+        "door": build_door_report(),
     }
     return report | changes
+
+
+def build_door_report(**changes: object) -> dict[str, object]:
+    """Return what a site's agent reports of its door."""
+    return {"host": "door.test", "port": 8090, "is_tls": False, "digests": []} | changes
 
 
 def build_replica(stage: Stage, node_id: NodeId, **changes: object) -> Replica:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from keisan.control.context import Control
+from keisan.domain.key import Secret
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
 from tests.factories import FixedClock, World, plant_world
@@ -37,4 +38,4 @@ async def world(storage: Database) -> World:
 @pytest.fixture
 def control(storage: Database, clock: FixedClock, world: World) -> Control:
     """What commands of the planted platform work with."""
-    return Control(storage, clock, world.platform.id)
+    return Control(storage, clock, world.platform.id, door_root=Secret("the root of the tests"))

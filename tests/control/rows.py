@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import Role
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.door import Door
 from keisan.domain.ids import ModelId, SiteId
-from keisan.domain.key import Key
+from keisan.domain.key import Key, Secret
 from keisan.domain.model import Model
 from keisan.domain.organization import Billing, Organization
 from keisan.domain.price import Price
@@ -22,11 +23,13 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
 from keisan.wire.snapshot import SNAPSHOT_SCHEMA_VERSION, Snapshot, digest_tables
 from tests.domain.samples import (
+    DOOR_PLACE,
     ENGINE,
     FACTS,
     NOW,
     PLATFORM_ID,
     build_chip,
+    build_door,
     build_key,
     build_model,
     build_organization,
@@ -55,6 +58,7 @@ class State:
     prices: Mapping[int, Price]
     sites: Mapping[int, Site]
     replicas: Mapping[int, Replica]
+    doors: Mapping[int, Door]
 
     def to_rows(self) -> SnapshotRows:
         return SnapshotRows(
@@ -66,6 +70,7 @@ class State:
             sites=self.sites.values(),
             replicas=self.replicas.values(),
             chips=CHIPS,
+            doors=[(door, Secret(f"dk-{door.shown_salt}")) for door in self.doors.values()],
         )
 
 
@@ -124,10 +129,18 @@ REPLICAS = st.dictionaries(
         for n, (state, verdict, has_endpoint) in drawn.items()
     }
 )
-STATES = st.builds(State, ORGANIZATIONS, PROJECTS, KEYS, MODELS, PRICES, SITES, REPLICAS)
+DOORS = st.dictionaries(
+    st.integers(min_value=1, max_value=2), st.tuples(st.sampled_from(["aa", "bb"]), st.sampled_from(["a", "b"]))
+).map(
+    lambda drawn: {
+        n: build_door(id=SiteId(name_id(6, n)), shown_salt=salt, place=replace(DOOR_PLACE, host=host))
+        for n, (salt, host) in drawn.items()
+    }
+)
+STATES = st.builds(State, ORGANIZATIONS, PROJECTS, KEYS, MODELS, PRICES, SITES, REPLICAS, DOORS)
 
 
-Noted = Organization | Project | Key | Model | Price | Replica
+Noted = Organization | Project | Key | Model | Price | Replica | Door
 
 
 def compile_state(state: State, version: int) -> Snapshot:
@@ -154,6 +167,7 @@ def list_touched(before: State, after: State) -> list[tuple[SnapshotTable, UUID]
         (SnapshotTable.MODELS, before.models, after.models),
         (SnapshotTable.PRICES, before.prices, after.prices),
         (SnapshotTable.REPLICAS, before.replicas, after.replicas),
+        (SnapshotTable.DOORS, before.doors, after.doors),
     ]
     for table, old, new in pairs:
         for number in sorted(old.keys() | new.keys()):
@@ -163,6 +177,11 @@ def list_touched(before: State, after: State) -> list[tuple[SnapshotTable, UUID]
             touched += [(table, row_id) for row_id in sorted(rows)]
             if table is SnapshotTable.PRICES:
                 touched.append((SnapshotTable.MODELS, name_id(9, number)))
+            if table is SnapshotTable.DOORS:
+                # The way to the site's replicas stands in their rows.
+                replicas = {**before.replicas, **after.replicas}.values()
+                at_site = (replica.id for replica in replicas if replica.site_id == name_id(6, number))
+                touched += [(SnapshotTable.REPLICAS, replica_id) for replica_id in at_site]
     return touched
 
 

@@ -41,6 +41,7 @@ GROUPS = {
     SnapshotTable.MODELS: 9,
     SnapshotTable.PRICES: 10,
     SnapshotTable.REPLICAS: 12,
+    SnapshotTable.DOORS: 6,
 }
 # Rows that did not change between base and current, or that will only change, or be made, later.
 EXTRA = st.lists(

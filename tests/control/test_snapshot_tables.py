@@ -23,9 +23,17 @@ from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.wire.snapshot import SNAPSHOT_SCHEMA_VERSION, Snapshot, check_snapshot, digest_tables
+from keisan.wire.snapshot import (
+    SNAPSHOT_SCHEMA_VERSION,
+    Snapshot,
+    SnapshotRow,
+    SnapshotTables,
+    check_snapshot,
+    digest_tables,
+)
 from tests.control.rows import STATES, State, compile_state
 from tests.domain.samples import (
+    CERTIFICATE,
     ENGINE,
     FACTS,
     KEY_ID,
@@ -38,6 +46,7 @@ from tests.domain.samples import (
     REPLICA_ID,
     SITE_ID,
     build_chip,
+    build_door,
     build_key,
     build_model,
     build_organization,
@@ -85,6 +94,7 @@ def test_same_rows_in_another_order_give_the_same_digest(state: State) -> None:
         sites=list(reversed(list(rows.sites))),
         replicas=list(reversed(list(rows.replicas))),
         chips=list(reversed(list(rows.chips))),
+        doors=list(reversed(rows.doors)),
     )
     assert digest_tables(compile_tables(turned)) == digest_tables(compile_tables(rows))
 
@@ -127,6 +137,41 @@ def test_replica_row_names_the_engine_of_its_own_site() -> None:
 @pytest.mark.parametrize("state", set(ReplicaState) - {ReplicaState.READY})
 def test_replica_that_is_not_ready_is_left_out(state: ReplicaState) -> None:
     assert compile_tables(replace(ROWS, replicas=[build_replica(state=state)])).replicas == {}
+
+
+DOOR_SECRET = Secret("dk-keisan-test")
+
+
+def test_replica_behind_a_door_is_told_the_way_through_it_and_no_other() -> None:
+    tables = compile_tables(replace(ROWS, doors=[(build_door(), DOOR_SECRET)]))
+    upstream = tables.replicas[str(REPLICA_ID)].upstream
+    assert (upstream.kind, upstream.path) == ("door", f"/replicas/{REPLICA_ID}")
+    assert (upstream.host, upstream.port, upstream.is_tls) == ("door.example", 8443, True)
+    row = tables.doors[str(SITE_ID)]
+    assert (row.host, row.port, row.is_tls, row.secret) == ("door.example", 8443, True, "dk-keisan-test")
+    assert row.certificates == CERTIFICATE
+    # The engine's socket is told to nobody.
+    assert "e.sock" not in tables.model_dump_json()
+
+
+def test_door_of_another_site_changes_nothing_here() -> None:
+    tables = compile_tables(replace(ROWS, doors=[(build_door(id=name_id(6, 2)), DOOR_SECRET)]))
+    assert tables.replicas[str(REPLICA_ID)].upstream.kind == "unix"
+
+
+def list_unset(part: object, place: str = "") -> list[str]:
+    """Return the fields of rows, and of their parts, that were never set."""
+    if isinstance(part, dict):
+        return [found for name, inner in part.items() for found in list_unset(inner, f"{place}.{name}")]
+    if not isinstance(part, SnapshotRow | SnapshotTables):
+        return []
+    fields = set(type(part).model_fields)
+    inner = [found for name in fields for found in list_unset(getattr(part, name), f"{place}.{name}")]
+    return [f"{place}.{name}" for name in fields - part.model_fields_set] + inner
+
+
+def test_every_field_is_set_so_that_the_digest_covers_it_on_both_sides() -> None:
+    assert list_unset(build_golden().tables) == []
 
 
 def test_failed_replica_stays_with_its_verdict() -> None:
@@ -205,6 +250,7 @@ def build_golden() -> Snapshot:
             build_replica(id=name_id(12, 3), verdict=Verdict.FAILED, message="serves other weights"),
         ],
         chips=build_golden_chips(),
+        doors=[(build_door(id=name_id(6, 2)), Secret("dk-keisan-golden"))],
     )
     tables = compile_tables(rows)
     return Snapshot(

@@ -10,6 +10,7 @@ from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.deployment import Deployment, DeploymentState
 from keisan.domain.device import Device
+from keisan.domain.door import Door, DoorPlace, DoorStage
 from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.fact import FactName
@@ -68,6 +69,8 @@ MODEL_DIGEST = f"sha256:{WEIGHTS_SHA256}"
 MEMORY_BYTES = 300_000_000
 ENGINE = EngineProfile(RunningUsage.LLAMA_CPP_TIMINGS, 5, 100, is_usage_summed_over_choices=False)
 ENDPOINT = Endpoint("unix", "/run/keisan/e.sock")
+CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMA==\n-----END CERTIFICATE-----\n"
+DOOR_PLACE = DoorPlace("door.example", 8443, is_tls=True, certificates=CERTIFICATE)
 PRICES = {
     TokenClass.INPUT: 500_000_000,
     TokenClass.INPUT_CACHED: 50_000_000,
@@ -172,6 +175,24 @@ def build_site(**changes: Any) -> Site:
         created_at=NOW,
     )
     return replace(site, **changes)
+
+
+def build_door(**changes: Any) -> Door:
+    """Return a door that gateways know, and whose secret is not being replaced."""
+    door = Door(
+        id=SITE_ID,
+        platform_id=PLATFORM_ID,
+        place=DOOR_PLACE,
+        stage=DoorStage.STEADY,
+        shown_salt="5a" * 32,
+        other_salt="",
+        is_rotation_wanted=False,
+        moved_at=NOW,
+        moved_version=1,
+        version=2,
+        created_at=NOW,
+    )
+    return replace(door, **changes)
 
 
 def build_node(**changes: Any) -> Node:

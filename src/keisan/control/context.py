@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
 from keisan.domain.chip import Chip
-from keisan.domain.errors import VersionMismatch
+from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
+from keisan.domain.key import Secret
 from keisan.kit.clock import Clock
 from keisan.storage.base import Storage
 
@@ -15,12 +16,22 @@ CONTROL_ACTOR = "control"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id."""
+    """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id.
+
+    `door_root` is what the secrets of doors are made of: no database holds it, and None makes none.
+    """
 
     storage: Storage
     clock: Clock
     platform_id: PlatformId
     chips: Mapping[str, Chip] = field(default_factory=dict)
+    door_root: Secret | None = None
+
+    def get_door_root(self) -> Secret:
+        """Return the root of the doors' secrets; raises InvariantBroken where daemon gave none."""
+        if self.door_root is None:
+            raise InvariantBroken("this process has no root for the secrets of doors")
+        return self.door_root
 
 
 def name_actor(principal: Principal) -> str:

@@ -68,7 +68,10 @@ async def join_machine(control: Control, body: MachineJoin) -> Machine:
 
 
 async def revoke_machine(control: Control, principal: Principal, machine_id: MachineId) -> Machine:
-    """Revoke a machine for good; a repeat changes nothing. Raises PermissionDenied or NotFound."""
+    """Revoke a machine for good; a repeat changes nothing. Raises PermissionDenied or NotFound.
+
+    A gateway knows the secrets of all doors, so with it they are replaced.
+    """
     principal.require(Right.WRITE_MACHINES)
     async with control.storage.write() as transaction:
         stored = await transaction.machines.get(principal.scope, machine_id)
@@ -78,6 +81,8 @@ async def revoke_machine(control: Control, principal: Principal, machine_id: Mac
         await transaction.machines.update(revoked)
         draft = EventDraft(name_actor(principal), "machine.revoked", machine_id, {"name": revoked.name})
         await transaction.events.append(draft)
+        if revoked.kind is MachineKind.GATEWAY:
+            await transaction.doors.want_rotations(PlatformScope(), None)
     return revoked
 
 

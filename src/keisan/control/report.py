@@ -7,7 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keisan.control.context import Control
+from keisan.control.door import compare_door, load_door, order_door, write_door
 from keisan.control.report_change import Known, ReportChange, compare_report
+from keisan.control.snapshot_tables import is_served
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.deployment import Deployment
 from keisan.domain.errors import AlreadyExists, PermissionDenied, VersionMismatch
@@ -58,14 +60,25 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
     async with control.storage.read() as view:
         known = await _load_known(view, site_id)
         plans = await _load_plans(view, known)
+        known_door = await load_door(view, site_id)
     change = compare_report(known, report, now)
-    if change.is_needed or _is_proof_due(known, now):
-        async with control.storage.write() as transaction:
-            await _write_change(transaction, change, f"machine:{principal.id}", now)
+    door_change = compare_door(control, known_door, known.site, report.door)
     replicas = {replica.id: replica for replica in known.replicas} | {
         replica.id: replica for replica in change.replicas
     }
-    return SiteOrders(orders=_build_orders(tuple(replicas.values()), plans, report), next_report_s=REPORT_PERIOD_S)
+    if change.is_needed or door_change is not None or _is_proof_due(known, now):
+        actor = f"machine:{principal.id}"
+        async with control.storage.write() as transaction:
+            await _write_change(transaction, change, actor, now)
+            if door_change is not None:
+                served = [replica.id for replica in replicas.values() if is_served(replica)]
+                await write_door(transaction, door_change, served, actor)
+    door = known_door.door if door_change is None else door_change.after
+    return SiteOrders(
+        orders=_build_orders(tuple(replicas.values()), plans, report),
+        next_report_s=REPORT_PERIOD_S,
+        door=order_door(control, door),
+    )
 
 
 def _is_proof_due(known: Known, now: datetime) -> bool:

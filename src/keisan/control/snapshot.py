@@ -10,6 +10,7 @@ from uuid import UUID
 from keisan.control.context import Control
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import PlatformScope, Principal, Right
+from keisan.domain.door import derive_secret
 from keisan.domain.ids import MachineId
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark
 from keisan.kit.clock import to_milliseconds
@@ -110,6 +111,11 @@ class SnapshotFeed:
             sites=await view.sites.list_all(scope),
             replicas=await view.replicas.list_by_ids(scope, None),
             chips=self._control.chips.values(),
+            doors=[
+                (door, derive_secret(self._control.get_door_root(), door.id, door.shown_salt))
+                for door in await view.doors.list_all(scope)
+                if door.is_told
+            ],
         )
         tables = compile_tables(rows)
         return Snapshot(

@@ -3,14 +3,15 @@
 A model without a price cannot be called, so it is left out; so is a replica without an endpoint.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from keisan.domain.access import RIGHTS_BY_ROLE
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip
+from keisan.domain.door import Door, DoorPlace
 from keisan.domain.ids import ModelId, SiteId
-from keisan.domain.key import Key
+from keisan.domain.key import Key, Secret
 from keisan.domain.model import Model
 from keisan.domain.organization import Organization
 from keisan.domain.price import Price
@@ -21,6 +22,7 @@ from keisan.kit.clock import to_microseconds
 from keisan.wire.snapshot import (
     EngineProfile,
     SnapshotChip,
+    SnapshotDoor,
     SnapshotFact,
     SnapshotKey,
     SnapshotLimits,
@@ -39,6 +41,7 @@ class SnapshotRows:
     """All that a snapshot is made of: keys in force, models, their newest prices, sites, live replicas, and all known chips.
 
     All chips, not only those that serve: then the table does not change while the process runs, and needs no deltas.
+    Doors are those that gateways are told of, each with the secret that they show there.
     """
 
     organizations: Iterable[Organization]
@@ -49,11 +52,13 @@ class SnapshotRows:
     sites: Iterable[Site]
     replicas: Iterable[Replica]
     chips: Iterable[Chip]
+    doors: Sequence[tuple[Door, Secret]] = ()
 
 
 def compile_tables(rows: SnapshotRows) -> SnapshotTables:
     """Return the tables of the full state."""
     sites = {site.id: site for site in rows.sites}
+    places = {door.id: door.place for door, _ in rows.doors if door.place is not None}
     callable_models = [model for model in rows.models if model.id in rows.prices]
     return SnapshotTables(
         keys={str(key.id): compile_key(key) for key in rows.keys},
@@ -61,13 +66,14 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
         prices={str(price.id): compile_price(price) for price in rows.prices.values()},
         engines=compile_engines(sites.values()),
         replicas={
-            str(replica.id): compile_replica(replica, sites[replica.site_id])
+            str(replica.id): compile_replica(replica, sites[replica.site_id], places.get(replica.site_id))
             for replica in rows.replicas
             if is_served(replica)
         },
         organizations={str(line.id): compile_organization(line) for line in rows.organizations},
         projects={str(project.id): compile_project(project) for project in rows.projects},
         chips={chip.id: compile_chip(chip) for chip in rows.chips},
+        doors={str(door.id): compile_door(door.place, secret) for door, secret in rows.doors if door.place is not None},
     )
 
 
@@ -165,10 +171,29 @@ def name_engine(site_id: SiteId, engine: str) -> str:
     return f"{site_id}/{engine}"
 
 
-def compile_replica(replica: Replica, site: Site) -> SnapshotReplica:
-    """Return a served replica's row."""
+def compile_door(place: DoorPlace, secret: Secret) -> SnapshotDoor:
+    """Return a door's row, with the secret in clear: it is for gateways, which show it."""
+    return SnapshotDoor(
+        host=place.host,
+        port=place.port,
+        is_tls=place.is_tls,
+        secret=secret.reveal(),
+        certificates=place.certificates,
+    )
+
+
+def compile_upstream(replica: Replica, door: DoorPlace | None) -> SnapshotUpstream:
+    """Return the one way to a served replica: through its site's door if it has one, else by its socket on this host."""
     endpoint = replica.endpoint
     assert endpoint is not None, "only served replicas are compiled"
+    if door is None:
+        return SnapshotUpstream(kind=endpoint.kind, path=endpoint.path, host=None, port=None, is_tls=None)
+    path = f"/replicas/{replica.id}"
+    return SnapshotUpstream(kind="door", path=path, host=door.host, port=door.port, is_tls=door.is_tls)
+
+
+def compile_replica(replica: Replica, site: Site, door: DoorPlace | None) -> SnapshotReplica:
+    """Return a served replica's row."""
     return SnapshotReplica(
         model_id=replica.model_id,
         deployment_id=replica.deployment_id,
@@ -181,7 +206,7 @@ def compile_replica(replica: Replica, site: Site) -> SnapshotReplica:
         model_digest=replica.model_digest,
         verdict=replica.verdict,
         slots=replica.slots,
-        upstream=SnapshotUpstream(kind=endpoint.kind, path=endpoint.path, host=None, port=None, is_tls=None),
+        upstream=compile_upstream(replica, door),
         attested_at_ms=None,
         prefill_tokens_per_s=None,
     )

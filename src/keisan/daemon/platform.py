@@ -23,7 +23,7 @@ from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.operator_file import note_platform
-from keisan.daemon.platform_identity import ensure_public_key
+from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
 from keisan.domain.lease import WorkNoun
@@ -51,16 +51,15 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
     folder = prepare_folder(settings.data_directory)
     own = settings.platform
     listener = bind_listener(own.listen)
-    plan = build_plan(
-        ensure_operator(folder), ensure_public_key(folder.platform / "identity.pem"), own, settings.first_start
-    )
+    identity = ensure_identity(folder.platform / "identity.pem")
+    plan = build_plan(ensure_operator(folder), identity.public_key, own, settings.first_start)
     storage = open_storage(own, folder.platform, clock)
     try:
         await storage.migrate()
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
         chips = {chip.id: chip for chip in load_chips()}
-        control = Control(storage, clock, outcome.platform.id, chips)
+        control = Control(storage, clock, outcome.platform.id, chips, identity.door_root)
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)

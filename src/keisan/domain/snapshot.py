@@ -14,6 +14,7 @@ class SnapshotTable(StrEnum):
     MODELS = "models"
     PRICES = "prices"
     REPLICAS = "replicas"
+    DOORS = "doors"
 
 
 @dataclass(frozen=True, slots=True)

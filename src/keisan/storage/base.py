@@ -15,6 +15,7 @@ from keisan.domain.access import MachineKind, Scope
 from keisan.domain.account import Account, AccountKind, Posting
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
+from keisan.domain.door import Door
 from keisan.domain.event import Event, EventDraft
 from keisan.domain.ids import (
     AccountId,
@@ -157,6 +158,16 @@ class SiteRepository(Repository[Site, SiteId], Protocol):
 
     async def mark_reported(self, site_id: SiteId, reported_at: datetime) -> None:
         """Note that the site's agent spoke: the one way to write `reported_at`, never backwards; the version stays."""
+        ...
+
+
+class DoorRepository(Repository[Door, SiteId], Protocol):
+    """Doors by their sites' ids; a provider sees those of its own sites."""
+
+    async def find(self, scope: Scope, site_id: SiteId) -> Door | None: ...
+    async def list_all(self, scope: Scope) -> Sequence[Door]: ...
+    async def want_rotations(self, scope: Scope, site_ids: Iterable[SiteId] | None) -> None:
+        """Ask for another secret of these doors, of all for None, where none is on its way yet; raises the versions."""
         ...
 
 
@@ -430,6 +441,7 @@ class Transaction(Protocol):
     join_tokens: JoinTokenRepository
     providers: ProviderRepository
     sites: SiteRepository
+    doors: DoorRepository
     nodes: NodeRepository
     devices: DeviceRepository
     models: ModelRepository

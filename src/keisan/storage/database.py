@@ -14,6 +14,7 @@ from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deployment import DeploymentRepository
 from keisan.storage.device import DeviceRepository
 from keisan.storage.dialect import Dialect
+from keisan.storage.door import DoorRepository
 from keisan.storage.event import EventRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
@@ -51,6 +52,7 @@ class DatabaseTransaction:
         self.join_tokens: base.JoinTokenRepository = JoinTokenRepository(connection)
         self.providers: base.ProviderRepository = ProviderRepository(connection)
         self.sites: base.SiteRepository = SiteRepository(connection)
+        self.doors: base.DoorRepository = DoorRepository(connection)
         self.nodes: base.NodeRepository = NodeRepository(connection)
         self.devices: base.DeviceRepository = DeviceRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)

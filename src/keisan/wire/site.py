@@ -21,6 +21,7 @@ from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Count, ForeignText, Name, Region, WireInput, WireView
 from keisan.wire.device import DeviceReport
+from keisan.wire.door import DoorOrder, DoorReport
 from keisan.wire.node import NodeReport
 from keisan.wire.replica import EndpointView
 from keisan.wire.snapshot import EngineProfile
@@ -62,13 +63,17 @@ class ReplicaReport(WireInput):
 
 
 class SiteReport(WireInput):
-    """Everything an agent knows of its site, each time: level, not edge. `engines` are those it can start."""
+    """Everything an agent knows of its site, each time: level, not edge.
+
+    `engines` are those it can start; `door` None: the site has none.
+    """
 
     agent_id: UUID
     nodes: Annotated[tuple[NodeReport, ...], Field(max_length=SITE_NODES_MAX)]
     devices: Annotated[tuple[DeviceReport, ...], Field(max_length=SITE_DEVICES_MAX)]
     replicas: Annotated[tuple[ReplicaReport, ...], Field(max_length=SITE_REPLICAS_MAX)]
     engines: Annotated[dict[Name, EngineProfile], Field(max_length=SITE_ENGINES_MAX)]
+    door: DoorReport | None = None
 
 
 class OrderAction(StrEnum):
@@ -95,7 +100,8 @@ class ReplicaOrder(WireView):
 
 
 class SiteOrders(WireView):
-    """The answer to a report."""
+    """The answer to a report; `door` is for a site that reported one."""
 
     orders: tuple[ReplicaOrder, ...]
     next_report_s: float
+    door: DoorOrder | None = None

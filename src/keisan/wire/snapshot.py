@@ -101,12 +101,16 @@ class SnapshotUpstream(SnapshotRow):
 
 
 class SnapshotDoor(SnapshotRow):
-    """Where a site's door is, and the secret that gateways show there and nowhere else."""
+    """Where a site's door is, and the secret that gateways show there and nowhere else.
+
+    `certificates` (PEM) are those to trust there; empty: those that the gateway itself was given.
+    """
 
     host: str
     port: int
     is_tls: bool
     secret: SecretText
+    certificates: str = ""
 
 
 class SnapshotReplica(SnapshotRow):

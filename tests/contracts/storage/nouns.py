@@ -7,16 +7,19 @@ from typing import Any
 
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.deployment import DeploymentState
+from keisan.domain.door import DoorStage
 from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.storage.base import Repository, Transaction
+from tests.domain.samples import DOOR_PLACE
 from tests.factories import (
     NOW,
     World,
     create_deployment,
     create_device,
+    create_door,
     create_key,
     create_machine,
     create_model,
@@ -119,6 +122,23 @@ NOUNS = (
         seen_by_organization=see_none,
         seen_by_provider=lambda world: {world.left.site.id},
         clash=lambda noun, other: replace(noun, provider_id=other.provider_id, name=other.name),
+    ),
+    NounCase(
+        "doors",
+        create=lambda world: create_door(world.left.site),
+        change=lambda noun: replace(
+            noun,
+            place=DOOR_PLACE,
+            stage=DoorStage.LEAVING,
+            shown_salt="a" * 64,
+            other_salt="b" * 64,
+            is_rotation_wanted=True,
+            moved_at=NOW,
+            moved_version=2**40,
+        ),
+        planted=lambda world: {world.right.site.id},
+        seen_by_organization=see_none,
+        seen_by_provider=see_none,
     ),
     NounCase(
         "nodes",

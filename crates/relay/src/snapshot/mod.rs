@@ -159,6 +159,7 @@ mod tests {
     use super::*;
     use crate::pool::Pool;
     use crate::replica::Station;
+    use crate::upstream::DoorPlace;
 
     const GOLDEN: &[u8] = include_bytes!("../../../../tests/golden/snapshot.json");
     /// As it was before there were doors; frozen.
@@ -220,7 +221,12 @@ mod tests {
         assert_eq!((purses.len(), currencies), (1, vec!["CNY", "JPY"]));
         assert!(!other.is_on(Surface::Completions));
         assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
-        assert_eq!(other.replicas[0].row.upstream, Upstream::Unix { path: "/run/keisan/v.sock".into() });
+        let place = DoorPlace { host: "door.example".into(), port: 8443, is_tls: true };
+        let path = "/replicas/019ab000-000c-7000-8000-000000000002".to_owned();
+        assert_eq!(other.replicas[0].row.upstream, Upstream::Door { place, path });
+        let pass = other.replicas[0].row.door_pass.as_ref().unwrap();
+        assert!(pass.certificates.starts_with("-----BEGIN CERTIFICATE-----"));
+        assert_eq!(pass.secret.header(), "Bearer dk-keisan-golden");
     }
 
     #[test]

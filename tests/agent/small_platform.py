@@ -10,6 +10,7 @@ from uuid import UUID
 from keisan.domain.access import MachineKind
 from keisan.domain.key import Secret, digest_secret
 from keisan.domain.replica import ReplicaState
+from keisan.wire.door import DoorOrder
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders, SiteReport
 
@@ -26,8 +27,10 @@ class SmallPlatform:
         self.orders: dict[UUID, ReplicaOrder] = {}
         self.reports: list[SiteReport] = []
         self.joined: list[MachineJoin] = []
+        self.door: DoorOrder | None = None
         self.refusal: int | None = None
         self.refused_count = 0
+        self.period_s = PERIOD_S
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -79,7 +82,7 @@ class SmallPlatform:
             return 401, b'{"detail": "unknown"}'
         assert path == "/api/v1/site/report"
         self.reports.append(SiteReport.model_validate_json(body))
-        orders = SiteOrders(orders=tuple(self.orders.values()), next_report_s=PERIOD_S)
+        orders = SiteOrders(orders=tuple(self.orders.values()), next_report_s=self.period_s, door=self.door)
         return 200, orders.model_dump_json().encode()
 
     def _join(self, body: MachineJoin) -> tuple[int, bytes]:

@@ -8,17 +8,19 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from keisan.agent.door import DoorSettings
 from keisan.agent.folder import prepare_folder
 from keisan.agent.identity import load_identity
-from keisan.agent.loop import run_agent
+from keisan.agent.loop import Talk, run_agent
 from keisan.agent.settings import AgentSettings
 from keisan.agent.state import load_state
+from keisan.agent.supervisor import Supervisor
 from keisan.devices.node import read_node
 from keisan.domain.errors import SettingsInvalid, StateConflict, Unauthenticated
 from keisan.domain.key import Secret
@@ -28,7 +30,9 @@ from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.base import ProcessIdentity
 from keisan.executors.local import LocalExecutor
 from keisan.kit.clock import SystemClock
-from keisan.wire.site import OrderAction, ReplicaOrder
+from keisan.wire.door import DoorOrder
+from keisan.wire.site import OrderAction, ReplicaOrder, SiteOrders, SiteReport
+from tests.agent.site_fakes import build_order, build_site
 from tests.agent.site_process import build_adapters, build_settings
 from tests.agent.small_platform import MACHINE_ID, SITE_ID, SmallPlatform
 from tests.deadline import wait_until, wait_until_async
@@ -81,6 +85,55 @@ async def test_join_repeated_after_a_crash_is_the_same_machine(platform: SmallPl
     kept = load_identity(tmp_path / "site" / "identity.json")
     assert {join.secret_digest for join in platform.joined} == {platform.joined[0].secret_digest}
     assert kept.machine_id == MACHINE_ID
+
+
+async def test_whom_its_door_lets_in_is_told_at_once(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings = build_settings(platform.url, tmp_path / "site")
+    digest, path = "ab" * 32, tmp_path / "site" / "door.json"
+    # By the clock alone the next report would come too late for this test.
+    platform.door, platform.period_s = DoorOrder(digests=(digest,)), 60.0
+    async with run_agent_here(replace(settings, door=DoorSettings("door.example", 8090, is_tls=True))):
+        await wait_until_async(lambda: len(platform.reports) == 2, "it reports again")
+    first, second = (report.door for report in platform.reports)
+    assert first is not None
+    assert second is not None
+    assert (first.host, first.digests, second.digests) == ("door.example", (), (digest,))
+    assert json.loads(path.read_text()) == {"digests": [digest], "replicas": {}}
+    # A site that has no door any more lets nobody in.
+    platform.reports.clear()
+    async with run_agent_here(settings):
+        await wait_until_async(lambda: bool(platform.reports), "it reports")
+    assert (platform.reports[0].door, path.exists()) == (None, False)
+
+
+@dataclass
+class LookingLink:
+    """A platform that orders a replica, and looks at the door's file whenever it is reported to."""
+
+    door_path: Path
+    seen: list[tuple[ReplicaState, bool]] = field(default_factory=list)
+
+    async def report(self, body: SiteReport) -> SiteOrders:
+        replicas = json.loads(self.door_path.read_text())["replicas"]
+        self.seen += [(entry.state, str(entry.replica_id) in replicas) for entry in body.replicas]
+        return SiteOrders(orders=(build_order(),), next_report_s=1.0)
+
+
+async def test_way_to_a_replica_is_open_before_anybody_is_told_of_it(tmp_path: Path) -> None:
+    door = DoorSettings("door.example", 8090, is_tls=False)
+    site = build_site(tmp_path / "site", AgentSettings("http://127.0.0.1:1", tmp_path / "site", "m", door=door))
+    supervisor, link = Supervisor(site.workplace), LookingLink(site.workplace.folder.door_path)
+    identity = replace(load_identity(site.workplace.folder.identity_path), machine_id=MACHINE_ID)
+    talk = Talk(site.workplace, supervisor, link, identity)  # type: ignore[arg-type]  # all of a link that is used here
+    async with asyncio.TaskGroup() as group:
+        supervisor.start(group)
+        talking = group.create_task(talk.run())
+        while not any(state is ReplicaState.READY for state, _ in link.seen):
+            await site.clock.advance(0.5)
+            await asyncio.sleep(0.001)
+        talking.cancel()
+        await supervisor.leave()
+    assert all(is_open for state, is_open in link.seen if state is ReplicaState.READY)
 
 
 async def test_refused_reports_are_tried_again(platform: SmallPlatform, tmp_path: Path) -> None:

@@ -86,6 +86,23 @@ def test_listening_beyond_this_host_needs_tls_or_a_word(tmp_path: Path) -> None:
     load({**DATA, "gateway": {"listen": "0.0.0.0:8000", **both}})
 
 
+def test_site_tells_of_its_door(tmp_path: Path) -> None:
+    assert load().site.door_address is None
+    own = load({**DATA, "site": {"door_url": "https://door.example:8443"}}).site
+    assert (own.door_address, own.is_door_tls) == (Address("door.example", 8443), True)
+    assert not load({**DATA, "site": {"door_url": "http://127.0.0.1:8090"}}).site.is_door_tls
+    # In clear beyond this host, the secret and every prompt could be read on the way.
+    [fault] = list_faults({**DATA, "site": {"door_url": "http://door.example:8090"}})
+    assert "door_insecure" in fault
+    load({**DATA, "site": {"door_url": "http://door.example:8090", "door_insecure": True}})
+    for url in ("door.example:8443", "https://door.example", "https://door.example:8443/x", "https://a b:1"):
+        assert list_faults({**DATA, "site": {"door_url": url}})
+    assert list_faults({**DATA, "site": {"door_url": "https://door.example:70000"}})
+    (tmp_path / "ca.pem").write_text("x")
+    [fault] = list_faults({**DATA, "site": {"door_ca_path": tmp_path / "ca.pem"}})
+    assert "door_url" in fault
+
+
 def test_certificate_without_its_key(tmp_path: Path) -> None:
     (tmp_path / "certificate").write_text("x")
     [fault] = list_faults(options={**DATA, "gateway": {"certificate": tmp_path / "certificate"}})

@@ -7,6 +7,7 @@ import asyncio
 from random import SystemRandom
 from uuid import UUID
 
+from keisan.agent.door import DoorFile
 from keisan.agent.folder import lock_folder, prepare_folder
 from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
 from keisan.agent.keeper import Workplace
@@ -76,6 +77,7 @@ class Talk:
         self._supervisor = supervisor
         self._link = link
         self._identity = identity
+        self._door = DoorFile(workplace.folder.door_path, workplace.settings.door)
         self._random = SystemRandom()
         self._acknowledged: dict[UUID, ReplicaReport] = {}
         self._fault_count = 0
@@ -113,15 +115,20 @@ class Talk:
     async def _report(self) -> float:
         self._place.changed.clear()
         devices = await asyncio.to_thread(read_devices, self._place.adapters, self._place.node)
+        # First: who is told of a replica finds the way to it open.
+        self._door.keep_replicas(self._supervisor.list_sockets())
         whole = build_report(
             self._identity.agent_id,
             self._place.node,
             devices,
             self._supervisor.list_reports(),
             self._place.adapters,
-        )
+        ).model_copy(update={"door": self._door.build_report()})
         orders = await self._link.report(drop_known_tails(whole, self._acknowledged))
         self._acknowledged = {entry.replica_id: entry for entry in whole.replicas}
+        if self._door.follow(orders.door):
+            # Told at once: a change of the secret waits for it.
+            self._place.changed.set()
         self._supervisor.apply(orders, list_stopped(whole))
         return min(max(orders.next_report_s, REPORT_PERIOD_S_MIN), REPORT_PERIOD_S_MAX)
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keisan.agent.door import DoorSettings
 from keisan.devices.base import DeviceDriver
 from keisan.domain.key import Secret
 from keisan.engines.base import Engine
@@ -24,6 +25,7 @@ class AgentSettings:
     machine_name: str
     join_token: Secret | None = None
     ca_path: str | None = None
+    door: DoorSettings | None = None
     is_stopping_replicas_on_exit: bool = False
     probe_period_s: float = 1.0
     stop_grace_s: float = 5.0

@@ -66,6 +66,11 @@ class Supervisor:
         """Return what is known of each replica."""
         return [keeper.build_report() for keeper in self._keepers.values()]
 
+    def list_sockets(self) -> dict[UUID, str]:
+        """Return where the engines that were started listen, by replica."""
+        launches = ((keeper.replica_id, keeper.record.launch) for keeper in self._keepers.values())
+        return {replica_id: launch.socket_path for replica_id, launch in launches if launch is not None}
+
     def apply(self, orders: SiteOrders, told_stopped: frozenset[UUID]) -> None:
         """Follow the platform's answer to a report which told that `told_stopped` have stopped.
 

@@ -26,6 +26,8 @@ CertificateOption = Annotated[Path | None, typer.Option("--certificate", help="C
 CertificateKeyOption = Annotated[Path | None, typer.Option("--certificate-key", help="Key of the certificate (PEM).")]
 UpstreamCaOption = Annotated[Path | None, typer.Option("--upstream-ca", help="Certificate to trust at doors of sites.")]
 SiteOption = Annotated[Path | None, typer.Option("--site", help="The agent's directory.", show_default="DATA/site")]
+DoorUrlOption = Annotated[str | None, typer.Option("--door-url", help="Where gateways find the site's door.")]
+DoorCaOption = Annotated[Path | None, typer.Option("--door-ca", help="Certificates to trust at the site's door.")]
 InsecureOption = Annotated[bool, typer.Option("--insecure", help="Listen beyond this host without a certificate.")]
 Table = dict[str, object]
 PANEL = "Processes"
@@ -134,10 +136,16 @@ def _add_site_command(application: typer.Typer) -> None:
         platform_url: PlatformUrlOption = None,
         join_token: TokenOption = None,
         ca: CaOption = None,
+        door_url: DoorUrlOption = None,
+        door_ca: DoorCaOption = None,
         stop_replicas: Annotated[bool, typer.Option("--stop-replicas", help="End engines with the agent.")] = False,
     ) -> None:
         """Run a site's agent: devices and engines."""
-        table = _list_link(platform_url, join_token, ca) | {"stop_replicas_on_exit": stop_replicas}
+        table = _list_link(platform_url, join_token, ca) | {
+            "door_url": door_url,
+            "door_ca_path": door_ca,
+            "stop_replicas_on_exit": stop_replicas,
+        }
         settings = read_settings(data, config, {"site": table})
         # As above.
         from keisan.daemon.site import serve_site

@@ -184,13 +184,39 @@ class DoorSettings(ListenerSection):
 
 
 class SiteSettings(Section):
-    """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`."""
+    """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`.
+
+    `door_url` is where gateways find the site's door, and `door_ca_path` the certificates that they are to trust there.
+    """
 
     platform_url: Url = "http://127.0.0.1:8080"
     ca_path: ExistingFile | None = None
     name: Name = "site"
     join_token_path: Path | None = None
     stop_replicas_on_exit: bool = False
+    door_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+:\d+$")] | None = None
+    door_ca_path: ExistingFile | None = None
+    door_insecure: bool = False
+
+    @model_validator(mode="after")
+    def _check_door(self) -> Self:
+        address = self.door_address
+        if address is None:
+            if self.door_ca_path is not None:
+                raise ValueError("a door_url beside door_ca_path")
+        elif not self.is_door_tls and not address.is_loopback and not self.door_insecure:
+            raise ValueError(f"a door_url with https, or door_insecure = true, for {address}, which is not loopback")
+        return self
+
+    @property
+    def door_address(self) -> Address | None:
+        """Return where gateways find the site's door."""
+        return None if self.door_url is None else parse_address(self.door_url.partition("://")[2])
+
+    @property
+    def is_door_tls(self) -> bool:
+        """Tell whether the site's door speaks TLS."""
+        return self.door_url is not None and self.door_url.startswith("https:")
 
 
 class FirstStartSettings(Section):

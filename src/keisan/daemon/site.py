@@ -3,11 +3,12 @@
 import asyncio
 import os
 
+from keisan.agent.door import DoorSettings
 from keisan.agent.loop import run_agent
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.daemon.gateway import read_join_token
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Settings
+from keisan.daemon.settings import Settings, SiteSettings
 from keisan.devices.cpu import CpuDriver
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
@@ -30,6 +31,12 @@ def build_adapters() -> AgentAdapters:
     )
 
 
+def build_door(own: SiteSettings) -> DoorSettings | None:
+    """Return what the agent tells of the site's door, None for a site without one."""
+    address = own.door_address
+    return None if address is None else DoorSettings(address.host, address.port, own.is_door_tls, own.door_ca_path)
+
+
 async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
     """Run the agent until `stop` is set; raises as run_agent does."""
     own = settings.site
@@ -39,6 +46,7 @@ async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
         machine_name=own.name,
         join_token=read_join_token(own.join_token_path),
         ca_path=str(own.ca_path) if own.ca_path else None,
+        door=build_door(own),
         is_stopping_replicas_on_exit=own.stop_replicas_on_exit,
     )
     announce_ready(name=own.name)

@@ -33,12 +33,15 @@ EVERY_COMMAND = [
     ("deploy", "create", "x"),
     ("deploy", "scale", "x", "1"),
     ("deploy", "delete", "x"),
+    ("sites", "list"),
+    ("sites", "door", "x"),
+    ("sites", "rotate-door", "x"),
     ("usage",),
     ("logs",),
 ]
 
 
-GROUPS = frozenset({"organizations", "projects", "keys", "policy", "models", "deploy"})
+GROUPS = frozenset({"organizations", "projects", "keys", "policy", "models", "deploy", "sites"})
 
 
 def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

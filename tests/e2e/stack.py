@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +98,17 @@ def build_command(
     return [str(path), "up", "--json", "--data", str(data), "--gateway", gateway, "--platform", platform]
 
 
-def start_stack(data: Path, program: Program | None = None) -> Stack:
-    """Start a platform and return when it has printed that it is ready; raises AssertionError with its output if not."""
+def start_stack(data: Path, program: Program | None = None, options: Sequence[str] = ()) -> Stack:
+    """Start a platform and return when it has printed that it is ready; raises AssertionError with its output if not.
+
+    `options` are more words of `keisan up`.
+    """
     chosen = program or Program()
     output = data.parent / f"{data.name}.out"
     progress = data.parent / f"{data.name}.err"
     with output.open("wb") as out, progress.open("wb") as screen:
         process = subprocess.Popen(
-            build_command(data, program=chosen),
+            [*build_command(data, program=chosen), *options],
             stdout=out,
             stderr=screen,
             env=chosen.build_environment(),

@@ -138,9 +138,9 @@ class Traffic:
         metrics = (await self.client.get("/metrics")).text.splitlines()
         return "\n".join([answer.text, *(line for line in metrics if line.startswith("keisan_upstream_"))])
 
-    async def advance(self) -> None:
-        """Return when calls that began after this moment have come to their end."""
-        due = self.count + CALLERS + CALLS_PER_STEP
+    async def advance(self, calls: int = CALLS_PER_STEP) -> None:
+        """Return when so many calls that began after this moment have come to their end."""
+        due = self.count + CALLERS + calls
         await wait_until_async(lambda: self.count >= due, "calls pass", 60.0)
 
 
@@ -152,9 +152,9 @@ async def open_client(url: str, api_key: str) -> AsyncIterator[httpx.AsyncClient
 
 
 @asynccontextmanager
-async def run_traffic(traffic: Traffic) -> AsyncIterator[Traffic]:
+async def run_traffic(traffic: Traffic, callers_max: int = CALLERS) -> AsyncIterator[Traffic]:
     async with asyncio.TaskGroup() as group:
-        callers = [group.create_task(traffic.call_forever(bool(number % 2))) for number in range(CALLERS)]
+        callers = [group.create_task(traffic.call_forever(bool(number % 2))) for number in range(callers_max)]
         yield traffic
         for caller in callers:
             caller.cancel()

@@ -2,10 +2,10 @@
 
 import typer
 
-from keisan.cli import chat, deployment, event, key, model, organization, policy, project, status, usage
+from keisan.cli import chat, deployment, event, key, model, organization, policy, project, site, status, usage
 
 
 def add_commands(application: typer.Typer) -> None:
     """Add every command."""
-    for room in (status, chat, organization, project, key, policy, model, deployment, usage, event):
+    for room in (status, chat, organization, project, key, policy, model, deployment, site, usage, event):
         room.add_commands(application)

@@ -30,6 +30,7 @@ from keisan.wire.account import AccountView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
 from keisan.wire.device import DeviceView
+from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
@@ -59,6 +60,7 @@ __all__ = [
     "DeploymentCreate",
     "DeploymentView",
     "DeviceView",
+    "DoorView",
     "EngineUnavailable",
     "EventView",
     "GatewayList",

@@ -18,6 +18,7 @@ from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.deployment import AsyncDeployments, Deployments
 from keisan.sdk.device import AsyncDevices, Devices
+from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.key import AsyncKeys, Keys
@@ -35,6 +36,7 @@ from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.transport import Transport
 from keisan.sdk.usage import AsyncUsage, Usage
 from keisan.wire.deployment import DeploymentView
+from keisan.wire.door import DoorView
 from keisan.wire.machine import GatewayList
 from keisan.wire.replica import ReplicaView
 
@@ -42,6 +44,8 @@ GATEWAY_POLL_S = 0.1
 DEPLOYMENT_POLL_S = 0.25
 GATEWAYS_TIMEOUT_S = 10.0
 DEPLOYMENT_TIMEOUT_S = 600.0
+DOOR_POLL_S = 0.25
+DOOR_TIMEOUT_S = 60.0
 EXCHANGE_TIMEOUT_S = 10.0
 
 OnChange = Callable[[DeploymentView, Sequence[ReplicaView]], None]
@@ -95,6 +99,7 @@ class AsyncKeisan:
         self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
         self.sites = AsyncSites(transport)
+        self.doors = AsyncDoors(transport)
         self.machines = AsyncMachines(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
@@ -145,6 +150,21 @@ class AsyncKeisan:
                 raise Unavailable(f"not ready after {timeout_s:g} s: {_explain(deployment, replicas)}")
             await clock.sleep(DEPLOYMENT_POLL_S)
 
+    async def wait_for_door(self, site_id: UUID, timeout_s: float = DOOR_TIMEOUT_S) -> DoorView:
+        """Return once a site's door is opened by one secret alone, which all its gateways show.
+
+        Raises Unavailable after `timeout_s`: the site's agent is silent, or a gateway does not hear of the new secret.
+        """
+        clock = self._connections.clock
+        end_s = clock.monotonic_s() + timeout_s
+        while True:
+            door = await self.doors.get(site_id)
+            if not door.is_rotating:
+                return door
+            if clock.monotonic_s() >= end_s:
+                raise Unavailable(f"the door's secret is still {door.stage} after {timeout_s:g} s")
+            await clock.sleep(DOOR_POLL_S)
+
     async def close(self) -> None:
         """Close all connections."""
         await self._connections.platform.aclose()
@@ -185,6 +205,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)
         self.sites = Sites(inner.sites, shell)
+        self.doors = Doors(inner.doors, shell)
         self.machines = Machines(inner.machines, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
@@ -199,6 +220,7 @@ class Keisan(Blocking[AsyncKeisan]):
 
     wait_for_gateways = wait_for(AsyncKeisan.wait_for_gateways)
     wait_for_deployment = wait_for(AsyncKeisan.wait_for_deployment)
+    wait_for_door = wait_for(AsyncKeisan.wait_for_door)
 
     def close(self) -> None:
         """Close all connections; a second time does nothing."""

@@ -104,7 +104,7 @@ impl Dialect {
         match rewrite(json, [&hidden, &timings], (model, view)) {
             None => EventFate::Pass,
             // Without what was cut, the event says nothing.
-            Some(rest) if rest.trim_ascii() == b"{}" => EventFate::Hide,
+            Some(rest) if is_bare(&rest) => EventFate::Hide,
             Some(rest) => EventFate::Rewrite(rest),
         }
     }
@@ -141,6 +141,11 @@ fn rewrite(json: &[u8], hidden: [&Option<Member>; 2], (model, view): (Option<Mem
 
 fn is_set(value: &[u8]) -> bool {
     value != b"null"
+}
+
+/// Tells whether an object has no members.
+fn is_bare(object: &[u8]) -> bool {
+    object.iter().filter(|byte| !byte.is_ascii_whitespace()).eq(b"{}")
 }
 
 /// Tells whether a value is an array that is not empty.
@@ -275,6 +280,14 @@ mod tests {
         let (quantities, source) = usage.conclude();
         assert_eq!((quantities.input, quantities.input_cached, quantities.output), (Some(1), Some(36), Some(3)));
         assert_eq!(source, UsageSource::EngineRunning);
+    }
+
+    #[test]
+    fn an_event_of_nothing_but_timings_is_hidden() {
+        for event in [r#"{"timings":{"predicted_n":1}}"#, "{\r\"timings\":{\"predicted_n\":1}\n}"] {
+            let mut usage = Usage::default();
+            assert_eq!(text_of(LLAMA.read_event(event.as_bytes(), &view(true), &mut usage)), "Hide", "{event}");
+        }
     }
 
     #[test]

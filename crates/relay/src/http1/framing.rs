@@ -103,6 +103,8 @@ fn split_data(buffer: &mut BytesMut, left: &mut u64) -> Option<Bytes> {
 /// The length of the first line, without and with its end; nothing while it is not whole.
 fn find_line(buffer: &[u8]) -> Result<Option<(usize, usize)>, Misframed> {
     match memchr(b'\n', buffer) {
+        // As it would be if it came in pieces.
+        Some(end) if end > LINE_BYTES_MAX => Err(Misframed),
         Some(end) => {
             let length = if end > 0 && buffer[end - 1] == b'\r' { end - 1 } else { end };
             Ok(Some((length, end + 1)))

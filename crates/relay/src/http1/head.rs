@@ -52,13 +52,14 @@ pub fn parse_head(bytes: &[u8]) -> Result<Option<ParsedHead>, NoHead> {
     let has_body = !matches!(status, 100..=199 | 204 | 304);
     let framing = if has_body { reading.framing()? } else { Framing::END };
     // What follows a 101 is no HTTP, whoever asked for it.
-    let is_kept = reading.is_kept && framing != Framing::UntilClose && status != 101;
+    let is_kept = reading.is_kept && !reading.is_closed && framing != Framing::UntilClose && status != 101;
     Ok(Some(ParsedHead { head: AnswerHead { status, kind: reading.kind }, framing, is_kept, length }))
 }
 
 #[derive(Default)]
 struct Reading {
     is_kept: bool,
+    is_closed: bool,
     is_chunked: bool,
     length: Option<u64>,
     kind: Option<HeaderValue>,
@@ -78,12 +79,14 @@ impl Reading {
                 return Err(NoHead);
             }
         } else if is_equal(header.name.as_bytes(), b"transfer-encoding") {
-            if !has_word(b"chunked") {
+            // Any other coding, or chunks within chunks, would pass for the body itself.
+            if self.is_chunked || !is_equal(header.value, b"chunked") {
                 return Err(NoHead);
             }
             self.is_chunked = true;
         } else if is_equal(header.name.as_bytes(), b"connection") {
-            self.is_kept = (self.is_kept || has_word(b"keep-alive")) && !has_word(b"close");
+            self.is_kept |= has_word(b"keep-alive");
+            self.is_closed |= has_word(b"close");
         }
         Ok(())
     }

@@ -57,11 +57,16 @@ async fn exchange(answer: &[u8], size: usize) -> (Option<u16>, Result<Vec<u8>, B
 
 #[tokio::test]
 async fn every_framing_in_pieces_of_any_size() {
-    let cases: [(&str, &str, bool); 9] = [
+    let cases: [(&str, &str, bool); 10] = [
         ("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello", "hello", true),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3;x=y\r\nllo\r\n0\r\n\r\n", "hello", true),
         ("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx: y\r\n\r\n", "hello", true),
         ("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 5\r\n\r\nhello", "hello", false),
+        (
+            "HTTP/1.1 200 OK\r\nconnection: close\r\nconnection: keep-alive\r\ncontent-length: 5\r\n\r\nhello",
+            "hello",
+            false,
+        ),
         ("HTTP/1.1 200 OK\r\n\r\nhello", "hello", false),
         ("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nhello", "hello", false),
         ("HTTP/1.1 204 No Content\r\n\r\n", "", true),
@@ -101,6 +106,8 @@ async fn what_is_no_head_is_no_answer() {
         "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\ncontent-length: +5\r\n\r\nhello",
         "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip\r\n\r\nhello",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     ] {
         assert_eq!(exchange(answer.as_bytes(), 3).await.0, None, "{answer}");
     }
@@ -183,5 +190,22 @@ proptest! {
 fn a_chunk_of_absurd_size_is_refused() {
     for line in ["11111111111111111\r\n", "\r\n", "-1\r\n"] {
         assert_eq!(Framing::chunked().take(&mut BytesMut::from(line)), Err(Misframed), "{line}");
+    }
+}
+
+#[test]
+fn a_chunk_s_line_is_bounded_whatever_pieces_it_comes_in() {
+    let (fits, too_long) =
+        (format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(1_021)), format!("1;{}\r\na\r\n0\r\n\r\n", "x".repeat(1_022)));
+    for size in [1, 100, 2_000] {
+        for (text, is_taken) in [(&fits, true), (&too_long, false)] {
+            let (mut framing, mut buffer) = (Framing::chunked(), BytesMut::new());
+            let taken = text.as_bytes().chunks(size).try_for_each(|piece| {
+                buffer.extend_from_slice(piece);
+                while framing.take(&mut buffer)?.is_some() {}
+                Ok::<(), Misframed>(())
+            });
+            assert_eq!(taken.is_ok(), is_taken, "pieces of {size}");
+        }
     }
 }

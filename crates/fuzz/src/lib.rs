@@ -5,7 +5,9 @@ mod answer;
 mod event;
 mod members;
 
+pub mod http1;
 pub mod inputs;
+pub mod policy;
 pub mod request;
 pub mod snapshot;
 pub mod stream;

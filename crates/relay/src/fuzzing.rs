@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 pub use crate::dialect::{Dialect, EventFate, RunningUsage, View, translate_answer, translate_error_line};
+pub use crate::http1::{AnswerHead, Framing, Misframed, NoHead, ParsedHead, parse_head};
 pub use crate::member_text::MemberText;
 pub use crate::members::{Member, edit_members, find_members};
 pub use crate::snapshot::{Key, Model, Snapshot};

@@ -9,5 +9,10 @@ mod head;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "fuzzing")]
+pub use framing::{Framing, Misframed};
+#[cfg(feature = "fuzzing")]
+pub use head::{NoHead, ParsedHead, parse_head};
+
 pub use connection::{EngineConnection, Request};
 pub use head::AnswerHead;

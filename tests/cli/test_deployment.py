@@ -10,6 +10,9 @@ from typing import Any
 import httpx
 import pytest
 
+from keisan.cli.deployment import find_deployment
+from keisan.cli.session import Session
+from keisan.sdk import DeploymentView
 from tests.cli.conftest import CommandLine
 from tests.deadline import wait_until
 
@@ -91,6 +94,16 @@ def read_counts(command_line: CommandLine) -> dict[str, str]:
     return {words[0]: words[2] for words in lines}
 
 
+def list_replicas(command_line: CommandLine, deployment: str) -> list[dict[str, Any]]:
+    """Return the lines of one deployment: the first start's own is of the same model."""
+    replicas: list[dict[str, Any]] = command_line.run("status", "--json").told["replicas"]
+    return [line for line in replicas if line["deployment_id"] == deployment]
+
+
+def read_states(command_line: CommandLine, deployment: str) -> list[str]:
+    return [line["state"] for line in list_replicas(command_line, deployment)]
+
+
 def test_deployments_are_created_scaled_shown_and_deleted(command_line: CommandLine, small_site: SmallSite) -> None:
     made = command_line.run("deploy", "create", MODEL, "--replicas", "2", "--slots", "1", "--json")
     assert made.code == 0, made.aside
@@ -101,10 +114,9 @@ def test_deployments_are_created_scaled_shown_and_deleted(command_line: CommandL
     assert (scaled.code, scaled.out.strip()) == (0, f"{deployment}: 1 ready")
 
     # Ready with one; the other is still on its way out.
-    ready = f"model     {MODEL}  1 of 1 ready"
-    wait_until(lambda: ready in command_line.run("status").out, "the surplus copy has stopped")
-    replicas = command_line.run("status", "--json").told["replicas"]
-    [own] = [line for line in replicas if line["deployment_id"] == deployment and line["state"] == "ready"]
+    wait_until(lambda: read_states(command_line, deployment) == ["ready"], "the surplus copy has stopped")
+    assert f"model     {MODEL}  1 of 1 ready" in command_line.run("status").out
+    [own] = list_replicas(command_line, deployment)
     assert command_line.run("logs", own["id"]).out == "loaded the weights\nserving\n"
     assert command_line.run("logs", own["id"], "--json").told["replica_id"] == own["id"]
 
@@ -121,6 +133,23 @@ def test_without_waiting_it_returns_at_once(command_line: CommandLine) -> None:
     by_name = command_line.run("deploy", "scale", MODEL, "0")
     assert (by_name.code, deployment in by_name.aside) == (5, True)
     assert command_line.run("deploy", "delete", deployment).code == 0
+
+
+def test_what_the_platform_writes_in_between_is_no_fault(
+    command_line: CommandLine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = command_line.run("deploy", "create", MODEL, "--no-wait", "--json").told["id"]
+    seen = []
+
+    async def find_late(session: Session, wanted: str) -> DeploymentView:
+        seen.append(await find_deployment(session, wanted))
+        is_stale = len(seen) % 2 == 1
+        return seen[-1].model_copy(update={"version": seen[-1].version + 100}) if is_stale else seen[-1]
+
+    monkeypatch.setattr("keisan.cli.deployment.find_deployment", find_late)
+    assert command_line.run("deploy", "scale", deployment, "2", "--no-wait").code == 0
+    assert command_line.run("deploy", "delete", deployment).code == 0
+    assert len(seen) >= 4
 
 
 def test_unknown_names(command_line: CommandLine) -> None:

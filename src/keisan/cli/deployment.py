@@ -1,6 +1,6 @@
 """`keisan deploy`: how many copies of which model run; each change shows its progress until it is so."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 from uuid import UUID
 
@@ -11,7 +11,7 @@ from keisan.cli.model import find_model
 from keisan.cli.session import Session
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.replica import ReplicaState
-from keisan.sdk import DeploymentCreate, DeploymentView, NotFound, ReplicaView
+from keisan.sdk import DeploymentCreate, DeploymentView, NotFound, ReplicaView, VersionMismatch
 
 ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 DeploymentArgument = Annotated[
@@ -20,6 +20,9 @@ DeploymentArgument = Annotated[
 CountArgument = Annotated[int, typer.Argument(help="How many copies.", min=0)]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is so.")]
 SlotsOption = Annotated[int, typer.Option(help="Calls that one copy serves at a time.", min=1)]
+
+# The platform writes to a deployment while it places copies; what was typed is meant whatever it has written.
+CHANGE_REPEATS_MAX = 4
 
 
 async def list_deployments(session: Session) -> None:
@@ -51,15 +54,13 @@ async def scale_deployment(
     session: Session, deployment: DeploymentArgument, replicas: CountArgument, is_waiting: WaitOption = True
 ) -> None:
     """Change the number of copies."""
-    found = await find_deployment(session, deployment)
-    changed = await session.keisan.deployments.scale(found, replicas)
+    changed = await _change(session, deployment, lambda found: session.keisan.deployments.scale(found, replicas))
     await _finish(session, changed, is_waiting=is_waiting)
 
 
 async def delete_deployment(session: Session, deployment: DeploymentArgument) -> None:
     """Stop all copies and forget the deployment."""
-    found = await find_deployment(session, deployment)
-    deleted = await session.keisan.deployments.delete(found)
+    deleted = await _change(session, deployment, session.keisan.deployments.delete)
     session.output.show_view(deleted, f"{deleted.id} is {deleted.state}")
 
 
@@ -73,6 +74,17 @@ async def find_deployment(session: Session, wanted: str) -> DeploymentView:
     if found:
         raise NotFound(f"'{wanted}' has several deployments; name one by its id: {_list_ids(found)}")
     raise NotFound(f"there is no deployment '{wanted}'; there are: {_list_ids(live) or 'none'}")
+
+
+async def _change(
+    session: Session, wanted: str, change: Callable[[DeploymentView], Awaitable[DeploymentView]]
+) -> DeploymentView:
+    for _ in range(CHANGE_REPEATS_MAX):
+        try:
+            return await change(await find_deployment(session, wanted))
+        except VersionMismatch:
+            continue
+    return await change(await find_deployment(session, wanted))
 
 
 async def _finish(session: Session, deployment: DeploymentView, *, is_waiting: bool) -> None:

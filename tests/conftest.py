@@ -37,3 +37,12 @@ def postgresql_url(postgresql_server: PostgresqlServer) -> Iterator[str]:
     postgresql_server.create_database(database)
     yield postgresql_server.format_url(database)
     postgresql_server.drop_database(database)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what tests recorded of their runs (record_property): a green dot hides how much was tried."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport) and report.when == "call":
+                for name, told in report.user_properties:
+                    terminalreporter.write_line(f"{report.nodeid}: {name}: {told}")

@@ -24,11 +24,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 CALLS = int(os.environ.get("KEISAN_TEST_KILL_CALLS", "1000"))
 CLIENTS = 8
 VICTIMS = ("gateway", "site", "engine", "platform")
-KILLS_EACH = 5
+KILLS_EACH = 3
 # Behind the call whose completion it waits for, so that a kill meets others at any point.
 DELAY_S_MAX = 0.5
-# All four may be down at once; then a call completes only when the last of them is back.
-RECOVERY_S_MAX = 120.0
+# All four may be down at once, on a host that is busy with other things; the pace of the calls is theirs.
+RECOVERY_S_MAX = 300.0
 
 
 @dataclass(slots=True)
@@ -38,14 +38,15 @@ class Tally:
     told: list[Told] = field(default_factory=list)
     failures: int = 0
     is_killing: bool = True
+    is_broken: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has_completed(self, count: int) -> bool:
         return len(self.told) >= count
 
     def is_done(self) -> bool:
-        """Tell whether enough calls have completed and nobody is killed any more."""
-        return self.has_completed(CALLS) and not self.is_killing
+        """Tell whether enough calls have completed and nobody is killed any more, or the test has failed already."""
+        return self.is_broken or (self.has_completed(CALLS) and not self.is_killing)
 
 
 def run_client(stack: Stack, tally: Tally, seed: int) -> None:
@@ -88,8 +89,10 @@ def run_killer(stack: Stack, tally: Tally, source: random.Random) -> None:
             wait_until(partial(tally.has_completed, moment), "calls complete", RECOVERY_S_MAX)
             let_time_pass(source.uniform(0.0, DELAY_S_MAX))
             wait_until(partial(kill_one, stack, name), f"there is a process to kill: {name}", RECOVERY_S_MAX)
-    finally:
-        tally.is_killing = False
+    except BaseException:
+        tally.is_broken = True
+        raise
+    tally.is_killing = False
 
 
 def test_nothing_is_lost_or_doubled_under_kill_nine(record_property: Callable[[str, object], None]) -> None:

@@ -17,8 +17,9 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::{TcpListener, UnixListener, UnixStream};
 
-/// How long the elder may take to answer.
-const ANSWER_TIME: Duration = Duration::from_secs(2);
+/// How long the elder may take to answer: it is serving, perhaps on a host that has no processor left, and without its
+/// socket the younger cannot start.
+const ANSWER_TIME: Duration = Duration::from_secs(30);
 /// After a fault of accepting, how long until it is tried again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 

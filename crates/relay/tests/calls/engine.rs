@@ -16,7 +16,8 @@ use hyper_util::rt::TokioIo;
 use tokio::net::UnixListener;
 use tokio::sync::{mpsc, oneshot};
 
-const WAIT: Duration = Duration::from_secs(10);
+use crate::stage::WAIT;
+
 const FLUSH_TIME: Duration = Duration::from_millis(50);
 
 /// What comes out of an engine: bytes, or its death.

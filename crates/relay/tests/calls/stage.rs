@@ -20,7 +20,8 @@ use tokio::runtime::Runtime;
 use crate::engine::Engine;
 
 pub const KEY: &str = "sk-whole";
-pub const WAIT: Duration = Duration::from_secs(10);
+/// Beyond what a busy host needs for anything: only a test that fails waits so long.
+pub const WAIT: Duration = Duration::from_secs(60);
 const PLATFORM: &str = "ab";
 
 pub struct Stage {
@@ -211,6 +212,7 @@ fn build_snapshot(directory: &TempDir, replicas: usize) -> Value {
 pub struct Client {
     sender: http1::SendRequest<Full<Bytes>>,
     connection: tokio::task::JoinHandle<()>,
+    ports: [u16; 2],
 }
 
 impl Drop for Client {
@@ -222,9 +224,17 @@ impl Drop for Client {
 impl Client {
     pub async fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
+        let ports = [address.port(), stream.local_addr().unwrap().port()];
         let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.unwrap();
         let connection = tokio::spawn(async move { drop(connection.await) });
-        Self { sender, connection }
+        Self { sender, connection, ports }
+    }
+
+    /// Leaves, and waits until the gateway has heard of it, which then closes its side too.
+    pub async fn leave(self) {
+        let ports = self.ports;
+        drop(self);
+        eventually("the gateway does not hear that its client left", || !has_socket(ports)).await;
     }
 
     pub async fn send(&mut self, request: Request<Full<Bytes>>) -> Response<Incoming> {
@@ -285,6 +295,17 @@ pub async fn read_json(response: Response<Incoming>) -> Value {
 pub async fn read_piece(body: &mut Incoming) -> Option<String> {
     let frame = tokio::time::timeout(WAIT, body.frame()).await.expect("no bytes come")?;
     Some(String::from_utf8(frame.unwrap().into_data().unwrap().to_vec()).unwrap())
+}
+
+/// Tells whether a process holds the socket from one port to another.
+fn has_socket(ports: [u16; 2]) -> bool {
+    let sockets = std::fs::read_to_string("/proc/self/net/tcp").unwrap();
+    sockets.lines().skip(1).any(|line| {
+        let words: Vec<_> = line.split_ascii_whitespace().collect();
+        let is_of = |word: &str, port: u16| word.ends_with(&format!(":{port:04X}"));
+        // Without an inode no process has it any more: the system alone ends the connection.
+        is_of(words[1], ports[0]) && is_of(words[2], ports[1]) && words[9] != "0"
+    })
 }
 
 /// Polls until something holds.

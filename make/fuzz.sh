@@ -94,7 +94,7 @@ keep() {
     unpack_inputs "$parser"
     rm -rf "$merged"
     python3 make/fuzz_inputs.py unpack "$merged" "$crate/seeds/$parser.txt"
-    "$binaries/fuzz-$parser" -set_cover_merge=1 -use_counters=0 "$merged" "$work/inputs/$parser" >"$work/logs/$parser.txt" 2>&1
+    "$binaries/fuzz-$parser" -set_cover_merge=1 "$merged" "$work/inputs/$parser" -use_counters=0 >"$work/logs/$parser.txt" 2>&1
     python3 make/fuzz_inputs.py pack "$merged" "$crate/corpus/$parser.txt" "$crate/seeds/$parser.txt"
     echo "keisan: $crate/corpus/$parser.txt has $(wc -l <"$crate/corpus/$parser.txt") inputs"
 }

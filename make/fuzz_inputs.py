@@ -4,8 +4,12 @@ An input is a line: printable ASCII as it is, the rest as Python's bytes are esc
 """
 
 import hashlib
+import itertools
 import sys
 from pathlib import Path
+
+# Of one parser. Small inputs reach most of what large ones do, and a repository is cloned by everyone.
+KEPT_BYTES_MAX = 200_000
 
 
 def unescape_line(line: str) -> bytes:
@@ -34,12 +38,15 @@ def unpack_inputs(folder: Path, paths: list[Path]) -> None:
 
 
 def pack_inputs(folder: Path, path: Path, others: list[Path]) -> None:
-    """Write the inputs of a folder as lines, the shortest first, without those that other files hold."""
+    """Write the inputs of a folder as lines, the shortest first and as many as may be kept, without those of other files."""
     elsewhere = {content for other in others for content in read_kept(other)}
     contents = {file.read_bytes() for file in folder.iterdir()} - elsewhere
     kept = sorted((content for content in contents if content), key=lambda content: (len(content), content))
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{escape_input(content)}\n" for content in kept), encoding="ascii")
+    lines = [f"{escape_input(content)}\n" for content in kept]
+    ends = itertools.accumulate(len(line) for line in lines)
+    fitting = [line for line, end in zip(lines, ends, strict=True) if end <= KEPT_BYTES_MAX]
+    path.write_text("".join(fitting), encoding="ascii")
 
 
 def main() -> int:

@@ -45,6 +45,13 @@ def test_what_other_files_hold_is_not_kept_twice(tmp_path: Path) -> None:
     assert read_inputs(tmp_path / "again") == {b"seed\n", b"b", b"longer"}
 
 
+def test_the_longest_inputs_are_not_kept_where_they_are_too_many(tmp_path: Path) -> None:
+    write_inputs(tmp_path / "inputs", [letter * length for letter in (b"a", b"b") for length in (10, 60_000, 70_000)])
+    run_script("pack", tmp_path / "inputs", tmp_path / "kept.txt")
+    lengths = [len(line) for line in (tmp_path / "kept.txt").read_text().splitlines()]
+    assert lengths == [10, 10, 60_000, 60_000, 70_000]
+
+
 def test_an_input_is_shown_as_its_line(tmp_path: Path) -> None:
     (tmp_path / "input").write_bytes(b"a\xff\n")
     assert run_script("show", tmp_path / "input") == "a\\xff\\n\n"

@@ -53,7 +53,7 @@ def small_gateway() -> Iterator[SmallGateway]:
     gateway = SmallGateway()
     with ThreadingHTTPServer(("127.0.0.1", 0), make_handler(gateway)) as server:
         gateway.url = f"http://127.0.0.1:{server.server_port}"
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
         yield gateway
         server.shutdown()

@@ -1,5 +1,6 @@
 """Fixtures of control: one SQLite file with the newest schema, a world in it, and a clock that stands still."""
 
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from keisan.control.context import Control
 from keisan.domain.key import Secret
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
+from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 from tests.factories import FixedClock, World, plant_world
 
 
@@ -19,11 +21,17 @@ def clock() -> FixedClock:
 
 
 @pytest.fixture
-async def storage(tmp_path: Path, clock: FixedClock) -> AsyncIterator[Database]:
+async def storage(
+    tmp_path: Path,
+    migrated_file: Path,  # noqa: F811  # the fixture is asked for by its name
+    clock: FixedClock,
+) -> AsyncIterator[Database]:
     """Storage that is migrated and otherwise empty; what differs between databases is tried in tests/contracts."""
-    opened = open_sqlite(tmp_path / "keisan.db", clock)
+    path = tmp_path / "keisan.db"
+    # Migrating takes longer than most tests.
+    shutil.copyfile(migrated_file, path)
+    opened = open_sqlite(path, clock)
     try:
-        await opened.migrate()
         yield opened
     finally:
         await opened.close()

@@ -60,7 +60,9 @@ fn make_candidates() -> [Facts; 4] {
         let mut facts = Facts::default();
         facts.attested_at_ms = Some(attested_at_ms);
         let known = Known { values: values.iter().map(|&value| value.to_owned()).collect(), grade };
-        Fact::ALL.into_iter().for_each(|fact| facts.insert(fact, known.clone()));
+        for fact in Fact::ALL {
+            facts.insert(fact, known.clone());
+        }
         facts.insert(Fact::Advisory, Known { values: Vec::new(), grade });
         facts
     };
@@ -137,8 +139,7 @@ fn split_words(clause: &str) -> Option<Vec<&str>> {
     let mut rest = clause;
     while let Some(first) = rest.bytes().next() {
         let length = match first {
-            b' ' | b'\t' | b'\r' | b'\n' => 1,
-            b',' | b'@' => 1,
+            b' ' | b'\t' | b'\r' | b'\n' | b',' | b'@' => 1,
             b'<' if rest.starts_with("<=") => 2,
             _ => rest.bytes().take_while(|byte| is_part(*byte)).count(),
         };

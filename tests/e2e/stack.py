@@ -51,8 +51,9 @@ class Stack:
     def find_process(self, name: str) -> psutil.Process | None:
         """Return the child "platform", "gateway" or "site", or an "engine", None while there is none."""
         if name == "engine":
-            engines = [process for process in self.list_processes() if "keisan.engines" in " ".join(process.cmdline())]
-            return engines[0] if engines else None
+            living = psutil.process_iter(["cmdline"])
+            lines = ((process, " ".join(process.info["cmdline"] or ())) for process in living)
+            return next((found for found, line in lines if "keisan.engines" in line and str(self.data) in line), None)
         try:
             return psutil.Process(json.loads((self.data / "run" / f"{name}.json").read_text())["pid"])
         except (OSError, ValueError, psutil.NoSuchProcess):

@@ -29,6 +29,8 @@ KILLS_EACH = 3
 DELAY_S_MAX = 0.5
 # All four may be down at once, on a host that is busy with other things; the pace of the calls is theirs.
 RECOVERY_S_MAX = 300.0
+# To look through all processes costs what the calls need.
+LOOK_S = 0.25
 
 
 @dataclass(slots=True)
@@ -42,11 +44,11 @@ class Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def has_completed(self, count: int) -> bool:
-        return len(self.told) >= count
+        return self.is_broken or len(self.told) >= count
 
     def is_done(self) -> bool:
         """Tell whether enough calls have completed and nobody is killed any more, or the test has failed already."""
-        return self.is_broken or (self.has_completed(CALLS) and not self.is_killing)
+        return self.is_broken or (len(self.told) >= CALLS and not self.is_killing)
 
 
 def run_client(stack: Stack, tally: Tally, seed: int) -> None:
@@ -68,9 +70,10 @@ def run_client(stack: Stack, tally: Tally, seed: int) -> None:
 
 
 def kill_one(stack: Stack, name: str) -> bool:
-    """Send SIGKILL to a process of the platform; False if it is not there just now."""
+    """Send SIGKILL to a process of the platform; False, after a while, if it is not there just now."""
     process = stack.find_process(name)
     if process is None:
+        let_time_pass(LOOK_S)
         return False
     try:
         process.send_signal(signal.SIGKILL)
@@ -87,6 +90,8 @@ def run_killer(stack: Stack, tally: Tally, source: random.Random) -> None:
     try:
         for moment, name in zip(moments, victims, strict=True):
             wait_until(partial(tally.has_completed, moment), "calls complete", RECOVERY_S_MAX)
+            if tally.is_broken:
+                return
             let_time_pass(source.uniform(0.0, DELAY_S_MAX))
             wait_until(partial(kill_one, stack, name), f"there is a process to kill: {name}", RECOVERY_S_MAX)
     except BaseException:
@@ -101,8 +106,11 @@ def test_nothing_is_lost_or_doubled_under_kill_nine(record_property: Callable[[s
     with run_stack() as stack, ThreadPoolExecutor(CLIENTS + 1) as pool:
         clients = [pool.submit(run_client, stack, tally, source.randrange(2**32)) for _ in range(CLIENTS)]
         killer = pool.submit(run_killer, stack, tally, source)
-        for future in (killer, *clients):
-            future.result()
+        try:
+            for future in (killer, *clients):
+                future.result()
+        finally:
+            tally.is_broken = not tally.is_done()
         wait_until(lambda: is_answering(stack), "the platform is whole again", 60.0)
         wait_for_upload(stack, 60.0)
         records = list_records(stack)

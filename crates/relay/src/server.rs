@@ -95,7 +95,29 @@ async fn answer_call(arrival: Arrival, surface: Surface, request: Request<Incomi
     let gateway = Arc::clone(&arrival.gateway);
     match prepare_call(arrival, surface, request).await {
         Ok((relaying, notes)) => relay_call(relaying, notes).await,
-        Err(refusal) => refuse(&gateway, &refusal),
+        Err(Refused { refusal, explanation }) => {
+            let mut response = refuse(&gateway, &refusal);
+            explain(&mut response, explanation);
+            response
+        }
+    }
+}
+
+fn explain(response: &mut Response<RelayBody>, explanation: Option<HeaderValue>) {
+    if let Some(explanation) = explanation {
+        response.headers_mut().insert("keisan-decision", explanation);
+    }
+}
+
+/// Why a call is not forwarded, and how its replicas stood if that was asked.
+struct Refused {
+    refusal: Refusal,
+    explanation: Option<HeaderValue>,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, explanation: None }
     }
 }
 
@@ -110,14 +132,14 @@ async fn prepare_call(
     arrival: Arrival,
     surface: Surface,
     request: Request<Incoming>,
-) -> Result<(Relaying, Notes), Refusal> {
+) -> Result<(Relaying, Notes), Refused> {
     let identified = identify(&arrival, &request);
     let (head, body) = request.into_parts();
     let (snapshot, key) = match identified {
         Ok(identified) => identified,
         Err(refusal) => {
             discard_body(body, arrival.gateway.limits().body_bytes_max).await;
-            return Err(refusal);
+            return Err(refusal.into());
         }
     };
     let policy = read_policy(&head.headers)?;
@@ -140,7 +162,7 @@ async fn prepare_call(
         admission: None,
     };
     let placed = place_call(&mut exchange, (body, booked)).await;
-    placed.inspect_err(|refusal| {
+    placed.inspect_err(|Refused { refusal, .. }| {
         let asked = (exchange.surface, exchange.key.organization_id.as_str());
         trace_refusal(&exchange.gateway.tracer, (&exchange.trace, exchange.arrived), asked, refusal);
     })
@@ -149,13 +171,16 @@ async fn prepare_call(
 async fn place_call(
     exchange: &mut Exchange,
     (body, booked): (Bytes, RequestBytes),
-) -> Result<(Relaying, Notes), Refusal> {
+) -> Result<(Relaying, Notes), Refused> {
     admit(exchange, &body, booked).await?;
     drop(body);
     let Some(admission) = exchange.admission.take() else {
-        return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted"));
+        return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted").into());
     };
-    let (routing, explanation) = route(exchange, &admission).await?;
+    let (routing, explanation) = match route(exchange, &admission).await {
+        (Ok(routing), explanation) => (routing, explanation),
+        (Err(refusal), explanation) => return Err(Refused { refusal, explanation }),
+    };
     let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
     Ok((Relaying::new(exchange, admission, routing), notes))
 }
@@ -178,8 +203,6 @@ async fn relay_call(relaying: Relaying, notes: Notes) -> Response<RelayBody> {
     if let Some(tokens) = notes.filled_max_tokens {
         headers.insert("keisan-max-tokens", HeaderValue::from(tokens));
     }
-    if let Some(explanation) = notes.explanation {
-        headers.insert("keisan-decision", explanation);
-    }
+    explain(&mut response, notes.explanation);
     response
 }

@@ -43,8 +43,9 @@ pub struct Calling<'a> {
     pub prompt_tokens: u64,
 }
 
-/// Chooses a replica and takes a seat, waiting in a queue if all are taken. The header says how, if that is wanted.
-pub async fn route(exchange: &Exchange, admission: &Admission) -> Result<(Routing, Option<HeaderValue>), Refusal> {
+/// Chooses a replica and takes a seat, waiting in a queue if all are taken. The header says how, if that is wanted: also
+/// why none was chosen.
+pub async fn route(exchange: &Exchange, admission: &Admission) -> (Result<Routing, Refusal>, Option<HeaderValue>) {
     let (gateway, model) = (&exchange.gateway, &admission.model);
     let calling = Calling { prompt: &admission.prompt, prompt_tokens: admission.prompt_tokens };
     let judging = Judging { key: &exchange.key, request: &exchange.policy, now_ms: read_wall_ms() };
@@ -53,11 +54,11 @@ pub async fn route(exchange: &Exchange, admission: &Admission) -> Result<(Routin
         model.replicas.iter().map(|replica| judging.judge(replica, (calling.prompt, now_ns))).collect();
     let shape = CallShape { prompt_tokens: calling.prompt_tokens, turn: gateway.turn.fetch_add(1, Ordering::Relaxed) };
     let ranked = rank(&candidates, shape, &Tuning::DEFAULT);
-    if ranked.is_empty() {
-        return Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model)));
-    }
     let explanation = exchange.is_explained.then(|| explain_choice(model, (&candidates, shape), &ranked)).flatten();
-    Ok((take_seat(gateway, (model, calling), ranked).await?, explanation))
+    if ranked.is_empty() {
+        return (Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model))), explanation);
+    }
+    (take_seat(gateway, (model, calling), ranked).await, explanation)
 }
 
 /// All policies in force on one call.

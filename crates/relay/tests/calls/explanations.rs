@@ -63,6 +63,23 @@ fn an_administrator_is_told_how_each_replica_stood() {
 }
 
 #[test]
+fn an_administrator_is_told_why_no_replica_was_chosen() {
+    let stage = open(2);
+    let decide = |key: &str| {
+        stage.run(async {
+            let mut client = stage.connect().await;
+            let response = client.send(ask(key, "region in XX")).await;
+            assert_eq!(response.status(), 403);
+            response.headers().get("keisan-decision").map(|value| value.to_str().unwrap().to_owned())
+        })
+    };
+    let decision: Value = serde_json::from_str(&decide("sk-tiny").unwrap()).unwrap();
+    let standings: Vec<_> = decision.as_array().unwrap().iter().map(|line| &line["standing"]).collect();
+    assert_eq!(standings, [&json!({"excluded": "policy_fails"}); 2], "{decision}");
+    assert_eq!(decide("sk-whole"), None);
+}
+
+#[test]
 fn nobody_else_is_told_and_nobody_who_did_not_ask() {
     for (key, is_asking) in [("sk-whole", true), ("sk-tiny", false)] {
         let stage = open(2);

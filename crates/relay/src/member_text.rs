@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use keisan_route::json::count_plain;
+use keisan_route::plain::count_plain;
 
 const NAME_BYTES_MAX: usize = 24;
 

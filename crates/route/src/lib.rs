@@ -11,6 +11,7 @@ pub mod fact;
 pub mod json;
 pub mod message;
 pub mod parameter;
+pub mod plain;
 pub mod policy;
 pub mod price;
 pub mod rank;

@@ -12,7 +12,6 @@ import uvicorn
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
-from keisan.control.context import Control
 from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.account import AccountKind
 from keisan.domain.call_limits import CallLimits
@@ -29,6 +28,7 @@ from keisan.ledger.rule_ticket import close_ticket
 from tests.api.conftest import stage, stage_template
 from tests.api.stage import EVERYTHING, NANO_PER_MILLION, Stage
 from tests.deadline import wait_until_async
+from tests.factories import create_door
 from tests.gateway.test_native import answer_as_engine, open_when_free
 from tests.ledger.credit_world import list_balances, list_open, list_tickets
 
@@ -133,7 +133,7 @@ async def credit(stage: Stage, tmp_path: Path) -> AsyncIterator[Credit]:
     path = tmp_path / "e.sock"
     engine = await asyncio.start_unix_server(answer_as_engine, path)
     await prepare(stage, path)
-    control = Control(stage.storage, SystemClock(), stage.control.platform_id)
+    control = replace(stage.control, clock=SystemClock())
     snapshots = SnapshotFeed(control)
     app = create_app(ApiContext(control, snapshots, "0.1.0", TERMS))
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None))
@@ -150,7 +150,7 @@ async def credit(stage: Stage, tmp_path: Path) -> AsyncIterator[Credit]:
 
 
 async def prepare(stage: Stage, engine_path: Path) -> None:
-    """Let the organization pay before it calls, bound its key, and give the replica its engine."""
+    """Let the organization pay before it calls, bound its key, and give the replica its engine on this host: no door."""
     async with stage.storage.write() as transaction:
         organization = await transaction.organizations.get(EVERYTHING, stage.project.organization_id)
         prepaid = replace(organization, billing=Billing.PREPAID, version=organization.version + 1)
@@ -161,7 +161,11 @@ async def prepare(stage: Stage, engine_path: Path) -> None:
         (replica,) = (await transaction.replicas.list(EVERYTHING, PageRequest())).items
         reached = replace(replica, endpoint=Endpoint("unix", str(engine_path)), version=replica.version + 1)
         await transaction.replicas.update(reached)
+        door = await transaction.doors.find(EVERYTHING, replica.site_id)
+        assert door is not None
+        await transaction.doors.update(replace(create_door(stage.site), version=door.version + 1))
         for table, noun_id in (
+            (SnapshotTable.DOORS, door.id),
             (SnapshotTable.ORGANIZATIONS, prepaid.id),
             (SnapshotTable.KEYS, key.id),
             (SnapshotTable.REPLICAS, replica.id),

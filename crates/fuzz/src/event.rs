@@ -136,7 +136,7 @@ fn check_scanning(json: &[u8], piece_bytes: usize) {
             continue;
         };
         let expected = members.get(name).map(str::as_bytes);
-        assert_eq!(whole.trim_ascii_end(), expected.unwrap_or_default(), "{name}");
+        assert_eq!(whole, expected.unwrap_or_default(), "{name}");
         if let Some(found) = &found {
             assert_eq!(found[position].as_ref().map(|member| &json[member.value.clone()]), expected, "{name}");
         }
@@ -146,7 +146,8 @@ fn check_scanning(json: &[u8], piece_bytes: usize) {
 fn keep_text(name: &'static str, json: &[u8], piece_bytes: usize) -> Vec<u8> {
     let mut kept = MemberText::new(name);
     json.chunks(piece_bytes).for_each(|piece| kept.scan(piece));
-    kept.text().to_vec()
+    // White space behind it is kept as far as its piece went.
+    kept.text().trim_ascii_end().to_vec()
 }
 
 /// Any of the members can be cut.

@@ -307,6 +307,11 @@ impl<'a> Skimmer<'a> {
     }
 }
 
+/// A part of a text that is known to be UTF-8 as a whole.
+pub fn read_utf8(raw: &[u8]) -> &str {
+    std::str::from_utf8(raw).unwrap_or_default()
+}
+
 /// The name of a member.
 #[derive(Clone, Copy, Debug)]
 pub struct Name<'a> {

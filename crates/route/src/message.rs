@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::json::Skimmer;
+use crate::json::{Skimmer, read_utf8};
 use crate::parameter::read_text;
 use crate::refusal::{Code, Refusal};
 use crate::request::Halt;
@@ -128,11 +128,6 @@ fn check_message(request: &mut Skimmer<'_>, place: Place, needs: &mut Needs) -> 
         None if role == "assistant" && (tool_calls.is_some() || refusal.is_some()) => Ok(()),
         None => Err(Refusal::missing(&place.field("content")).into()),
     }
-}
-
-/// A part of a request, whose text was found to be UTF-8.
-fn read_utf8(raw: &[u8]) -> &str {
-    std::str::from_utf8(raw).unwrap_or_default()
 }
 
 fn read_role(place: Place, raw: Option<&[u8]>) -> Result<&'static str, Refusal> {

@@ -1,7 +1,7 @@
 //! Reads a /v1 request: checks every top-level parameter, and composes what the engine gets from the raw texts.
 
 use crate::block::{Blocks, fold};
-use crate::json::{DEPTH_MAX, Fault, Skimmer};
+use crate::json::{DEPTH_MAX, Fault, Skimmer, read_utf8};
 use crate::message::{Need, Needs, check_messages};
 use crate::parameter::{Parameter, check_value, find_parameter, read_boolean, read_integer, read_text};
 use crate::refusal::{Code, Refusal};
@@ -86,8 +86,7 @@ impl<'a> CallRequest<'a> {
 pub fn read_request(surface: Surface, body: &[u8]) -> Result<CallRequest<'_>, Refusal> {
     let text = std::str::from_utf8(body).map_err(|_| Refusal::new(Code::InvalidJson, "the body is not valid UTF-8"))?;
     let mut reading = Reading::new(surface);
-    reading.read_all(text).map_err(|halt| halt.explain(text))?;
-    reading.finish()
+    reading.read_all(text).and_then(|()| reading.finish()).map_err(|halt| halt.explain(text))
 }
 
 /// Why reading a request ends early.
@@ -209,7 +208,7 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn take_own(&mut self, parameter: &Parameter, raw: &'a str) -> Result<(), Refusal> {
+    fn take_own(&mut self, parameter: &Parameter, raw: &'a str) -> Result<(), Halt> {
         let name = parameter.name;
         match name {
             "model" => self.model = Some(read_text(name, raw)?),
@@ -227,21 +226,21 @@ impl<'a> Reading<'a> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<CallRequest<'a>, Refusal> {
+    fn finish(mut self) -> Result<CallRequest<'a>, Halt> {
         self.request.model = self.model.take().ok_or_else(|| Refusal::missing("model"))?;
         if !self.has_prompt {
             let name = if self.request.surface == Surface::Chat { "messages" } else { "prompt" };
-            return Err(Refusal::missing(name));
+            return Err(Refusal::missing(name).into());
         }
         if let Some(raw) = self.stream_options {
             if !self.request.is_stream {
-                return Err(Refusal::invalid_value("stream_options", "is only allowed when 'stream' is true"));
+                return Err(Refusal::invalid_value("stream_options", "is only allowed when 'stream' is true").into());
             }
             self.request.is_usage_wanted = read_stream_options(raw)?;
         }
         match (self.request.max_tokens, self.max_completion_tokens) {
             (Some(older), Some(newer)) if older != newer => {
-                return Err(Refusal::invalid_value("max_tokens", "differs from 'max_completion_tokens'"));
+                return Err(Refusal::invalid_value("max_tokens", "differs from 'max_completion_tokens'").into());
             }
             (older, newer) => self.request.max_tokens = newer.or(older),
         }
@@ -266,54 +265,42 @@ fn read_token_limit(name: &str, raw: &str) -> Result<u64, Refusal> {
 }
 
 /// Returns whether any tool is given.
-fn check_tools(raw: &str) -> Result<bool, Refusal> {
+fn check_tools(raw: &str) -> Result<bool, Halt> {
+    if !raw.starts_with('[') {
+        return Err(Refusal::invalid_type("tools", "an array of objects").into());
+    }
     let mut count = 0;
-    read_checked(raw, |value| {
-        value.array(|tools| {
-            if tools.peek() != Some(b'{') {
-                return Err(Refusal::invalid_type(&format!("tools[{count}]"), "an object").into());
-            }
-            count += 1;
-            Ok(tools.value().map(drop)?)
-        })
-    })
-    .map_err(|refusal| refusal.unwrap_or_else(|| Refusal::invalid_type("tools", "an array of objects")))?;
+    Skimmer::new(raw.as_bytes()).array(|tools| {
+        if tools.peek() != Some(b'{') {
+            return Err(Halt::from(Refusal::invalid_type(&format!("tools[{count}]"), "an object")));
+        }
+        count += 1;
+        Ok(tools.value().map(drop)?)
+    })?;
     Ok(count > 0)
 }
 
-fn read_stream_options(raw: &str) -> Result<bool, Refusal> {
+fn read_stream_options(raw: &str) -> Result<bool, Halt> {
+    if !raw.starts_with('{') {
+        return Err(Refusal::invalid_type("stream_options", "an object").into());
+    }
     let mut is_usage_wanted = false;
-    read_checked(raw, |value| {
-        value.object(|options, name| {
-            let name = name.read();
-            let path = format!("stream_options.{name}");
-            let read = |value: &[u8]| read_boolean(&path, std::str::from_utf8(value).unwrap_or_default());
-            match (name.as_ref(), options.value()?) {
-                ("include_usage" | "include_obfuscation", b"null") => {}
-                ("include_usage", value) => is_usage_wanted = read(value)?,
-                // Obfuscation pads events against traffic analysis; nothing is promised about it here.
-                ("include_obfuscation", value) => drop(read(value)?),
-                _ => {
-                    let text = "'stream_options' has an unknown field";
-                    return Err(Refusal::new(Code::UnknownParameter, text).about("stream_options").into());
-                }
+    Skimmer::new(raw.as_bytes()).object(|options, name| {
+        let name = name.read();
+        let path = format!("stream_options.{name}");
+        match (name.as_ref(), read_utf8(options.value()?)) {
+            ("include_usage" | "include_obfuscation", "null") => {}
+            ("include_usage", value) => is_usage_wanted = read_boolean(&path, value)?,
+            // Obfuscation pads events against traffic analysis; nothing is promised about it here.
+            ("include_obfuscation", value) => drop(read_boolean(&path, value)?),
+            _ => {
+                let text = "'stream_options' has an unknown field";
+                return Err(Halt::from(Refusal::new(Code::UnknownParameter, text).about("stream_options")));
             }
-            Ok(())
-        })
-    })
-    .map_err(|refusal| refusal.unwrap_or_else(|| Refusal::invalid_type("stream_options", "an object")))?;
+        }
+        Ok(())
+    })?;
     Ok(is_usage_wanted)
-}
-
-/// Reads a value whose grammar was checked before: without a refusal of its own, it is of another kind than was expected.
-fn read_checked<'a>(
-    raw: &'a str,
-    read: impl FnOnce(&mut Skimmer<'a>) -> Result<(), Halt>,
-) -> Result<(), Option<Refusal>> {
-    read(&mut Skimmer::new(raw.as_bytes())).map_err(|halt| match halt {
-        Halt::Refused(refusal) => Some(*refusal),
-        Halt::Unreadable(_) => None,
-    })
 }
 
 /// Says which parameter is nested too deep.
@@ -385,6 +372,7 @@ mod tests {
         };
         assert_eq!(ask(most), None);
         assert_eq!(ask(most + 1), Some((Code::InvalidValue, Some("tools".to_owned()))));
+        assert_eq!(judge(Surface::Chat, &nest(most + 2)), Some((Code::InvalidValue, None)));
     }
 
     #[test]

@@ -46,6 +46,11 @@ impl EngineConnection {
         self.is_kept
     }
 
+    #[cfg(test)]
+    pub fn room_for_tests(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     pub fn new(stream: UnixStream) -> Self {
         Self { stream, buffer: BytesMut::new(), framing: Framing::END, is_kept: true, requests: 0 }
     }

@@ -55,6 +55,19 @@ async fn exchange(answer: &[u8], size: usize) -> (Option<u16>, Result<Vec<u8>, B
     heard
 }
 
+/// Thousands of streams are quiet at a time, and what each keeps then is what they take together.
+#[tokio::test]
+async fn a_quiet_stream_holds_no_room() {
+    let (mut connection, mut peer) = pair();
+    peer.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await.unwrap();
+    connection.ask(ASKED).await.unwrap();
+    for _ in 0..3 {
+        peer.write_all(b"6\r\nevent\n\r\n").await.unwrap();
+        let read = poll_fn(|context| connection.poll_body(context)).await.unwrap();
+        assert_eq!((read.unwrap().as_ref(), connection.room_for_tests()), (&b"event\n"[..], 0));
+    }
+}
+
 #[tokio::test]
 async fn every_framing_in_pieces_of_any_size() {
     let cases: [(&str, &str, bool); 10] = [

@@ -10,21 +10,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::UnixListener;
 
 use crate::certificate::write_certificate;
-use crate::doorway::{Doorway, SECRET, build_snapshot, read_until, write_access};
-use crate::engine::{Engine, ScriptedBody, chat_answer, token_event, usage_event};
+use crate::doorway::{Doorway, SECRET, build_snapshot, call, read_until, write_access};
+use crate::engine::{ScriptedBody, chat_answer, token_event, usage_event};
 use crate::stage::{Setting, Stage, WAIT, eventually, read_json, read_piece, read_text, stream};
 
 const CHAT: &str = "/replicas/r1/v1/chat/completions";
-
-async fn call(stage: &Stage, engine: &mut Engine) -> u16 {
-    let mut client = stage.connect().await;
-    let answering = async { engine.next().await.answer(200, &chat_answer("a")).await };
-    tokio::select! {
-        biased;
-        response = client.chat(json!({})) => response.status().as_u16(),
-        response = async { answering.await; std::future::pending().await } => response,
-    }
-}
 
 #[test]
 fn an_answer_comes_through_the_door_and_its_secret_stays_there() {

@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpStream, UnixStream};
 
+use crate::engine::{Engine, chat_answer};
 use crate::stage::{Stage, digest, merge};
 
 pub const SECRET: &str = "open-sesame";
@@ -112,4 +113,15 @@ pub fn write_access(directory: &Path, secrets: &[&str]) {
     std::fs::write(&fresh, text).unwrap();
     std::fs::set_permissions(&fresh, std::fs::Permissions::from_mode(0o600)).unwrap();
     std::fs::rename(fresh, directory.join("access.json")).unwrap();
+}
+
+/// Makes one call that the engine answers, if it comes through; returns what its client was told.
+pub async fn call(stage: &Stage, engine: &mut Engine) -> u16 {
+    let mut client = stage.connect().await;
+    let answering = async { engine.next().await.answer(200, &chat_answer("a")).await };
+    tokio::select! {
+        biased;
+        response = client.chat(json!({})) => response.status().as_u16(),
+        response = async { answering.await; std::future::pending().await } => response,
+    }
 }

@@ -3,19 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::certificate::write_certificate;
-use crate::doorway::{Doorway, SECRET, build_snapshot, write_access};
+use crate::doorway::{Doorway, SECRET, build_snapshot, call, write_access};
 use crate::engine::{Engine, chat_answer};
 use crate::stage::{Stage, read_json, read_text};
-
-async fn call(stage: &Stage, engine: &mut Engine) -> u16 {
-    let mut client = stage.connect().await;
-    let answering = async { engine.next().await.answer(200, &chat_answer("a")).await };
-    tokio::select! {
-        biased;
-        response = client.chat(json!({})) => response.status().as_u16(),
-        response = async { answering.await; std::future::pending().await } => response,
-    }
-}
 
 async fn read_metric(stage: &Stage, name: &str) -> u64 {
     let text = read_text(stage.connect().await.get("/metrics").await).await;

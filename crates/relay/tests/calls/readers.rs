@@ -18,7 +18,7 @@ use crate::stage::{Setting, Stage, WAIT, chat_body, stream};
 const RECEIVE_BYTES: u32 = 65_536;
 
 fn open() -> Stage {
-    Stage::open_with(Setting { limits: json!({"client_idle_timeout_s": 1}), ..Setting::default() })
+    Stage::open_with(Setting { limits: json!({"client_idle_timeout_s": 2}), ..Setting::default() })
 }
 
 /// Asks for a stream over a socket that takes little; nothing of the answer is read.
@@ -72,12 +72,12 @@ fn a_client_that_reads_slowly_is_waited_for() {
         let speaking = engine.next().await.begin_stream();
         let reading = async {
             let mut bytes = [0; 8_192];
-            for _ in 0..60 {
+            for _ in 0..100 {
                 client.read_exact(&mut bytes).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let (is_cut, ()) = tokio::join!(flood(&speaking, Duration::from_secs(3)), reading);
+        let (is_cut, ()) = tokio::join!(flood(&speaking, Duration::from_secs(5)), reading);
         assert!(!is_cut, "it was cut while it read");
     });
 }

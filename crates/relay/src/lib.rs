@@ -47,6 +47,7 @@ mod steps;
 mod survival;
 #[cfg(test)]
 mod telemetry_page;
+mod threads;
 mod tls;
 mod trace;
 mod upstream;

@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::set_tcp_user_timeout;
 use tokio::net::{TcpListener, TcpSocket};
-use tokio::runtime::Runtime;
 use tokio::sync::watch;
 use tokio::task::AbortHandle;
 
@@ -16,20 +15,19 @@ use crate::handover::{offer_listener, take_listener};
 use crate::listener::{Bounds, Host, Listening, accept_connections};
 use crate::options::ListenOptions;
 use crate::process::RelayFault;
+use crate::threads::{Threads, build_runtime};
 use crate::tls::Certificates;
 
 const BACKLOG: u32 = 1_024;
 const DRAIN_LOOK_TIME: Duration = Duration::from_millis(10);
 /// How long connections without a call get to close: a client may hold one with half a request.
 const CLOSE_TIME: Duration = Duration::from_secs(1);
-/// How long tasks get to notice that the runtime ends.
-const STOP_TIME: Duration = Duration::from_secs(2);
 
 /// A host that serves.
 #[derive(Debug)]
 pub struct Serving {
     pub address: SocketAddr,
-    runtime: Runtime,
+    threads: Threads,
     draining: watch::Sender<bool>,
     accepting: AbortHandle,
     drain_idle_time: Duration,
@@ -45,12 +43,8 @@ impl Serving {
     ) -> Result<Self, RelayFault> {
         let certificates = options.certificate.clone().map(Certificates::load).transpose();
         let certificates = certificates.map_err(RelayFault::Invalid)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(options.worker_threads)
-            .thread_name(thread_name)
-            .enable_all()
-            .build()
-            .map_err(|fault| RelayFault::System(format!("threads: {fault}")))?;
+        let blame_threads = |fault: io::Error| RelayFault::System(format!("threads: {fault}"));
+        let runtime = build_runtime(options.worker_threads, thread_name).map_err(blame_threads)?;
         let (draining, receiver) = watch::channel(false);
         let bounds = host.bounds();
         let listener = runtime.block_on(listen(options, bounds))?;
@@ -64,13 +58,14 @@ impl Serving {
                 runtime.spawn(offering.map_err(|fault| blame_handover(&fault))?);
             }
         }
+        let threads = Threads::drive(runtime, thread_name).map_err(blame_threads)?;
         if let Some(certificates) = &certificates {
-            runtime.spawn(Arc::clone(certificates).watch());
+            threads.spawn(Arc::clone(certificates).watch());
         }
         let listening = Arc::new(Listening { host, certificates, draining: receiver, is_handed_over });
-        let accepting = runtime.spawn(accept_connections(listener, listening)).abort_handle();
+        let accepting = threads.spawn(accept_connections(listener, listening));
         let drain_idle_time = Duration::from_secs(bounds.drain_idle_timeout_s);
-        Ok(Self { address, runtime, draining, accepting, drain_idle_time })
+        Ok(Self { address, threads, draining, accepting, drain_idle_time })
     }
 
     /// Lets connections end with their calls, and soon accepts no more.
@@ -82,7 +77,7 @@ impl Serving {
     /// Ends all threads.
     pub fn stop(self) {
         self.begin_draining();
-        self.runtime.shutdown_timeout(STOP_TIME);
+        self.threads.stop();
     }
 }
 

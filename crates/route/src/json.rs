@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::plain::count_plain;
+use crate::plain::{count_digits, count_plain};
 
 /// Nesting beyond this within a parameter is refused: an engine turns a schema into a grammar by recursion, and its
 /// stack is finite.
@@ -229,11 +229,9 @@ impl<'a> Skimmer<'a> {
     }
 
     fn pass_digits(&mut self) -> Result<(), Fault> {
-        let start = self.position;
-        while matches!(self.byte(), Some(b'0'..=b'9')) {
-            self.position += 1;
-        }
-        if self.position == start { Err(self.fault()) } else { Ok(()) }
+        let count = count_digits(&self.text[self.position..]);
+        self.position += count;
+        if count == 0 { Err(self.fault()) } else { Ok(()) }
     }
 
     fn pass_number(&mut self) -> Result<(), Fault> {

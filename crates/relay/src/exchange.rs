@@ -1,4 +1,4 @@
-//! One request and its answer: the value that the six steps fill in, one after the other.
+//! One request and its answer: what the steps find out of it, one after the other.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -13,7 +13,7 @@ use crate::replica::Seat;
 use crate::snapshot::{Key, Model, Snapshot};
 use crate::trace::TraceContext;
 
-/// A request on its way through the steps. What a step finds out is there for all steps after it.
+/// A request whose head was read: what the first two steps found out is there for all steps after them.
 #[derive(Debug)]
 pub struct Exchange {
     // accept
@@ -31,8 +31,6 @@ pub struct Exchange {
     pub trace: TraceContext,
     /// Somebody who may know wants to know how the replica was chosen.
     pub is_explained: bool,
-    // admit
-    pub admission: Option<Admission>,
 }
 
 /// What was admitted: the engine's body, and what is held for the call.

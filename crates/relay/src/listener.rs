@@ -177,12 +177,11 @@ async fn serve_connection<H: Host>(
     let welcome = H::CLOSES_STRANGERS.then(Welcome::default);
     let quiet = Arc::new(Quiet::default());
     let service = service_fn(|mut request: Request<Incoming>| {
-        let (host, quiet) = (Arc::clone(&listening.host), Arc::clone(&quiet));
         if let Some(welcome) = &welcome {
             request.extensions_mut().insert(welcome.clone());
         }
-        // In memory of its own, which is free again once the answer has begun: the connection keeps what is its own.
-        Box::pin(async move { Ok::<_, std::convert::Infallible>(answer(host, quiet, request).await) })
+        let answering = answer(Arc::clone(&listening.host), Arc::clone(&quiet), request);
+        async move { Ok::<_, std::convert::Infallible>(answering.await) }
     });
     let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
     let mut draining = listening.draining.clone();
@@ -208,19 +207,30 @@ async fn serve_connection<H: Host>(
     let _ = connection.await;
 }
 
-async fn answer<H: Host>(host: Arc<H>, quiet: Arc<Quiet>, request: Request<Incoming>) -> Response<ClientBody<H::Body>> {
+fn answer<H: Host>(
+    host: Arc<H>,
+    quiet: Arc<Quiet>,
+    request: Request<Incoming>,
+) -> impl Future<Output = Response<ClientBody<H::Body>>> {
     let busy = quiet.enter();
-    if request.version() == Version::HTTP_2 {
+    let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
+    let is_http_2 = request.version() == Version::HTTP_2;
+    if is_http_2 {
         quiet.note_http_2();
-        let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
-        return host.answer(request).await.map(|body| ClientBody::pumped(body, busy, idle_max));
     }
-    let mut response = host.answer(request).await;
-    if quiet.is_draining() {
-        // The client goes elsewhere with its next call, and none is under way when the connection closes.
-        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    // In memory of its own, which is free again once the answer has begun: the connection keeps what is its own.
+    let answering = Box::pin(host.answer(request));
+    async move {
+        let mut response = answering.await;
+        if is_http_2 {
+            return response.map(|body| ClientBody::pumped(body, busy, idle_max));
+        }
+        if quiet.is_draining() {
+            // The client goes elsewhere with its next call, and none is under way when the connection closes.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response.map(|body| ClientBody::direct(body, busy))
     }
-    response.map(|body| ClientBody::direct(body, busy))
 }
 
 fn build_protocols<H: Host>(host: &H) -> Builder<TokioExecutor> {

@@ -1,19 +1,19 @@
 //! One request, one answer: the six steps in order, and the endpoints beside them. Every request gets an answer.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use bytes::Bytes;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
+use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use keisan_route::{Code, Refusal, Surface};
 
 use crate::body::RelayBody;
 use crate::error::answer_refusal;
-use crate::exchange::{Arrival, Exchange};
-use crate::gateway::{Gateway, RequestBytes};
+use crate::exchange::{Admission, Arrival, Exchange, Routing};
+use crate::gateway::Gateway;
 use crate::health::{answer_health, answer_metrics};
 use crate::listener::{Bounds, Host};
 use crate::models::{get_model, list_models};
@@ -30,8 +30,8 @@ use crate::trace::{TraceContext, trace_refusal};
 impl Host for Gateway {
     type Body = RelayBody;
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<RelayBody> {
-        answer(self, request).await
+    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<RelayBody>> + Send {
+        answer(self, request)
     }
 
     fn open_connections(&self) -> &AtomicU64 {
@@ -50,24 +50,50 @@ impl Host for Gateway {
 }
 
 /// An administrator who sends this is told how the replica was chosen.
-const EXPLAIN_HEADER: &str = "keisan-explain";
+const EXPLAIN: HeaderName = HeaderName::from_static("keisan-explain");
+const DECISION: HeaderName = HeaderName::from_static("keisan-decision");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const RECORD_ID: HeaderName = HeaderName::from_static("keisan-record-id");
+const MAX_TOKENS: HeaderName = HeaderName::from_static("keisan-max-tokens");
 
-/// Answers a request, whatever it is.
-async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<RelayBody> {
+/// What the head of a request came to.
+enum Opened {
+    Answered(Response<RelayBody>),
+    Refused(Arc<Gateway>, Refusal, Incoming),
+    Call(Box<Exchange>, Incoming),
+}
+
+/// Answers a request, whatever it is. Its head is read here and now: what waits keeps no more than what it came to.
+fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> impl Future<Output = Response<RelayBody>> + Send {
     let arrival = Arrival::new(gateway);
     let request_id = HeaderValue::from_str(arrival.request_id.as_str()).ok();
-    let mut response = match find_endpoint(&request) {
+    let opened = open(arrival, request);
+    async move {
+        let mut response = match opened {
+            Opened::Answered(response) => response,
+            Opened::Refused(gateway, refusal, body) => {
+                // In a box, as all that few calls have a use for.
+                Box::pin(discard_body(body, gateway.limits().body_bytes_max)).await;
+                refuse(&gateway, &refusal)
+            }
+            Opened::Call(exchange, body) => answer_call(exchange, body).await,
+        };
+        if let Some(id) = request_id {
+            response.headers_mut().insert(REQUEST_ID, id);
+        }
+        response
+    }
+}
+
+fn open(arrival: Arrival, request: Request<Incoming>) -> Opened {
+    Opened::Answered(match find_endpoint(&request) {
         Ok(Endpoint::Health) => answer_health(&arrival.gateway),
         Ok(Endpoint::Metrics) => answer_metrics(&arrival.gateway),
-        Ok(Endpoint::Call(surface)) => answer_call(arrival, surface, request).await,
+        Ok(Endpoint::Call(surface)) => return open_call(arrival, surface, request),
         Ok(Endpoint::Models) => answer_models(&arrival, &request, None),
         Ok(Endpoint::Model(name)) => answer_models(&arrival, &request, Some(&name)),
         Err(refusal) => refuse(&arrival.gateway, &refusal),
-    };
-    if let Some(id) = request_id {
-        response.headers_mut().insert("x-request-id", id);
-    }
-    response
+    })
 }
 
 fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<RelayBody> {
@@ -91,12 +117,36 @@ fn identify(arrival: &Arrival, request: &Request<Incoming>) -> Result<(Arc<Snaps
     Ok((snapshot, key))
 }
 
-async fn answer_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> Response<RelayBody> {
+fn open_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> Opened {
     let gateway = Arc::clone(&arrival.gateway);
-    match prepare_call(arrival, surface, request).await {
-        Ok((relaying, notes)) => relay_call(relaying, notes).await,
+    match read_head(arrival, surface, &request) {
+        Ok(exchange) => Opened::Call(Box::new(exchange), request.into_body()),
+        Err(refusal) => Opened::Refused(gateway, refusal, request.into_body()),
+    }
+}
+
+fn read_head(arrival: Arrival, surface: Surface, request: &Request<Incoming>) -> Result<Exchange, Refusal> {
+    let (snapshot, key) = identify(&arrival, request)?;
+    let headers = request.headers();
+    let policy = read_policy(headers)?;
+    let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
+    let trace = TraceContext::read(&gateway.tracer, headers, request_id);
+    let is_explained = key.can_explain && headers.contains_key(EXPLAIN);
+    Ok(Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, policy, trace, is_explained })
+}
+
+async fn answer_call(exchange: Box<Exchange>, body: Incoming) -> Response<RelayBody> {
+    match place_call(&exchange, body).await {
+        Ok((admission, routing, explanation)) => {
+            let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
+            let relaying = Relaying::new(&exchange, admission, routing);
+            drop(exchange);
+            relay_call(relaying, notes).await
+        }
         Err(Refused { refusal, explanation }) => {
-            let mut response = refuse(&gateway, &refusal);
+            let asked = (exchange.surface, exchange.key.organization_id.as_str());
+            trace_refusal(&exchange.gateway.tracer, (&exchange.trace, exchange.arrived), asked, &refusal);
+            let mut response = refuse(&exchange.gateway, &refusal);
             explain(&mut response, explanation);
             response
         }
@@ -105,7 +155,7 @@ async fn answer_call(arrival: Arrival, surface: Surface, request: Request<Incomi
 
 fn explain(response: &mut Response<RelayBody>, explanation: Option<HeaderValue>) {
     if let Some(explanation) = explanation {
-        response.headers_mut().insert("keisan-decision", explanation);
+        response.headers_mut().insert(DECISION, explanation);
     }
 }
 
@@ -127,69 +177,23 @@ struct Notes {
     explanation: Option<HeaderValue>,
 }
 
-/// Accept, authenticate, admit, route: up to here nothing was forwarded, and a refusal leaves no record.
-async fn prepare_call(
-    arrival: Arrival,
-    surface: Surface,
-    request: Request<Incoming>,
-) -> Result<(Relaying, Notes), Refused> {
-    let identified = identify(&arrival, &request);
-    let (head, body) = request.into_parts();
-    let (snapshot, key) = match identified {
-        Ok(identified) => identified,
-        Err(refusal) => {
-            discard_body(body, arrival.gateway.limits().body_bytes_max).await;
-            return Err(refusal.into());
-        }
-    };
-    let policy = read_policy(&head.headers)?;
-    let trace = TraceContext::read(&arrival.gateway.tracer, &head.headers, arrival.request_id);
-    let is_explained = key.can_explain && head.headers.contains_key(EXPLAIN_HEADER);
-    let body_bytes_max = key.body_bytes_max(arrival.gateway.limits().body_bytes_max);
-    let (body, booked) = read_body(&arrival, body, body_bytes_max).await?;
-    let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
-    let mut exchange = Exchange {
-        gateway,
-        request_id,
-        arrived,
-        arrived_at_ms,
-        surface,
-        snapshot,
-        key,
-        policy,
-        trace,
-        is_explained,
-        admission: None,
-    };
-    let placed = place_call(&mut exchange, (body, booked)).await;
-    placed.inspect_err(|Refused { refusal, .. }| {
-        let asked = (exchange.surface, exchange.key.organization_id.as_str());
-        trace_refusal(&exchange.gateway.tracer, (&exchange.trace, exchange.arrived), asked, refusal);
-    })
-}
-
-async fn place_call(
-    exchange: &mut Exchange,
-    (body, booked): (Bytes, RequestBytes),
-) -> Result<(Relaying, Notes), Refused> {
-    admit(exchange, &body, booked).await?;
+/// Reads the body, admits and routes: up to here nothing was forwarded, and a refusal leaves no record.
+async fn place_call(exchange: &Exchange, body: Incoming) -> Result<(Admission, Routing, Option<HeaderValue>), Refused> {
+    let body_bytes_max = exchange.key.body_bytes_max(exchange.gateway.limits().body_bytes_max);
+    let (body, booked) = read_body(&exchange.gateway, body, body_bytes_max).await?;
+    let admission = admit(exchange, &body, booked).await?;
     drop(body);
-    let Some(admission) = exchange.admission.take() else {
-        return Err(Refusal::new(Code::MeteringFailed, "the call was not admitted").into());
-    };
-    let (routing, explanation) = match route(exchange, &admission).await {
-        (Ok(routing), explanation) => (routing, explanation),
-        (Err(refusal), explanation) => return Err(Refused { refusal, explanation }),
-    };
-    let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
-    Ok((Relaying::new(exchange, admission, routing), notes))
+    match route(exchange, &admission).await {
+        (Ok(routing), explanation) => Ok((admission, routing, explanation)),
+        (Err(refusal), explanation) => Err(Refused { refusal, explanation }),
+    }
 }
 
 /// Relay and meter.
 async fn relay_call(relaying: Relaying, notes: Notes) -> Response<RelayBody> {
     let record_id = HeaderValue::from_str(relaying.call.record_id().as_str()).ok();
     let answered = if relaying.is_stream() {
-        relaying.run().await
+        Box::pin(relaying.run()).await
     } else {
         let flag = relaying.call.client_flag();
         let time = Duration::from_secs(relaying.call.gateway().limits().drain_after_client_s);
@@ -198,10 +202,10 @@ async fn relay_call(relaying: Relaying, notes: Notes) -> Response<RelayBody> {
     let mut response = answered.unwrap_or_else(|refusal| answer_refusal(&refusal));
     let headers = response.headers_mut();
     if let Some(id) = record_id {
-        headers.insert("keisan-record-id", id);
+        headers.insert(RECORD_ID, id);
     }
     if let Some(tokens) = notes.filled_max_tokens {
-        headers.insert("keisan-max-tokens", HeaderValue::from(tokens));
+        headers.insert(MAX_TOKENS, HeaderValue::from(tokens));
     }
     explain(&mut response, notes.explanation);
     response

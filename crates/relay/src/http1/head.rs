@@ -69,7 +69,7 @@ impl Reading {
     fn take(&mut self, header: &httparse::Header<'_>) -> Result<(), NoHead> {
         let has_word = |word: &[u8]| header.value.split(|byte| *byte == b',').any(|part| is_equal(part, word));
         if is_equal(header.name.as_bytes(), b"content-type") {
-            self.kind = HeaderValue::from_bytes(header.value).ok();
+            self.kind = keep_kind(header.value);
         } else if is_equal(header.name.as_bytes(), b"content-length") {
             let text = std::str::from_utf8(header.value).map_err(|_| NoHead)?.trim();
             let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -100,6 +100,13 @@ impl Reading {
             (false, None) => Ok(Framing::UntilClose),
         }
     }
+}
+
+/// The kinds that engines send cost nothing to keep.
+fn keep_kind(value: &[u8]) -> Option<HeaderValue> {
+    const USUAL: [&str; 2] = ["application/json", "text/event-stream"];
+    let usual = USUAL.into_iter().find(|kind| kind.as_bytes() == value);
+    usual.map(HeaderValue::from_static).or_else(|| HeaderValue::from_bytes(value).ok())
 }
 
 fn is_equal(text: &[u8], word: &[u8]) -> bool {

@@ -1,5 +1,6 @@
 //! Step 1: what is asked for, by path and method; reading the body under its limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,8 +9,7 @@ use hyper::body::{Body, Incoming};
 use hyper::{Method, Request};
 use keisan_route::{Code, Refusal, Surface};
 
-use crate::exchange::Arrival;
-use crate::gateway::RequestBytes;
+use crate::gateway::{Gateway, RequestBytes};
 
 const MODELS_PATH: &str = "/v1/models";
 
@@ -60,17 +60,17 @@ fn decode_path(text: &str) -> String {
 
 /// Reads a body whole, under the limit on one body of this caller and on all bodies together.
 pub async fn read_body(
-    arrival: &Arrival,
+    gateway: &Arc<Gateway>,
     mut body: Incoming,
     body_bytes_max: u64,
 ) -> Result<(Bytes, RequestBytes), Refusal> {
-    let limits = arrival.gateway.limits();
+    let limits = gateway.limits();
     let announced = body.size_hint().lower();
     if announced > body_bytes_max {
-        discard_body(body, limits.body_bytes_max).await;
+        Box::pin(discard_body(body, limits.body_bytes_max)).await;
         return Err(refuse_large(body_bytes_max));
     }
-    let mut booked = arrival.gateway.book_request_bytes(announced)?;
+    let mut booked = gateway.book_request_bytes(announced)?;
     let pause_max = Duration::from_secs(limits.head_read_timeout_s);
     let mut read = BytesMut::new();
     loop {
@@ -81,7 +81,7 @@ pub async fn read_body(
         };
         let total = (read.len() + bytes.len()) as u64;
         if total > body_bytes_max {
-            discard_body(body, limits.body_bytes_max).await;
+            Box::pin(discard_body(body, limits.body_bytes_max)).await;
             return Err(refuse_large(body_bytes_max));
         }
         booked.grow(total.saturating_sub(booked.bytes()))?;

@@ -13,7 +13,7 @@ use crate::snapshot::Model;
 const NAMES_SHOWN_MAX: usize = 50;
 
 /// Checks a body and reserves what its call needs, before anything is forwarded.
-pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -> Result<(), Refusal> {
+pub async fn admit(exchange: &Exchange, body: &[u8], booked: RequestBytes) -> Result<Admission, Refusal> {
     let request = read_request(exchange.surface, body)?;
     let model = find_model(exchange, &request)?;
     check_needs(&model, &request)?;
@@ -29,7 +29,7 @@ pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -
     let prompt = hash_prompt(exchange, &model, &request);
     let mut body = request.compose(max_tokens, "");
     body.pop();
-    exchange.admission = Some(Admission {
+    Ok(Admission {
         model,
         is_stream: request.is_stream,
         is_usage_wanted: request.is_usage_wanted,
@@ -39,8 +39,7 @@ pub async fn admit(exchange: &mut Exchange, body: &[u8], booked: RequestBytes) -
         prompt_tokens: estimate_tokens(prompt_bytes),
         booked,
         hold,
-    });
-    Ok(())
+    })
 }
 
 /// Where there is no choice of replicas, nothing is hashed.

@@ -23,11 +23,12 @@ const USAGE_BYTES_MAX: usize = 16 * 1024;
 /// out, so that a record that cannot be written becomes an error with a status.
 pub async fn relay_answer(
     upstream: UpstreamBody,
-    call: OpenCall,
+    call: Box<OpenCall>,
     (status, view): (u16, View),
 ) -> Result<RelayBody, Refusal> {
     if !(200..300).contains(&status) {
-        return Err(refuse_answer(upstream, call, status).await);
+        // In a box: most calls have no use for the room.
+        return Err(Box::pin(refuse_answer(upstream, call, status)).await);
     }
     let mut reading = Reading::new(upstream, call);
     let first = match reading.next().await {
@@ -45,7 +46,7 @@ pub async fn relay_answer(
     }
 }
 
-async fn refuse_answer(mut upstream: UpstreamBody, mut call: OpenCall, status: u16) -> Refusal {
+async fn refuse_answer(mut upstream: UpstreamBody, mut call: Box<OpenCall>, status: u16) -> Refusal {
     let mut text = Vec::new();
     while let Some(Ok(piece)) = upstream.next().await {
         text.extend_from_slice(&piece);
@@ -65,13 +66,13 @@ async fn refuse_answer(mut upstream: UpstreamBody, mut call: OpenCall, status: u
 #[derive(Debug)]
 struct Reading {
     upstream: UpstreamBody,
-    call: OpenCall,
+    call: Box<OpenCall>,
     usage: MemberText,
     read_bytes: u64,
 }
 
 impl Reading {
-    fn new(upstream: UpstreamBody, call: OpenCall) -> Self {
+    fn new(upstream: UpstreamBody, call: Box<OpenCall>) -> Self {
         Self { upstream, call, usage: MemberText::new("usage"), read_bytes: 0 }
     }
 

@@ -65,10 +65,11 @@ pub struct OpenCall {
 }
 
 impl OpenCall {
-    /// Opens the call of an admitted exchange; `hold` is what was taken for it.
-    pub fn open(exchange: &Exchange, plan: &Plan, replica: &Arc<Replica>, hold: Hold) -> Self {
+    /// Opens the call of an admitted exchange; `hold` is what was taken for it. It stays in one place in memory while it
+    /// is handed from step to step.
+    pub fn open(exchange: &Exchange, plan: &Plan, replica: &Arc<Replica>, hold: Hold) -> Box<Self> {
         exchange.gateway.open_calls.fetch_add(1, Ordering::AcqRel);
-        Self {
+        Box::new(Self {
             gateway: Arc::clone(&exchange.gateway),
             record_id: exchange.request_id,
             key: Arc::clone(&exchange.key),
@@ -90,7 +91,7 @@ impl OpenCall {
             hold: Some(hold),
             usage: Usage::default(),
             trace: CallTrace::open(&exchange.trace, exchange.arrived),
-        }
+        })
     }
 
     pub const fn record_id(&self) -> RecordId {
@@ -140,7 +141,7 @@ impl OpenCall {
     }
 
     /// Ends the call. An error means that its record is not written: the client must not see the call complete.
-    pub fn settle(mut self, ending: Ending) -> Result<(), Refusal> {
+    pub fn settle(mut self: Box<Self>, ending: Ending) -> Result<(), Refusal> {
         self.write_record(ending)
     }
 

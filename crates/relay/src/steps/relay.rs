@@ -19,7 +19,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// An admitted and routed call, ready to go.
 #[derive(Debug)]
 pub struct Relaying {
-    pub call: OpenCall,
+    pub call: Box<OpenCall>,
     plan: Plan,
     routing: Routing,
 }

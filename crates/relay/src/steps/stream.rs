@@ -28,7 +28,7 @@ pub struct StreamBody {
 }
 
 impl StreamBody {
-    pub fn new((first, upstream): (Bytes, UpstreamBody), call: OpenCall, view: View) -> Self {
+    pub fn new((first, upstream): (Bytes, UpstreamBody), call: Box<OpenCall>, view: View) -> Self {
         let event_bytes_max = usize::try_from(call.gateway().limits().event_bytes_max).unwrap_or(usize::MAX);
         let dialect = call.dialect();
         let events = EventRelay { call: Some(call), dialect, view, fault: None, passed: BytesMut::new() };
@@ -114,7 +114,7 @@ impl StreamBody {
 #[derive(Debug)]
 struct EventRelay {
     /// Gone once the call is settled; what the engine says afterwards is dropped.
-    call: Option<OpenCall>,
+    call: Option<Box<OpenCall>>,
     dialect: Dialect,
     view: View,
     fault: Option<Refusal>,

@@ -39,6 +39,9 @@ def list_scenarios() -> list[Scenario]:
         Scenario("json_32", Shape(32, 2.5, 0.5)),
         Scenario("sse_paced_64", _shape_paced(streams_each=5), PACE_US),
         Scenario("json_1", Shape(1, 2.0), is_direct_measured=True),
+        # The same calls a second for all: at full speed a faster gateway keeps the other side's core awake, which is cheaper.
+        Scenario("json_at_5k", Shape(32, 2.5, 0.5, rate_per_s=5_000.0)),
+        Scenario("json_at_15k", Shape(32, 2.5, 0.5, rate_per_s=15_000.0)),
         Scenario("json_128", Shape(128, 2.5, 0.5)),
         Scenario("json_1024", Shape(1024, 2.5, 1.0)),
         Scenario("json_32_32k", Shape(32, 2.5, 0.5, 32 * KIB)),

@@ -5,6 +5,7 @@ use keisan_relay::fuzzing::{RunningUsage, parse_usage, translate_answer};
 use crate::event::{check_outside_text, check_rest, is_deep};
 use crate::members::Members;
 use crate::stream::Setup;
+use crate::usage::check_usage;
 
 pub fn check_answer(json: &[u8], setup: &Setup) {
     for status in [400, 503] {
@@ -15,6 +16,9 @@ pub fn check_answer(json: &[u8], setup: &Setup) {
         return;
     };
     let answer = answer.unwrap_or_else(|| panic!("no answer: {}", json.escape_ascii()));
+    if let Some(text) = members.get("usage") {
+        check_usage(text.as_bytes());
+    }
     let said = members.get("usage").and_then(|text| parse_usage(text.as_bytes()));
     assert_eq!(answer.usage, said);
     let has_timings = members.get("timings").is_some() && setup.running == RunningUsage::LlamaCppTimings;

@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use crate::members::Members;
 use crate::stream::Setup;
+use crate::usage::check_usage;
 
 const NAMES: [&str; 5] = ["usage", "timings", "choices", "error", "model"];
 /// Longer than any of our own words about an engine's fault.
@@ -86,6 +87,9 @@ impl Heard {
     }
 
     fn hear(&mut self, (said, is_running): (Option<&str>, bool), timings: Option<&str>) {
+        if let Some(text) = said {
+            check_usage(text.as_bytes());
+        }
         if let Some(counts) = said.and_then(|text| parse_usage(text.as_bytes())) {
             if is_running {
                 self.expected.set_running(counts);

@@ -4,6 +4,7 @@
 mod answer;
 mod event;
 mod members;
+mod usage;
 
 pub mod http1;
 pub mod inputs;

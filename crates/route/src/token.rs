@@ -75,11 +75,13 @@ impl Quantities {
     }
 }
 
-/// Usage as engines with `OpenAI`'s surface say it: cached tokens inside the prompt, reasoning inside the completion.
+/// Usage as engines with `OpenAI`'s surface say it: what was read from a cache or written to it is inside the prompt,
+/// reasoning inside the completion.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EngineUsage {
     pub prompt_tokens: u64,
     pub cached_tokens: u64,
+    pub cache_write_tokens: u64,
     pub completion_tokens: u64,
     pub reasoning_tokens: u64,
 }
@@ -88,11 +90,12 @@ impl EngineUsage {
     /// Returns disjoint classes. A part larger than its whole is cut to it, so the sum never exceeds what was said.
     pub fn normalize(self) -> Quantities {
         let cached = self.cached_tokens.min(self.prompt_tokens);
+        let cache_write = self.cache_write_tokens.min(self.prompt_tokens - cached);
         let reasoning = self.reasoning_tokens.min(self.completion_tokens);
         Quantities {
-            input: Some(self.prompt_tokens - cached),
+            input: Some(self.prompt_tokens - cached - cache_write),
             input_cached: Some(cached),
-            input_cache_write: None,
+            input_cache_write: (cache_write > 0).then_some(cache_write),
             output: Some(self.completion_tokens - reasoning),
             reasoning: (reasoning > 0).then_some(reasoning),
         }
@@ -107,15 +110,40 @@ mod tests {
 
     #[test]
     fn parts_are_taken_out_of_their_whole() {
-        let usage = EngineUsage { prompt_tokens: 37, cached_tokens: 36, completion_tokens: 10, reasoning_tokens: 4 };
+        let usage = EngineUsage {
+            prompt_tokens: 37,
+            cached_tokens: 30,
+            cache_write_tokens: 5,
+            completion_tokens: 10,
+            reasoning_tokens: 4,
+        };
         let quantities = usage.normalize();
-        assert_eq!(TokenClass::ALL.map(|class| quantities.get(class)), [1, 36, 0, 6, 4]);
+        assert_eq!(TokenClass::ALL.map(|class| quantities.get(class)), [2, 30, 5, 6, 4]);
+    }
+
+    #[test]
+    fn parts_that_are_more_than_their_whole_are_cut_to_it() {
+        let usage = EngineUsage {
+            prompt_tokens: 37,
+            cached_tokens: 30,
+            cache_write_tokens: 9,
+            completion_tokens: 10,
+            reasoning_tokens: 11,
+        };
+        let quantities = usage.normalize();
+        assert_eq!(TokenClass::ALL.map(|class| quantities.get(class)), [0, 30, 7, 0, 10]);
     }
 
     proptest! {
         #[test]
-        fn classes_sum_to_what_the_engine_said(prompt in 0u64..1 << 40, cached in 0u64..1 << 40, completion in 0u64..1 << 40, reasoning in 0u64..1 << 40) {
-            let usage = EngineUsage { prompt_tokens: prompt, cached_tokens: cached, completion_tokens: completion, reasoning_tokens: reasoning };
+        fn classes_sum_to_what_the_engine_said([prompt, cached, cache_write, completion, reasoning] in prop::array::uniform5(0u64..1 << 40)) {
+            let usage = EngineUsage {
+                prompt_tokens: prompt,
+                cached_tokens: cached,
+                cache_write_tokens: cache_write,
+                completion_tokens: completion,
+                reasoning_tokens: reasoning,
+            };
             let quantities = usage.normalize();
             let sum: u64 = TokenClass::ALL.iter().map(|class| quantities.get(*class)).sum();
             prop_assert_eq!(sum, prompt + completion);

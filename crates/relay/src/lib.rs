@@ -50,6 +50,8 @@ mod telemetry_page;
 mod threads;
 mod tls;
 mod trace;
+#[cfg(test)]
+mod unwinding;
 mod upstream;
 mod upstream_body;
 mod usage;

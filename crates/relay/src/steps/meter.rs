@@ -173,10 +173,11 @@ impl OpenCall {
         let circuit = &self.replica.station.circuit;
         match (ending.outcome, ending.code) {
             (Outcome::Completed, _) => circuit.succeed(),
-            (Outcome::EngineCut, _) | (Outcome::EngineRefused, Some(Code::EngineError)) => {
+            (Outcome::EngineCut, Some(_)) | (Outcome::EngineRefused, Some(Code::EngineError)) => {
                 circuit.fail(self.gateway.now_ns());
             }
-            (Outcome::ClientClosed | Outcome::EngineRefused, _) => circuit.abandon(),
+            // A cut without a code is a defect of our own.
+            (Outcome::EngineCut | Outcome::ClientClosed | Outcome::EngineRefused, _) => circuit.abandon(),
             (Outcome::EngineUnreachable, _) => {}
         }
     }

@@ -28,7 +28,7 @@ pub fn write_state(gateway: &Gateway, text: &mut Text) {
     }
 }
 
-fn list_own(gateway: &Gateway) -> [Single; 13] {
+fn list_own(gateway: &Gateway) -> [Single; 15] {
     let (spool, tracer) = (gateway.spool.state(), &gateway.tracer);
     let open_calls = gateway.open_calls.load(Ordering::Relaxed);
     let open_connections = gateway.open_connections.load(Ordering::Relaxed);
@@ -40,13 +40,20 @@ fn list_own(gateway: &Gateway) -> [Single; 13] {
         ("keisan_spool_bytes", "gauge", "Bytes allocated on disk.", spool.bytes),
         ("keisan_spool_written_records_total", "counter", "Records written.", spool.written_records),
         ("keisan_spool_synced_records_total", "counter", "Records on disk.", spool.synced_records),
+        ("keisan_spool_reserved_records", "gauge", "Records of open calls, with room kept.", spool.reserved_records),
         ("keisan_spool_quarantined_segments", "gauge", "Damaged segments set aside.", spool.quarantined_segments),
         ("keisan_spool_failed", "gauge", "1 while records cannot be written.", u64::from(spool.is_failed)),
         ("keisan_spans_waiting", "gauge", "Spans not yet taken for an export.", tracer.count_waiting()),
         ("keisan_spans_collected_total", "counter", "Spans collected for an export.", tracer.collected.get()),
         ("keisan_spans_dropped_total", "counter", "Spans that found the queue full.", tracer.dropped.get()),
+        ("keisan_tasks", "gauge", "Tasks on the gateway's threads that have not ended.", count_tasks()),
         ("keisan_uptime_seconds", "gauge", "Time since the start.", gateway.started.elapsed().as_secs()),
     ]
+}
+
+/// Every connection is one, and so is every call that goes on without its client. Known where they run.
+fn count_tasks() -> u64 {
+    tokio::runtime::Handle::try_current().map_or(0, |runtime| runtime.metrics().num_alive_tasks() as u64)
 }
 
 fn list_snapshot(snapshot: Option<&Snapshot>) -> impl Iterator<Item = Single> {
@@ -100,6 +107,9 @@ fn write_replicas(snapshot: &Snapshot, now_ns: u64, text: &mut Text) {
     }
     let open: u64 = replicas().map(|replica| u64::from(replica.station.count_open())).sum();
     text.single("keisan_replica_open_calls", "gauge", "Calls that have a replica's slot.", open);
+    let backlog: u64 = replicas().map(|replica| replica.station.backlog.tokens()).sum();
+    let about = "Tokens of prompts that were sent, until the first byte of their answers.";
+    text.single("keisan_replica_backlog_tokens", "gauge", about, backlog);
     let waiting: u64 = replicas().map(|replica| u64::from(replica.station.count_waiting())).sum();
     text.single("keisan_queue_waiting_calls", "gauge", "Calls that wait for a replica's slot.", waiting);
 }

@@ -59,6 +59,8 @@ pub struct SpoolState {
     pub bytes: u64,
     pub written_records: u64,
     pub synced_records: u64,
+    /// Room that is kept for records of open calls.
+    pub reserved_records: u64,
     pub quarantined_segments: u64,
     pub is_failed: bool,
 }
@@ -227,6 +229,7 @@ impl Spool {
             bytes: inner.count_bytes(),
             written_records,
             synced_records: self.synced_records.load(Ordering::Relaxed),
+            reserved_records: inner.reserved,
             quarantined_segments: self.quarantined.load(Ordering::Relaxed),
             is_failed: inner.failed_at.is_some(),
         }

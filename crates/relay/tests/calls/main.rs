@@ -13,6 +13,7 @@ mod draining;
 mod engine;
 mod explanations;
 mod failures;
+mod leaks;
 mod limits;
 mod listening;
 mod metrics;

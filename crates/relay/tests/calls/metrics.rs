@@ -15,7 +15,7 @@ fn read(stage: &Stage) -> String {
 }
 
 /// A number without its fraction: everything that is asserted here is a count.
-fn find(text: &str, series: &str) -> u64 {
+pub fn find(text: &str, series: &str) -> u64 {
     let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
     let number = line.unwrap_or_else(|| panic!("{series} is missing in\n{text}"));
     number.split('.').next().unwrap_or_default().parse().unwrap()

@@ -28,7 +28,7 @@ class Relay:
         """
 
     def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
-        """Return up to `records_max` synced records behind the cursor as the JSON body of one upload (UsageBatch).
+        """Return up to `records_max` synced records behind the cursor as the body of one upload, one a line.
 
         With it comes how many they are, and the cursor behind them.
 

@@ -50,7 +50,8 @@ from keisan.wire.model import ModelCreate
 from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
-from tests.wire.records import build_body
+from keisan.wire.usage import USAGE_BATCH_TYPE
+from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
 BASE_URL = "http://platform.test"
@@ -117,10 +118,13 @@ class Stage:
         body: object = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request to a path under /api/v1 as somebody."""
+        """Send a request to a path under /api/v1 as somebody; bytes are lines of usage records, all else is JSON."""
         sent = dict(headers or {})
         if who != NOBODY:
             sent["authorization"] = f"Bearer {self.secrets[who]}"
+        if isinstance(body, bytes):
+            sent["content-type"] = USAGE_BATCH_TYPE
+            return await self.http.request(method, f"/api/v1{path}", content=body, headers=sent)
         return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
 
     async def list_actions(self) -> list[str]:
@@ -296,7 +300,7 @@ async def _add_facts(stage: Stage) -> None:
         machine=stage.machines["site"].id,
     )
     record = build_record(stage)
-    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [record]})
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", record)
     assert answer.json()["created_count"] == 1, answer.text
     stage.ids["record"] = UUID(json.loads(record)["record_id"])
     async with stage.storage.read() as view:
@@ -363,25 +367,22 @@ def build_replica(stage: Stage, node_id: NodeId, **changes: object) -> Replica:
     return Replica(**(values | changes))  # type: ignore[arg-type]  # a test names the fields it cares for
 
 
-def build_record(stage: Stage, **changes: object) -> str:
-    """Return the text of a usage record of a call made with the developer's key."""
+def build_record(stage: Stage, **changes: object) -> bytes:
+    """Return the usage record of a call made with the developer's key."""
     now = stage.clock.now()
     names = ("model", "price", "deployment", "replica", "provider", "site")
     known = {f"{name}_id": str(stage.ids[name]) for name in names}
-    return json.dumps(
-        build_body(
-            record_id=str(create_id()),
-            platform_id=stage.control.platform_id,
-            gateway_id=str(stage.machines["gateway"].id),
-            organization_id=str(stage.project.organization_id),
-            project_id=str(stage.project.id),
-            key_id=str(stage.keys["developer"].id),
-            admitted_at_ms=int(now.timestamp()) * 1000,
-            day=now.date().isoformat(),
-            **known,
-        )
-        | changes
-    )
+    facts: dict[str, object] = {
+        "record_id": str(create_id()),
+        "platform_id": stage.control.platform_id,
+        "gateway_id": str(stage.machines["gateway"].id),
+        "organization_id": str(stage.project.organization_id),
+        "project_id": str(stage.project.id),
+        "key_id": str(stage.keys["developer"].id),
+        "admitted_at_ms": int(now.timestamp()) * 1000,
+        "day": now.date().isoformat(),
+    }
+    return build_line(**(facts | known | changes))
 
 
 def build_credit_report(stage: Stage, **changes: object) -> dict[str, object]:

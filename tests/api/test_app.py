@@ -66,7 +66,7 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "report_site": build_report(),
         "create_top_up": {"amount_nano": "1000", "currency": "CNY", "note": "attack"},
         "exchange_credit": build_credit_report(stage),
-        "hand_in_usage": {"records": [build_record(stage)]},
+        "hand_in_usage": build_record(stage),
     }
 
 

@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from keisan.api.context import ApiContext
 from keisan.api.edge import Edge
 from keisan.control.snapshot import SnapshotFeed
+from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.api.stage import Stage
 from tests.api.test_app import build_bodies, list_operations
 
@@ -67,6 +68,8 @@ async def test_no_body_makes_the_platform_fail(any_stage: Stage) -> None:
             "if-match": '"1"',
         }
         body = bodies[operation.name]
+        if isinstance(body, bytes):
+            body, headers["content-type"] = json.loads(body), USAGE_BATCH_TYPE
         for field in walk_mutations(body):
             for value in NASTY:
                 content = json.dumps(replace_at(body, field, value))
@@ -146,15 +149,19 @@ async def test_body_that_breaks_off_is_the_askers_fault(stage: Stage, caplog: py
     async def keep(message: Message) -> None:
         sent.append(message)
 
-    for extra in ([], [(b"idempotency-key", b"k1")]):
+    key = (b"idempotency-key", b"k1")
+    for path, who, extra in (
+        ("/api/v1/organizations", "admin", []),
+        ("/api/v1/organizations", "admin", [key]),
+        ("/api/v1/gateway/usage", "gateway", []),
+    ):
         headers = [
-            (b"authorization", b"Bearer sk-keisan-admin"),
+            (b"authorization", f"Bearer {stage.secrets[who]}".encode()),
             (b"content-type", b"application/json"),
             (b"content-length", b"9"),
             *extra,
         ]
-        path = "/api/v1/organizations"
         scope: Scope = {"type": "http", "method": "POST", "path": path, "headers": headers, "query_string": b""}
         await stage.app(scope, receive, keep)
-    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [400, 400]
+    assert [message["status"] for message in sent if message["type"] == "http.response.start"] == [400, 400, 400]
     assert "request.failed" not in caplog.text

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from keisan.control.machine import GATEWAY_SILENCE_S_MAX
-from tests.api.stage import Stage, build_credit_report, build_record
+from keisan.domain.limits import API_BODY_BYTES_MAX, USAGE_BATCH_RECORDS_MAX
+from keisan.wire.usage import USAGE_RECORD_BYTES_MAX
+from tests.api.stage import EVERYTHING, Stage, build_credit_report, build_record
 
 
 async def test_asking_with_a_version_acknowledges_it(stage: Stage) -> None:
@@ -38,14 +42,77 @@ async def test_silent_gateway_is_not_connected(stage: Stage) -> None:
 
 
 async def test_each_record_has_its_answer(stage: Stage) -> None:
-    text = build_record(stage)
-    differing = json.dumps(json.loads(text) | {"http_status": 201})
-    answer = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, "nonsense"]})
+    record = build_record(stage)
+    differing = json.dumps(json.loads(record) | {"http_status": 201}).encode()
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", record + b"\nnonsense\n")
     assert answer.json()["created_count"] == 1
     assert [(line["position"], line["outcome"]) for line in answer.json()["answers"]] == [(1, "refused")]
-    again = await stage.ask("gateway", "POST", "/gateway/usage", {"records": [text, differing]})
+    again = await stage.ask("gateway", "POST", "/gateway/usage", record + b"\n" + differing + b"\n")
     assert again.json()["created_count"] == 0
     assert [line["outcome"] for line in again.json()["answers"]] == ["exists", "differs"]
+
+
+NONSENSE = (
+    b"",
+    b"\r",
+    b"{}",
+    b"\x00",
+    b"\xff\xfe",
+    b"\xed\xa0\x80",
+    b"[" * 4000,
+    b'"' + b"\\" * 4000,
+    b"x" * 1_000_000,
+)
+
+
+async def test_nonsense_is_refused_in_its_place_and_blocks_nothing(stage: Stage) -> None:
+    records = [build_record(stage) for _ in NONSENSE]
+    lines = [line for pair in zip(NONSENSE, records, strict=True) for line in pair]
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", b"".join(line + b"\n" for line in lines))
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["created_count"] == len(records)
+    told = [(line["position"], line["outcome"], line["code"]) for line in answer.json()["answers"]]
+    assert told == [(2 * position, "refused", "malformed") for position in range(len(NONSENSE))]
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "Field required"),
+        (b"{}\n" * (USAGE_BATCH_RECORDS_MAX + 1), f"expected 1 to {USAGE_BATCH_RECORDS_MAX} usage records"),
+        (b"\n" * API_BODY_BYTES_MAX, f"expected 1 to {USAGE_BATCH_RECORDS_MAX} usage records"),
+    ],
+    ids=["empty", "too many", "millions"],
+)
+async def test_batch_out_of_bounds_is_refused_whole(stage: Stage, body: bytes, detail: str) -> None:
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", body)
+    assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input")
+    assert detail in answer.json()["detail"]
+
+
+async def test_largest_batch_of_largest_records_is_taken(any_stage: Stage) -> None:
+    room = USAGE_RECORD_BYTES_MAX - len(build_record(any_stage, padding=""))
+    lines = [build_record(any_stage, padding="a" * room) + b"\n" for _ in range(USAGE_BATCH_RECORDS_MAX)]
+    for created_count in (USAGE_BATCH_RECORDS_MAX, 0):
+        answer = (await any_stage.ask("gateway", "POST", "/gateway/usage", b"".join(lines))).json()
+        assert (answer["created_count"], len(answer["answers"])) == (created_count, len(lines) - created_count)
+
+
+async def test_largest_batch_of_nonsense_is_kept(any_stage: Stage) -> None:
+    lines = [b"%d" % number for number in range(USAGE_BATCH_RECORDS_MAX)]
+    answer = (await any_stage.ask("gateway", "POST", "/gateway/usage", b"\n".join(lines))).json()
+    assert [line["position"] for line in answer["answers"]] == list(range(len(lines)))
+    async with any_stage.storage.read() as view:
+        assert await view.usage.count_quarantined(EVERYTHING) == len(lines)
+
+
+async def test_json_is_no_batch(stage: Stage) -> None:
+    """Least of all one record that a body of its own would be: its gateway would hold it to be settled."""
+    record = build_record(stage)
+    bodies: tuple[object, ...] = ({"records": [record.decode()]}, json.loads(record), record.decode(), [])
+    for body in bodies:
+        answer = await stage.ask("gateway", "POST", "/gateway/usage", body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input"), body
 
 
 async def test_credit_is_leased_from_what_was_paid_in(stage: Stage) -> None:

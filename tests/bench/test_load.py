@@ -143,8 +143,8 @@ def test_nobody_listening_is_refused(programs: Programs, key_path: Path) -> None
 
 
 def test_platform_knows_a_record_again(platform: Platform) -> None:
-    texts = [f'{{"schema_version":1,"record_id":"019ab000-0000-7000-8000-00000000000{digit}"}}' for digit in "121"]
-    told = httpx.post(f"{platform.url}/api/v1/gateway/usage", json={"records": texts}).json()
+    texts = [f'{{"schema_version":1,"record_id":"019ab000-0000-7000-8000-00000000000{digit}"}}\n' for digit in "121"]
+    told = httpx.post(f"{platform.url}/api/v1/gateway/usage", content="".join(texts)).json()
     assert told["created_count"] == 2
     assert [(one["position"], one["outcome"]) for one in told["answers"]] == [(2, "exists")]
     assert told["answers"][0]["record_id"].endswith("1")

@@ -119,8 +119,7 @@ class RecordingRelay:
 
     def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
         payloads = self.spool[self.cursor : self.cursor + records_max]
-        texts = [payload.decode(errors="replace") for payload in payloads]
-        return json.dumps({"records": texts}).encode(), len(payloads), str(self.cursor + len(payloads))
+        return b"".join(payload + b"\n" for payload in payloads), len(payloads), str(self.cursor + len(payloads))
 
     def advance_spool(self, cursor: str) -> None:
         self.cursor = int(cursor)

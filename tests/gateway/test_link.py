@@ -60,7 +60,7 @@ async def test_feed_follows_the_platform_by_delta(stage: Stage, tmp_path: Path) 
 
 async def test_records_are_handed_in_once(stage: Stage) -> None:
     record = build_record(stage)
-    relay = RecordingRelay(spool=[record.encode(), b"no record at all"])
+    relay = RecordingRelay(spool=[record, b"no record at all"])
     upload = UsageUpload(open_link(stage), relay, SystemClock())
     assert await upload.upload_batch() == 2
     assert upload.counts == {IntakeOutcome.CREATED: 1, IntakeOutcome.REFUSED: 1}

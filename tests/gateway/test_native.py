@@ -117,9 +117,9 @@ class Platform:
             self.reports.append(CreditReport.model_validate_json(request.body))
             return 200, self.credit
         if request.method == "POST":
-            texts: list[str] = json.loads(request.body)["records"]
-            self.records += [json.loads(text) for text in texts]
-            return 200, {"created_count": len(texts), "answers": []}
+            lines = request.body.split(b"\n")[:-1]
+            self.records += [json.loads(line) for line in lines]
+            return 200, {"created_count": len(lines), "answers": []}
         if request.query.get("version") == str(self.snapshot.version):
             return 204, None
         return 200, SnapshotAnswer(snapshot=self.snapshot).model_dump(mode="json", exclude_unset=True)

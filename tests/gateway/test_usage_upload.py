@@ -1,7 +1,6 @@
 """The upload: exact texts in order, the cursor moves only when every record is answered, the spool keeps all else."""
 
 import asyncio
-import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -12,10 +11,12 @@ from keisan.domain.errors import Failed, PlatformUnreachable
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.gateway.link import USAGE_PATH, PlatformLink
-from keisan.gateway.usage_upload import UsageUpload
+from keisan.gateway.usage_upload import BATCH_RECORDS_MIN, GROW_S, UsageUpload
 from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.retry import Backoff
+from keisan.wire.usage import USAGE_BATCH_TYPE
+from tests.api.stage import SteppedClock
 from tests.deadline import wait_until_async
 from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, run_platform
 
@@ -25,19 +26,23 @@ class Uploading:
     upload: UsageUpload
     relay: RecordingRelay
     platform: SmallPlatform
-    received: list[str] = field(default_factory=list)
-    outcomes: dict[str, str] = field(default_factory=dict)
+    received: list[bytes] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    outcomes: dict[bytes, str] = field(default_factory=dict)
 
     def reply(self, request: Request) -> Reply:
         assert (request.method, request.path) == ("POST", USAGE_PATH)
-        texts: list[str] = json.loads(request.body)["records"]
-        self.received += texts
+        assert request.headers["content-type"] == USAGE_BATCH_TYPE
+        *lines, rest = request.body.split(b"\n")
+        assert rest == b""
+        self.received += lines
+        self.sizes.append(len(lines))
         answers = [
-            {"position": position, "record_id": str(uuid4()), "outcome": self.outcomes[text], "code": ""}
-            for position, text in enumerate(texts)
-            if text in self.outcomes
+            {"position": position, "record_id": str(uuid4()), "outcome": self.outcomes[line], "code": ""}
+            for position, line in enumerate(lines)
+            if line in self.outcomes
         ]
-        return 200, {"created_count": len(texts) - len(answers), "answers": answers}
+        return 200, {"created_count": len(lines) - len(answers), "answers": answers}
 
 
 @pytest.fixture
@@ -50,24 +55,94 @@ async def uploading() -> AsyncIterator[Uploading]:
         yield uploading
 
 
-async def test_texts_arrive_exactly_and_in_order(uploading: Uploading) -> None:
-    texts = ['{"a": 1,  "b":2}', '{"name":"東京\\n"}', '{"c":3.0}']
-    uploading.relay.spool = [text.encode() for text in texts]
-    assert await uploading.upload.upload_batch() == 3
-    assert uploading.received == texts
-    assert uploading.relay.cursor == 3
+async def test_records_arrive_exactly_and_in_order(uploading: Uploading) -> None:
+    uploading.relay.spool = [b'{"a": 1,  "b":2}', '{"name":"東京\\n"}'.encode(), b'{"c":3.0}\r', b"\xff"]
+    assert await uploading.upload.upload_batch() == 4
+    assert uploading.received == uploading.relay.spool
+    assert uploading.relay.cursor == 4
     assert await uploading.upload.upload_batch() == 0
 
 
 async def test_batches_are_bounded(uploading: Uploading) -> None:
-    uploading.relay.spool = [b"{}"] * (USAGE_BATCH_RECORDS_MAX + 5)
-    assert await uploading.upload.upload_batch() == USAGE_BATCH_RECORDS_MAX
+    uploading.relay.spool = [b"{}"] * (2 * USAGE_BATCH_RECORDS_MAX + 5)
+    for _ in range(2):
+        assert await uploading.upload.upload_batch() == USAGE_BATCH_RECORDS_MAX
     assert await uploading.upload.upload_batch() == 5
+
+
+async def test_unanswered_batch_comes_again_smaller_until_it_is_answered(uploading: Uploading) -> None:
+    uploading.relay.spool = [b"{}"] * (2 * USAGE_BATCH_RECORDS_MAX)
+    capacity = USAGE_BATCH_RECORDS_MAX // 3
+    uploading.platform.handler = lambda request: (
+        uploading.reply(request) if request.body.count(b"\n") <= capacity else (503, None)
+    )
+    refused = 0
+    while uploading.relay.cursor < capacity // 2:
+        try:
+            await uploading.upload.upload_batch()
+        except PlatformUnreachable:
+            refused += 1
+    assert (refused, uploading.sizes) == (2, [USAGE_BATCH_RECORDS_MAX // 4])
+
+
+async def test_batch_is_never_made_smaller_than_any_platform_takes(uploading: Uploading) -> None:
+    uploading.relay.spool = [b"{}"] * USAGE_BATCH_RECORDS_MAX
+    uploading.platform.handler = None
+    for _ in range(20):
+        with pytest.raises(PlatformUnreachable):
+            await uploading.upload.upload_batch()
+    uploading.platform.handler = uploading.reply
+    await uploading.upload.upload_batch()
+    assert uploading.sizes == [BATCH_RECORDS_MIN]
+
+
+@pytest.mark.parametrize(("took_s", "grown"), [(GROW_S - 1, 2), (GROW_S + 1, 1)])
+async def test_batch_grows_again_while_answers_come_well_in_time(
+    uploading: Uploading, took_s: float, grown: int
+) -> None:
+    clock = SteppedClock()
+    uploading.upload.clock = clock
+    uploading.relay.spool = [b"{}"] * USAGE_BATCH_RECORDS_MAX
+    uploading.platform.handler = lambda _: (503, None)
+    with pytest.raises(PlatformUnreachable):
+        await uploading.upload.upload_batch()
+
+    def reply_late(request: Request) -> Reply:
+        clock.elapsed_s += took_s
+        return uploading.reply(request)
+
+    uploading.platform.handler = reply_late
+    uploading.relay.spool *= 2
+    first, second = await uploading.upload.upload_batch(), await uploading.upload.upload_batch()
+    assert (first, second) == (USAGE_BATCH_RECORDS_MAX // 2, grown * USAGE_BATCH_RECORDS_MAX // 2)
+
+
+async def test_full_batches_follow_each_other_whatever_their_size(uploading: Uploading) -> None:
+    clock = SteppedClock()
+    uploading.upload.clock = clock
+    uploading.relay.spool = [b"{}"] * (2 * USAGE_BATCH_RECORDS_MAX)
+    uploading.platform.handler = None
+    with pytest.raises(PlatformUnreachable):
+        await uploading.upload.upload_batch()
+    paused_s: list[float] = []
+
+    def reply_noting_pauses(request: Request) -> Reply:
+        paused_s.append(clock.elapsed_s)
+        return uploading.reply(request)
+
+    uploading.platform.handler = reply_noting_pauses
+    finish = asyncio.Event()
+    async with asyncio.TaskGroup() as group:
+        group.create_task(uploading.upload.run(finish))
+        await wait_until_async(lambda: len(uploading.received) == len(uploading.relay.spool), "all are uploaded")
+        finish.set()
+    assert uploading.sizes == [USAGE_BATCH_RECORDS_MAX // 2, USAGE_BATCH_RECORDS_MAX, USAGE_BATCH_RECORDS_MAX // 2]
+    assert paused_s == [0, 0, 0]
 
 
 async def test_bad_record_is_counted_and_blocks_nothing(uploading: Uploading) -> None:
     uploading.relay.spool = [b"good", b"differs", b"refused", b"seen"]
-    uploading.outcomes = {"differs": "differs", "refused": "refused", "seen": "exists"}
+    uploading.outcomes = {b"differs": "differs", b"refused": "refused", b"seen": "exists"}
     await uploading.upload.upload_batch()
     assert uploading.relay.cursor == 4
     assert uploading.upload.counts == dict.fromkeys(IntakeOutcome, 1)
@@ -106,7 +181,7 @@ async def test_loop_outlives_an_outage_and_ends_when_the_spool_is_empty(uploadin
         group.create_task(uploading.upload.run(finish))
         finish.set()
         uploading.platform.handler = handler
-    assert uploading.received == ["one", "two"]
+    assert uploading.received == [b"one", b"two"]
 
 
 async def test_late_records_are_found(uploading: Uploading) -> None:
@@ -114,7 +189,7 @@ async def test_late_records_are_found(uploading: Uploading) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(uploading.upload.run(finish))
         uploading.relay.spool.append(b"later")
-        await wait_until_async(lambda: uploading.received == ["later"], "the record is uploaded")
+        await wait_until_async(lambda: uploading.received == [b"later"], "the record is uploaded")
         finish.set()
 
 

@@ -51,7 +51,7 @@ class Gateway:
     sequence: int = 0
     tickets: dict[UUID, LocalTicket] = field(default_factory=dict)
     calls: list[tuple[UUID, Side, int]] = field(default_factory=list)
-    spool: list[str] = field(default_factory=list)
+    spool: list[bytes] = field(default_factory=list)
     backlog_count: int = 0
     refused: tuple[tuple[UUID, str], ...] = ()
     renew_s: int = 0
@@ -89,7 +89,7 @@ class Gateway:
             ticket.spent_nano += token_count * OUTPUT_NANO
         self.spool.append(self.write_record(side, ticket_id, token_count))
 
-    def write_record(self, side: Side, ticket_id: UUID | None, token_count: int) -> str:
+    def write_record(self, side: Side, ticket_id: UUID | None, token_count: int) -> bytes:
         return self.ledger.write_record(
             create_id(),
             side,
@@ -146,9 +146,9 @@ class Gateway:
 
     async def upload(self, count: int = 1_000) -> list[str]:
         """Hand in the oldest records and return what the platform says of each."""
-        texts, self.spool = self.spool[:count], self.spool[count:]
-        answers = await accept_usage(self.ledger.storage, self.ledger.clock, self.gateway_id, texts) if texts else ()
-        self.backlog_count = max(0, self.backlog_count - len(texts))
+        lines, self.spool = self.spool[:count], self.spool[count:]
+        answers = await accept_usage(self.ledger.storage, self.ledger.clock, self.gateway_id, lines) if lines else ()
+        self.backlog_count = max(0, self.backlog_count - len(lines))
         return [answer.code or answer.outcome for answer in answers]
 
     def restart(self) -> None:

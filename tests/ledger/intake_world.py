@@ -16,7 +16,7 @@ from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
 from keisan.wire.usage import RecordAnswer
 from tests.factories import NOW, FixedClock, Side, World, plant_world
-from tests.wire.records import build_text
+from tests.wire.records import build_line
 
 SCOPE = PlatformScope()
 
@@ -29,7 +29,7 @@ class IntakeWorld:
     clock: FixedClock
     world: World
 
-    def write_record(self, record_id: UUID, side: Side | None = None, /, **changes: object) -> str:
+    def write_record(self, record_id: UUID, side: Side | None = None, /, **changes: object) -> bytes:
         """Return a record of one side's call, priced right unless the amount is given."""
         side = side or self.world.left
         quantities = changes.get("quantities", {"input": 37, "output": 8})
@@ -54,10 +54,10 @@ class IntakeWorld:
             "quantities": quantities,
             "amount_nano": str(amount_nano),
         }
-        return build_text(**(facts | changes))
+        return build_line(**(facts | changes))
 
-    async def hand_in(self, *texts: str) -> tuple[RecordAnswer, ...]:
-        return await accept_usage(self.storage, self.clock, self.world.gateway.id, texts)
+    async def hand_in(self, *lines: bytes) -> tuple[RecordAnswer, ...]:
+        return await accept_usage(self.storage, self.clock, self.world.gateway.id, lines)
 
     async def read_balances(self) -> dict[UUID, int]:
         """Return the balance of every wallet and payable by its owner."""

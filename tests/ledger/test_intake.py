@@ -46,8 +46,8 @@ async def ledger(tmp_path: Path) -> AsyncIterator[IntakeWorld]:
         yield opened
 
 
-async def hand_in(ledger: IntakeWorld, *texts: str) -> list[IntakeOutcome]:
-    return [answer.outcome for answer in await ledger.hand_in(*texts)]
+async def hand_in(ledger: IntakeWorld, *lines: bytes) -> list[IntakeOutcome]:
+    return [answer.outcome for answer in await ledger.hand_in(*lines)]
 
 
 async def test_new_record_is_created_and_posted_once(ledger: IntakeWorld) -> None:
@@ -73,14 +73,14 @@ async def test_one_posting_stands_for_all_records_of_a_pair_of_accounts(ledger: 
 
 
 async def test_repeat_within_a_batch_is_counted_once(ledger: IntakeWorld) -> None:
-    text = ledger.write_record(RECORD_ID)
-    assert await hand_in(ledger, text, text, text) == [CREATED, EXISTS, EXISTS]
+    line = ledger.write_record(RECORD_ID)
+    assert await hand_in(ledger, line, line, line) == [CREATED, EXISTS, EXISTS]
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
 
 
 async def test_repeat_across_batches_is_counted_once(ledger: IntakeWorld) -> None:
-    text = ledger.write_record(RECORD_ID)
-    outcomes = [await hand_in(ledger, text) for _ in range(3)]
+    line = ledger.write_record(RECORD_ID)
+    outcomes = [await hand_in(ledger, line) for _ in range(3)]
     assert outcomes == [[CREATED], [EXISTS], [EXISTS]]
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
     assert await ledger.count_quarantined() == 0
@@ -124,21 +124,21 @@ FORGERIES: dict[str, tuple[str, dict[str, object]]] = {
 async def test_forged_record_is_refused_and_blocks_no_other(
     ledger: IntakeWorld, code: str, changes: dict[str, object]
 ) -> None:
-    texts = [
+    lines = [
         ledger.write_record(name_id(13, 1)),
         ledger.write_record(name_id(13, 2), **changes),
         ledger.write_record(name_id(13, 3)),
     ]
-    answers = await ledger.hand_in(*texts)
+    answers = await ledger.hand_in(*lines)
     assert [answer.outcome for answer in answers] == [CREATED, REFUSED, CREATED]
     assert answers[1].code == code
     assert await ledger.count_quarantined() == 1
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -2 * COST_NANO
 
 
-@pytest.mark.parametrize("text", ["", "{", "\x00\x00", "\ufffd\ufffd", "a" * 5000, "\ud800"])
-async def test_text_that_is_no_record_is_refused_and_blocks_no_other(ledger: IntakeWorld, text: str) -> None:
-    first, second = await ledger.hand_in(text, ledger.write_record(RECORD_ID))
+@pytest.mark.parametrize("line", [b"", b"{", b"\x00\x00", b"\xff\xfe", b"a" * 5000, b"\xed\xa0\x80"])
+async def test_line_that_is_no_record_is_refused_and_blocks_no_other(ledger: IntakeWorld, line: bytes) -> None:
+    first, second = await ledger.hand_in(line, ledger.write_record(RECORD_ID))
     assert (first.outcome, first.code, first.record_id) == (REFUSED, "malformed", None)
     assert second.outcome is CREATED
     assert await ledger.count_quarantined() == 1
@@ -175,9 +175,9 @@ async def revoke_gateway(ledger: IntakeWorld) -> Machine:
 
 
 async def test_record_that_a_revoked_gateway_left_is_posted_for_its_successor(ledger: IntakeWorld) -> None:
-    successor, text = await revoke_gateway(ledger), ledger.write_record(RECORD_ID)
+    successor, line = await revoke_gateway(ledger), ledger.write_record(RECORD_ID)
     for outcome in (CREATED, EXISTS):
-        (answer,) = await accept_usage(ledger.storage, ledger.clock, successor.id, [text])
+        (answer,) = await accept_usage(ledger.storage, ledger.clock, successor.id, [line])
         assert answer.outcome is outcome
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
 
@@ -191,16 +191,16 @@ async def test_record_of_a_revoked_sites_agent_is_refused(ledger: IntakeWorld) -
 
 
 async def test_what_is_posted_is_not_quarantined_when_another_gateway_repeats_it(ledger: IntakeWorld) -> None:
-    text = ledger.write_record(RECORD_ID)
-    assert await hand_in(ledger, text) == [CREATED]
-    (answer,) = await accept_usage(ledger.storage, ledger.clock, create_machine().id, [text])
+    line = ledger.write_record(RECORD_ID)
+    assert await hand_in(ledger, line) == [CREATED]
+    (answer,) = await accept_usage(ledger.storage, ledger.clock, create_machine().id, [line])
     assert answer.outcome is EXISTS
     assert await ledger.count_quarantined() == 0
 
 
 async def test_record_that_cost_nothing_is_kept_and_moves_nothing(ledger: IntakeWorld) -> None:
-    text = ledger.write_record(RECORD_ID, quantities={}, usage_source="none")
-    assert await hand_in(ledger, text) == [CREATED]
+    line = ledger.write_record(RECORD_ID, quantities={}, usage_source="none")
+    assert await hand_in(ledger, line) == [CREATED]
     assert set((await ledger.read_balances()).values()) == {0}
 
 
@@ -211,19 +211,19 @@ async def test_batch_that_cannot_be_committed_leaves_nothing(
     async def fail(*_: object) -> None:
         raise StorageUnavailable("the disk is full")
 
-    texts = [ledger.write_record(RECORD_ID), "no record"]
+    lines = [ledger.write_record(RECORD_ID), b"no record"]
     with monkeypatch.context() as patch:
         patch.setattr("keisan.ledger.intake._quarantine_bad", fail)
         with pytest.raises(StorageUnavailable):
-            await ledger.hand_in(*texts)
+            await ledger.hand_in(*lines)
     assert set((await ledger.read_balances()).values()) == {0}
-    assert await hand_in(ledger, *texts) == [CREATED, REFUSED]
+    assert await hand_in(ledger, *lines) == [CREATED, REFUSED]
 
 
 async def test_same_batch_from_two_requests_at_once_counts_once(ledger: IntakeWorld) -> None:
-    texts = [ledger.write_record(name_id(13, number)) for number in range(1, 20)]
+    lines = [ledger.write_record(name_id(13, number)) for number in range(1, 20)]
     async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(hand_in(ledger, *texts)) for _ in range(4)]
+        tasks = [group.create_task(hand_in(ledger, *lines)) for _ in range(4)]
     outcomes = [task.result() for task in tasks]
     assert sorted(outcomes) == [[CREATED] * 19, *([[EXISTS] * 19] * 3)]
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -19 * COST_NANO
@@ -257,13 +257,13 @@ async def test_race_with_another_batch_is_settled_by_what_it_stored(
 async def test_race_that_cannot_be_settled_yet_commits_nothing(
     ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    text, new = ledger.write_record(RECORD_ID), ledger.write_record(name_id(13, 2))
-    assert await hand_in(ledger, text) == [CREATED]
+    line, new = ledger.write_record(RECORD_ID), ledger.write_record(name_id(13, 2))
+    assert await hand_in(ledger, line) == [CREATED]
     with monkeypatch.context() as patch:
         blind_looks(patch, 2)
         with pytest.raises(StorageUnavailable):
-            await hand_in(ledger, text, new)
-    assert await hand_in(ledger, text, new) == [EXISTS, CREATED]
+            await hand_in(ledger, line, new)
+    assert await hand_in(ledger, line, new) == [EXISTS, CREATED]
 
 
 SPECIFICATIONS = st.tuples(
@@ -282,8 +282,8 @@ class Books(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.created: dict[UUID, UsageRecord] = {}
-        self.bad: set[str] = set()
-        self.texts: list[str] = []
+        self.bad: set[bytes] = set()
+        self.lines: list[bytes] = []
         self.runner = asyncio.Runner()
         self.folder = tempfile.TemporaryDirectory()
         self.stack = AsyncExitStack()
@@ -295,7 +295,7 @@ class Books(RuleBasedStateMachine):
         self.runner.close()
         self.folder.cleanup()
 
-    def write_text(self, number: int, side_name: str, kind: str) -> str:
+    def write_line(self, number: int, side_name: str, kind: str) -> bytes:
         side = self.world.left if side_name == "left" else self.world.right
         changes: dict[str, dict[str, object]] = {
             "good": {},
@@ -306,39 +306,39 @@ class Books(RuleBasedStateMachine):
         }
         return self.ledger.write_record(name_id(13, number), side, **changes[kind])
 
-    def expect(self, text: str, *, is_forged: bool) -> IntakeOutcome:
-        """Return the right answer to the next text, and note it."""
+    def expect(self, line: bytes, *, is_forged: bool) -> IntakeOutcome:
+        """Return the right answer to the next line, and note it."""
         if is_forged:
-            self.bad.add(text)
+            self.bad.add(line)
             return REFUSED
-        record = parse_usage_record(text)
+        record = parse_usage_record(line)
         known = self.created.setdefault(record.id, record)
         if known is record:
             return CREATED
         if known == record:
             return EXISTS
-        self.bad.add(text)
+        self.bad.add(line)
         return DIFFERS
 
     @rule(specifications=st.lists(SPECIFICATIONS, min_size=1, max_size=8))
     def hand_in_batch(self, specifications: list[tuple[int, str, str]]) -> None:
-        texts = [self.write_text(*specification) for specification in specifications]
+        lines = [self.write_line(*specification) for specification in specifications]
         expected = [
-            self.expect(text, is_forged=kind in FORGERIES)
-            for text, (_, _, kind) in zip(texts, specifications, strict=True)
+            self.expect(line, is_forged=kind in FORGERIES)
+            for line, (_, _, kind) in zip(lines, specifications, strict=True)
         ]
-        answers = self.runner.run(self.ledger.hand_in(*texts))
+        answers = self.runner.run(self.ledger.hand_in(*lines))
         assert [answer.outcome for answer in answers] == expected
-        assert [answer.position for answer in answers] == list(range(len(texts)))
-        self.texts += texts
+        assert [answer.position for answer in answers] == list(range(len(lines)))
+        self.lines += lines
 
     @rule(order=st.randoms(use_true_random=False))
     def replay_everything(self, order: Random) -> None:
-        texts = list(self.texts)
-        order.shuffle(texts)
-        if texts:
+        lines = list(self.lines)
+        order.shuffle(lines)
+        if lines:
             before = self.runner.run(self.ledger.read_balances())
-            answers = self.runner.run(self.ledger.hand_in(*texts))
+            answers = self.runner.run(self.ledger.hand_in(*lines))
             assert CREATED not in {answer.outcome for answer in answers}
             assert self.runner.run(self.ledger.read_balances()) == before
 
@@ -354,7 +354,7 @@ class Books(RuleBasedStateMachine):
             assert balances[side.provider.id] == cost_nano
 
     @invariant()
-    def every_bad_text_is_kept_once(self) -> None:
+    def every_bad_line_is_kept_once(self) -> None:
         assert self.runner.run(self.ledger.count_quarantined()) == len(self.bad)
 
 

@@ -1,4 +1,4 @@
-"""Usage records as the relay writes them: JSON texts of one good call, with any field changed."""
+"""Usage records as the relay writes them: JSON of one good call, with any field changed."""
 
 import json
 
@@ -56,5 +56,5 @@ def build_body(**changes: object) -> dict[str, object]:
     return body | changes
 
 
-def build_text(**changes: object) -> str:
-    return json.dumps(build_body(**changes))
+def build_line(**changes: object) -> bytes:
+    return json.dumps(build_body(**changes)).encode()

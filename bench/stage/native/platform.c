@@ -68,8 +68,7 @@ static void put_answer(Buffer *out, const char *status, const char *body, size_t
 }
 
 static void take_usage(Buffer *out, const char *body, size_t length) {
-    /* A record is JSON in a JSON text, so its quotes come escaped. */
-    static const char mark[] = "\\\"record_id\\\":\\\"";
+    static const char mark[] = "\"record_id\":\"";
     static Buffer answers;
     answers.length = 0;
     put(&answers, "{\"answers\":[", 12);

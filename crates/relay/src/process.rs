@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::gateway::Gateway;
 use crate::health::format_stats;
 use crate::options::Options;
-use crate::record::format_batch;
+use crate::record::{RECORD_BYTES_USUAL, put_line};
 use crate::serving::{Serving, wait_for_end};
 use crate::spool::{Cursor, Spool};
 use crate::trace::{Exporter, format_spans};
@@ -66,23 +66,22 @@ impl Relay {
         Ok(serving.insert(started).address)
     }
 
-    /// Returns synced records behind the cursor, and the cursor behind them as opaque text.
-    pub fn read_spool(&self, records_max: usize) -> Result<(Vec<Vec<u8>>, String), RelayFault> {
-        let (payloads, cursor) =
-            self.gateway.spool.read(records_max).map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
-        Ok((payloads, cursor.format()))
-    }
-
-    /// Returns the same records as the body of one upload, how many they are, and the cursor behind them.
+    /// Returns synced records behind the cursor as the body of one upload, how many they are, and the cursor behind them
+    /// as opaque text.
     pub fn read_batch(&self, records_max: usize) -> Result<(Vec<u8>, usize, String), RelayFault> {
-        let (payloads, cursor) = self.read_spool(records_max)?;
-        Ok((format_batch(&payloads), payloads.len(), cursor))
+        let spool = &self.gateway.spool;
+        let backlog = usize::try_from(spool.state().backlog_records).unwrap_or(records_max);
+        let mut lines = Vec::with_capacity(backlog.min(records_max) * RECORD_BYTES_USUAL);
+        let (count, cursor) = spool
+            .read(records_max, |payload| put_line(&mut lines, payload))
+            .map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
+        Ok((lines, count, cursor.format()))
     }
 
     /// Records that all before the cursor was taken; segments behind it go.
     pub fn advance_spool(&self, cursor: &str) -> Result<(), RelayFault> {
         let cursor = Cursor::parse(cursor)
-            .ok_or_else(|| RelayFault::Invalid("cursor: expected one that read_spool gave".to_owned()))?;
+            .ok_or_else(|| RelayFault::Invalid("cursor: expected one that read_batch gave".to_owned()))?;
         self.gateway.spool.advance(cursor).map_err(|fault| match fault.kind() {
             std::io::ErrorKind::InvalidInput => RelayFault::Invalid(format!("cursor: {fault}")),
             _ => RelayFault::System(format!("spool: {fault}")),

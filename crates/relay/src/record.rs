@@ -8,7 +8,7 @@ use crate::record_id::RecordId;
 use crate::usage::UsageSource;
 
 /// What most records have room in.
-const RECORD_BYTES_USUAL: usize = 1_536;
+pub const RECORD_BYTES_USUAL: usize = 1_536;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,17 +158,18 @@ impl RecordText {
     }
 }
 
-/// The body of an upload (`keisan.wire.usage.UsageBatch`): each record's text exactly as it was spooled. Bytes that are
-/// no text become one that no record parses from, and are refused.
-pub fn format_batch(payloads: &[Vec<u8>]) -> Vec<u8> {
-    let texts: Vec<_> = payloads.iter().map(|payload| String::from_utf8_lossy(payload)).collect();
-    let bytes: usize = texts.iter().map(|text| text.len()).sum();
-    let mut body = Vec::with_capacity(bytes + bytes / 4 + 16);
-    body.extend_from_slice(b"{\"records\":");
-    // Texts always serialize, and a vector takes any number of bytes.
-    let _ = serde_json::to_writer(&mut body, &texts);
-    body.push(b'}');
-    body
+/// Stands in an upload for a line end within a record: JSON has it nowhere, neither in a text nor between its parts.
+const FOREIGN_LINE_END: u8 = 0x0b;
+
+/// Adds a record to the lines of an upload (`keisan.wire.usage.split_usage_batch`), exactly as it was spooled. A record is
+/// written without line ends; what holds one all the same stays one line, from which no record parses, and is refused.
+pub fn put_line(lines: &mut Vec<u8>, payload: &[u8]) {
+    let start = lines.len();
+    lines.extend_from_slice(payload);
+    for position in memchr::memchr_iter(b'\n', payload) {
+        lines[start + position] = FOREIGN_LINE_END;
+    }
+    lines.push(b'\n');
 }
 
 #[cfg(test)]
@@ -243,10 +244,25 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_holds_each_text_as_it_was() {
-        let payloads = [br#"{"a": "\"\u6771"}"#.to_vec(), "京\n".into(), vec![0xff, b'{']];
-        let body: serde_json::Value = serde_json::from_slice(&format_batch(&payloads)).unwrap();
-        assert_eq!(body, serde_json::json!({"records": ["{\"a\": \"\\\"\\u6771\"}", "京\n", "\u{fffd}{"]}));
+    fn each_record_is_one_line_as_it_was() {
+        let mut lines = Vec::new();
+        let payloads = [&br#"{"a": "\"\u6771"}"#[..], "京\r".as_bytes(), &[0xff, b'{']];
+        for payload in payloads {
+            put_line(&mut lines, payload);
+        }
+        assert_eq!(lines.split(|byte| *byte == b'\n').collect::<Vec<_>>(), [&payloads[..], &[&b""[..]]].concat());
+    }
+
+    #[test]
+    fn a_line_end_within_a_record_splits_nothing_and_leaves_no_record() {
+        for payload in ["{\n\"a\":\"b\"}", "{\"a\":\"\nb\"}", "{\"a\":\"b\"}\n", "\n{\"a\":\"b\"}", "\n"] {
+            let mut lines = Vec::new();
+            put_line(&mut lines, payload.as_bytes());
+            assert_eq!(lines.len(), payload.len() + 1);
+            let line = lines.strip_suffix(b"\n").unwrap();
+            assert!(!line.contains(&b'\n'));
+            assert!(serde_json::from_slice::<serde_json::Value>(line).is_err(), "{payload:?}");
+        }
     }
 
     #[test]

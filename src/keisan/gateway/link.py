@@ -9,7 +9,7 @@ from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, 
 from keisan.wire.base import WireView
 from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
-from keisan.wire.usage import UsageAnswer
+from keisan.wire.usage import USAGE_BATCH_TYPE, UsageAnswer
 
 SNAPSHOT_PATH = "/api/v1/gateway/snapshot"
 USAGE_PATH = "/api/v1/gateway/usage"
@@ -46,16 +46,16 @@ class PlatformLink:
         return _read(SnapshotAnswer, answer)
 
     async def upload_usage(self, body: bytes) -> UsageAnswer:
-        """Hand in a UsageBatch in JSON, as the relay wrote it; the answer is given after the platform's commit."""
-        return _read(UsageAnswer, await self._post(USAGE_PATH, body, UPLOAD_TIMEOUT_S))
+        """Hand in records, one a line, as the relay wrote them; the answer is given after the platform's commit."""
+        return _read(UsageAnswer, await self._post(USAGE_PATH, body, USAGE_BATCH_TYPE, UPLOAD_TIMEOUT_S))
 
     async def exchange_credit(self, report: CreditReport) -> CreditAnswer:
         """Report what was spent, is held and is wanted; the answer says what may be spent from now on."""
         body = report.model_dump_json().encode()
-        return _read(CreditAnswer, await self._post(CREDIT_PATH, body, CREDIT_TIMEOUT_S))
+        return _read(CreditAnswer, await self._post(CREDIT_PATH, body, "application/json", CREDIT_TIMEOUT_S))
 
-    async def _post(self, path: str, body: bytes, timeout_s: float) -> httpx.Response:
-        headers = {"content-type": "application/json"}
+    async def _post(self, path: str, body: bytes, content_type: str, timeout_s: float) -> httpx.Response:
+        headers = {"content-type": content_type}
         return await self._send(
             self.client.build_request("POST", path, content=body, headers=headers, timeout=timeout_s)
         )

@@ -18,7 +18,7 @@ class Relay(Protocol):
         ...
 
     def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
-        """Return the oldest synced records behind the cursor as a UsageBatch in JSON, their count, and the cursor after them.
+        """Return the oldest synced records behind the cursor as the body of an upload, their count, and the cursor after them.
 
         Raises RuntimeError.
         """

@@ -1,6 +1,7 @@
 """Hands the spooled usage records in, oldest first (R8): read, upload, and only when all are answered, advance.
 
 A record answered `differs` or `refused` is the platform's to quarantine; it is counted here and never blocks the others.
+A batch that is not answered is handed in again smaller, so that a slow platform gets through it in the time it has.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ from random import Random
 from keisan.domain.errors import Failed, KeisanError
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
-from keisan.gateway.link import PlatformLink
+from keisan.gateway.link import UPLOAD_TIMEOUT_S, PlatformLink
 from keisan.gateway.relay import Relay
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_warning
@@ -22,6 +23,10 @@ from keisan.wire.usage import UsageAnswer
 IDLE_S = 1.0
 # How soon the end of the gateway is noticed.
 LOOK_S = 0.25
+# A platform that does not answer so few in time is away.
+BATCH_RECORDS_MIN = 100
+# A batch may grow to twice its size if it took no longer than this.
+GROW_S = UPLOAD_TIMEOUT_S / 4
 _SETTLED = frozenset({IntakeOutcome.CREATED, IntakeOutcome.EXISTS})
 
 
@@ -40,6 +45,7 @@ class UsageUpload:
     counts: Counter[IntakeOutcome] = field(default_factory=Counter)
     backoff: Backoff = field(default_factory=lambda: Backoff(most_s=10.0))
     random: Random = field(default_factory=Random)
+    _batch_records_max: int = USAGE_BATCH_RECORDS_MAX
     _was_empty: bool = False
 
     @property
@@ -51,13 +57,13 @@ class UsageUpload:
         """Upload until `finish` is set and the spool is empty."""
         attempt = 0
         while True:
-            pause_s = IDLE_S
+            pause_s, wanted = IDLE_S, self._batch_records_max
             try:
                 uploaded = await self.upload_batch()
                 attempt = 0
                 if uploaded == 0 and finish.is_set():
                     return
-                if uploaded == USAGE_BATCH_RECORDS_MAX or finish.is_set():
+                if uploaded == wanted or finish.is_set():
                     continue
             except KeisanError as fault:
                 attempt += 1
@@ -71,13 +77,13 @@ class UsageUpload:
         Raises KeisanError if the platform did not answer every record; the spool then stands as before.
         """
         try:
-            body, count, cursor = await asyncio.to_thread(self.relay.read_batch, USAGE_BATCH_RECORDS_MAX)
+            body, count, cursor = await asyncio.to_thread(self.relay.read_batch, self._batch_records_max)
         except RuntimeError as fault:
             raise Failed("the spool cannot be read", str(fault)) from fault
         if count == 0:
             self._was_empty = True
             return 0
-        answer = await self.link.upload_usage(body)
+        answer = await self._hand_in(body)
         _check_answer(answer, count)
         self._note(answer)
         try:
@@ -86,6 +92,17 @@ class UsageUpload:
             raise Failed("the spool's cursor cannot be written", str(fault)) from fault
         self.passed_records += count
         return count
+
+    async def _hand_in(self, body: bytes) -> UsageAnswer:
+        begin_s = self.clock.monotonic_s()
+        try:
+            answer = await self.link.upload_usage(body)
+        except KeisanError:
+            self._batch_records_max = max(self._batch_records_max // 2, BATCH_RECORDS_MIN)
+            raise
+        if self.clock.monotonic_s() - begin_s < GROW_S:
+            self._batch_records_max = min(self._batch_records_max * 2, USAGE_BATCH_RECORDS_MAX)
+        return answer
 
     def _note(self, answer_of_all: UsageAnswer) -> None:
         self.counts[IntakeOutcome.CREATED] += answer_of_all.created_count

@@ -31,7 +31,7 @@ from keisan.wire.usage import RecordAnswer, parse_usage_record
 class _Sorting:
     """A batch while it is sorted: the answer of each position, and the records that are new."""
 
-    texts: Sequence[str]
+    lines: Sequence[bytes]
     parsed: dict[int, UsageRecord] = field(default_factory=dict)
     answers: dict[int, RecordAnswer] = field(default_factory=dict)
     new: dict[RecordId, int] = field(default_factory=dict)
@@ -43,27 +43,27 @@ class _Sorting:
 
 
 async def accept_usage(
-    storage: Storage, clock: Clock, gateway_id: MachineId, texts: Sequence[str]
+    storage: Storage, clock: Clock, gateway_id: MachineId, lines: Sequence[bytes]
 ) -> tuple[RecordAnswer, ...]:
-    """Insert and post a batch and return one answer per text, in order, after the transaction has committed.
+    """Insert and post a batch and return one answer per record, in order, after the transaction has committed.
 
     Raises StorageUnavailable if nothing was committed; the same batch may be handed in again.
     """
-    sorting = _Sorting(texts)
-    _parse_texts(sorting)
+    sorting = _Sorting(lines)
+    _parse_records(sorting)
     async with storage.write() as transaction:
         facts = await _load_facts(transaction, gateway_id, sorting.parsed)
         stored = await transaction.usage.find_many({record.id for record in sorting.parsed.values()})
         _sort_records(sorting, facts, stored)
         await _insert_and_post(transaction, sorting, facts, clock)
         await _quarantine_bad(transaction, sorting, gateway_id, clock)
-    return tuple(sorting.answers[position] for position in range(len(texts)))
+    return tuple(sorting.answers[position] for position in range(len(lines)))
 
 
-def _parse_texts(sorting: _Sorting) -> None:
-    for position, text in enumerate(sorting.texts):
+def _parse_records(sorting: _Sorting) -> None:
+    for position, line in enumerate(sorting.lines):
         try:
-            sorting.parsed[position] = parse_usage_record(text)
+            sorting.parsed[position] = parse_usage_record(line)
         except InvalidInput:
             sorting.answer(position, IntakeOutcome.REFUSED, RefusalCode.MALFORMED)
 
@@ -183,4 +183,4 @@ async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_i
     for position, answer in sorting.answers.items():
         if answer.outcome in (IntakeOutcome.REFUSED, IntakeOutcome.DIFFERS):
             code = answer.code or answer.outcome
-            await transaction.usage.quarantine(sorting.texts[position], code, gateway_id, clock.now())
+            await transaction.usage.quarantine(sorting.lines[position], code, gateway_id, clock.now())

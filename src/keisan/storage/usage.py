@@ -155,9 +155,8 @@ class UsageRepository:
         inserted = await self._connection.insert_new(usage_record, [_to_row(record) for record in new])
         return frozenset(RecordId(record_id) for record_id in inserted)
 
-    async def quarantine(self, text: str, code: str, gateway_id: MachineId, created_at: datetime) -> None:
-        """Keep a refused record's text for a person to look at; the same text is kept once."""
-        raw = text.encode(errors="surrogatepass")
+    async def quarantine(self, raw: bytes, code: str, gateway_id: MachineId, created_at: datetime) -> None:
+        """Keep a refused record's bytes for a person to look at; the same bytes are kept once."""
         row = {
             "digest": hashlib.sha256(raw).hexdigest(),
             "text": raw,

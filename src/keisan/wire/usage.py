@@ -4,6 +4,7 @@ The relay's serde twin stands in crates/relay; tests/golden/usage_record.json ke
 """
 
 import hashlib
+from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -34,6 +35,8 @@ from keisan.kit.clock import from_milliseconds
 from keisan.wire.base import Count, ForeignText, NanoText, WireInput, WireView
 from keisan.wire.page import ListQuery
 
+# An upload is records as they stand in the spool, each with a line end behind it.
+USAGE_BATCH_TYPE = "application/x-ndjson"
 USAGE_RECORD_BYTES_MAX = 4096
 # Bounds of what the platform can store: the end of the year 9999, and 36 of NUMERIC(38,0)'s digits.
 INSTANT_MS_MAX = 253_402_300_799_999
@@ -73,15 +76,6 @@ class UsageRecordBody(WireView):
     events: Count
     # Records that older relays left in a spool do not have it.
     ticket_id: UUID | None = None
-
-
-class UsageBatch(WireInput):
-    """Records as text, each exactly as it stands in the spool, so that its digest can be taken.
-
-    A text that does not parse is answered `refused`; it never blocks the others.
-    """
-
-    records: Annotated[tuple[ForeignText, ...], Field(min_length=1, max_length=USAGE_BATCH_RECORDS_MAX)]
 
 
 class RecordAnswer(WireView):
@@ -167,20 +161,32 @@ class UsageSummary(WireView):
     lines: tuple[UsageLine, ...]
 
 
-def parse_usage_record(text: str) -> UsageRecord:
-    """Return the domain record of a spooled text; its `content_digest` is the hex SHA-256 of the text.
+def split_usage_batch(body: bytes) -> Sequence[bytes]:
+    """Return the records of an upload, one a line, each exactly as it stands in the spool; some may be no records.
 
-    Raises InvalidInput if the text is over 4 KiB, or not a record of schema version 1.
+    Raises InvalidInput unless they are 1 to USAGE_BATCH_RECORDS_MAX.
     """
-    # A lone surrogate, which no bytes of UTF-8 give, becomes bytes that do not parse.
-    raw = text.encode(errors="surrogatepass")
-    if len(raw) > USAGE_RECORD_BYTES_MAX:
-        raise InvalidInput(f"a usage record has at most {USAGE_RECORD_BYTES_MAX} bytes, got {len(raw)}", "records")
+    # One line too many is enough to know: a body has room for millions of empty ones.
+    lines = body.split(b"\n", USAGE_BATCH_RECORDS_MAX)
+    if not lines[-1]:
+        lines.pop()
+    if not 0 < len(lines) <= USAGE_BATCH_RECORDS_MAX:
+        raise InvalidInput(f"expected 1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line")
+    return lines
+
+
+def parse_usage_record(line: bytes) -> UsageRecord:
+    """Return the domain record of spooled bytes; its `content_digest` is their hex SHA-256.
+
+    Raises InvalidInput if they are over 4 KiB, or not a record of schema version 1 in UTF-8.
+    """
+    if len(line) > USAGE_RECORD_BYTES_MAX:
+        raise InvalidInput(f"a usage record has at most {USAGE_RECORD_BYTES_MAX} bytes, got {len(line)}", "records")
     try:
-        body = UsageRecordBody.model_validate_json(raw)
+        body = UsageRecordBody.model_validate_json(line)
     except ValueError as fault:
         raise InvalidInput("not a usage record of schema version 1", "records", str(fault)) from fault
-    return _to_domain(body, hashlib.sha256(raw).hexdigest())
+    return _to_domain(body, hashlib.sha256(line).hexdigest())
 
 
 def _to_domain(body: UsageRecordBody, content_digest: str) -> UsageRecord:

@@ -22,19 +22,46 @@ enum Ahead {
     Nothing,
 }
 
+/// One reading: where it is, how many it has taken, and who takes them.
+struct Reading<Take> {
+    position: Cursor,
+    count: usize,
+    count_max: usize,
+    bytes: Vec<u8>,
+    take: Take,
+}
+
+impl<Take: FnMut(&[u8])> Reading<Take> {
+    /// Takes the whole frames at the start of what was read; returns whether there were any.
+    fn take_frames(&mut self) -> bool {
+        let mut used = 0;
+        while self.count < self.count_max
+            && let Parsed::Frame(payload) = parse_frame(&self.bytes[used..])
+        {
+            (self.take)(payload);
+            used += HEADER_BYTES + payload.len();
+            self.count += 1;
+            self.position.taken += 1;
+        }
+        self.position.offset += used as u64;
+        used > 0
+    }
+}
+
 impl Spool {
-    /// Returns up to `records_max` payloads behind the cursor, and the cursor behind them.
-    pub fn read(&self, records_max: usize) -> io::Result<(Vec<Vec<u8>>, Cursor)> {
-        let mut position = self.lock().cursor;
-        let mut payloads = Vec::new();
-        while payloads.len() < records_max {
-            match self.look(position) {
-                Ahead::Frames(end) => self.read_segment(&mut position, end, (records_max, &mut payloads))?,
-                Ahead::Segment(next) => position = Cursor { segment: next, offset: 0, ..position },
+    /// Gives `take` up to `records_max` payloads behind the cursor; returns how many, and the cursor behind them. After a
+    /// fault nothing that it was given counts.
+    pub fn read(&self, records_max: usize, take: impl FnMut(&[u8])) -> io::Result<(usize, Cursor)> {
+        let position = self.lock().cursor;
+        let mut reading = Reading { position, count: 0, count_max: records_max, bytes: Vec::new(), take };
+        while reading.count < records_max {
+            match self.look(reading.position) {
+                Ahead::Frames(end) => self.read_segment(&mut reading, end)?,
+                Ahead::Segment(next) => reading.position = Cursor { segment: next, offset: 0, ..reading.position },
                 Ahead::Nothing => break,
             }
         }
-        Ok((payloads, position))
+        Ok((reading.count, reading.position))
     }
 
     /// What is on disk behind a position.
@@ -51,28 +78,16 @@ impl Spool {
         }
     }
 
-    fn read_segment(
-        &self,
-        position: &mut Cursor,
-        end: u64,
-        (records_max, payloads): (usize, &mut Vec<Vec<u8>>),
-    ) -> io::Result<()> {
-        let file = File::open(name_segment(&self.directory, position.segment))?;
-        while position.offset < end && payloads.len() < records_max {
-            let mut bytes = vec![0; usize::try_from(READ_BYTES.min(end - position.offset)).unwrap_or(0)];
-            file.read_exact_at(&mut bytes, position.offset)?;
-            let mut used = 0;
-            while payloads.len() < records_max
-                && let Parsed::Frame(payload) = parse_frame(&bytes[used..])
-            {
-                payloads.push(payload.to_vec());
-                used += HEADER_BYTES + payload.len();
-                position.taken += 1;
+    fn read_segment(&self, reading: &mut Reading<impl FnMut(&[u8])>, end: u64) -> io::Result<()> {
+        let Cursor { segment, .. } = reading.position;
+        let file = File::open(name_segment(&self.directory, segment))?;
+        while reading.position.offset < end && reading.count < reading.count_max {
+            let offset = reading.position.offset;
+            reading.bytes.resize(usize::try_from(READ_BYTES.min(end - offset)).unwrap_or(0), 0);
+            file.read_exact_at(&mut reading.bytes, offset)?;
+            if !reading.take_frames() {
+                return self.quarantine(segment, offset);
             }
-            if used == 0 {
-                return self.quarantine(position.segment, position.offset);
-            }
-            position.offset += used as u64;
         }
         Ok(())
     }

@@ -253,7 +253,7 @@ impl Spool {
             let inner = self.lock();
             let position = (cursor.segment, cursor.offset);
             if position < (inner.cursor.segment, inner.cursor.offset) || position > inner.synced {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the cursor is not one that read_spool gave"));
+                return Err(io::Error::new(io::ErrorKind::InvalidInput, "the cursor is not one that read_batch gave"));
             }
             inner.sealed.range(..cursor.segment).map(|(number, _)| *number).collect()
         };

@@ -81,12 +81,13 @@ impl Stage {
     pub fn records(&self, count: usize) -> Vec<Value> {
         let until = Instant::now() + WAIT;
         loop {
-            let (payloads, _) = self.relay.read_spool(1_000).unwrap();
-            if payloads.len() >= count {
-                assert_eq!(payloads.len(), count, "more records than calls");
-                return payloads.iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect();
+            let (lines, found, _) = self.relay.read_batch(1_000).unwrap();
+            if found >= count {
+                assert_eq!(found, count, "more records than calls");
+                let lines = lines.split_inclusive(|byte| *byte == b'\n');
+                return lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
             }
-            assert!(Instant::now() < until, "{} of {count} records", payloads.len());
+            assert!(Instant::now() < until, "{found} of {count} records");
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -191,9 +191,10 @@ async def test_scope_bounds_lists_sums_and_gets(storage: Database) -> None:
 async def test_refused_record_is_kept_once(storage: Database, refused: bytes) -> None:
     world = await plant_world(storage)
     async with storage.write() as transaction:
-        for code in ("malformed", "wrong_day"):
-            await transaction.usage.quarantine(refused, code, world.gateway.id, NOW)
-        await transaction.usage.quarantine(refused + b"x", "malformed", world.gateway.id, NOW)
+        await transaction.usage.quarantine_many({}, world.gateway.id, NOW)
+        await transaction.usage.quarantine_many({refused: "malformed"}, world.gateway.id, NOW)
+        again = {refused: "wrong_day", refused + b"x": "malformed"}
+        await transaction.usage.quarantine_many(again, world.gateway.id, NOW)
     async with storage.read() as view:
         assert await view.usage.count_quarantined(EVERYTHING) == 2
         assert await view.usage.count_quarantined(OrganizationScope(world.left.organization.id)) == 0

@@ -180,7 +180,9 @@ async def _settle_races(transaction: Transaction, sorting: _Sorting, inserted: f
 
 
 async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, clock: Clock) -> None:
-    for position, answer in sorting.answers.items():
-        if answer.outcome in (IntakeOutcome.REFUSED, IntakeOutcome.DIFFERS):
-            code = answer.code or answer.outcome
-            await transaction.usage.quarantine(sorting.lines[position], code, gateway_id, clock.now())
+    bad = {
+        sorting.lines[position]: answer.code or answer.outcome
+        for position, answer in sorting.answers.items()
+        if answer.outcome in (IntakeOutcome.REFUSED, IntakeOutcome.DIFFERS)
+    }
+    await transaction.usage.quarantine_many(bad, gateway_id, clock.now())

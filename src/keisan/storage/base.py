@@ -340,8 +340,8 @@ class UsageRepository(Protocol):
         """Insert those whose id is new, set-based, and return their ids; the others are left as they are."""
         ...
 
-    async def quarantine(self, raw: bytes, code: str, gateway_id: MachineId, created_at: datetime) -> None:
-        """Keep a refused record's bytes for a person to look at; the same bytes are kept once."""
+    async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
+        """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
         ...
 
     async def count_quarantined(self, scope: Scope) -> int: ...

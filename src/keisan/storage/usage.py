@@ -155,16 +155,14 @@ class UsageRepository:
         inserted = await self._connection.insert_new(usage_record, [_to_row(record) for record in new])
         return frozenset(RecordId(record_id) for record_id in inserted)
 
-    async def quarantine(self, raw: bytes, code: str, gateway_id: MachineId, created_at: datetime) -> None:
-        """Keep a refused record's bytes for a person to look at; the same bytes are kept once."""
-        row = {
-            "digest": hashlib.sha256(raw).hexdigest(),
-            "text": raw,
-            "code": code,
-            "gateway_id": gateway_id,
-            "created_at": created_at,
-        }
-        await self._connection.insert_or_ignore(quarantined_record, row)
+    async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
+        """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
+        shared = {"gateway_id": gateway_id, "created_at": now}
+        rows = [
+            {"digest": hashlib.sha256(line).hexdigest(), "text": line, "code": code} | shared
+            for line, code in codes.items()
+        ]
+        await self._connection.insert_missing(quarantined_record, rows)
 
     async def count_quarantined(self, scope: Scope) -> int:
         """Return how many records are quarantined; 0 outside a platform's scope."""

@@ -208,7 +208,7 @@ WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "lock incarnation": lambda view: view.incarnations.lock(MachineId(create_id())),
     "put incarnation": lambda view: view.incarnations.put(INCARNATION),
     "suspend": lambda view: view.usage.suspend_many({RECORD.id: "spent_ticket"}, [RECORD], NOW),
-    "quarantine": lambda view: view.usage.quarantine(b"x", "malformed", MachineId(create_id()), NOW),
+    "quarantine_many": lambda view: view.usage.quarantine_many({b"x": "malformed"}, MachineId(create_id()), NOW),
     "event": lambda view: view.events.append(EventDraft("control", "a.b", None, {})),
     "touch": lambda view: view.snapshot.touch(SnapshotTable.KEYS, [create_id()]),
     "put": lambda view: view.outbox.put(WorkNoun.SITE, create_id(), NOW),

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.deadline import wait_until
@@ -23,6 +24,10 @@ def data() -> Iterator[Path]:
     """A short folder, because the path of an engine's socket ends at 107 bytes."""
     with tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp") as folder:
         yield Path(folder) / "data"
+
+
+def list_engines(stack: Stack) -> list[psutil.Process]:
+    return [process for process in stack.list_processes() if "keisan.engines" in " ".join(process.cmdline())]
 
 
 def ask_once(stack: Stack, key: str) -> str:
@@ -52,15 +57,17 @@ def test_second_start_keeps_keys_usage_and_balances(data: Path) -> None:
     wait_until(lambda: not second.list_processes(), "Ctrl-C has stopped every process", 20.0)
 
 
-def test_start_after_kill_nine_of_up_leaves_no_stranger(data: Path) -> None:
+def test_start_after_kill_nine_of_up_adopts_the_engine_and_leaves_no_stranger(data: Path) -> None:
     first = start_stack(data)
     assert first.api_key is not None
+    old = list_engines(first)
     first.stop(signal.SIGKILL)
     second = start_stack(data)
     try:
         ask_once(second, first.api_key)
-        engines = [process for process in second.list_processes() if "keisan.engines" in " ".join(process.cmdline())]
-        assert len(engines) == 1, "the old engine was adopted or ended"
+        # Adopted, as docs/decisions/0012 says: the same processes, by pid and time of start, and no others.
+        assert list_engines(second) == old
+        assert len(old) == 1
     finally:
         assert second.stop() == 0
     wait_until(lambda: not second.list_processes(), "every process has ended", 20.0)

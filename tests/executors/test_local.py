@@ -57,6 +57,25 @@ async def test_dead_child_is_taken_away(tmp_path: Path) -> None:
     assert find_process(identity.pid, read_boot_id()) is None
 
 
+@pytest.mark.parametrize(("grace_s", "asked"), [(10.0, [signal.SIGTERM]), (0.0, [signal.SIGKILL])])
+async def test_who_has_no_time_to_end_is_not_asked_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, grace_s: float, asked: list[signal.Signals]
+) -> None:
+    sent: list[int] = []
+    send = signal.pidfd_send_signal
+
+    def note_and_send(handle: int, number: int) -> None:
+        sent.append(number)
+        send(handle, number)
+
+    monkeypatch.setattr(signal, "pidfd_send_signal", note_and_send)
+    executor, plan = LocalExecutor(os.environ), plan_pause(tmp_path)
+    identity = await executor.start(plan)
+    wait_until((tmp_path / "mark").exists, "the process runs")
+    await executor.stop(identity, grace_s)
+    assert (sent, await executor.is_alive(identity)) == (asked, False)
+
+
 async def test_process_outlives_its_executor(tmp_path: Path) -> None:
     identity = await LocalExecutor(os.environ).start(plan_pause(tmp_path))
     wait_until((tmp_path / "mark").exists, "it runs")

@@ -44,7 +44,7 @@ class Executor(Protocol):
     async def stop(self, identity: ProcessIdentity, grace_s: float) -> None:
         """Ask it to end, kill it after `grace_s` seconds, and return when it is gone; does nothing when it is already.
 
-        A process that got the same pid since is never signalled.
+        With a grace of 0 it is killed without being asked, so that it does nothing more. A process that got the same pid since is never signalled.
         """
         ...
 

@@ -43,7 +43,7 @@ class LocalExecutor:
         return self._is_running(identity)
 
     async def stop(self, identity: ProcessIdentity, grace_s: float) -> None:
-        """Send SIGTERM, after `grace_s` SIGKILL, and return when it is gone.
+        """Send SIGTERM, after `grace_s` SIGKILL, and return when it is gone; with a grace of 0, SIGKILL alone.
 
         Raises LaunchFailed if the kernel has not taken it away 10 s after SIGKILL (a hung disk or driver).
         """
@@ -53,7 +53,7 @@ class LocalExecutor:
             return
         try:
             # The handle is fixed to whoever has the pid now; only then is it compared, so nobody can slip in between.
-            for number, wait_s in ((signal.SIGTERM, grace_s), (signal.SIGKILL, KILL_WAIT_S)):
+            for number, wait_s in _list_signals(grace_s):
                 if not self._is_running(identity):
                     return
                 signal.pidfd_send_signal(handle, number)
@@ -121,6 +121,13 @@ def _reap_child(pid: int) -> None:
     except ChildProcessError:
         # Another agent's child that this one adopted; whoever inherited it waits for it.
         return
+
+
+def _list_signals(grace_s: float) -> tuple[tuple[signal.Signals, float], ...]:
+    """Return what is sent one after the other, each with how long its effect is awaited."""
+    killing = (signal.SIGKILL, KILL_WAIT_S)
+    # Who has no time to end must not begin to: an agent that is asked would end its engines.
+    return ((signal.SIGTERM, grace_s), killing) if grace_s > 0 else (killing,)
 
 
 async def _is_gone_within(handle: int, wait_s: float) -> bool:

@@ -77,6 +77,16 @@ def test_nothing_known_here_is_told_in_a_line(tmp_path: Path) -> None:
     assert done.stderr == "keisan: no platform is known here: start one with `keisan up`, or name one with --url\n"
 
 
+def test_data_directory_of_the_settings_file_is_used(tmp_path: Path) -> None:
+    named, usual = tmp_path / "named", tmp_path / "usual"
+    config = tmp_path / "keisan.toml"
+    config.write_text(f'data_directory = "{named}"\n')
+    # Ends before it starts anything, for its want of a token, and has made its folder by then.
+    done = run("site", "--config", str(config), XDG_DATA_HOME=str(usual))
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert (named.exists(), usual.exists()) == (True, False)
+
+
 def test_data_directory_follows_the_desktop_rules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert find_data_directory() == tmp_path / "keisan"

@@ -47,6 +47,24 @@ def test_command_line_over_environment_over_file(tmp_path: Path) -> None:
     assert (settings.gateway.name, settings.gateway.worker_threads) == ("from-environment", 3)
 
 
+@pytest.mark.parametrize(
+    ("options", "environment", "text", "wanted"),
+    [
+        ({"data_directory": "/option"}, {"KEISAN_DATA_DIRECTORY": "/variable"}, 'data_directory = "/file"', "/option"),
+        ({}, {"KEISAN_DATA_DIRECTORY": "/variable"}, 'data_directory = "/file"', "/variable"),
+        ({}, {}, 'data_directory = "/file"', "/file"),
+        ({}, {}, "", "/usual"),
+    ],
+)
+def test_what_is_usual_comes_last(
+    tmp_path: Path, options: Mapping[str, object], environment: Mapping[str, str], text: str, wanted: str
+) -> None:
+    file = tmp_path / "keisan.toml"
+    file.write_text(text)
+    settings = load_settings(options, environment, file, {"data_directory": "/usual"})
+    assert settings.data_directory == Path(wanted)
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "keisan.toml"
     file.write_text(

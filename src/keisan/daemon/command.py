@@ -44,9 +44,8 @@ def read_settings(data: Path | None, config: Path | None, tables: dict[str, Tabl
     options: Table = {name: {key: value for key, value in table.items() if value} for name, table in tables.items()}
     if data is not None:
         options["data_directory"] = data
-    environment = {"KEISAN_DATA_DIRECTORY": str(find_data_directory()), **os.environ}
     try:
-        return load_settings(options, environment, config)
+        return load_settings(options, os.environ, config, {"data_directory": find_data_directory()})
     except SettingsInvalid as fault:
         raise typer.Exit(tell_fault(fault)) from fault
 

@@ -244,13 +244,20 @@ class Settings(Section):
     first_start: FirstStartSettings = FirstStartSettings()
 
 
-def load_settings(options: Mapping[str, object], environment: Mapping[str, str], config_path: Path | None) -> Settings:
+def load_settings(
+    options: Mapping[str, object],
+    environment: Mapping[str, str],
+    config_path: Path | None,
+    usual: Mapping[str, object] | None = None,
+) -> Settings:
     """Return the settings; `options` are those of the command line, nested as the tables are.
 
+    `usual` are defaults that only the caller knows: what holds where nothing else says anything.
     Raises SettingsInvalid with every fault, one a line.
     """
     faults: list[str] = []
-    merged = _read_file(config_path, faults)
+    merged = dict(usual or {})
+    _merge_into(merged, _read_file(config_path, faults))
     _merge_into(merged, _read_environment(environment, faults))
     _merge_into(merged, options)
     try:

@@ -1,8 +1,15 @@
 """`keisan chat`: the answer as it comes, a conversation that remembers, refusals in words. The gateway is a small server."""
 
 import json
+import os
+import pty
+import select
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -10,6 +17,15 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
+
+CTRL_C, CTRL_D = b"\x03", b"\x04"
+# The terminal becomes the one that controls the process, as a shell's window would be: TIOCSCTTY.
+IN_TERMINAL = """
+import fcntl, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+from keisan.daemon.main import main
+main()
+"""
 
 
 @dataclass
@@ -77,6 +93,69 @@ def test_conversation_remembers(command_line: CommandLine, small_gateway: SmallG
     answer = command_line.run("chat", gateway_url=small_gateway.url, typed="What?\n\nAnd then?\n")
     assert answer.code == 0
     assert [message["role"] for message in small_gateway.asked[-1]["messages"]] == ["user", "assistant", "user"]
+
+
+@contextmanager
+def open_terminal(command_line: CommandLine, gateway: SmallGateway) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """The real command, with a terminal of its own that a Ctrl-C typed at this end of it reaches."""
+    here, there = pty.openpty()
+    words = ["chat", "--url", command_line.platform_url, "--gateway-url", gateway.url, "--key", "sk-keisan-any"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", IN_TERMINAL, *words],
+        stdin=there,
+        stdout=there,
+        stderr=there,
+        start_new_session=True,
+    )
+    os.close(there)
+    try:
+        yield process, here
+    finally:
+        process.kill()
+        process.wait(10)
+        os.close(here)
+
+
+def read_until(terminal: int, text: str, deadline_s: float = 30.0) -> str:
+    """Return what a terminal shows once it has shown `text`."""
+    shown, end_s = "", time.monotonic() + deadline_s
+    while text not in shown:
+        left_s = end_s - time.monotonic()
+        assert left_s > 0, shown
+        if select.select([terminal], [], [], left_s)[0]:
+            shown += os.read(terminal, 4096).decode(errors="replace")
+    return shown
+
+
+def test_ctrl_c_at_the_prompt_ends_it_at_once(command_line: CommandLine, small_gateway: SmallGateway) -> None:
+    with open_terminal(command_line, small_gateway) as (process, terminal):
+        read_until(terminal, "> ")
+        os.write(terminal, b"What is it?\n")
+        read_until(terminal, "Tokyo.\r\n> ")
+        os.write(terminal, CTRL_C)
+        assert process.wait(10) == 130
+        assert read_until(terminal, "\n") == "^C\r\n"
+
+
+def test_ctrl_d_at_the_prompt_ends_it_well(command_line: CommandLine, small_gateway: SmallGateway) -> None:
+    with open_terminal(command_line, small_gateway) as (process, terminal):
+        read_until(terminal, "> ")
+        os.write(terminal, CTRL_D)
+        assert process.wait(10) == 0
+
+
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_what_is_no_text_is_told_and_the_talk_goes_on(
+    command_line: CommandLine, small_gateway: SmallGateway, monkeypatch: pytest.MonkeyPatch, errors: str
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", f"utf-8:{errors}")
+    with open_terminal(command_line, small_gateway) as (process, terminal):
+        read_until(terminal, "> ")
+        os.write(terminal, b"\xff\n")
+        read_until(terminal, "expected text in UTF-8\r\n> ")
+        os.write(terminal, CTRL_D)
+        assert process.wait(10) == 0
+    assert small_gateway.asked == []
 
 
 def test_refused_message_is_forgotten_and_the_talk_goes_on(

@@ -1,5 +1,8 @@
 """`keisan chat`: one question, or a conversation; the answer appears as it is made."""
 
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -36,7 +39,7 @@ async def _hold_conversation(session: Session, name: str, options: ChatOptions) 
         raise InvalidInput("with --json a question is needed", "question")
     session.output.tell(f"talking with {name}; Ctrl-D ends it")
     messages: list[ChatMessage] = []
-    while (said := _read_line()) is not None:
+    while (said := _read_line(session)) is not None:
         messages.append(ChatMessage("user", said))
         try:
             messages.append(ChatMessage("assistant", await _answer(session, name, messages, options)))
@@ -71,14 +74,34 @@ async def _answer(session: Session, model: str, messages: list[ChatMessage], opt
     return text
 
 
-def _read_line() -> str | None:
+def _read_line(session: Session) -> str | None:
     while True:
         try:
-            said = input("> ").strip()
-        except EOFError:
-            return None
+            with _let_interrupt_through():
+                said = input("> ").strip()
+            # By its locale, what a terminal sends that is no text fails in reading or comes as half a character.
+            said.encode()
+        except (EOFError, KeyboardInterrupt) as end:
+            # What comes next, a shell's prompt perhaps, begins a line of its own.
+            session.output.tell("")
+            if isinstance(end, EOFError):
+                return None
+            raise
+        except UnicodeError:
+            session.output.tell("keisan: expected text in UTF-8")
+            continue
         if said:
             return said
+
+
+@contextmanager
+def _let_interrupt_through() -> Iterator[None]:
+    """Let Ctrl-C end the block: the event loop only notes it, and acts when the read has returned, after an Enter."""
+    noted = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, noted)
 
 
 def add_commands(application: typer.Typer) -> None:

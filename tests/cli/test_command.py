@@ -78,6 +78,26 @@ def test_wrong_key_is_code_4(command_line: CommandLine, words: tuple[str, ...]) 
     assert answer.told["error"]["code"] == "unauthenticated"
 
 
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("keys", "create", ""), "name"),
+        (("keys", "create", "!"), "name"),
+        (("keys", "create", "x", "--model", ""), "models.0"),
+        (("keys", "create", "x", "--model", "\udcff"), "model"),
+        (("chat", "\udcff"), "question"),
+    ],
+)
+def test_value_that_the_wire_refuses_is_one_line_and_code_2(
+    command_line: CommandLine, words: tuple[str, ...], field: str
+) -> None:
+    answer = command_line.run(*words)
+    assert (answer.code, len(answer.aside.splitlines())) == (2, 1)
+    assert answer.aside.startswith("keisan: expected ")
+    assert answer.aside.endswith(f" ({field})\n")
+    assert command_line.run(*words, "--json").told["error"]["code"] == "invalid_input"
+
+
 def test_options_reach_the_resolver() -> None:
     application, seen = typer.Typer(), []
     add_commands(application)

@@ -1,5 +1,6 @@
 """The console script as typed: help, settings faults together, completion, quick processes."""
 
+import json
 import os
 import subprocess
 import sys
@@ -75,6 +76,30 @@ def test_nothing_known_here_is_told_in_a_line(tmp_path: Path) -> None:
     done = run("status", KEISAN_DATA_DIRECTORY=str(tmp_path))
     assert (done.returncode, done.stdout) == (3, "")
     assert done.stderr == "keisan: no platform is known here: start one with `keisan up`, or name one with --url\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "field"),
+    [
+        (("--key", "k\xe9y"), "api_key"),
+        (("--key", "k\udcff"), "api_key"),
+        (("--key", "k", "--ca", "/nowhere/ca.pem"), "ca_path"),
+        (("--key", "k", "--ca", __file__), "ca_path"),
+        (("--key", "k", "--url", "http://h:x"), "base_url"),
+        (("--key", "k", "--url", "http://\udcff"), "base_url"),
+        (("--key", "k", "--gateway-url", "nonsense"), "gateway_url"),
+        (("--key", "k", "--project", "\udcff"), "project"),
+    ],
+)
+def test_what_no_request_can_be_sent_with_is_told_in_a_line(tmp_path: Path, words: tuple[str, ...], field: str) -> None:
+    named = ("usage", "--url", "https://127.0.0.1:1", *words)
+    done = run(*named, KEISAN_DATA_DIRECTORY=str(tmp_path))
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert done.stderr.startswith("keisan: expected ")
+    assert done.stderr.endswith(f" ({field})\n")
+    told = run(*named, "--json", KEISAN_DATA_DIRECTORY=str(tmp_path))
+    assert (told.returncode, told.stderr) == (2, "")
+    assert json.loads(told.stdout)["error"]["code"] == "invalid_input"
 
 
 def test_data_directory_of_the_settings_file_is_used(tmp_path: Path) -> None:

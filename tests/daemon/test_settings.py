@@ -65,6 +65,15 @@ def test_what_is_usual_comes_last(
     assert settings.data_directory == Path(wanted)
 
 
+@pytest.mark.parametrize("name", ["no certificate", "not there"])
+@pytest.mark.parametrize("table", ["gateway", "site"])
+def test_file_to_trust_holds_certificates(tmp_path: Path, table: str, name: str) -> None:
+    path = tmp_path / f"{name}.pem"
+    (tmp_path / "no certificate.pem").write_text("mine")
+    [fault] = list_faults({**DATA, table: {"ca_path": str(path)}})
+    assert fault == f"{table}.ca_path: expected a file of certificates (PEM), got '{path}'"
+
+
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
     file = tmp_path / "keisan.toml"
     file.write_text(

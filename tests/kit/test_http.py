@@ -1,7 +1,6 @@
 """The one client transport: bearer, timeouts, limits, and no proxy from the environment."""
 
 import http.server
-import ssl
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from keisan.kit.http import HttpTarget, open_async_client, open_client
+from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client, open_client
 
 
 class _Echo(http.server.BaseHTTPRequestHandler):
@@ -62,11 +61,47 @@ def test_every_call_has_a_timeout() -> None:
         assert client.timeout == httpx.Timeout(2.5)
 
 
-def test_named_certificate_file_is_the_one_that_is_trusted(tmp_path: Path) -> None:
-    broken = tmp_path / "authority.pem"
-    broken.write_text("no certificate", encoding="utf-8")
-    with pytest.raises(ssl.SSLError):
-        open_client(HttpTarget("https://platform.example", ca_path=str(broken)))
+@pytest.mark.parametrize(("name", "reason"), [("broken.pem", "there is none in it"), ("gone.pem", "No such file")])
+def test_named_certificate_file_is_the_one_that_is_trusted(tmp_path: Path, name: str, reason: str) -> None:
+    (tmp_path / "broken.pem").write_text("no certificate", encoding="utf-8")
+    with pytest.raises(TargetInvalid, match=reason) as caught:
+        open_client(HttpTarget("https://platform.example", ca_path=str(tmp_path / name)))
+    assert (caught.value.part, name in str(caught.value)) == ("ca_path", True)
+
+
+@pytest.mark.parametrize("bearer", ["k\N{LATIN SMALL LETTER E WITH ACUTE}y", "a\nb", "two words", "\udcff", "\x7f"])
+def test_bearer_that_no_header_can_hold_is_refused_and_not_quoted(bearer: str) -> None:
+    with pytest.raises(TargetInvalid) as caught:
+        open_client(HttpTarget("http://platform.example", bearer))
+    assert (caught.value.part, bearer in str(caught.value)) == ("bearer", False)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "gopher://x",
+        "http://",
+        "http://[",
+        "http://a b",
+        "http://h:99999",
+        "http://h:x",
+        "http://\udcff",
+    ],
+)
+def test_url_that_leads_nowhere_is_refused(url: str) -> None:
+    with pytest.raises(TargetInvalid) as caught:
+        open_client(HttpTarget(url))
+    assert caught.value.part == "base_url"
+    # What is shown can be shown: it has no half characters.
+    assert str(caught.value).encode()
+
+
+@pytest.mark.parametrize("url", ["http://[::1]:80", "http://[fe80::1%25eth0]", "http://\u65e5\u672c.jp:65535/x"])
+def test_url_of_any_host_passes(url: str) -> None:
+    with open_client(HttpTarget(url)) as client:
+        assert client.base_url.host
 
 
 async def test_https_trusts_the_system_without_a_file() -> None:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 import keisan.sdk
-from keisan.domain.errors import StateConflict, Unavailable
+from keisan.domain.errors import InvalidInput, StateConflict, Unavailable
 from keisan.sdk import (
     AsyncKeisan,
     Connections,
@@ -19,6 +19,24 @@ from keisan.sdk import (
 from keisan.sdk.client import GATEWAY_POLL_S
 from tests.api.stage import Stage
 from tests.sdk.platform import connect, script
+
+
+@pytest.mark.parametrize(
+    ("urls", "key", "ca_path", "field"),
+    [
+        (("gopher://x", None), "k", None, "base_url"),
+        (("https://x", "nonsense"), "k", None, "gateway_url"),
+        (("http://x", None), "k\xe9y", None, "api_key"),
+        (("https://x", None), "k", "/nowhere/ca.pem", "ca_path"),
+    ],
+)
+def test_what_no_request_can_be_sent_with_is_named(
+    urls: tuple[str, str | None], key: str, ca_path: str | None, field: str
+) -> None:
+    for kind in (AsyncKeisan, Keisan):
+        with pytest.raises(InvalidInput) as caught:
+            kind(urls[0], key, gateway_url=urls[1], ca_path=ca_path)
+        assert caught.value.field == field
 
 
 async def test_waits_for_connected_gateways_only(stage: Stage, admin: AsyncKeisan) -> None:

@@ -89,6 +89,18 @@ async def test_stream_without_its_end_is_a_cut() -> None:
         await collect(open_gateway(answer))
 
 
+@pytest.mark.parametrize("event", ["<html>", "[]", "1", '{"choices": 1}', '{"choices": [1]}'])
+async def test_event_that_is_none_is_told(event: str) -> None:
+    with pytest.raises(PlatformUnreachable, match="cannot be read"):
+        await collect(open_gateway(lambda _: httpx.Response(200, text=f"data: {event}\n\n")))
+
+
+@pytest.mark.parametrize("text", ["<html>", "[]", "{}", '{"data": 1}', '{"data": [{}]}'])
+async def test_list_of_models_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(PlatformUnreachable, match="is no gateway"):
+        await open_gateway(lambda _: httpx.Response(200, text=text)).list_models()
+
+
 async def test_connection_that_breaks_is_a_cut() -> None:
     class Broken(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:

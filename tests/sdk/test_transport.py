@@ -3,7 +3,7 @@
 import httpx
 import pytest
 
-from keisan.domain.errors import InvalidInput, NotFound, PlatformUnreachable, StorageUnavailable
+from keisan.domain.errors import NotFound, PlatformUnreachable, StorageUnavailable
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.sdk.transport import TRIES_MAX, Transport
 from keisan.wire.organization import OrganizationCreate, OrganizationView
@@ -88,10 +88,13 @@ async def test_nobody_listens() -> None:
         assert clock.elapsed_s == 0
 
 
-async def test_wrong_url_is_named() -> None:
-    async with open_async_client(HttpTarget("gopher://x")) as http:
-        with pytest.raises(InvalidInput, match="http://"):
-            await Transport(http, SteppedClock()).fetch(OrganizationView, "/organizations/1")
+@pytest.mark.parametrize("text", ["<html>It works!</html>", '{"id": 1}', "[]"])
+async def test_answer_that_is_none_of_a_platform(text: str) -> None:
+    transport = script_transport(lambda _: httpx.Response(200, text=text))
+    with pytest.raises(PlatformUnreachable, match="is no platform"):
+        await transport.fetch(OrganizationView, "/organizations/1")
+    with pytest.raises(PlatformUnreachable, match="is no platform"):
+        await transport.write(OrganizationView, "DELETE", "/organizations/1")
 
 
 async def test_version_goes_into_if_match_and_nothing_into_an_empty_query() -> None:

@@ -1,11 +1,23 @@
 """What every wire type shares: names, regions, amounts as decimal strings, input that refuses and views that ignore."""
 
+from typing import Annotated
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, TypeAdapter, ValidationError
 
-from keisan.wire.base import ForeignText, Name, NanoText, Region, WireChange, WireInput, WireView
+from keisan.domain.errors import InvalidInput
+from keisan.wire.base import (
+    ForeignText,
+    Name,
+    NanoText,
+    Region,
+    WireChange,
+    WireInput,
+    WireView,
+    explain_refusal,
+)
 
 NAME = TypeAdapter[str](Name)
 REGION = TypeAdapter[str](Region)
@@ -16,8 +28,27 @@ class _Input(WireInput):
     amount_nano: NanoText
 
 
+class _Whole(WireInput):
+    count: Annotated[int, Field(ge=0)]
+    names: tuple[Name, ...] = ()
+    secret: Annotated[str, Field(pattern="^sk-")] = "sk-1"
+
+
 class _View(WireView):
     amount_nano: NanoText
+
+
+def test_refused_body_is_told_without_its_values() -> None:
+    with pytest.raises(InvalidInput) as caught, explain_refusal():
+        _Whole(count=-1)
+    assert (caught.value.outside, caught.value.field) == ("expected greater than or equal to 0", "count")
+    with pytest.raises(InvalidInput) as caught, explain_refusal():
+        _Whole(count=1, names=("a", ""), secret="mine")  # a test
+    told = "expected at least 1 character; secret: expected pattern '^sk-'"
+    assert (caught.value.outside, caught.value.field) == (told, "names.1")
+    assert caught.value.__cause__ is None
+    with explain_refusal():
+        _Whole(count=0)
 
 
 @given(st.integers(min_value=-(10**38), max_value=10**38))

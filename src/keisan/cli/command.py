@@ -13,6 +13,7 @@ from keisan.cli.exit_code import ExitCode, choose_exit_code
 from keisan.cli.output import Output
 from keisan.cli.session import ConnectionOptions, Session
 from keisan.domain.errors import InvalidInput, KeisanError
+from keisan.wire.base import explain_refusal
 
 PANEL = "Connection and output"
 Work = Callable[..., Awaitable[None]]
@@ -56,9 +57,7 @@ def add_command(application: typer.Typer, name: str, work: Work, **settings: Any
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     def run(context: typer.Context, **arguments: Any) -> None:
-        for parameter, group in groups.items():
-            arguments[parameter] = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
-        raise typer.Exit(_run_work(work, context, arguments))
+        raise typer.Exit(_run_work(work, groups, context, arguments))
 
     run.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]  # how typer learns it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *own, *shared]}
@@ -84,15 +83,19 @@ def _list_options(parameter: inspect.Parameter, groups: Mapping[str, Any]) -> li
     ]
 
 
-def _run_work(work: Work, context: typer.Context, arguments: dict[str, Any]) -> ExitCode:
+def _run_work(work: Work, groups: Mapping[str, Any], context: typer.Context, arguments: dict[str, Any]) -> ExitCode:
     output = Output(is_json=bool(arguments.pop("is_json")))
     options = ConnectionOptions(**{name: arguments.pop(name) for name in SHARED if name != "is_json"})
     try:
+        _check_texts(arguments)
         target = context.obj(options)
+        for parameter, group in groups.items():
+            arguments[parameter] = group(**{field.name: arguments.pop(field.name) for field in fields(group)})
 
         async def run_in_session() -> None:
             async with target.open() as keisan:
-                await work(Session(keisan, output, target), **arguments)
+                with explain_refusal():
+                    await work(Session(keisan, output, target), **arguments)
 
         asyncio.run(run_in_session())
     except KeisanError as fault:
@@ -100,6 +103,17 @@ def _run_work(work: Work, context: typer.Context, arguments: dict[str, Any]) -> 
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     return ExitCode.OK
+
+
+def _check_texts(arguments: Mapping[str, Any]) -> None:
+    """Raise InvalidInput for what was typed and is no text: half characters could be neither sent nor shown."""
+    for name, value in arguments.items():
+        for text in value if isinstance(value, list) else [value]:
+            try:
+                if isinstance(text, str):
+                    text.encode()
+            except UnicodeEncodeError as fault:
+                raise InvalidInput("expected text in UTF-8", name) from fault
 
 
 def tell_fault(output: Output, fault: KeisanError) -> ExitCode:

@@ -4,6 +4,7 @@ All faults are found at once (SettingsInvalid, one a line). KEISAN_GATEWAY__LIST
 """
 
 import ipaddress
+import ssl
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -63,8 +64,18 @@ def _check_file(path: Path) -> Path:
     return path
 
 
+def _check_certificates(path: Path) -> Path:
+    # Here, with all other faults, and not when the first request is to be sent.
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError as fault:
+        raise ValueError("a file of certificates (PEM)") from fault
+    return path
+
+
 ListenAddress = Annotated[Address, BeforeValidator(parse_address)]
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
+CertificateFile = Annotated[Path, AfterValidator(_check_certificates)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
 CollectorUrl = Annotated[str, Field(pattern=r"^https?://[^/\s?#]+(/[^\s?#]*)?$")]
 Positive = Annotated[int, Field(ge=1)]
@@ -152,7 +163,7 @@ class GatewaySettings(ListenerSection):
 
     listen: ListenAddress = Address("127.0.0.1", 8000)
     platform_url: Url = "http://127.0.0.1:8080"
-    ca_path: ExistingFile | None = None
+    ca_path: CertificateFile | None = None
     upstream_ca_path: ExistingFile | None = None
     name: Name = "gateway"
     join_token_path: Path | None = None
@@ -190,7 +201,7 @@ class SiteSettings(Section):
     """
 
     platform_url: Url = "http://127.0.0.1:8080"
-    ca_path: ExistingFile | None = None
+    ca_path: CertificateFile | None = None
     name: Name = "site"
     join_token_path: Path | None = None
     stop_replicas_on_exit: bool = False

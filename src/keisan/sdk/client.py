@@ -9,11 +9,11 @@ from uuid import UUID
 import httpx
 
 from keisan.domain.deployment import DeploymentState
-from keisan.domain.errors import StateConflict, Unavailable
+from keisan.domain.errors import InvalidInput, StateConflict, Unavailable
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
-from keisan.kit.http import HttpTarget, open_async_client
+from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.deployment import AsyncDeployments, Deployments
@@ -77,10 +77,10 @@ class AsyncKeisan:
         ca_path: str | None = None,
         timeout_s: float = EXCHANGE_TIMEOUT_S,
     ) -> None:
-        platform, *gateway = [
-            open_async_client(HttpTarget(url, api_key, ca_path, timeout_s)) for url in (base_url, gateway_url) if url
-        ]
-        self._attach(Connections(platform, gateway[0] if gateway else None))
+        """Raises InvalidInput for a URL, a key or a file of certificates that no request can be sent with."""
+        platform = _open_client("base_url", HttpTarget(base_url, api_key, ca_path, timeout_s))
+        gateway = HttpTarget(gateway_url, api_key, ca_path, timeout_s) if gateway_url else None
+        self._attach(Connections(platform, _open_client("gateway_url", gateway) if gateway else None))
 
     @classmethod
     def over(cls, connections: Connections) -> Self:
@@ -235,6 +235,15 @@ class Keisan(Blocking[AsyncKeisan]):
         self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _open_client(url_name: str, target: HttpTarget) -> httpx.AsyncClient:
+    try:
+        return open_async_client(target)
+    except TargetInvalid as fault:
+        # In the words of this client's parameters.
+        names = {"base_url": url_name, "bearer": "api_key"}
+        raise InvalidInput(str(fault), names.get(fault.part, fault.part)) from fault
 
 
 def _is_served(deployment: DeploymentView, replicas: Sequence[ReplicaView]) -> bool:

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
+from keisan.wire.base import explain_refusal
 from keisan.wire.deployment import DeploymentCreate, DeploymentUpdate, DeploymentView
 from keisan.wire.page import Page
 
@@ -28,8 +29,13 @@ class AsyncDeployments:
         return await self._transport.write(DeploymentView, "POST", "/deployments", body)
 
     async def scale(self, deployment: DeploymentView, replica_count: int) -> DeploymentView:
-        """Change how many copies are wanted; raises VersionMismatch if the deployment has changed since it was seen."""
-        body, path = DeploymentUpdate(replica_count=replica_count), f"/deployments/{deployment.id}"
+        """Change how many copies are wanted.
+
+        Raises VersionMismatch if the deployment has changed since it was seen, InvalidInput for a count out of range.
+        """
+        path = f"/deployments/{deployment.id}"
+        with explain_refusal():
+            body = DeploymentUpdate(replica_count=replica_count)
         return await self._transport.write(DeploymentView, "PATCH", path, body, version=deployment.version)
 
     async def delete(self, deployment: DeploymentView) -> DeploymentView:

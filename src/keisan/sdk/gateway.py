@@ -60,7 +60,10 @@ class AsyncGateways:
             raise _build_unreachable(http, fault) from fault
         if answer.status_code != 200:
             raise read_gateway_error(answer.status_code, answer.content)
-        return tuple(str(model["id"]) for model in answer.json()["data"])
+        try:
+            return tuple(str(model["id"]) for model in answer.json()["data"])
+        except (ValueError, KeyError, TypeError) as fault:
+            raise PlatformUnreachable(f"what answers at {http.base_url} is no gateway", repr(fault)) from fault
 
     async def chat(
         self, model: str, messages: Sequence[ChatMessage], options: ChatOptions = DEFAULT_OPTIONS
@@ -114,13 +117,22 @@ async def _read_stream(answer: httpx.Response) -> AsyncGenerator[str, None]:
         data = line.removeprefix(DATA_PREFIX).strip()
         if data == STREAM_END:
             return
-        event = json.loads(data)
-        if "error" in event:
-            raise read_gateway_error(0, data)
-        for choice in event.get("choices", ()):
-            if text := choice.get("delta", {}).get("content"):
-                yield str(text)
+        for text in _read_event(data):
+            yield text
     raise EngineUnavailable("the answer was cut short")
+
+
+def _read_event(data: str) -> list[str]:
+    """Return the texts of an event's choices; raises what an error in it stands for."""
+    try:
+        event = json.loads(data)
+        is_error = "error" in event
+        contents = [choice.get("delta", {}).get("content") for choice in event.get("choices", ())]
+    except (ValueError, TypeError, AttributeError) as fault:
+        raise PlatformUnreachable("the gateway's answer cannot be read", repr(fault)) from fault
+    if is_error:
+        raise read_gateway_error(0, data)
+    return [str(content) for content in contents if content]
 
 
 def _build_unreachable(http: httpx.AsyncClient, fault: Exception) -> PlatformUnreachable:

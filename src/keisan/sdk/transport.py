@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import httpx
 
-from keisan.domain.errors import InvalidInput, KeisanError, PlatformUnreachable
+from keisan.domain.errors import KeisanError, PlatformUnreachable
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.ids import create_id
 from keisan.kit.retry import Backoff
@@ -41,7 +41,7 @@ class Transport:
     async def fetch(self, view: type[View], path: str, query: Query | None = None) -> View:
         """GET one thing."""
         request = self.http.build_request("GET", API_PATH + path, params=_format_query(query or {}))
-        return view.model_validate_json((await self._send(request)).content)
+        return _read(view, await self._send(request))
 
     async def walk(self, page: type[Page[View]], path: str, query: Query | None = None) -> AsyncGenerator[View, None]:
         """GET a list, page after page, each when its first item is asked for."""
@@ -65,7 +65,7 @@ class Transport:
             headers["content-type"] = "application/json"
         content = body.model_dump_json() if body is not None else None
         request = self.http.build_request(method, API_PATH + path, content=content, headers=headers)
-        return view.model_validate_json((await self._send(request)).content)
+        return _read(view, await self._send(request))
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         random = Random()  # noqa: S311  # spreads repeats in time, guards nothing
@@ -80,11 +80,9 @@ class Transport:
         raise AssertionError
 
     async def _send_once(self, request: httpx.Request) -> httpx.Response:
-        place = f"{request.url.scheme}://{request.url.netloc.decode()}"
+        place = _name_place(request)
         try:
             answer = await self.http.send(request)
-        except httpx.UnsupportedProtocol as fault:
-            raise InvalidInput("expected a URL that begins with http:// or https://", "base_url") from fault
         except OUT_OF_REACH as fault:
             raise PlatformUnreachable(f"the platform at {place} does not answer", repr(fault)) from fault
         except httpx.HTTPError as fault:
@@ -92,6 +90,19 @@ class Transport:
         if answer.status_code >= 400:
             raise read_problem(answer)
         return answer
+
+
+def _read(view: type[View], answer: httpx.Response) -> View:
+    try:
+        return view.model_validate_json(answer.content)
+    except ValueError as fault:
+        # Somebody else's server, or a platform of another release.
+        text = f"what answers at {_name_place(answer.request)} is no platform of this release"
+        raise PlatformUnreachable(text, str(fault)) from fault
+
+
+def _name_place(request: httpx.Request) -> str:
+    return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
 def _is_out_of_reach(fault: KeisanError) -> bool:

@@ -1,5 +1,7 @@
 """What every wire type is: frozen pydantic models. Input refuses unknown fields; views ignore them (version skew)."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 from pydantic import (
@@ -11,9 +13,11 @@ from pydantic import (
     PlainSerializer,
     SerializerFunctionWrapHandler,
     StringConstraints,
+    ValidationError,
     model_serializer,
 )
 
+from keisan.domain.errors import InvalidInput
 from keisan.domain.limits import NAME_CHARACTERS_MAX
 
 # The largest whole number that both databases store.
@@ -41,6 +45,30 @@ def _refuse_inexact(value: object) -> object:
 
 # Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.
 NanoText = Annotated[int, Field(strict=False), BeforeValidator(_refuse_inexact), PlainSerializer(str, return_type=str)]
+
+
+# What pydantic puts before the thing that it expected.
+_CUTS = ("Value error, ", "Input should be ", "String should match ", "String should have ", "Tuple should have ")
+
+
+@contextmanager
+def explain_refusal() -> Iterator[None]:
+    """Raise InvalidInput for a body that the block could not build; its field is the path of the first wrong value."""
+    try:
+        yield
+    except ValidationError as refusal:
+        faults = refusal.errors(include_url=False, include_input=False)
+        paths = [".".join(str(part) for part in fault["loc"]) for fault in faults]
+        texts = [_describe_expectation(fault["msg"]) for fault in faults]
+        others = [f"{path}: {text}" for path, text in zip(paths[1:], texts[1:], strict=True)]
+        # Not from the refusal, whose text quotes what may be a secret.
+        raise InvalidInput("; ".join([texts[0], *others]), paths[0]) from None
+
+
+def _describe_expectation(message: str) -> str:
+    for cut in _CUTS:
+        message = message.removeprefix(cut)
+    return message if message.startswith("expected") else f"expected {message}"
 
 
 class WireInput(BaseModel):

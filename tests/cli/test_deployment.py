@@ -12,6 +12,7 @@ import pytest
 
 from keisan.cli.deployment import find_deployment
 from keisan.cli.session import Session
+from keisan.domain.deployment import REPLICA_COUNT_MAX, SLOTS_MAX
 from keisan.sdk import DeploymentView
 from tests.cli.conftest import CommandLine
 from tests.deadline import wait_until
@@ -150,6 +151,23 @@ def test_what_the_platform_writes_in_between_is_no_fault(
     assert command_line.run("deploy", "scale", deployment, "2", "--no-wait").code == 0
     assert command_line.run("deploy", "delete", deployment).code == 0
     assert len(seen) >= 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("create", MODEL, "--replicas", "-1"),
+        ("create", MODEL, "--replicas", str(REPLICA_COUNT_MAX + 1)),
+        ("create", MODEL, "--slots", "0"),
+        ("create", MODEL, "--slots", str(SLOTS_MAX + 1)),
+        ("scale", MODEL, "--", "-1"),
+        ("scale", MODEL, str(REPLICA_COUNT_MAX + 1)),
+    ],
+)
+def test_number_out_of_bounds_is_refused_by_the_command(command_line: CommandLine, words: tuple[str, ...]) -> None:
+    # Nobody need be asked for that, so nobody is.
+    refused = command_line.run("deploy", *words[:1], "--url", "http://127.0.0.1:1", *words[1:])
+    assert (refused.code, "Invalid value for" in refused.aside) == (2, True)
 
 
 def test_unknown_names(command_line: CommandLine) -> None:

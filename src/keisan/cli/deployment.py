@@ -9,7 +9,7 @@ import typer
 from keisan.cli.command import add_command
 from keisan.cli.model import find_model
 from keisan.cli.session import Session
-from keisan.domain.deployment import DeploymentState
+from keisan.domain.deployment import REPLICA_COUNT_MAX, SLOTS_MAX, DeploymentState
 from keisan.domain.replica import ReplicaState
 from keisan.sdk import DeploymentCreate, DeploymentView, NotFound, ReplicaView, VersionMismatch
 
@@ -17,9 +17,10 @@ ModelArgument = Annotated[str, typer.Argument(help="Name of the model.")]
 DeploymentArgument = Annotated[
     str, typer.Argument(help="Id of the deployment, or the model's name if it has only one.")
 ]
-CountArgument = Annotated[int, typer.Argument(help="How many copies.", min=0)]
+CountArgument = Annotated[int, typer.Argument(help="How many copies.", min=0, max=REPLICA_COUNT_MAX)]
+ReplicasOption = Annotated[int, typer.Option(help="How many copies.", min=0, max=REPLICA_COUNT_MAX)]
 WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until it is so.")]
-SlotsOption = Annotated[int, typer.Option(help="Calls that one copy serves at a time.", min=1)]
+SlotsOption = Annotated[int, typer.Option(help="Calls that one copy serves at a time.", min=1, max=SLOTS_MAX)]
 
 # The platform writes to a deployment while it places copies; what was typed is meant whatever it has written.
 CHANGE_REPEATS_MAX = 4
@@ -41,7 +42,11 @@ async def list_deployments(session: Session) -> None:
 
 
 async def create_deployment(
-    session: Session, model: ModelArgument, replicas: int = 1, slots: SlotsOption = 4, is_waiting: WaitOption = True
+    session: Session,
+    model: ModelArgument,
+    replicas: ReplicasOption = 1,
+    slots: SlotsOption = 4,
+    is_waiting: WaitOption = True,
 ) -> None:
     """Run copies of a model."""
     chosen = await find_model(session, model)

@@ -106,18 +106,19 @@ def read_states(command_line: CommandLine, deployment: str) -> list[str]:
 
 
 def test_deployments_are_created_scaled_shown_and_deleted(command_line: CommandLine, small_site: SmallSite) -> None:
-    made = command_line.run("deploy", "create", MODEL, "--replicas", "2", "--slots", "1", "--json")
+    made = command_line.run("deploy", "create", MODEL, "--replicas", "3", "--slots", "1", "--json")
     assert made.code == 0, made.aside
     deployment = made.told["id"]
-    assert read_counts(command_line)[deployment] == "2/2"
+    assert read_counts(command_line)[deployment] == "3/3"
 
-    scaled = command_line.run("deploy", "scale", deployment, "1")
-    assert (scaled.code, scaled.out.strip()) == (0, f"{deployment}: 1 ready")
+    scaled = command_line.run("deploy", "scale", deployment, "2")
+    assert (scaled.code, scaled.out.strip()) == (0, f"{deployment}: 2 ready")
 
-    # Ready with one; the other is still on its way out.
-    wait_until(lambda: read_states(command_line, deployment) == ["ready"], "the surplus copy has stopped")
-    assert f"model     {MODEL}  1 of 1 ready" in command_line.run("status").out
-    [own] = list_replicas(command_line, deployment)
+    # Ready with two; the other is still on its way out.
+    wait_until(lambda: read_states(command_line, deployment) == ["ready"] * 2, "the surplus copy has stopped")
+    # Two copies, because a line "1 of 1 ready" would be that of the first start's own deployment.
+    assert f"model     {MODEL}  2 of 2 ready" in command_line.run("status").out
+    own = list_replicas(command_line, deployment)[0]
     assert command_line.run("logs", own["id"]).out == "loaded the weights\nserving\n"
     assert command_line.run("logs", own["id"], "--json").told["replica_id"] == own["id"]
 

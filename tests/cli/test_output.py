@@ -1,8 +1,10 @@
 """Answers: nothing in a value is taken for markup, an id stays whole, JSON is one line."""
 
+import io
 import json
 
 import pytest
+from rich.console import Console
 
 from keisan.cli.output import Output
 from keisan.wire.price import PriceView
@@ -33,6 +35,17 @@ def test_values_are_shown_as_they_are(capsys: pytest.CaptureFixture[str]) -> Non
 def test_id_is_never_folded(capsys: pytest.CaptureFixture[str]) -> None:
     Output(is_json=False).show_table(("id", "text"), [(str(MODEL_ID), "words " * 100)])
     assert str(MODEL_ID) in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("width", [30, 60, 100])
+def test_narrow_screen_shows_every_column(width: int) -> None:
+    screen = io.StringIO()
+    output = Output(is_json=False, console=Console(file=screen, width=width, soft_wrap=True, emoji=False))
+    columns = ("id", "name", "role", "limits", "policy", "state")
+    output.show_table(columns, [(MODEL_ID, "first", "developer", "600 requests/min", "[none]", "in force")])
+    shown = screen.getvalue()
+    for word in (*columns, str(MODEL_ID), "first", "developer", "600", "[none]", "force"):
+        assert word in shown
 
 
 def test_lists_and_things_as_json(capsys: pytest.CaptureFixture[str]) -> None:

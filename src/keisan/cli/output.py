@@ -4,11 +4,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
+from keisan.cli.table import build_table, format_lines
 from keisan.wire.base import WireView
 
 # A table into a pipe or a file is for a program or a wide screen, not for the 80 columns that rich would assume.
@@ -42,17 +40,14 @@ class Output:
             self.show_table(columns, rows)
 
     def show_table(self, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-        """Print a table for eyes; an empty one says so."""
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for column in columns:
-            # An id is there to be copied whole.
-            table.add_column(column, overflow="fold", no_wrap=column == "id")
-        for row in rows:
-            table.add_row(*(escape(str(cell)) for cell in row))
-        if table.row_count:
+        """Print a table for eyes, or its rows line by line on a narrow screen; an empty one says so."""
+        texts = [[str(cell) for cell in row] for row in rows]
+        if not texts:
+            self.tell("nothing here")
+        elif table := build_table(columns, texts, self.console.width):
             self.console.print(table, soft_wrap=False)
         else:
-            self.tell("nothing here")
+            self.show_text(format_lines(columns, texts))
 
     def show_view(self, view: WireView, text: str) -> None:
         """Print one thing: its view as a JSON object, or a text."""

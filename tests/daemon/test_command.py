@@ -72,6 +72,13 @@ def test_taken_address_is_told_before_anything_starts(tmp_path: Path) -> None:
     assert not list((tmp_path / "data" / "run").iterdir())
 
 
+def test_certificate_that_is_none_is_told_in_a_line(tmp_path: Path) -> None:
+    data, named = ("--data", str(tmp_path / "data")), ("--certificate", __file__, "--certificate-key", __file__)
+    done = run("platform", *data, *named, "--listen", "127.0.0.1:0")
+    assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+    assert f"keisan: platform: expected a certificate and its key (PEM), got {__file__} and" in done.stderr
+
+
 def test_nothing_known_here_is_told_in_a_line(tmp_path: Path) -> None:
     done = run("status", KEISAN_DATA_DIRECTORY=str(tmp_path))
     assert (done.returncode, done.stdout) == (3, "")

@@ -1,16 +1,22 @@
 """Builds the gateway process from settings. It imports neither the API's framework nor a database."""
 
 import asyncio
+import re
 import resource
 from pathlib import Path
 
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, GatewaySettings, Settings
+from keisan.domain.errors import SettingsInvalid
 from keisan.domain.key import Secret
+from keisan.domain.limits import NAME_CHARACTERS_MAX
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
+
+# What the request to join takes.
+_TOKEN = re.compile(rf"[!-~]{{1,{NAME_CHARACTERS_MAX}}}")
 
 
 async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
@@ -52,10 +58,18 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
 
 
 def read_join_token(path: Path | None) -> Secret | None:
-    """Return the one-time token in a file, None if there is none; one that has joined needs none."""
+    """Return the one-time token in a file, None if there is none; one that has joined needs none.
+
+    Raises SettingsInvalid for a file that cannot be read or holds something else, which it does not quote.
+    """
     if path is None:
         return None
     try:
-        return Secret(path.read_text().strip())
+        text = path.read_text().strip()
     except FileNotFoundError:
         return None
+    except (OSError, UnicodeDecodeError) as fault:
+        raise SettingsInvalid(f"{path}: expected a file with a join token that can be read", repr(fault)) from None
+    if text and not _TOKEN.fullmatch(text):
+        raise SettingsInvalid(f"{path}: expected a join token, got something else")
+    return Secret(text) if text else None

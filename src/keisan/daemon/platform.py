@@ -26,6 +26,7 @@ from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.domain.errors import SettingsInvalid
 from keisan.domain.lease import WorkNoun
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.observe import write_log, write_warning
@@ -92,7 +93,7 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
 
 
 def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
-    """Return the API's server, which listens to nobody yet."""
+    """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots = SnapshotFeed(control)
     app = create_app(ApiContext(control, snapshots, read_release(), own.terms))
     config = uvicorn.Config(
@@ -109,7 +110,12 @@ def build_server(own: PlatformSettings, control: Control, announce: Callable[[st
         ssl_certfile=own.certificate,
         ssl_keyfile=own.certificate_key,
     )
-    config.load()
+    try:
+        config.load()
+    except OSError as fault:
+        names = f"{own.certificate} and {own.certificate_key}"
+        text = f"platform: expected a certificate and its key (PEM), got {names}"
+        raise SettingsInvalid(text, "platform.certificate", str(fault)) from fault
     return Server(config, announce, snapshots.close)
 
 

@@ -15,6 +15,7 @@ from stage.load import Shape, run_load
 from stage.opening import EVERYONE, open_folder, open_stage
 from stage.report import describe_conditions, format_spread, format_table, read_cpu_us, read_p50_us, read_p99_us
 from stage.rounds import Plan, Scenario, Table, measure_scenario
+from stage.window import Stage
 
 ROUNDS = 5
 PACE_US = 10_000
@@ -137,8 +138,16 @@ def main() -> None:
         plan = Plan(asked.rounds, time.monotonic() + (QUICK_RETRY_S if asked.quick else FULL_RETRY_S))
         with open_stage(folder, {asked.only} if asked.only else EVERYONE) as (stage, missing):
             tables = {one.name: measure_scenario(stage, one, plan) for one in scenarios}
-            conditions = describe_conditions(folder)
+            conditions = describe_conditions(folder) | {"trace_exports": count_exports(stage)}
     print(json.dumps({**format_line(tables, plan), "peers_missing": missing, "conditions": conditions}))
+
+
+def count_exports(stage: Stage) -> int:
+    """Return how often the gateway handed its sampled traces in; raises RuntimeError if it never did."""
+    exports = stage.platform.count("exports")
+    if not exports and any(subject.name == "keisan" for subject in stage.subjects):
+        raise RuntimeError("keisan exported no traces, so that it was measured without their cost")
+    return exports
 
 
 if __name__ == "__main__":

@@ -13,6 +13,7 @@ from stage.snapshot import Governance, write_gateway_folder
 from stage.subject import Subject, write_keys
 
 CONNECTIONS_MAX = 20_000
+TRACES_SAMPLED_PPM = 10_000
 KEISAN = Path(sys.executable).with_name("keisan")
 
 
@@ -48,6 +49,10 @@ def restart_gateway(place: GatewayPlace, platform: Platform) -> Subject:
     ]
     limits = {"connections_max": CONNECTIONS_MAX, **place.limits}
     environment = {f"KEISAN_GATEWAY__LIMITS__{name.upper()}": str(value) for name, value in limits.items()}
+    environment |= {
+        "KEISAN_GATEWAY__OTLP_URL": platform.url,
+        "KEISAN_GATEWAY__TRACE_SAMPLE_PPM": str(TRACES_SAMPLED_PPM),
+    }
     pinned = start_pinned("keisan", command, SUBJECT_CORE, place.folder / "gateway.log", environment)
     port = urlsplit(str(read_ready_line(pinned)["url"])).port
     assert port is not None

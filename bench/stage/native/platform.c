@@ -1,7 +1,7 @@
 /* The stand-in platform: takes usage records as the platform's API does, and holds the gateway's snapshot polls.
  *
  * platform; prints {"ports":[PORT]}. Each record of POST /api/v1/gateway/usage is answered `created`, or `exists` if its id
- * came before. POST /api/v1/gateway/credit is answered by credit.c. GET /api/v1/gateway/snapshot is answered 204 after its wait_s. GET /counts tells what came.
+ * came before. POST /api/v1/gateway/credit is answered by credit.c. POST /v1/traces is counted, as a collector would take it. GET /api/v1/gateway/snapshot is answered 204 after its wait_s. GET /counts tells what came.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -33,7 +33,7 @@ typedef struct {
 } RecordId;
 
 static int poller;
-static unsigned long records, repeated, batches, credits;
+static unsigned long records, repeated, batches, credits, exports;
 static RecordId *seen;
 static Connection *held[HELD_MAX];
 
@@ -102,6 +102,11 @@ static void take_credit(Buffer *out, const char *body, size_t length) {
     put_answer(out, "200 OK", answer.bytes, answer.length);
 }
 
+static void take_traces(Buffer *out) {
+    exports++;
+    put_answer(out, "200 OK", "{}", 2);
+}
+
 static void hold_poll(Connection *one, const char *head, size_t length) {
     const char *wait = memmem(head, length, "wait_s=", 7);
     one->held_until_ns = read_clock_ns() + (int64_t)((wait ? atof(wait + 7) : 0) * 1e9);
@@ -134,10 +139,11 @@ static void take_request(Connection *one) {
     const char *bytes = one->in.bytes;
     if (!strncmp(bytes, "POST /api/v1/gateway/usage", 26)) take_usage(&one->out, bytes + head.head_length, head.body_length);
     else if (!strncmp(bytes, "POST /api/v1/gateway/credit", 27)) take_credit(&one->out, bytes + head.head_length, head.body_length);
+    else if (!strncmp(bytes, "POST /v1/traces", 15)) take_traces(&one->out);
     else if (!strncmp(bytes, "GET /api/v1/gateway/snapshot", 28)) hold_poll(one, bytes, head.head_length);
     else {
         char body[128];
-        int length = snprintf(body, sizeof body, "{\"records\":%lu,\"repeated\":%lu,\"batches\":%lu,\"credits\":%lu}", records, repeated, batches, credits);
+        int length = snprintf(body, sizeof body, "{\"records\":%lu,\"repeated\":%lu,\"batches\":%lu,\"credits\":%lu,\"exports\":%lu}", records, repeated, batches, credits, exports);
         put_answer(&one->out, "200 OK", body, (size_t)length);
     }
     consume(&one->in, whole);

@@ -88,12 +88,12 @@ class Platform:
         if request.path == JOIN_PATH:
             return answer_join(request)
         if request.method == "POST":
-            texts: list[str] = json.loads(request.body)["records"]
-            self.records += [json.loads(text) for text in texts]
+            records = [json.loads(line) for line in request.body.splitlines()]
+            self.records += records
             return 200, {
                 "answers": [
-                    {"position": position, "record_id": json.loads(text)["record_id"], "outcome": "created"}
-                    for position, text in enumerate(texts)
+                    {"position": position, "record_id": record["record_id"], "outcome": "created"}
+                    for position, record in enumerate(records)
                 ]
             }
         self.acknowledged = int(request.query.get("version", "0"))

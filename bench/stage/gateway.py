@@ -1,6 +1,5 @@
 """keisan's gateway as a subject: the process that `keisan gateway` starts, Python shell included, from a folder made here."""
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,13 +7,12 @@ from urllib.parse import urlsplit
 
 from keisan.domain.key import Secret
 from stage.engine import Platform
-from stage.process import SUBJECT_CORE, read_ready_line, start_pinned
+from stage.process import KEISAN, SUBJECT_CORE, read_ready_line, start_pinned
 from stage.snapshot import Governance, write_gateway_folder
 from stage.subject import Subject, write_keys
 
 CONNECTIONS_MAX = 20_000
 TRACES_SAMPLED_PPM = 10_000
-KEISAN = Path(sys.executable).with_name("keisan")
 
 
 @dataclass(frozen=True, slots=True)

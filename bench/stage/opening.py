@@ -8,10 +8,12 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from keisan.domain.key import Secret
 from stage.cache import compile_programs, find_cache_folder
+from stage.door import start_door
 from stage.engine import Engine, start_engine, start_platform
 from stage.gateway import GatewayPlace, start_gateway
 from stage.nginx import start_nginx
@@ -23,6 +25,8 @@ from stage.window import Stage, warm_subject
 
 WARM_CONNECTIONS = 64
 EVERYONE = frozenset({"keisan", "nginx", *PEERS})
+# keisan's gateway again, with a site's door between it and the engine.
+BEHIND_DOOR = "keisan-http2"
 
 
 @contextlib.contextmanager
@@ -52,6 +56,13 @@ def open_stage(folder: Path, wanted: Collection[str] = EVERYONE) -> Iterator[tup
         subjects = [get_engine_itself(engine, write_keys(folder / "keys", keys))]
         if "keisan" in wanted:
             subjects.append(start_gateway(GatewayPlace(folder / "keisan"), keys, Governance(engine.sockets), platform))
+            _end_later(stack, subjects[-1:])
+        if BEHIND_DOOR in wanted:
+            door = start_door(folder, engine.sockets)
+            stack.callback(door.pinned.end)
+            governance = Governance(engine.sockets, door=door.place)
+            started = start_gateway(GatewayPlace(folder / BEHIND_DOOR), keys, governance, platform)
+            subjects.append(replace(started, name=BEHIND_DOOR.replace("-", "_")))
             _end_later(stack, subjects[-1:])
         if "nginx" in wanted:
             subjects += start_nginx(folder / "nginx", engine, keys)

@@ -5,11 +5,13 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+KEISAN = Path(sys.executable).with_name("keisan")
 # Engine, platform and load share one core; what is measured has the other for itself.
 LOAD_CORE = 0
 SUBJECT_CORE = 1

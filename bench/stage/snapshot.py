@@ -25,6 +25,7 @@ from keisan.wire.snapshot import (
     EngineProfile,
     Snapshot,
     SnapshotChip,
+    SnapshotDoor,
     SnapshotFact,
     SnapshotKey,
     SnapshotLimits,
@@ -60,11 +61,21 @@ CONNECTION_IDLE_S = 60
 
 
 @dataclass(frozen=True, slots=True)
+class DoorPlace:
+    """A door on this host: its port, the secret that gateways show there, and the replicas behind it."""
+
+    port: int
+    secret: str
+    replica_ids: Sequence[UUID]
+
+
+@dataclass(frozen=True, slots=True)
 class Governance:
-    """What the snapshot is made of beside the keys."""
+    """What the snapshot is made of beside the keys; with a door, it leads to the sockets in their order."""
 
     sockets: Sequence[Path]
     slots: int = 100_000
+    door: DoorPlace | None = None
 
 
 def create_id() -> UUID:
@@ -106,8 +117,9 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
     served = next(iter(models))
     organizations = [create_id() for _ in range(ORGANIZATIONS)]
     projects = {create_id(): organizations[number % ORGANIZATIONS] for number in range(PROJECTS)}
-    replicas = [
-        SnapshotReplica(
+    upstreams = _build_upstreams(governance)
+    replicas = {
+        str(replica_id): SnapshotReplica(
             model_id=served,
             deployment_id=deployment_id,
             provider_id=provider_id,
@@ -119,12 +131,12 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
             model_digest="sha256:" + "5e" * 32,
             verdict=Verdict.OK,
             slots=governance.slots,
-            upstream=SnapshotUpstream(kind="unix", path=str(socket)),
+            upstream=upstream,
             attested_at_ms=time.time_ns() // 1_000_000,
             prefill_tokens_per_s=20_000,
         )
-        for socket in governance.sockets
-    ]
+        for replica_id, upstream in upstreams.items()
+    }
     profile = EngineProfile(
         running_usage=RunningUsage.LLAMA_CPP_TIMINGS,
         idle_connection_s=CONNECTION_IDLE_S,
@@ -137,7 +149,8 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
         models={str(model_id): _build_model(name, prices[model_id]) for model_id, name in models.items()},
         prices={str(price_id): _build_price(model_id) for model_id, price_id in prices.items()},
         engines={f"{site_id}/{ENGINE}": profile},
-        replicas={str(create_id()): replica for replica in replicas},
+        replicas=replicas,
+        doors={str(site_id): _build_door(governance.door)} if governance.door else {},
         organizations={str(organization_id): _build_organization() for organization_id in organizations},
         projects={
             str(project_id): SnapshotProject(organization_id=owner_id, limits=LIMITS, policy=PROJECT_POLICY)
@@ -145,6 +158,22 @@ def _build_tables(keys: Sequence[Secret], governance: Governance) -> SnapshotTab
         },
         chips={CHIP: _build_chip()},
     )
+
+
+def _build_upstreams(governance: Governance) -> dict[UUID, SnapshotUpstream]:
+    door = governance.door
+    if door is None:
+        return {create_id(): SnapshotUpstream(kind="unix", path=str(socket)) for socket in governance.sockets}
+    return {
+        replica_id: SnapshotUpstream(
+            kind="door", path=f"/replicas/{replica_id}", host="127.0.0.1", port=door.port, is_tls=False
+        )
+        for replica_id in door.replica_ids
+    }
+
+
+def _build_door(door: DoorPlace) -> SnapshotDoor:
+    return SnapshotDoor(host="127.0.0.1", port=door.port, is_tls=False, secret=door.secret)
 
 
 def _build_organization() -> SnapshotOrganization:

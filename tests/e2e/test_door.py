@@ -21,6 +21,7 @@ import pytest
 
 from keisan.domain.key import Secret, digest_secret
 from keisan.gateway.identity import JOIN_PATH
+from keisan.gateway.link import CREDIT_PATH, USAGE_PATH
 from keisan.kit.private_file import write_private_file
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDoor, SnapshotTables, SnapshotUpstream
 from tests.daemon.certificate import write_certificate
@@ -87,7 +88,10 @@ class Platform:
     async def answer(self, request: Request) -> Reply:
         if request.path == JOIN_PATH:
             return answer_join(request)
-        if request.method == "POST":
+        if request.path == CREDIT_PATH:
+            # It answers nobody's questions of money: what pays afterwards needs none.
+            return 503, None
+        if request.path == USAGE_PATH:
             records = [json.loads(line) for line in request.body.splitlines()]
             self.records += records
             return 200, {

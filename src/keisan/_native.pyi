@@ -6,6 +6,19 @@ Every method lets go of the GIL while it works. ValueError: what was given is wr
 from typing import final
 
 @final
+class UsageLines:
+    """Spooled usage records as the body of one upload, one a line; what the relay keeps for it is free again with it."""
+
+    @property
+    def count(self) -> int: ...
+    @property
+    def cursor(self) -> str: ...
+    @property
+    def size_bytes(self) -> int: ...
+    def copy(self, start: int, bytes_max: int) -> bytes:
+        """Return up to `bytes_max` bytes from `start` on; nothing behind the end."""
+
+@final
 class Relay:
     """One gateway's data plane. Its threads are its own; never fork after `start`."""
 
@@ -27,13 +40,8 @@ class Relay:
         Raises ValueError before the first snapshot or for unusable certificates, RuntimeError if binding fails.
         """
 
-    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
-        """Return up to `records_max` synced records behind the cursor as the body of one upload, one a line.
-
-        With it comes how many they are, and the cursor behind them.
-
-        Raises RuntimeError if the spool cannot be read.
-        """
+    def read_batch(self, records_max: int) -> UsageLines:
+        """Return up to `records_max` synced records behind the cursor; raises RuntimeError if the spool cannot be read."""
 
     def advance_spool(self, cursor: str) -> None:
         """Keep a cursor that `read_batch` gave, durably; segments wholly behind it are removed.

@@ -89,6 +89,22 @@ async def run_platform(handler: Handler | None = None) -> AsyncIterator[SmallPla
         await server.wait_closed()
 
 
+@dataclass(frozen=True)
+class SpooledLines:
+    """A batch of what a test put into the spool."""
+
+    lines: bytes
+    count: int
+    cursor: str
+
+    @property
+    def size_bytes(self) -> int:
+        return len(self.lines)
+
+    def copy(self, start: int, bytes_max: int) -> bytes:
+        return self.lines[start : start + bytes_max]
+
+
 @dataclass
 class RecordingRelay:
     """Keeps every snapshot; its spool is a list of payloads and a cursor."""
@@ -117,9 +133,10 @@ class RecordingRelay:
         self.calls.append("start")
         return "127.0.0.1", 8000
 
-    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
+    def read_batch(self, records_max: int) -> SpooledLines:
         payloads = self.spool[self.cursor : self.cursor + records_max]
-        return b"".join(payload + b"\n" for payload in payloads), len(payloads), str(self.cursor + len(payloads))
+        lines = b"".join(payload + b"\n" for payload in payloads)
+        return SpooledLines(lines, len(payloads), str(self.cursor + len(payloads)))
 
     def advance_spool(self, cursor: str) -> None:
         self.cursor = int(cursor)

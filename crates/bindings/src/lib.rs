@@ -33,6 +33,33 @@ fn raise(fault: RelayFault) -> PyErr {
     }
 }
 
+/// Records of one upload.
+#[pyclass(frozen, module = "keisan._native")]
+struct UsageLines(keisan_relay::Batch);
+
+#[pymethods]
+impl UsageLines {
+    #[getter]
+    fn count(&self) -> usize {
+        self.0.count
+    }
+
+    #[getter]
+    fn cursor(&self) -> &str {
+        &self.0.cursor
+    }
+
+    #[getter]
+    fn size_bytes(&self) -> usize {
+        self.0.lines().len()
+    }
+
+    fn copy<'py>(&self, py: Python<'py>, start: usize, bytes_max: usize) -> Bound<'py, PyBytes> {
+        let behind = self.0.lines().get(start..).unwrap_or_default();
+        PyBytes::new(py, &behind[..behind.len().min(bytes_max)])
+    }
+}
+
 /// One gateway's data plane.
 #[pyclass(frozen, module = "keisan._native")]
 struct Relay {
@@ -57,9 +84,8 @@ impl Relay {
         Ok((address.ip().to_string(), address.port()))
     }
 
-    fn read_batch<'py>(&self, py: Python<'py>, records_max: usize) -> PyResult<(Bound<'py, PyBytes>, usize, String)> {
-        let (body, count, cursor) = py.detach(|| self.relay.read_batch(records_max)).map_err(raise)?;
-        Ok((PyBytes::new(py, &body), count, cursor))
+    fn read_batch(&self, py: Python<'_>, records_max: usize) -> PyResult<UsageLines> {
+        py.detach(|| self.relay.read_batch(records_max)).map_err(raise).map(UsageLines)
     }
 
     fn advance_spool(&self, py: Python<'_>, cursor: &str) -> PyResult<()> {

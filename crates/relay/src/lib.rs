@@ -1,6 +1,7 @@
 //! The relay, keisan's data plane: accept, authenticate, admit, route, relay, meter, over one Exchange.
 //! A snapshot comes in, usage records go out; no database and no control plane stands on a call's path.
 
+mod batch;
 mod body;
 mod client_body;
 mod clock;
@@ -56,6 +57,7 @@ mod upstream;
 mod upstream_body;
 mod usage;
 
+pub use batch::Batch;
 pub use door::{Door, DoorOptions, parse_door_options};
 pub use options::{CertificateFiles, Limits, ListenOptions, Options, parse_options};
 pub use process::{Relay, RelayFault};

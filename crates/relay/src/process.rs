@@ -5,10 +5,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::batch::{Batch, Shelf};
 use crate::gateway::Gateway;
 use crate::health::format_stats;
 use crate::options::Options;
-use crate::record::{RECORD_BYTES_USUAL, put_line};
 use crate::serving::{Serving, wait_for_end};
 use crate::spool::{Cursor, Spool};
 use crate::trace::{Exporter, format_spans};
@@ -29,6 +29,7 @@ pub enum RelayFault {
 pub struct Relay {
     gateway: Arc<Gateway>,
     serving: Mutex<Option<Serving>>,
+    shelf: Shelf,
 }
 
 impl Relay {
@@ -36,7 +37,7 @@ impl Relay {
     pub fn open(options: Options) -> Result<Self, RelayFault> {
         let spool = Spool::open(&options.spool_directory, options.limits.spool_bytes_max)
             .map_err(|fault| RelayFault::System(format!("spool_directory: {fault}")))?;
-        Ok(Self { gateway: Arc::new(Gateway::new(options, spool)), serving: Mutex::new(None) })
+        Ok(Self { gateway: Arc::new(Gateway::new(options, spool)), serving: Mutex::new(None), shelf: Shelf::default() })
     }
 
     fn serving(&self) -> MutexGuard<'_, Option<Serving>> {
@@ -66,16 +67,16 @@ impl Relay {
         Ok(serving.insert(started).address)
     }
 
-    /// Returns synced records behind the cursor as the body of one upload, how many they are, and the cursor behind them
-    /// as opaque text.
-    pub fn read_batch(&self, records_max: usize) -> Result<(Vec<u8>, usize, String), RelayFault> {
+    /// Returns synced records behind the cursor as the body of one upload.
+    pub fn read_batch(&self, records_max: usize) -> Result<Batch, RelayFault> {
         let spool = &self.gateway.spool;
         let backlog = usize::try_from(spool.state().backlog_records).unwrap_or(records_max);
-        let mut lines = Vec::with_capacity(backlog.min(records_max) * RECORD_BYTES_USUAL);
+        let mut batch = Batch::open(&self.shelf, backlog.min(records_max));
         let (count, cursor) = spool
-            .read(records_max, |payload| put_line(&mut lines, payload))
+            .read(records_max, |payload| batch.put(payload))
             .map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
-        Ok((lines, count, cursor.format()))
+        (batch.count, batch.cursor) = (count, cursor.format());
+        Ok(batch)
     }
 
     /// Records that all before the cursor was taken; segments behind it go.

@@ -1,11 +1,13 @@
 """The gateway's exchanges with its platform: fetch the snapshot, hand in usage records, renew credit."""
 
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
 import httpx
 
 from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
+from keisan.gateway.relay import UsageLines
 from keisan.wire.base import WireView
 from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
@@ -18,6 +20,9 @@ CREDIT_PATH = "/api/v1/gateway/credit"
 ANSWER_MARGIN_S = 10.0
 UPLOAD_TIMEOUT_S = 30.0
 CREDIT_TIMEOUT_S = 10.0
+# What of an upload is in Python's memory at a time.
+PIECE_BYTES = 256 * 1024
+_JSON = {"content-type": "application/json"}
 
 View = TypeVar("View", bound=WireView)
 
@@ -45,17 +50,19 @@ class PlatformLink:
             return None
         return _read(SnapshotAnswer, answer)
 
-    async def upload_usage(self, body: bytes) -> UsageAnswer:
-        """Hand in records, one a line, as the relay wrote them; the answer is given after the platform's commit."""
-        return _read(UsageAnswer, await self._post(USAGE_PATH, body, USAGE_BATCH_TYPE, UPLOAD_TIMEOUT_S))
+    async def upload_usage(self, lines: UsageLines) -> UsageAnswer:
+        """Hand in records as the relay wrote them; the answer is given after the platform's commit."""
+        headers = {"content-type": USAGE_BATCH_TYPE, "content-length": str(lines.size_bytes)}
+        return _read(UsageAnswer, await self._post(USAGE_PATH, _cut(lines), headers, UPLOAD_TIMEOUT_S))
 
     async def exchange_credit(self, report: CreditReport) -> CreditAnswer:
         """Report what was spent, is held and is wanted; the answer says what may be spent from now on."""
         body = report.model_dump_json().encode()
-        return _read(CreditAnswer, await self._post(CREDIT_PATH, body, "application/json", CREDIT_TIMEOUT_S))
+        return _read(CreditAnswer, await self._post(CREDIT_PATH, body, _JSON, CREDIT_TIMEOUT_S))
 
-    async def _post(self, path: str, body: bytes, content_type: str, timeout_s: float) -> httpx.Response:
-        headers = {"content-type": content_type}
+    async def _post(
+        self, path: str, body: bytes | AsyncIterator[bytes], headers: Mapping[str, str], timeout_s: float
+    ) -> httpx.Response:
         return await self._send(
             self.client.build_request("POST", path, content=body, headers=headers, timeout=timeout_s)
         )
@@ -75,6 +82,12 @@ class PlatformLink:
         if code >= 400:
             raise Failed(f"the platform answered with {code}", answer.text[:500])
         return answer
+
+
+async def _cut(lines: UsageLines) -> AsyncIterator[bytes]:
+    """Yield the body of an upload in pieces, each copied when it is sent."""
+    for start in range(0, lines.size_bytes, PIECE_BYTES):
+        yield lines.copy(start, PIECE_BYTES)
 
 
 def _read(view: type[View], answer: httpx.Response) -> View:

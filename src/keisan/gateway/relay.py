@@ -3,6 +3,23 @@
 from typing import Protocol
 
 
+class UsageLines(Protocol):
+    """The body of one upload: `count` records as they were spooled, one a line. `cursor` stands behind the last of them."""
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def cursor(self) -> str: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+    def copy(self, start: int, bytes_max: int) -> bytes:
+        """Return up to `bytes_max` bytes from `start` on."""
+        ...
+
+
 class Relay(Protocol):
     """The data plane. Calls may block on disk, so the shell makes them in a thread; none holds the GIL while it waits."""
 
@@ -17,11 +34,8 @@ class Relay(Protocol):
         """
         ...
 
-    def read_batch(self, records_max: int) -> tuple[bytes, int, str]:
-        """Return the oldest synced records behind the cursor as the body of an upload, their count, and the cursor after them.
-
-        Raises RuntimeError.
-        """
+    def read_batch(self, records_max: int) -> UsageLines:
+        """Return the oldest synced records behind the cursor; raises RuntimeError. One batch is asked for at a time."""
         ...
 
     def advance_spool(self, cursor: str) -> None:

@@ -81,10 +81,11 @@ impl Stage {
     pub fn records(&self, count: usize) -> Vec<Value> {
         let until = Instant::now() + WAIT;
         loop {
-            let (lines, found, _) = self.relay.read_batch(1_000).unwrap();
+            let batch = self.relay.read_batch(1_000).unwrap();
+            let found = batch.count;
             if found >= count {
                 assert_eq!(found, count, "more records than calls");
-                let lines = lines.split_inclusive(|byte| *byte == b'\n');
+                let lines = batch.lines().split_inclusive(|byte| *byte == b'\n');
                 return lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
             }
             assert!(Instant::now() < until, "{found} of {count} records");

@@ -302,3 +302,9 @@ async def test_calls_pass_while_secret_certificate_and_door_are_replaced(tmp_pat
     outcomes = Counter(record["outcome"] for record in platform.records)
     assert outcomes["completed"] >= count
     assert set(outcomes) <= {"completed", "client_closed"}
+
+
+async def test_allocator_of_the_compiled_part_takes_no_huge_pages(tmp_path: Path) -> None:
+    async with run_process(tmp_path, "door", "--data", str(tmp_path / "data"), "--listen", "127.0.0.1:0") as (door, _):
+        status = Path(f"/proc/{door.pid}/status").read_text()
+    assert "THP_enabled:\t0\n" in status

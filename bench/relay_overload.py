@@ -139,6 +139,8 @@ def load_during(opened: Set, subjects: list[Subject], window_s: float, act: Call
         raise RuntimeError(f"it took {act_s:.1f} s, longer than the load lasted")
     # A kept connection that closes just as it is used again is what every client repeats a call for: it is told apart.
     failed = load.failed - load.told["lost_unanswered"]
+    # The last of them are handed in a second after the load has ended.
+    opened.platform.wait_for_records(records_before + int(load.told["good"]))
     records = opened.platform.count() - opened.platform.count("repeated") - records_before
     return {
         "failed": failed,

@@ -157,13 +157,18 @@ impl Stage {
     fn list_endings(&self, count: usize) -> Vec<Value> {
         let until = Instant::now() + WAIT;
         loop {
-            let (payloads, _) = self.gateway.spool.read(1_000).unwrap();
-            if payloads.len() >= count {
-                let read = |payload: &Vec<u8>| serde_json::from_slice::<Value>(payload).unwrap();
-                let names = ["outcome", "http_status", "usage_source", "quantities"];
-                return payloads.iter().map(read).map(|record| names.map(|name| record[name].clone()).into()).collect();
+            let mut endings = Vec::new();
+            let tell = |payload: &[u8]| {
+                let record: Value = serde_json::from_slice(payload).unwrap();
+                endings.push(
+                    ["outcome", "http_status", "usage_source", "quantities"].map(|name| record[name].clone()).into(),
+                );
+            };
+            self.gateway.spool.read(1_000, tell).unwrap();
+            if endings.len() >= count {
+                return endings;
             }
-            assert!(Instant::now() < until, "{} of {count} records", payloads.len());
+            assert!(Instant::now() < until, "{} of {count} records", endings.len());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

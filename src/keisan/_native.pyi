@@ -6,7 +6,7 @@ Every method lets go of the GIL while it works. ValueError: what was given is wr
 from typing import final
 
 @final
-class UsageLines:
+class UsageBatch:
     """Spooled usage records as the body of one upload, one a line; what the relay keeps for it is free again with it."""
 
     @property
@@ -40,7 +40,7 @@ class Relay:
         Raises ValueError before the first snapshot or for unusable certificates, RuntimeError if binding fails.
         """
 
-    def read_batch(self, records_max: int) -> UsageLines:
+    def read_batch(self, records_max: int) -> UsageBatch:
         """Return up to `records_max` synced records behind the cursor; raises RuntimeError if the spool cannot be read."""
 
     def advance_spool(self, cursor: str) -> None:

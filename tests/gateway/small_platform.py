@@ -90,7 +90,7 @@ async def run_platform(handler: Handler | None = None) -> AsyncIterator[SmallPla
 
 
 @dataclass(frozen=True)
-class SpooledLines:
+class SpooledBatch:
     """A batch of what a test put into the spool."""
 
     lines: bytes
@@ -133,10 +133,10 @@ class RecordingRelay:
         self.calls.append("start")
         return "127.0.0.1", 8000
 
-    def read_batch(self, records_max: int) -> SpooledLines:
+    def read_batch(self, records_max: int) -> SpooledBatch:
         payloads = self.spool[self.cursor : self.cursor + records_max]
         lines = b"".join(payload + b"\n" for payload in payloads)
-        return SpooledLines(lines, len(payloads), str(self.cursor + len(payloads)))
+        return SpooledBatch(lines, len(payloads), str(self.cursor + len(payloads)))
 
     def advance_spool(self, cursor: str) -> None:
         self.cursor = int(cursor)

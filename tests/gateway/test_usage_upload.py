@@ -10,7 +10,7 @@ import pytest
 from keisan.domain.errors import Failed, PlatformUnreachable
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
-from keisan.gateway.link import USAGE_PATH, PlatformLink
+from keisan.gateway.link import PIECE_BYTES, USAGE_PATH, PlatformLink
 from keisan.gateway.usage_upload import BATCH_RECORDS_MIN, GROW_S, UsageUpload
 from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget, open_async_client
@@ -61,6 +61,13 @@ async def test_records_arrive_exactly_and_in_order(uploading: Uploading) -> None
     assert uploading.received == uploading.relay.spool
     assert uploading.relay.cursor == 4
     assert await uploading.upload.upload_batch() == 0
+
+
+async def test_large_batch_arrives_whole_from_its_pieces(uploading: Uploading) -> None:
+    uploading.relay.spool = [b"%06d" % number * 200 for number in range(600)]
+    assert sum(map(len, uploading.relay.spool)) > 2 * PIECE_BYTES
+    assert await uploading.upload.upload_batch() == 600
+    assert uploading.received == uploading.relay.spool
 
 
 async def test_batches_are_bounded(uploading: Uploading) -> None:

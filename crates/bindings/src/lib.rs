@@ -35,10 +35,10 @@ fn raise(fault: RelayFault) -> PyErr {
 
 /// Records of one upload.
 #[pyclass(frozen, module = "keisan._native")]
-struct UsageLines(keisan_relay::Batch);
+struct UsageBatch(keisan_relay::UsageBatch);
 
 #[pymethods]
-impl UsageLines {
+impl UsageBatch {
     #[getter]
     fn count(&self) -> usize {
         self.0.count
@@ -84,8 +84,8 @@ impl Relay {
         Ok((address.ip().to_string(), address.port()))
     }
 
-    fn read_batch(&self, py: Python<'_>, records_max: usize) -> PyResult<UsageLines> {
-        py.detach(|| self.relay.read_batch(records_max)).map_err(raise).map(UsageLines)
+    fn read_batch(&self, py: Python<'_>, records_max: usize) -> PyResult<UsageBatch> {
+        py.detach(|| self.relay.read_batch(records_max)).map_err(raise).map(UsageBatch)
     }
 
     fn advance_spool(&self, py: Python<'_>, cursor: &str) -> PyResult<()> {

@@ -10,7 +10,7 @@ pub type Shelf = Arc<Mutex<Vec<u8>>>;
 
 /// Records as they were spooled, one a line.
 #[derive(Debug)]
-pub struct Batch {
+pub struct UsageBatch {
     lines: Vec<u8>,
     shelf: Shelf,
     pub count: usize,
@@ -18,7 +18,7 @@ pub struct Batch {
     pub cursor: String,
 }
 
-impl Batch {
+impl UsageBatch {
     /// An empty batch that will hold about so many records.
     pub fn open(shelf: &Shelf, records: usize) -> Self {
         let mut lines = std::mem::take(&mut *shelf.lock().unwrap_or_else(PoisonError::into_inner));
@@ -36,7 +36,7 @@ impl Batch {
     }
 }
 
-impl Drop for Batch {
+impl Drop for UsageBatch {
     fn drop(&mut self) {
         *self.shelf.lock().unwrap_or_else(PoisonError::into_inner) = std::mem::take(&mut self.lines);
     }
@@ -49,11 +49,11 @@ mod tests {
     #[test]
     fn memory_goes_from_batch_to_batch_and_lines_do_not() {
         let shelf = Shelf::default();
-        let mut first = Batch::open(&shelf, 2);
+        let mut first = UsageBatch::open(&shelf, 2);
         first.put(b"{}");
         let place = first.lines().as_ptr();
         drop(first);
-        let mut second = Batch::open(&shelf, 1);
+        let mut second = UsageBatch::open(&shelf, 1);
         assert!(second.lines().is_empty());
         second.put(b"[]");
         assert_eq!((second.lines(), second.lines().as_ptr()), (&b"[]\n"[..], place));

@@ -57,7 +57,7 @@ mod upstream;
 mod upstream_body;
 mod usage;
 
-pub use batch::Batch;
+pub use batch::UsageBatch;
 pub use door::{Door, DoorOptions, parse_door_options};
 pub use options::{CertificateFiles, Limits, ListenOptions, Options, parse_options};
 pub use process::{Relay, RelayFault};

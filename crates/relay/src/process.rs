@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::batch::{Batch, Shelf};
+use crate::batch::{Shelf, UsageBatch};
 use crate::gateway::Gateway;
 use crate::health::format_stats;
 use crate::options::Options;
@@ -68,10 +68,10 @@ impl Relay {
     }
 
     /// Returns synced records behind the cursor as the body of one upload.
-    pub fn read_batch(&self, records_max: usize) -> Result<Batch, RelayFault> {
+    pub fn read_batch(&self, records_max: usize) -> Result<UsageBatch, RelayFault> {
         let spool = &self.gateway.spool;
         let backlog = usize::try_from(spool.state().backlog_records).unwrap_or(records_max);
-        let mut batch = Batch::open(&self.shelf, backlog.min(records_max));
+        let mut batch = UsageBatch::open(&self.shelf, backlog.min(records_max));
         let (count, cursor) = spool
             .read(records_max, |payload| batch.put(payload))
             .map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;

@@ -1,5 +1,5 @@
-//! The threads that a host serves on. One thread polls everything itself, which costs a call a tenth less than several
-//! that share their work; both end when they are told to.
+//! The threads that a host serves on. One thread polls everything itself, without the queues that several share; they end
+//! when they are told to.
 
 use std::future::Future;
 use std::io;

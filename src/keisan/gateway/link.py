@@ -7,7 +7,7 @@ from typing import TypeVar
 import httpx
 
 from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, Unauthenticated
-from keisan.gateway.relay import UsageLines
+from keisan.gateway.relay import UsageBatch
 from keisan.wire.base import WireView
 from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
@@ -50,10 +50,10 @@ class PlatformLink:
             return None
         return _read(SnapshotAnswer, answer)
 
-    async def upload_usage(self, lines: UsageLines) -> UsageAnswer:
+    async def upload_usage(self, batch: UsageBatch) -> UsageAnswer:
         """Hand in records as the relay wrote them; the answer is given after the platform's commit."""
-        headers = {"content-type": USAGE_BATCH_TYPE, "content-length": str(lines.size_bytes)}
-        return _read(UsageAnswer, await self._post(USAGE_PATH, _cut(lines), headers, UPLOAD_TIMEOUT_S))
+        headers = {"content-type": USAGE_BATCH_TYPE, "content-length": str(batch.size_bytes)}
+        return _read(UsageAnswer, await self._post(USAGE_PATH, _cut(batch), headers, UPLOAD_TIMEOUT_S))
 
     async def exchange_credit(self, report: CreditReport) -> CreditAnswer:
         """Report what was spent, is held and is wanted; the answer says what may be spent from now on."""
@@ -84,10 +84,10 @@ class PlatformLink:
         return answer
 
 
-async def _cut(lines: UsageLines) -> AsyncIterator[bytes]:
+async def _cut(batch: UsageBatch) -> AsyncIterator[bytes]:
     """Yield the body of an upload in pieces, each copied when it is sent."""
-    for start in range(0, lines.size_bytes, PIECE_BYTES):
-        yield lines.copy(start, PIECE_BYTES)
+    for start in range(0, batch.size_bytes, PIECE_BYTES):
+        yield batch.copy(start, PIECE_BYTES)
 
 
 def _read(view: type[View], answer: httpx.Response) -> View:

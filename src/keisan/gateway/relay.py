@@ -3,7 +3,7 @@
 from typing import Protocol
 
 
-class UsageLines(Protocol):
+class UsageBatch(Protocol):
     """The body of one upload: `count` records as they were spooled, one a line. `cursor` stands behind the last of them."""
 
     @property
@@ -34,7 +34,7 @@ class Relay(Protocol):
         """
         ...
 
-    def read_batch(self, records_max: int) -> UsageLines:
+    def read_batch(self, records_max: int) -> UsageBatch:
         """Return the oldest synced records behind the cursor; raises RuntimeError. One batch is asked for at a time."""
         ...
 

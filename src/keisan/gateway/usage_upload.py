@@ -13,7 +13,7 @@ from keisan.domain.errors import Failed, KeisanError
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.gateway.link import UPLOAD_TIMEOUT_S, PlatformLink
-from keisan.gateway.relay import Relay, UsageLines
+from keisan.gateway.relay import Relay, UsageBatch
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_warning
 from keisan.kit.retry import Backoff
@@ -77,26 +77,26 @@ class UsageUpload:
         Raises KeisanError if the platform did not answer every record; the spool then stands as before.
         """
         try:
-            lines = await asyncio.to_thread(self.relay.read_batch, self._batch_records_max)
+            batch = await asyncio.to_thread(self.relay.read_batch, self._batch_records_max)
         except RuntimeError as fault:
             raise Failed("the spool cannot be read", str(fault)) from fault
-        if lines.count == 0:
+        if batch.count == 0:
             self._was_empty = True
             return 0
-        answer = await self._hand_in(lines)
-        _check_answer(answer, lines.count)
+        answer = await self._hand_in(batch)
+        _check_answer(answer, batch.count)
         self._note(answer)
         try:
-            await asyncio.to_thread(self.relay.advance_spool, lines.cursor)
+            await asyncio.to_thread(self.relay.advance_spool, batch.cursor)
         except RuntimeError as fault:
             raise Failed("the spool's cursor cannot be written", str(fault)) from fault
-        self.passed_records += lines.count
-        return lines.count
+        self.passed_records += batch.count
+        return batch.count
 
-    async def _hand_in(self, lines: UsageLines) -> UsageAnswer:
+    async def _hand_in(self, batch: UsageBatch) -> UsageAnswer:
         begin_s = self.clock.monotonic_s()
         try:
-            answer = await self.link.upload_usage(lines)
+            answer = await self.link.upload_usage(batch)
         except KeisanError:
             self._batch_records_max = max(self._batch_records_max // 2, BATCH_RECORDS_MIN)
             raise

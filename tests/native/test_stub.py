@@ -11,16 +11,21 @@ from keisan import _native
 STUB = ast.parse((Path(__file__).parents[2] / "src/keisan/_native.pyi").read_text())
 
 
-def list_stub_names() -> dict[str, list[str]]:
-    """Return each function and method of the stub with its parameters."""
-    names = {}
+def is_property(function: ast.FunctionDef) -> bool:
+    return any(isinstance(decorator, ast.Name) and decorator.id == "property" for decorator in function.decorator_list)
+
+
+def list_stub_names() -> dict[str, list[str] | None]:
+    """Return each function and method of the stub with its parameters, and each property with None."""
+    names: dict[str, list[str] | None] = {}
     for node in STUB.body:
         if isinstance(node, ast.FunctionDef):
             names[node.name] = [argument.arg for argument in node.args.args]
         if isinstance(node, ast.ClassDef):
             for method in node.body:
                 if isinstance(method, ast.FunctionDef) and method.name != "__init__":
-                    names[f"{node.name}.{method.name}"] = [argument.arg for argument in method.args.args]
+                    parameters = [argument.arg for argument in method.args.args]
+                    names[f"{node.name}.{method.name}"] = None if is_property(method) else parameters
     return names
 
 
@@ -42,9 +47,12 @@ def test_same_names() -> None:
 
 
 @pytest.mark.parametrize(("name", "parameters"), list_stub_names().items())
-def test_same_parameters(name: str, parameters: list[str]) -> None:
+def test_same_parameters(name: str, parameters: list[str] | None) -> None:
     value: object = _native
     for part in name.split("."):
         value = getattr(value, part)
+    if parameters is None:
+        assert inspect.isgetsetdescriptor(value)
+        return
     assert callable(value)
     assert list(inspect.signature(value).parameters) == parameters

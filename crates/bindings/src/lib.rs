@@ -178,5 +178,5 @@ mod _native {
     #[pymodule_export]
     use super::simulate::{Router, hash_prompt};
     #[pymodule_export]
-    use super::{Door, Relay, amount_nano, native_version};
+    use super::{Door, Relay, UsageBatch, amount_nano, native_version};
 }

@@ -9,6 +9,7 @@ use arc_swap::ArcSwapOption;
 use keisan_route::{Code, Facts, Refusal};
 use ring::rand::{SecureRandom, SystemRandom};
 
+use crate::cork::Cork;
 use crate::credit::CreditBook;
 use crate::currency::Currency;
 use crate::door_pool::{DoorKey, DoorPool};
@@ -32,6 +33,7 @@ pub struct Gateway {
     pub options: Options,
     pub record_part: RecordPart,
     pub spool: Arc<Spool>,
+    pub cork: Cork,
     pub metrics: Metrics,
     pub tracer: Tracer,
     pub credit: CreditBook,
@@ -57,6 +59,7 @@ impl Gateway {
         Self {
             record_part,
             tracer: Tracer::new(options.trace_sample_ppm),
+            cork: Cork::new(options.listen.worker_threads),
             options,
             spool,
             metrics: Metrics::default(),

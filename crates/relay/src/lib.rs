@@ -6,6 +6,7 @@ mod body;
 mod client_body;
 mod clock;
 mod connection;
+mod cork;
 mod credit;
 mod currency;
 mod dial;

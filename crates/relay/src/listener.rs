@@ -15,10 +15,12 @@ use hyper::{Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::client_body::ClientBody;
+use crate::cork::{Cork, Corked};
 use crate::quiet::Quiet;
 use crate::tls::Certificates;
 
@@ -40,6 +42,9 @@ pub trait Host: Send + Sync + 'static {
     fn note_connection(&self);
 
     fn bounds(&self) -> Bounds;
+
+    /// Holds what its connections write until the end of a turn.
+    fn cork(&self) -> &Cork;
 
     /// Whether a connection is closed unless one of its requests is welcomed (`Welcome`) within the time of a head; else
     /// any request is welcome.
@@ -155,6 +160,7 @@ impl<H: Host> Drop for OpenConnection<H> {
 
 async fn serve_stream<H: Host>(stream: TcpStream, _place: OwnedSemaphorePermit, listening: Arc<Listening<H>>) {
     let _open = OpenConnection::open(&listening.host);
+    let stream = Corked::tcp(stream, listening.host.cork().clone());
     match &listening.certificates {
         None => serve_connection(stream, &listening).await,
         // Apart: a connection without TLS has no use for the room.
@@ -162,7 +168,7 @@ async fn serve_stream<H: Host>(stream: TcpStream, _place: OwnedSemaphorePermit, 
     }
 }
 
-async fn serve_tls<H: Host>(stream: TcpStream, certificates: &Certificates, listening: &Listening<H>) {
+async fn serve_tls<H: Host>(stream: Corked<OwnedReadHalf>, certificates: &Certificates, listening: &Listening<H>) {
     let time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
     if let Ok(Ok(stream)) = tokio::time::timeout(time, certificates.acceptor().accept(stream)).await {
         serve_connection(stream, listening).await;

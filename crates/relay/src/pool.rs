@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::connection::{Connection, Source};
+use crate::cork::Cork;
 use crate::dial::{DialFault, connect_engine};
 use crate::door_pool::DoorPool;
 use crate::http1::EngineConnection;
@@ -49,10 +50,11 @@ impl Pool {
     }
 
     /// Opens a connection, or shares one to the door that others have just opened.
-    pub async fn open(&self, upstream: &Upstream, timeout: Duration) -> Result<Connection, DialFault> {
+    pub async fn open(&self, upstream: &Upstream, timeout: Duration, cork: &Cork) -> Result<Connection, DialFault> {
         match (self, upstream) {
             (Self::Engine(_), Upstream::Unix { path }) => {
-                connect_engine(path, timeout).await.map(|stream| Connection::Engine(EngineConnection::new(stream)))
+                let stream = connect_engine(path, timeout).await?;
+                Ok(Connection::Engine(EngineConnection::new(stream, cork.clone())))
             }
             // Apart from the call: handshakes are rare, and half of a call's own state would be room for theirs.
             (Self::Door(door), Upstream::Door { .. }) => Box::pin(door.open(timeout)).await.map(Connection::Door),

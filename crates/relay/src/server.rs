@@ -11,6 +11,7 @@ use hyper::{Request, Response};
 use keisan_route::{Code, Refusal, Surface};
 
 use crate::body::RelayBody;
+use crate::cork::Cork;
 use crate::error::answer_refusal;
 use crate::exchange::{Admission, Arrival, Exchange, Routing};
 use crate::gateway::Gateway;
@@ -40,6 +41,10 @@ impl Host for Gateway {
 
     fn note_connection(&self) {
         self.metrics.connections.add(1);
+    }
+
+    fn cork(&self) -> &Cork {
+        &self.cork
     }
 
     fn bounds(&self) -> Bounds {

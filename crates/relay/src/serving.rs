@@ -62,6 +62,7 @@ impl Serving {
         if let Some(certificates) = &certificates {
             threads.spawn(Arc::clone(certificates).watch());
         }
+        threads.spawn(host.cork().clone().run());
         let listening = Arc::new(Listening { host, certificates, draining: receiver, is_handed_over });
         let accepting = threads.spawn(accept_connections(listener, listening));
         let drain_idle_time = Duration::from_secs(bounds.drain_idle_timeout_s);

@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use keisan_route::{Code, Refusal};
 use serde::Serialize;
 
+use crate::cork::Cork;
 use crate::dial::DialFaults;
 use crate::door::DOOR_CODE;
 use crate::door::access::AccessFile;
@@ -41,6 +42,7 @@ const DRAIN_IDLE_TIMEOUT_S: u64 = 0;
 pub struct DoorHost {
     pub options: DoorOptions,
     pub access: AccessFile,
+    cork: Cork,
     pub is_draining: AtomicBool,
     pub open_calls: AtomicU64,
     pub open_connections: AtomicU64,
@@ -89,6 +91,7 @@ impl DoorHost {
     pub fn new(options: DoorOptions) -> Self {
         Self {
             access: AccessFile::new(options.access_path.clone()),
+            cork: Cork::new(options.listen.worker_threads),
             options,
             is_draining: AtomicBool::new(false),
             open_calls: AtomicU64::new(0),
@@ -183,6 +186,10 @@ impl Host for DoorHost {
 
     fn note_connection(&self) {
         self.connections.add(1);
+    }
+
+    fn cork(&self) -> &Cork {
+        &self.cork
     }
 
     fn bounds(&self) -> Bounds {

@@ -7,9 +7,11 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::UnixStream;
+use tokio::net::unix::OwnedReadHalf;
 
 use super::framing::Framing;
 use super::head::{AnswerHead, parse_head};
+use crate::cork::{Cork, Corked};
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// An event fits; a body of some size comes in several reads.
@@ -33,7 +35,7 @@ pub enum BodyFault {
 /// A connection, and what was read of it and not yet taken.
 #[derive(Debug)]
 pub struct EngineConnection {
-    stream: UnixStream,
+    stream: Corked<OwnedReadHalf>,
     buffer: BytesMut,
     framing: Framing,
     is_kept: bool,
@@ -51,7 +53,8 @@ impl EngineConnection {
         self.buffer.capacity()
     }
 
-    pub fn new(stream: UnixStream) -> Self {
+    pub fn new(stream: UnixStream, cork: Cork) -> Self {
+        let stream = Corked::unix(stream, cork);
         Self { stream, buffer: BytesMut::new(), framing: Framing::END, is_kept: true, requests: 0 }
     }
 
@@ -186,7 +189,7 @@ impl<'a> Sending<'a> {
     }
 
     /// Ready when all is written, or when writing has failed for good.
-    fn poll(&mut self, context: &mut Context<'_>, mut stream: Pin<&mut UnixStream>) -> Poll<io::Result<()>> {
+    fn poll(&mut self, context: &mut Context<'_>, mut stream: Pin<&mut Corked<OwnedReadHalf>>) -> Poll<io::Result<()>> {
         while self.parts.iter().any(|part| !part.is_empty()) {
             let slices = self.parts.map(IoSlice::new);
             let written = ready!(stream.as_mut().poll_write_vectored(context, &slices))?;
@@ -195,7 +198,7 @@ impl<'a> Sending<'a> {
             }
             self.advance(written);
         }
-        Poll::Ready(Ok(()))
+        stream.poll_flush(context)
     }
 
     fn advance(&mut self, mut written: usize) {

@@ -7,6 +7,8 @@ use proptest::prelude::*;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 
+use crate::cork::Cork;
+
 use super::connection::BodyFault;
 use super::framing::{Framing, Misframed};
 use super::head::parse_head;
@@ -16,7 +18,7 @@ const ASKED: Request<'static> = Request { parts: [b"POST / HTTP/1.1\r\n", b"", b
 
 fn pair() -> (EngineConnection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (EngineConnection::new(ours), theirs)
+    (EngineConnection::new(ours, Cork::new(0)), theirs)
 }
 
 async fn read_all(connection: &mut EngineConnection) -> Result<Vec<u8>, BodyFault> {

@@ -155,7 +155,7 @@ async fn ask(plan: &Plan, call: &mut OpenCall, replica: &Replica) -> Result<(Ans
         }
     }
     let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
-    let connection = pool.open(&replica.row.upstream, timeout).await.map_err(|fault| {
+    let connection = pool.open(&replica.row.upstream, timeout, &plan.gateway.cork).await.map_err(|fault| {
         plan.gateway.metrics.dial_faults.count(fault);
         AttemptFault::Lost
     })?;

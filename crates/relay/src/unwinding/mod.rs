@@ -24,6 +24,7 @@ use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
 use crate::body::{BrokenAnswer, RelayBody};
+use crate::cork::Cork;
 use crate::gateway::Gateway;
 use crate::listener::{Bounds, Host};
 use crate::options::parse_options;
@@ -78,6 +79,10 @@ impl Host for Defective {
 
     fn note_connection(&self) {
         self.0.note_connection();
+    }
+
+    fn cork(&self) -> &Cork {
+        self.0.cork()
     }
 
     fn bounds(&self) -> Bounds {

@@ -305,6 +305,22 @@ fn a_refusal_is_a_span_only_of_somebody_who_is_known() {
     assert_eq!((down.text("parentSpanId"), down.attribute("keisan.organization_id")), (CALLER, json!("o")));
 }
 
+/// The call is refused before anybody knows which model it wants.
+#[test]
+fn a_refusal_while_the_body_is_read_is_a_span_too() {
+    let options = json!({"trace_sample_ppm": 1_000_000});
+    let stage = Stage::open_with(Setting { options, limits: json!({"body_bytes_max": 2_048}), ..Setting::default() });
+    refuse(&stage, ask(&json!({"user": "x".repeat(2_048)}), "01"));
+    let ask_nonsense = || {
+        let mut request = ask(&json!({}), "01");
+        *request.body_mut() = Full::from("{");
+        request
+    };
+    refuse(&stage, ask_nonsense());
+    let told = take_spans(&stage).iter().map(|span| span.attribute("error.type")).collect::<Vec<_>>();
+    assert_eq!(told, [json!("body_too_large"), json!("invalid_json")]);
+}
+
 #[test]
 fn so_many_are_taken_as_are_asked_for() {
     let stage = open(&json!(0), 1);

@@ -1,20 +1,21 @@
 //! `keisan._native`: the relay, the door and the rules of crates/route for Python. Thin: it converts, and holds no GIL while the
 //! relay works. Types and texts for Python stand in `src/keisan/_native.pyi`.
 
+mod allocator;
 mod simulate;
 
 use std::time::Duration;
 
 use keisan_relay::{RelayFault, parse_door_options, parse_options};
 use keisan_route::{PriceSheet, Quantities};
-use mimalloc::MiMalloc;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-/// A call takes and gives back memory some thirty times.
+use allocator::Allocator;
+
 #[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
+static ALLOCATOR: Allocator = Allocator;
 
 /// More than this is no time that a shutdown may take.
 const TIMEOUT_S_MAX: f64 = 86_400.0;

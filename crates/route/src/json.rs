@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::plain::{count_digits, count_plain};
+use crate::plain::{count_plain, find_near_quote};
 
 /// Nesting beyond this within a parameter is refused: an engine turns a schema into a grammar by recursion, and its
 /// stack is finite.
@@ -46,6 +46,7 @@ impl<'a> Skimmer<'a> {
     }
 
     /// The first byte of what comes next, white space passed over; nothing at the end.
+    #[inline]
     pub fn peek(&mut self) -> Option<u8> {
         loop {
             match self.byte() {
@@ -229,9 +230,11 @@ impl<'a> Skimmer<'a> {
     }
 
     fn pass_digits(&mut self) -> Result<(), Fault> {
-        let count = count_digits(&self.text[self.position..]);
-        self.position += count;
-        if count == 0 { Err(self.fault()) } else { Ok(()) }
+        let start = self.position;
+        while matches!(self.byte(), Some(b'0'..=b'9')) {
+            self.position += 1;
+        }
+        if self.position == start { Err(self.fault()) } else { Ok(()) }
     }
 
     fn pass_number(&mut self) -> Result<(), Fault> {
@@ -253,8 +256,20 @@ impl<'a> Skimmer<'a> {
     }
 
     /// Returns whether there are escapes in the text.
+    #[inline]
     fn pass_text(&mut self) -> Result<bool, Fault> {
         self.position += 1;
+        match find_near_quote(&self.text[self.position..]) {
+            Some(count) => {
+                self.position += count + 1;
+                Ok(false)
+            }
+            None => self.pass_far_text(),
+        }
+    }
+
+    #[inline(never)]
+    fn pass_far_text(&mut self) -> Result<bool, Fault> {
         let mut has_escape = false;
         loop {
             self.position += count_plain(&self.text[self.position..]);
@@ -270,6 +285,7 @@ impl<'a> Skimmer<'a> {
         }
     }
 
+    #[inline(never)]
     fn pass_escape(&mut self) -> Result<(), Fault> {
         if let Some(unit) = self.read_unit() {
             self.position += UNIT_BYTES;
@@ -320,6 +336,7 @@ pub struct Name<'a> {
 }
 
 impl<'a> Name<'a> {
+    #[inline]
     pub fn is(&self, wanted: &str) -> bool {
         if self.has_escape { self.read() == wanted } else { self.bare() == wanted.as_bytes() }
     }
@@ -330,10 +347,12 @@ impl<'a> Name<'a> {
 
     /// The name as text; what is no text is no name that anybody knows.
     pub fn read(&self) -> Cow<'a, str> {
-        if self.has_escape {
-            return serde_json::from_slice(self.raw).map_or(Cow::Borrowed("\u{fffd}"), Cow::Owned);
-        }
-        String::from_utf8_lossy(self.bare())
+        let text = if self.has_escape {
+            serde_json::from_slice(self.raw).ok().map(Cow::Owned)
+        } else {
+            std::str::from_utf8(self.bare()).ok().map(Cow::Borrowed)
+        };
+        text.unwrap_or(Cow::Borrowed("\u{fffd}"))
     }
 }
 

@@ -1,8 +1,12 @@
 //! Spans as the body of one export: OTLP's `ExportTraceServiceRequest` in JSON. Ids are hexadecimal, numbers of 64 bits are
 //! texts, enumerations are numbers. Source: OTLP 1.x, "JSON Protobuf Encoding".
 
-use serde_json::{Value as Json, json};
+use std::fmt::Display;
 
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+
+use super::attribute::Attribute;
 use super::span::{Kind, Span, Value};
 
 const SCOPE: &str = "keisan.relay";
@@ -28,50 +32,110 @@ pub fn format_spans(exporter: Exporter<'_>, spans: &[Span]) -> Vec<u8> {
     if spans.is_empty() {
         return Vec::new();
     }
-    let resource = [
+    let attributes = [
         ("service.name", SERVICE),
         ("service.version", VERSION),
         ("service.instance.id", exporter.gateway_id),
         ("keisan.platform_id", exporter.platform_id),
     ];
-    let attributes = resource.map(|(name, text)| json!({"key": name, "value": {"stringValue": text}}));
-    let scope = json!({"name": SCOPE, "version": VERSION});
-    let scoped = json!({"scope": scope, "spans": spans.iter().map(describe_span).collect::<Vec<_>>()});
-    let body = json!({"resourceSpans": [{"resource": {"attributes": attributes}, "scopeSpans": [scoped]}]});
+    let attributes = attributes.map(|(key, text)| KeyValue { key, value: AnyValue::StringValue(text) });
+    let scope = Scope { name: SCOPE, version: VERSION };
+    let scope_spans = [ScopeSpans { scope, spans: spans.iter().map(OneSpan).collect() }];
+    let body = Request { resource_spans: [ResourceSpans { resource: Resource { attributes }, scope_spans }] };
     // Texts and numbers always serialize.
     serde_json::to_vec(&body).unwrap_or_default()
 }
 
-fn describe_span(span: &Span) -> Json {
-    let attributes: Vec<Json> = span
-        .attributes
-        .iter()
-        .map(|(attribute, value)| {
-            let value = match value {
-                Value::Text(text) => json!({"stringValue": text}),
-                Value::Number(number) => json!({"intValue": number.min(&MOST).to_string()}),
-            };
-            json!({"key": attribute.name, "value": value})
-        })
-        .collect();
-    let is_remote = span.kind == Kind::Call && span.parent_id.is_some();
-    let mut described = json!({
-        "traceId": format!("{:032x}", span.trace_id),
-        "spanId": format!("{:016x}", span.span_id),
-        "flags": FLAGS_SAMPLED | FLAGS_KNOWN | if is_remote { FLAGS_REMOTE } else { 0 },
-        "name": span.name,
-        "kind": number_kind(span.kind),
-        "startTimeUnixNano": span.start_ns.to_string(),
-        "endTimeUnixNano": span.end_ns.to_string(),
-        "attributes": attributes,
-    });
-    if let Some(parent_id) = span.parent_id {
-        described["parentSpanId"] = json!(format!("{parent_id:016x}"));
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Request<'a> {
+    resource_spans: [ResourceSpans<'a>; 1],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ResourceSpans<'a> {
+    resource: Resource<'a>,
+    scope_spans: [ScopeSpans<'a>; 1],
+}
+
+#[derive(Serialize)]
+struct Resource<'a> {
+    attributes: [KeyValue<'a>; 4],
+}
+
+#[derive(Serialize)]
+struct Scope {
+    name: &'static str,
+    version: &'static str,
+}
+
+#[derive(Serialize)]
+struct ScopeSpans<'a> {
+    scope: Scope,
+    spans: Vec<OneSpan<'a>>,
+}
+
+struct OneSpan<'a>(&'a Span);
+
+#[derive(Serialize)]
+struct KeyValue<'a> {
+    key: &'a str,
+    value: AnyValue<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+enum AnyValue<'a> {
+    StringValue(&'a str),
+    IntValue(Shown<u64>),
+}
+
+#[derive(Serialize)]
+struct Status {
+    code: u32,
+}
+
+/// A text that is written as it is shown, without being built.
+struct Shown<T>(T);
+
+impl<T: Display> Serialize for Shown<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
     }
-    if span.is_failed {
-        described["status"] = json!({"code": STATUS_ERROR});
+}
+
+impl Serialize for OneSpan<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let span = self.0;
+        let is_remote = span.kind == Kind::Call && span.parent_id.is_some();
+        let flags = FLAGS_SAMPLED | FLAGS_KNOWN | if is_remote { FLAGS_REMOTE } else { 0 };
+        let attributes: Vec<_> = span.attributes.iter().map(describe_attribute).collect();
+        let mut fields = serializer.serialize_map(None)?;
+        fields.serialize_entry("traceId", &Shown(format_args!("{:032x}", span.trace_id)))?;
+        fields.serialize_entry("spanId", &Shown(format_args!("{:016x}", span.span_id)))?;
+        if let Some(parent_id) = span.parent_id {
+            fields.serialize_entry("parentSpanId", &Shown(format_args!("{parent_id:016x}")))?;
+        }
+        fields.serialize_entry("flags", &flags)?;
+        fields.serialize_entry("name", &span.name)?;
+        fields.serialize_entry("kind", &number_kind(span.kind))?;
+        fields.serialize_entry("startTimeUnixNano", &Shown(span.start_ns))?;
+        fields.serialize_entry("endTimeUnixNano", &Shown(span.end_ns))?;
+        fields.serialize_entry("attributes", &attributes)?;
+        if span.is_failed {
+            fields.serialize_entry("status", &Status { code: STATUS_ERROR })?;
+        }
+        fields.end()
     }
-    described
+}
+
+fn describe_attribute((attribute, value): &(Attribute, Value)) -> KeyValue<'_> {
+    let value = match value {
+        Value::Text(text) => AnyValue::StringValue(text),
+        Value::Number(number) => AnyValue::IntValue(Shown(*number.min(&MOST))),
+    };
+    KeyValue { key: attribute.name, value }
 }
 
 /// `SPAN_KIND_SERVER` and `SPAN_KIND_CLIENT`.
@@ -84,6 +148,8 @@ const fn number_kind(kind: Kind) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value as Json, json};
+
     use super::*;
     use crate::trace::attribute;
 

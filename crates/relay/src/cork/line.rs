@@ -33,7 +33,6 @@ struct Unsent {
     is_held: bool,
     /// The connection's own task, for what does not get through.
     waker: Option<Waker>,
-    fault: Option<io::ErrorKind>,
 }
 
 /// How bytes were taken.
@@ -146,8 +145,8 @@ impl Unsent {
                 return;
             }
             Ok(count) => drop(self.bytes.drain(..count)),
-            Err(fault) if fault.kind() == io::ErrorKind::WouldBlock => {}
-            Err(fault) => self.fault = Some(fault.kind()),
+            // There is no room, or the connection is broken; it will say so again.
+            Err(_) => {}
         }
         if let Some(waker) = self.waker.take() {
             waker.wake();
@@ -157,9 +156,6 @@ impl Unsent {
     /// Sends all, waiting for room.
     fn poll_send(&mut self, half: &Half, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.is_held = false;
-        if let Some(fault) = self.fault {
-            return Poll::Ready(Err(fault.into()));
-        }
         while !self.bytes.is_empty() {
             let written = ready!(half.poll_write(&[IoSlice::new(&self.bytes)], context))?;
             drop(self.bytes.drain(..written));

@@ -18,7 +18,7 @@ const ASKED: Request<'static> = Request { parts: [b"POST / HTTP/1.1\r\n", b"", b
 
 fn pair() -> (EngineConnection, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
-    (EngineConnection::new(ours, Cork::new(0)), theirs)
+    (EngineConnection::new(ours, Cork::new(2)), theirs)
 }
 
 async fn read_all(connection: &mut EngineConnection) -> Result<Vec<u8>, BodyFault> {

@@ -9,6 +9,7 @@ import typer
 
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.folder import lock_folder, prepare_folder
+from keisan.daemon.memory import prepare_allocators
 from keisan.daemon.serving import run_process, tell_fault
 from keisan.daemon.settings import Settings, load_settings
 from keisan.domain.errors import KeisanError, SettingsInvalid
@@ -37,15 +38,6 @@ def find_data_directory() -> Path:
     """Return the data directory that is used when none is named (XDG base directories)."""
     home = os.environ.get("XDG_DATA_HOME")
     return Path(home) / "keisan" if home else Path.home() / ".local" / "share" / "keisan"
-
-
-def prepare_allocator() -> None:
-    """Say what the compiled part's allocator reads once, when it is loaded, unless whoever runs the process has.
-
-    With huge pages, and a second of patience before memory is given back, a gateway's size swings by a third.
-    """
-    for name, value in {"MIMALLOC_ALLOW_THP": "0", "MIMALLOC_PURGE_DELAY": "50"}.items():
-        os.environ.setdefault(name, value)
 
 
 def read_settings(data: Path | None, config: Path | None, tables: dict[str, Table]) -> Settings:
@@ -108,7 +100,7 @@ def _add_gateway_command(application: typer.Typer) -> None:
         )
         table["upstream_ca_path"] = upstream_ca
         settings = read_settings(data, config, {"gateway": table})
-        prepare_allocator()
+        prepare_allocators()
         # As above.
         from keisan.daemon.gateway import serve_gateway
 
@@ -130,7 +122,7 @@ def _add_door_command(application: typer.Typer) -> None:
         """Run a site's door: the way to its engines for gateways on other hosts."""
         table = _list_listener(listen, certificate, certificate_key, insecure) | {"site_directory": site}
         settings = read_settings(data, config, {"door": table})
-        prepare_allocator()
+        prepare_allocators()
         # As above.
         from keisan.daemon.door import serve_door
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from keisan.agent.folder import AgentFolder
 from keisan.daemon.gateway import raise_open_files
+from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, DoorSettings, Settings
 from keisan.gateway.door import DoorOptions, DoorPorts, run_door
@@ -16,8 +17,10 @@ async def serve_door(settings: Settings, stop: asyncio.Event) -> None:
     """Run the door until `stop` is set; raises as run_door does."""
     own = settings.door
     raise_open_files()
+    limit_threads()
 
     def announce(host: str, port: int) -> None:
+        settle_objects()
         scheme = "https" if own.certificate else "http"
         announce_ready(url=f"{scheme}://{Address(host, port)}")
 

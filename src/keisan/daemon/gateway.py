@@ -5,6 +5,7 @@ import re
 import resource
 from pathlib import Path
 
+from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, GatewaySettings, Settings
 from keisan.domain.errors import SettingsInvalid
@@ -23,8 +24,10 @@ async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
     """Run the gateway until `stop` is set; raises as run_gateway does."""
     own = settings.gateway
     raise_open_files()
+    limit_threads()
 
     def announce(host: str, port: int) -> None:
+        settle_objects()
         scheme = "https" if own.certificate else "http"
         announce_ready(url=f"{scheme}://{Address(host, port)}")
 

@@ -338,11 +338,17 @@ pub struct Name<'a> {
 impl<'a> Name<'a> {
     #[inline]
     pub fn is(&self, wanted: &str) -> bool {
-        if self.has_escape { self.read() == wanted } else { self.bare() == wanted.as_bytes() }
+        *self.bytes() == *wanted.as_bytes()
     }
 
-    fn bare(&self) -> &'a [u8] {
-        &self.raw[1..self.raw.len() - 1]
+    /// The bytes of the name; what is no text is no name that anybody knows.
+    #[inline]
+    pub fn bytes(&self) -> Cow<'a, [u8]> {
+        if self.has_escape {
+            Cow::Owned(self.read().into_owned().into_bytes())
+        } else {
+            Cow::Borrowed(&self.raw[1..self.raw.len() - 1])
+        }
     }
 
     /// The name as text; what is no text is no name that anybody knows.
@@ -350,7 +356,7 @@ impl<'a> Name<'a> {
         let text = if self.has_escape {
             serde_json::from_slice(self.raw).ok().map(Cow::Owned)
         } else {
-            std::str::from_utf8(self.bare()).ok().map(Cow::Borrowed)
+            std::str::from_utf8(&self.raw[1..self.raw.len() - 1]).ok().map(Cow::Borrowed)
         };
         text.unwrap_or(Cow::Borrowed("\u{fffd}"))
     }

@@ -1,5 +1,7 @@
 //! The head of an engine's answer: its status, the kind of its content, and how its body is framed.
 
+use std::mem::MaybeUninit;
+
 use hyper::header::HeaderValue;
 
 use super::framing::Framing;
@@ -37,9 +39,10 @@ pub struct NoHead;
 
 /// Reads a head from the start of `bytes`; nothing while it is not whole. Heads of 1xx are passed over by the caller.
 pub fn parse_head(bytes: &[u8]) -> Result<Option<ParsedHead>, NoHead> {
-    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
-    let mut response = httparse::Response::new(&mut headers);
-    let length = match response.parse(bytes) {
+    let mut headers = [const { MaybeUninit::uninit() }; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    let config = httparse::ParserConfig::default();
+    let length = match config.parse_response_with_uninit_headers(&mut response, bytes, &mut headers) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(_) => return Err(NoHead),

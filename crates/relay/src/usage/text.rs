@@ -20,10 +20,10 @@ pub fn parse_usage(json: &[u8]) -> Option<EngineUsage> {
 pub fn parse_timings(json: &[u8]) -> Option<EngineUsage> {
     let [mut cached, mut computed, mut predicted] = [None; 3];
     let mut skimmer = Skimmer::new(json);
-    let read = skimmer.object(|own, name| match &*name.read() {
-        "cache_n" => read_count(own, &mut cached),
-        "prompt_n" => read_count(own, &mut computed),
-        "predicted_n" => read_count(own, &mut predicted),
+    let read = skimmer.object(|own, name| match &*name.bytes() {
+        b"cache_n" => read_count(own, &mut cached),
+        b"prompt_n" => read_count(own, &mut computed),
+        b"predicted_n" => read_count(own, &mut predicted),
         _ => pass(own),
     });
     read.ok()?;
@@ -73,20 +73,20 @@ struct Told {
 
 impl Told {
     fn take(&mut self, skimmer: &mut Skimmer<'_>, name: &Name<'_>) -> Result<(), NoCount> {
-        let count = match &*name.read() {
-            "prompt_tokens" => &mut self.chat.input,
-            "completion_tokens" => &mut self.chat.output,
-            "prompt_tokens_details" => return self.chat.take_input_details(skimmer),
-            "completion_tokens_details" => return self.chat.take_output_details(skimmer),
-            "input_tokens" => &mut self.messages.input,
-            "output_tokens" => &mut self.messages.output,
-            "input_tokens_details" => return self.messages.take_input_details(skimmer),
-            "output_tokens_details" => return self.messages.take_output_details(skimmer),
-            "total_tokens" => &mut self.total,
-            "cache_read_input_tokens" => &mut self.cache_read,
-            "cache_creation_input_tokens" => &mut self.cache_creation,
-            "prompt_cache_hit_tokens" => &mut self.cache_hit,
-            "prompt_cache_miss_tokens" => &mut self.cache_miss,
+        let count = match &*name.bytes() {
+            b"prompt_tokens" => &mut self.chat.input,
+            b"completion_tokens" => &mut self.chat.output,
+            b"prompt_tokens_details" => return self.chat.take_input_details(skimmer),
+            b"completion_tokens_details" => return self.chat.take_output_details(skimmer),
+            b"input_tokens" => &mut self.messages.input,
+            b"output_tokens" => &mut self.messages.output,
+            b"input_tokens_details" => return self.messages.take_input_details(skimmer),
+            b"output_tokens_details" => return self.messages.take_output_details(skimmer),
+            b"total_tokens" => &mut self.total,
+            b"cache_read_input_tokens" => &mut self.cache_read,
+            b"cache_creation_input_tokens" => &mut self.cache_creation,
+            b"prompt_cache_hit_tokens" => &mut self.cache_hit,
+            b"prompt_cache_miss_tokens" => &mut self.cache_miss,
             _ => return pass(skimmer),
         };
         read_count(skimmer, count)
@@ -132,9 +132,9 @@ impl Counts {
             return pass(skimmer);
         }
         self.has_input_details = true;
-        skimmer.object(|own, name| match &*name.read() {
-            "cached_tokens" => read_count(own, &mut self.cached),
-            "cache_write_tokens" => read_count(own, &mut self.cache_write),
+        skimmer.object(|own, name| match &*name.bytes() {
+            b"cached_tokens" => read_count(own, &mut self.cached),
+            b"cache_write_tokens" => read_count(own, &mut self.cache_write),
             _ => pass(own),
         })
     }
@@ -143,9 +143,9 @@ impl Counts {
         if is_null(skimmer) {
             return pass(skimmer);
         }
-        skimmer.object(|own, name| match &*name.read() {
+        skimmer.object(|own, name| match &*name.bytes() {
             // The second is Anthropic's.
-            "reasoning_tokens" | "thinking_tokens" => read_count(own, &mut self.reasoning),
+            b"reasoning_tokens" | b"thinking_tokens" => read_count(own, &mut self.reasoning),
             _ => pass(own),
         })
     }
@@ -184,6 +184,14 @@ fn read_count(skimmer: &mut Skimmer<'_>, count: &mut Option<u64>) -> Result<(), 
     if text == b"null" {
         return Ok(());
     }
-    let told = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or(NoCount)?;
+    let told = read_digits(text).ok_or(NoCount)?;
     if count.replace(told).is_some() { Err(NoCount) } else { Ok(()) }
+}
+
+/// Reads a value that is digits and nothing else; a value has at least one byte.
+fn read_digits(text: &[u8]) -> Option<u64> {
+    text.iter().try_fold(0_u64, |number, byte| {
+        let digit = byte.is_ascii_digit().then(|| u64::from(byte - b'0'))?;
+        number.checked_mul(10)?.checked_add(digit)
+    })
 }

@@ -1,14 +1,18 @@
 //! The answer of an engine on its socket: its head and the framing of its body, against a plain reading by RFC 9112.
 //! What is read is the same whatever pieces it comes in, and what stands behind an answer is never taken for its body.
+//! The same bytes are tried as a client's request, too.
 
 use bytes::BytesMut;
 use keisan_relay::fuzzing::{Framing, ParsedHead, parse_head};
+
+use crate::usual::check_usual;
 
 pub fn check_http1(input: &[u8]) {
     // The first byte says how large the pieces are; digits and letters do as well as any.
     let Some((size, answer)) = input.split_first() else {
         return;
     };
+    check_usual(answer);
     let piece_bytes = usize::from(size % 64) + 1;
     let Some(parsed) = check_head(answer, piece_bytes) else {
         return;
@@ -42,15 +46,17 @@ fn check_head(answer: &[u8], piece_bytes: usize) -> Option<ParsedHead> {
 
 /// What a head says of the body and of the connection.
 #[derive(Debug, Default)]
-struct Said {
+pub struct Said {
     is_new: bool,
-    lengths: Vec<String>,
-    codings: Vec<String>,
-    options: Vec<String>,
+    pub lengths: Vec<String>,
+    pub codings: Vec<String>,
+    pub options: Vec<String>,
+    /// Of `Expect` and `Upgrade`.
+    pub others: Vec<String>,
 }
 
 impl Said {
-    fn read(head: &[u8]) -> Self {
+    pub fn read(head: &[u8]) -> Self {
         let text: String = head.iter().map(|byte| char::from(*byte)).collect();
         let mut lines = text.trim_start().lines();
         let is_new = lines.next().is_some_and(|line| line.starts_with("HTTP/1.1"));
@@ -61,6 +67,7 @@ impl Said {
                 "content-length" => said.lengths.extend(values),
                 "transfer-encoding" => said.codings.extend(values),
                 "connection" => said.options.extend(values),
+                "expect" | "upgrade" => said.others.extend(values),
                 _ => {}
             }
         }

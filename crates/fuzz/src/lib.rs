@@ -5,6 +5,7 @@ mod answer;
 mod event;
 mod members;
 mod usage;
+mod usual;
 
 pub mod http1;
 pub mod inputs;

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
+pub use crate::arriving_body::ArrivingBody;
 pub use crate::dialect::{Dialect, EventFate, RunningUsage, View, translate_answer, translate_error_line};
+pub use crate::fast_path::{Taken, take_request};
 pub use crate::http1::{AnswerHead, Framing, Misframed, NoHead, ParsedHead, parse_head};
 pub use crate::member_text::MemberText;
 pub use crate::members::{Member, edit_members, find_members};

@@ -1,6 +1,7 @@
 //! The relay, keisan's data plane: accept, authenticate, admit, route, relay, meter, over one Exchange.
 //! A snapshot comes in, usage records go out; no database and no control plane stands on a call's path.
 
+mod arriving_body;
 mod batch;
 mod body;
 mod client_body;
@@ -15,6 +16,7 @@ mod door;
 mod door_pool;
 mod error;
 mod exchange;
+mod fast_path;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod gateway;
@@ -23,6 +25,7 @@ mod health;
 mod histogram;
 mod hold;
 mod http1;
+mod idle_timer;
 mod limiter;
 mod listener;
 mod member_text;

@@ -19,8 +19,10 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::arriving_body::ArrivingBody;
 use crate::client_body::ClientBody;
 use crate::cork::{Cork, Corked};
+use crate::fast_path::FastPath;
 use crate::quiet::Quiet;
 use crate::tls::Certificates;
 
@@ -34,7 +36,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 pub trait Host: Send + Sync + 'static {
     type Body: Body<Data = Bytes, Error: Into<Box<dyn std::error::Error + Send + Sync>>> + Send + Unpin + 'static;
 
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<Self::Body>> + Send;
+    fn answer(self: Arc<Self>, request: Request<ArrivingBody>) -> impl Future<Output = Response<Self::Body>> + Send;
 
     /// Counts those that are open, so that draining can wait for them.
     fn open_connections(&self) -> &AtomicU64;
@@ -168,7 +170,7 @@ async fn serve_stream<H: Host>(stream: TcpStream, _place: OwnedSemaphorePermit, 
     }
 }
 
-async fn serve_tls<H: Host>(stream: Corked<OwnedReadHalf>, certificates: &Certificates, listening: &Listening<H>) {
+async fn serve_tls<H: Host>(stream: Corked<OwnedReadHalf>, certificates: &Certificates, listening: &Arc<Listening<H>>) {
     let time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
     if let Ok(Ok(stream)) = tokio::time::timeout(time, certificates.acceptor().accept(stream)).await {
         serve_connection(stream, listening).await;
@@ -177,35 +179,48 @@ async fn serve_tls<H: Host>(stream: Corked<OwnedReadHalf>, certificates: &Certif
 
 async fn serve_connection<H: Host>(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    listening: &Listening<H>,
+    listening: &Arc<Listening<H>>,
 ) {
-    let builder = build_protocols(&*listening.host);
     let welcome = H::CLOSES_STRANGERS.then(Welcome::default);
     let quiet = Arc::new(Quiet::default());
-    let service = service_fn(|mut request: Request<Incoming>| {
+    let ask = |mut request: Request<ArrivingBody>| {
         if let Some(welcome) = &welcome {
             request.extensions_mut().insert(welcome.clone());
         }
-        let answering = answer(Arc::clone(&listening.host), Arc::clone(&quiet), request);
-        async move { Ok::<_, std::convert::Infallible>(answering.await) }
-    });
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let mut draining = listening.draining.clone();
-    let idle_time = Duration::from_secs(listening.host.bounds().drain_idle_timeout_s);
-    let closing = async {
-        let _ = draining.wait_for(|is_draining| *is_draining).await;
-        quiet.wait(idle_time).await;
+        answer(listening, &quiet, request)
     };
-    let head_read_time = Duration::from_secs(listening.host.bounds().head_read_timeout_s);
+    let bounds = listening.host.bounds();
+    let head_read_time = Duration::from_secs(bounds.head_read_timeout_s);
+    let mut draining = listening.draining.clone();
+    let mut closing = std::pin::pin!(async {
+        let _ = draining.wait_for(|is_draining| *is_draining).await;
+        quiet.wait(Duration::from_secs(bounds.drain_idle_timeout_s)).await;
+    });
     // Counted from the start, because a connection that says nothing never comes to have a head that could be late.
-    let is_unwelcome = async {
-        tokio::time::sleep(head_read_time).await;
+    let welcome_until = tokio::time::sleep(head_read_time);
+    let mut is_unwelcome = std::pin::pin!(async {
+        welcome_until.await;
         if welcome.as_ref().map_or_else(|| quiet.has_begun(), Welcome::is_given) {
             std::future::pending::<()>().await;
         }
+    });
+    let fast_path = FastPath::new(stream, Arc::clone(&quiet), head_read_time);
+    let strange = tokio::select! {
+        biased;
+        () = is_unwelcome.as_mut() => return,
+        strange = fast_path.serve(ask, closing.as_mut()) => strange,
     };
-    // A fault of the connection ends it; the calls on it see their bodies dropped.
+    let Some(stream) = strange else { return };
+    let service = service_fn(|request: Request<Incoming>| {
+        let answering = ask(request.map(ArrivingBody::Incoming));
+        async move { Ok::<_, std::convert::Infallible>(answering.await) }
+    });
+    let builder = build_protocols(&*listening.host);
+    // Apart: a connection of usual requests has no use for the room.
+    let mut connection = Box::pin(builder.serve_connection(TokioIo::new(stream), service));
+    // A fault of the connection ends it; the calls on it see their bodies dropped. What was read of it is looked at first.
     tokio::select! {
+        biased;
         _ = connection.as_mut() => return,
         () = is_unwelcome => return,
         () = closing => connection.as_mut().graceful_shutdown(),
@@ -214,24 +229,25 @@ async fn serve_connection<H: Host>(
 }
 
 fn answer<H: Host>(
-    host: Arc<H>,
-    quiet: Arc<Quiet>,
-    request: Request<Incoming>,
-) -> impl Future<Output = Response<ClientBody<H::Body>>> {
+    listening: &Arc<Listening<H>>,
+    quiet: &Arc<Quiet>,
+    request: Request<ArrivingBody>,
+) -> impl Future<Output = Response<ClientBody<H::Body>>> + use<H> {
+    let listening = Arc::clone(listening);
     let busy = quiet.enter();
-    let idle_max = Duration::from_secs(host.bounds().client_idle_timeout_s);
+    let idle_max = Duration::from_secs(listening.host.bounds().client_idle_timeout_s);
     let is_http_2 = request.version() == Version::HTTP_2;
     if is_http_2 {
         quiet.note_http_2();
     }
     // In memory of its own, which is free again once the answer has begun: the connection keeps what is its own.
-    let answering = Box::pin(host.answer(request));
+    let answering = Box::pin(Arc::clone(&listening.host).answer(request));
     async move {
         let mut response = answering.await;
         if is_http_2 {
             return response.map(|body| ClientBody::pumped(body, busy, idle_max));
         }
-        if quiet.is_draining() {
+        if *listening.draining.borrow() {
             // The client goes elsewhere with its next call, and none is under way when the connection closes.
             response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{HeaderName, HeaderValue};
 use hyper::{Request, Response};
 use keisan_route::{Code, Refusal, Surface};
 
+use crate::arriving_body::ArrivingBody;
 use crate::body::RelayBody;
 use crate::cork::Cork;
 use crate::error::answer_refusal;
@@ -31,7 +31,7 @@ use crate::trace::{TraceContext, trace_refusal};
 impl Host for Gateway {
     type Body = RelayBody;
 
-    fn answer(self: Arc<Self>, request: Request<Incoming>) -> impl Future<Output = Response<RelayBody>> + Send {
+    fn answer(self: Arc<Self>, request: Request<ArrivingBody>) -> impl Future<Output = Response<RelayBody>> + Send {
         answer(self, request)
     }
 
@@ -64,12 +64,12 @@ const MAX_TOKENS: HeaderName = HeaderName::from_static("keisan-max-tokens");
 /// What the head of a request came to.
 enum Opened {
     Answered(Response<RelayBody>),
-    Refused(Arc<Gateway>, Refusal, Incoming),
-    Call(Box<Exchange>, Incoming),
+    Refused(Arc<Gateway>, Refusal, ArrivingBody),
+    Call(Box<Exchange>, ArrivingBody),
 }
 
 /// Answers a request, whatever it is. Its head is read here and now: what waits keeps no more than what it came to.
-fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> impl Future<Output = Response<RelayBody>> + Send {
+fn answer(gateway: Arc<Gateway>, request: Request<ArrivingBody>) -> impl Future<Output = Response<RelayBody>> + Send {
     let arrival = Arrival::new(gateway);
     let request_id = HeaderValue::from_str(arrival.request_id.as_str()).ok();
     let opened = open(arrival, request);
@@ -90,7 +90,7 @@ fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> impl Future<Outp
     }
 }
 
-fn open(arrival: Arrival, request: Request<Incoming>) -> Opened {
+fn open(arrival: Arrival, request: Request<ArrivingBody>) -> Opened {
     Opened::Answered(match find_endpoint(&request) {
         Ok(Endpoint::Health) => answer_health(&arrival.gateway),
         Ok(Endpoint::Metrics) => answer_metrics(&arrival.gateway),
@@ -106,7 +106,7 @@ fn refuse(gateway: &Gateway, refusal: &Refusal) -> Response<RelayBody> {
     answer_refusal(refusal)
 }
 
-fn answer_models(arrival: &Arrival, request: &Request<Incoming>, name: Option<&str>) -> Response<RelayBody> {
+fn answer_models(arrival: &Arrival, request: &Request<ArrivingBody>, name: Option<&str>) -> Response<RelayBody> {
     let answered = identify(arrival, request).and_then(|(snapshot, key)| match name {
         Some(name) => get_model(&key, &snapshot, name),
         None => Ok(list_models(&key, &snapshot)),
@@ -114,7 +114,7 @@ fn answer_models(arrival: &Arrival, request: &Request<Incoming>, name: Option<&s
     answered.unwrap_or_else(|refusal| refuse(&arrival.gateway, &refusal))
 }
 
-fn identify(arrival: &Arrival, request: &Request<Incoming>) -> Result<(Arc<Snapshot>, Arc<Key>), Refusal> {
+fn identify(arrival: &Arrival, request: &Request<ArrivingBody>) -> Result<(Arc<Snapshot>, Arc<Key>), Refusal> {
     let Some(snapshot) = arrival.gateway.snapshot() else {
         return Err(Refusal::new(Code::NotReady, "this gateway has no snapshot yet"));
     };
@@ -122,7 +122,7 @@ fn identify(arrival: &Arrival, request: &Request<Incoming>) -> Result<(Arc<Snaps
     Ok((snapshot, key))
 }
 
-fn open_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> Opened {
+fn open_call(arrival: Arrival, surface: Surface, request: Request<ArrivingBody>) -> Opened {
     let gateway = Arc::clone(&arrival.gateway);
     match read_head(arrival, surface, &request) {
         Ok(exchange) => Opened::Call(Box::new(exchange), request.into_body()),
@@ -130,7 +130,7 @@ fn open_call(arrival: Arrival, surface: Surface, request: Request<Incoming>) -> 
     }
 }
 
-fn read_head(arrival: Arrival, surface: Surface, request: &Request<Incoming>) -> Result<Exchange, Refusal> {
+fn read_head(arrival: Arrival, surface: Surface, request: &Request<ArrivingBody>) -> Result<Exchange, Refusal> {
     let (snapshot, key) = identify(&arrival, request)?;
     let headers = request.headers();
     let policy = read_policy(headers)?;
@@ -140,7 +140,7 @@ fn read_head(arrival: Arrival, surface: Surface, request: &Request<Incoming>) ->
     Ok(Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, policy, trace, is_explained })
 }
 
-async fn answer_call(exchange: Box<Exchange>, body: Incoming) -> Response<RelayBody> {
+async fn answer_call(exchange: Box<Exchange>, body: ArrivingBody) -> Response<RelayBody> {
     match place_call(&exchange, body).await {
         Ok((admission, routing, explanation)) => {
             let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
@@ -183,7 +183,10 @@ struct Notes {
 }
 
 /// Reads the body, admits and routes: up to here nothing was forwarded, and a refusal leaves no record.
-async fn place_call(exchange: &Exchange, body: Incoming) -> Result<(Admission, Routing, Option<HeaderValue>), Refused> {
+async fn place_call(
+    exchange: &Exchange,
+    body: ArrivingBody,
+) -> Result<(Admission, Routing, Option<HeaderValue>), Refused> {
     let body_bytes_max = exchange.key.body_bytes_max(exchange.gateway.limits().body_bytes_max);
     let (body, booked) = read_body(&exchange.gateway, body, body_bytes_max).await?;
     let admission = admit(exchange, &body, booked).await?;

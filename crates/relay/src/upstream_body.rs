@@ -2,16 +2,15 @@
 //! Read to the end, the connection goes back to its pool; dropped before, it closes (or, at a door, its stream is reset),
 //! which cancels the engine's work.
 
-use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::body::Body;
-use tokio::time::Sleep;
 
 use crate::connection::Source;
+use crate::idle_timer::IdleTimer;
 use crate::replica::Seat;
 
 /// The answer ended before its end.
@@ -91,36 +90,5 @@ fn poll_source(source: &mut Source, context: &mut Context<'_>) -> Poll<Option<Re
                 }
             }
         },
-    }
-}
-
-/// Ends a wait that got no bytes for a time. The timer is moved only when it rings, not with every event.
-#[derive(Debug)]
-struct IdleTimer {
-    idle_max: Duration,
-    last: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl IdleTimer {
-    fn new(idle_max: Duration) -> Self {
-        Self { idle_max, last: Instant::now(), sleep: None }
-    }
-
-    fn touch(&mut self) {
-        self.last = Instant::now();
-    }
-
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        let idle_max = self.idle_max;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep(idle_max)));
-        while sleep.as_mut().poll(context).is_ready() {
-            let due = self.last + self.idle_max;
-            if Instant::now() >= due {
-                return true;
-            }
-            sleep.as_mut().reset(due.into());
-        }
-        false
     }
 }

@@ -10,6 +10,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::client::conn::http1;
 use tokio::time::Sleep;
 
+use crate::arriving_body::ArrivingBody;
 use crate::door::host::OpenCall;
 
 /// How long what an engine said before it was lost gets to leave: the reset that then tells of the loss overtakes and
@@ -39,12 +40,12 @@ impl std::error::Error for BodyFault {}
 /// A request's bytes on their way to an engine, never held: the engine's pace is the sender's.
 #[derive(Debug)]
 pub struct RequestBody {
-    incoming: Incoming,
+    incoming: ArrivingBody,
     bytes_left: u64,
 }
 
 impl RequestBody {
-    pub const fn new(incoming: Incoming, bytes_max: u64) -> Self {
+    pub const fn new(incoming: ArrivingBody, bytes_max: u64) -> Self {
         Self { incoming, bytes_left: bytes_max }
     }
 }

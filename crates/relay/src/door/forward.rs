@@ -12,6 +12,7 @@ use hyper::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue};
 use hyper::{HeaderMap, Method, Request, Response, Uri};
 use keisan_route::{Code, Refusal, Surface};
 
+use crate::arriving_body::ArrivingBody;
 use crate::dial::dial_engine;
 use crate::door::access::Access;
 use crate::door::body::{BodyFault, DoorBody, EngineBody, RequestBody};
@@ -51,7 +52,7 @@ pub fn find_target<B>(request: &Request<B>, access: &Access) -> Result<Target, R
 pub async fn forward(
     host: &Arc<DoorHost>,
     target: Target,
-    request: Request<Incoming>,
+    request: Request<ArrivingBody>,
 ) -> Result<Response<DoorBody>, Refusal> {
     let call = OpenCall::open(host);
     let limits = &host.options.limits;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioExecutor;
@@ -12,6 +11,7 @@ use hyper_util::server::conn::auto::Builder;
 use keisan_route::{Code, Refusal};
 use serde::Serialize;
 
+use crate::arriving_body::ArrivingBody;
 use crate::cork::Cork;
 use crate::dial::DialFaults;
 use crate::door::DOOR_CODE;
@@ -176,7 +176,7 @@ impl Host for DoorHost {
     /// Else those without a secret could take up all connections.
     const CLOSES_STRANGERS: bool = true;
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<DoorBody> {
+    async fn answer(self: Arc<Self>, request: Request<ArrivingBody>) -> Response<DoorBody> {
         answer(&self, request).await.unwrap_or_else(|refusal| self.refuse(&refusal))
     }
 
@@ -216,7 +216,7 @@ impl Host for DoorHost {
     }
 }
 
-async fn answer(host: &Arc<DoorHost>, request: Request<Incoming>) -> Result<Response<DoorBody>, Refusal> {
+async fn answer(host: &Arc<DoorHost>, request: Request<ArrivingBody>) -> Result<Response<DoorBody>, Refusal> {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if is_read && request.uri().path() == "/healthz" {
         return Ok(host.answer_health());

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body, Incoming};
+use hyper::body::Body;
 use hyper::{Method, Request};
 use keisan_route::{Code, Refusal, Surface};
 
+use crate::arriving_body::ArrivingBody;
 use crate::gateway::{Gateway, RequestBytes};
 
 const MODELS_PATH: &str = "/v1/models";
@@ -61,7 +62,7 @@ fn decode_path(text: &str) -> String {
 /// Reads a body whole, under the limit on one body of this caller and on all bodies together.
 pub async fn read_body(
     gateway: &Arc<Gateway>,
-    mut body: Incoming,
+    mut body: ArrivingBody,
     body_bytes_max: u64,
 ) -> Result<(Bytes, RequestBytes), Refusal> {
     let limits = gateway.limits();
@@ -101,7 +102,7 @@ fn refuse_large(body_bytes_max: u64) -> Refusal {
 }
 
 /// Lets a client finish sending what will not be used, within bounds, so that it reads the answer and no reset.
-pub async fn discard_body(mut body: Incoming, bytes_max: u64) {
+pub async fn discard_body(mut body: ArrivingBody, bytes_max: u64) {
     const DISCARD_TIME: Duration = Duration::from_secs(5);
     let discard = async {
         let mut discarded = 0;

@@ -23,6 +23,7 @@ use tokio::net::{TcpStream, UnixListener};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::arriving_body::ArrivingBody;
 use crate::body::{BrokenAnswer, RelayBody};
 use crate::cork::Cork;
 use crate::gateway::Gateway;
@@ -56,7 +57,7 @@ struct DefectiveBody {
 impl Host for Defective {
     type Body = DefectiveBody;
 
-    async fn answer(self: Arc<Self>, request: Request<Incoming>) -> Response<DefectiveBody> {
+    async fn answer(self: Arc<Self>, request: Request<ArrivingBody>) -> Response<DefectiveBody> {
         let defect = request.headers().get(DEFECT).cloned();
         let is_at = |place: &str| defect.as_ref().is_some_and(|defect| defect == place);
         let mut answering = pin!(Arc::clone(&self.0).answer(request));

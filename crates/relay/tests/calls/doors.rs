@@ -1,12 +1,13 @@
 //! Calls through a real door: what passes, what does not, secrets and certificates that rotate.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body_util::Full;
 use hyper::Method;
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
 
 use crate::certificate::write_certificate;
@@ -326,6 +327,26 @@ fn a_connection_that_shows_no_secret_in_time_is_closed() {
         eventually("it was another that was closed", || stranger.is_closed()).await;
         assert!(!gateway.is_closed());
         drop(silent);
+    });
+}
+
+#[test]
+fn a_stranger_cannot_stay_by_asking_on() {
+    let stage = Stage::open();
+    let doorway = Doorway::open(&stage, &json!({"limits": {"head_read_timeout_s": 1}}));
+    stage.run(async {
+        let mut stranger = tokio::net::TcpStream::connect(doorway.address).await.unwrap();
+        let asking = async {
+            let (began, mut heard) = (std::time::Instant::now(), [0; 4_096]);
+            while stranger.write_all(b"GET /metrics HTTP/1.1\r\nhost: door\r\n\r\n").await.is_ok() {
+                match stranger.read(&mut heard).await {
+                    Ok(size @ 1..) => assert!(heard[..size].starts_with(b"HTTP/1.1 401")),
+                    _ => break,
+                }
+            }
+            assert!(began.elapsed() >= Duration::from_millis(900), "it was never taken in");
+        };
+        tokio::time::timeout(WAIT, asking).await.expect("it stays");
     });
 }
 

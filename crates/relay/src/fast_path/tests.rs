@@ -5,6 +5,7 @@ use std::future::{Pending, pending};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
+use std::time::SystemTime;
 
 use bytes::Bytes;
 use hyper::body::SizeHint;
@@ -54,6 +55,7 @@ impl Body for Said {
 struct Served {
     client: DuplexStream,
     asked: Arc<Mutex<Vec<Asked>>>,
+    quiet: Arc<Quiet>,
     serving: JoinHandle<Option<Rewound<DuplexStream>>>,
 }
 
@@ -66,6 +68,8 @@ impl Served {
     fn start_idle(bodies: Vec<Said>, ending: impl Future + Send + 'static, idle_max: Duration) -> Self {
         let (client, ours) = duplex(100_000);
         let asked = Arc::new(Mutex::new(Vec::new()));
+        let quiet = Arc::<Quiet>::default();
+        let counted = Arc::clone(&quiet);
         let noted = Arc::clone(&asked);
         let bodies = Mutex::new(VecDeque::from(bodies));
         let answer = move |request: Request<ArrivingBody>| {
@@ -81,10 +85,8 @@ impl Served {
             }
         };
         let serving =
-            tokio::spawn(
-                async move { FastPath::new(ours, Arc::default(), idle_max).serve(answer, pin!(ending)).await },
-            );
-        Self { client, asked, serving }
+            tokio::spawn(async move { FastPath::new(ours, counted, idle_max).serve(answer, pin!(ending)).await });
+        Self { client, asked, quiet, serving }
     }
 
     async fn send(&mut self, text: &str) {
@@ -190,6 +192,12 @@ async fn a_body_comes_in_pieces_and_one_that_stands_still_is_not_usual() {
     served.send(tail).await;
     served.hear("one").await;
     served.send(head).await;
+    let beginning = async {
+        while !served.quiet.has_begun() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(A_WHILE, beginning).await.expect("a request on its way looks like none");
     let mut rest = vec![0; head.len()];
     served.end().await.expect("it waits for ever").read_exact(&mut rest).await.unwrap();
     assert_eq!(rest, head.as_bytes());
@@ -316,6 +324,19 @@ async fn the_end_comes_between_calls() {
     sender.send(Some("one")).await.unwrap();
     assert!(served.hear_out().await.ends_with("one"));
     assert!(served.end().await.is_none());
+}
+
+#[test]
+fn a_head_says_the_date_and_a_length_where_there_is_a_body() {
+    for (status, length) in [(200, Some("content-length: 0")), (204, None), (304, None)] {
+        let (head, ()) = Response::builder().status(status).body(()).unwrap().into_parts();
+        let text = String::from_utf8(write_head(&head, Some(0))).unwrap();
+        assert!(text.starts_with(&format!("HTTP/1.1 {status} ")));
+        assert_eq!(text.lines().find(|line| line.starts_with("content-length")), length, "{text}");
+        let date = text.lines().find_map(|line| line.strip_prefix("date: ")).unwrap();
+        let age = SystemTime::now().duration_since(httpdate::parse_http_date(date).unwrap()).unwrap();
+        assert!(age < Duration::from_secs(5), "{date}");
+    }
 }
 
 #[tokio::test]

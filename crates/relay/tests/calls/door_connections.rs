@@ -198,9 +198,10 @@ fn a_shared_connection_that_fails_a_call_before_a_byte_is_left_and_the_call_repe
         });
         read_json(response).await;
         let (response, ()) = tokio::join!(client.chat(json!({})), async {
-            // Reset without a word.
-            drop(door.recv().await.unwrap());
+            let asked = door.recv().await.unwrap();
             assert_eq!(connections.load(Ordering::SeqCst), 1);
+            // Reset without a word.
+            drop(asked);
             door.recv().await.unwrap().answer(200, &chat_answer("b")).await;
         });
         assert_eq!(response.status(), 200);

@@ -1,6 +1,6 @@
 //! The snapshot parser: what it lets in stands in the tables, and a row that it cannot use is left out and counted.
 
-use keisan_relay::fuzzing::{Key, Model, Snapshot, read_snapshot};
+use keisan_relay::fuzzing::{Key, Model, Snapshot, find_member, read_snapshot};
 use keisan_route::{Blocks, CallShape, Quantities, Surface, TokenClass, Tuning, Verdict, compute_amount_nano, rank};
 use serde_json::{Map, Value};
 
@@ -54,7 +54,7 @@ fn has_plain_rows(text: &Value) -> bool {
 
 fn check_rows(snapshot: &Snapshot, tables: &Value) {
     for (digest, key) in &snapshot.keys {
-        check_key(key, digest, &tables["keys"][key.record_part.find("key_id")]);
+        check_key(key, digest, &tables["keys"][find_member(&key.record_part, "key_id")]);
     }
     for (name, model) in &snapshot.models {
         check_model(name, model, tables);
@@ -77,7 +77,7 @@ fn check_key(key: &Key, digest: &[u8; 32], row: &Value) {
     assert!(digest.iter().enumerate().all(|(position, byte)| is_at(position, *byte)), "{text} became {digest:02x?}");
     assert_eq!(
         (&row["organization_id"], &row["project_id"]),
-        (&as_value(&key.organization_id), &as_value(&key.record_part.find("project_id")))
+        (&as_value(&key.organization_id), &as_value(&find_member(&key.record_part, "project_id")))
     );
     assert!(!key.can_call || has_entry(&row["rights"], "call"));
     assert_eq!(key.may_name("tiny-8b"), row["models"].is_null() || has_entry(&row["models"], "tiny-8b"));
@@ -92,7 +92,7 @@ fn has_entry(array: &Value, text: &str) -> bool {
 }
 
 fn check_model(name: &str, model: &Model, tables: &Value) {
-    let price_id = model.record_part.find("price_id");
+    let price_id = find_member(&model.record_part, "price_id");
     let (row, price) = (&tables["models"][&model.id], &tables["prices"][&price_id]);
     assert_eq!((&row["name"], &row["price_id"]), (&as_value(name), &as_value(&price_id)));
     assert_eq!(row["output_tokens_max"], model.output_tokens_max);

@@ -3,7 +3,8 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::record::{RECORD_BYTES_USUAL, put_line};
+use crate::record::{LINE_BYTES_USUAL, put_line};
+use crate::spool::Pieces;
 
 /// Memory for one batch, kept between them.
 pub type Shelf = Arc<Mutex<Vec<u8>>>;
@@ -23,12 +24,12 @@ impl UsageBatch {
     pub fn open(shelf: &Shelf, records: usize) -> Self {
         let mut lines = std::mem::take(&mut *shelf.lock().unwrap_or_else(PoisonError::into_inner));
         lines.clear();
-        lines.reserve(records.saturating_mul(RECORD_BYTES_USUAL));
+        lines.reserve(records.saturating_mul(LINE_BYTES_USUAL));
         Self { lines, shelf: Arc::clone(shelf), count: 0, cursor: String::new() }
     }
 
-    pub fn put(&mut self, payload: &[u8]) {
-        put_line(&mut self.lines, payload);
+    pub fn put(&mut self, pieces: &Pieces<'_>) {
+        put_line(&mut self.lines, pieces);
     }
 
     pub fn lines(&self) -> &[u8] {
@@ -50,12 +51,12 @@ mod tests {
     fn memory_goes_from_batch_to_batch_and_lines_do_not() {
         let shelf = Shelf::default();
         let mut first = UsageBatch::open(&shelf, 2);
-        first.put(b"{}");
+        first.put(&[b"{", b"}", b"", b"", b""]);
         let place = first.lines().as_ptr();
         drop(first);
         let mut second = UsageBatch::open(&shelf, 1);
         assert!(second.lines().is_empty());
-        second.put(b"[]");
+        second.put(&[b"", b"", b"", b"", b"[]"]);
         assert_eq!((second.lines(), second.lines().as_ptr()), (&b"[]\n"[..], place));
     }
 }

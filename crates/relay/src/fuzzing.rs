@@ -8,6 +8,7 @@ pub use crate::fast_path::{Taken, take_request};
 pub use crate::http1::{AnswerHead, Framing, Misframed, NoHead, ParsedHead, parse_head};
 pub use crate::member_text::MemberText;
 pub use crate::members::{Member, edit_members, find_members};
+pub use crate::record::find_member;
 pub use crate::snapshot::{Key, Model, Snapshot};
 pub use crate::sse::{EventKind, EventSplitter, EventTooLarge, read_event};
 pub use crate::usage::{Usage, UsageSource, parse_usage};

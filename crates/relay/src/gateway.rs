@@ -19,10 +19,10 @@ use crate::model_times::{ModelBook, ModelTimes};
 use crate::options::{Limits, Options};
 use crate::pool::Pool;
 use crate::purse::Purse;
-use crate::record::RecordPart;
+use crate::record::write_first_part;
 use crate::replica::{Replica, Station};
 use crate::snapshot::{EngineProfile, LivingSource, ReplicaRow, Snapshot, parse_snapshot};
-use crate::spool::Spool;
+use crate::spool::{Part, Spool};
 use crate::tls::Roots;
 use crate::trace::Tracer;
 use crate::upstream::Upstream;
@@ -31,7 +31,7 @@ use crate::upstream::Upstream;
 #[derive(Debug)]
 pub struct Gateway {
     pub options: Options,
-    pub record_part: RecordPart,
+    pub record_part: Part,
     pub spool: Arc<Spool>,
     pub cork: Cork,
     pub metrics: Metrics,
@@ -54,7 +54,8 @@ pub struct Gateway {
 impl Gateway {
     pub fn new(options: Options, spool: Arc<Spool>) -> Self {
         let roots = Arc::new(Roots::new(options.upstream_ca_path.clone()));
-        let record_part = RecordPart::of(&[("platform_id", &options.platform_id), ("gateway_id", &options.gateway_id)]);
+        let record_part =
+            write_first_part(&[("platform_id", &options.platform_id), ("gateway_id", &options.gateway_id)]);
         let started = Instant::now();
         Self {
             record_part,

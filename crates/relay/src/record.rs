@@ -5,10 +5,13 @@ use keisan_route::{Quantities, TokenClass};
 
 use crate::clock::format_day;
 use crate::record_id::RecordId;
+use crate::spool::{Part, Pieces};
 use crate::usage::UsageSource;
 
-/// What most records have room in.
-pub const RECORD_BYTES_USUAL: usize = 1_536;
+/// What most records have room in as lines of an upload.
+pub const LINE_BYTES_USUAL: usize = 1_536;
+/// What most records have room in without their parts.
+const OWN_BYTES_USUAL: usize = 512;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,37 +38,39 @@ impl Outcome {
     }
 }
 
-/// Some members of every record, as they stand in its JSON: who pays, who is paid, what for. Written once when a snapshot
-/// is read, since most of a record is the same from call to call.
-#[derive(Clone, Debug, Default)]
-pub struct RecordPart(String);
-
-impl RecordPart {
-    pub fn of(members: &[(&str, &str)]) -> Self {
-        let mut text = String::new();
-        for (name, value) in members {
-            // A text always serializes.
-            let value = serde_json::to_string(value).unwrap_or_default();
-            text.extend(["\"", name, "\":", &value, ","]);
-        }
-        Self(text)
-    }
-
-    /// What a member says, as a reader of the record finds it.
-    #[cfg(feature = "fuzzing")]
-    pub fn find(&self, name: &str) -> String {
-        let text = format!("{{{}}}", self.0.trim_end_matches(','));
-        let object: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-        object[name].as_str().unwrap_or_default().to_owned()
-    }
+/// Writes the part that every record begins with.
+pub fn write_first_part(members: &[(&str, &str)]) -> Part {
+    join_part("{\"schema_version\":1,", members)
 }
 
-/// One record; at most `PAYLOAD_BYTES_MAX` as JSON.
+/// Writes some members of every record, as they stand in its JSON: who pays, who is paid, what for. Done once when a
+/// snapshot is read, since most of a record is the same from call to call.
+pub fn write_part(members: &[(&str, &str)]) -> Part {
+    join_part("", members)
+}
+
+fn join_part(before: &str, members: &[(&str, &str)]) -> Part {
+    let mut text = before.to_owned();
+    for (name, value) in members {
+        // A text always serializes.
+        let value = serde_json::to_string(value).unwrap_or_default();
+        text.extend(["\"", name, "\":", &value, ","]);
+    }
+    Part::new(text.into_bytes())
+}
+
+/// What a member of a part says, as a reader of the record finds it.
+#[cfg(feature = "fuzzing")]
+pub fn find_member(part: &Part, name: &str) -> String {
+    let members = part.bytes().strip_suffix(b",").unwrap_or_default();
+    let object: serde_json::Value = serde_json::from_slice(&[b"{", members, b"}"].concat()).unwrap_or_default();
+    object[name].as_str().unwrap_or_default().to_owned()
+}
+
+/// One record without its parts.
 #[derive(Debug)]
 pub struct UsageRecord<'a> {
     pub record_id: RecordId,
-    /// Of the gateway, the key, the model and the replica, in this order.
-    pub parts: [&'a RecordPart; 4],
     pub surface: &'static str,
     pub is_stream: bool,
     pub admitted_at_ms: u64,
@@ -86,14 +91,10 @@ pub struct UsageRecord<'a> {
 impl UsageRecord<'_> {
     /// Writes the record member by member: each call has one, and a general serializer costs more than all the rest of it.
     pub fn encode(&self) -> Vec<u8> {
-        let mut text = RecordText(Vec::with_capacity(RECORD_BYTES_USUAL));
-        text.put("{\"schema_version\":1,\"record_id\":\"");
+        let mut text = RecordText(Vec::with_capacity(OWN_BYTES_USUAL));
+        text.put("\"record_id\":\"");
         text.put(self.record_id.as_str());
-        text.put("\",");
-        for part in self.parts {
-            text.put(&part.0);
-        }
-        text.put("\"surface\":\"");
+        text.put("\",\"surface\":\"");
         text.put(self.surface);
         text.put("\",\"is_stream\":");
         text.put(if self.is_stream { "true" } else { "false" });
@@ -163,11 +164,13 @@ const FOREIGN_LINE_END: u8 = 0x0b;
 
 /// Adds a record to the lines of an upload (`keisan.wire.usage.split_usage_batch`), exactly as it was spooled. A record is
 /// written without line ends; what holds one all the same stays one line, from which no record parses, and is refused.
-pub fn put_line(lines: &mut Vec<u8>, payload: &[u8]) {
-    let start = lines.len();
-    lines.extend_from_slice(payload);
-    for position in memchr::memchr_iter(b'\n', payload) {
-        lines[start + position] = FOREIGN_LINE_END;
+pub fn put_line(lines: &mut Vec<u8>, pieces: &Pieces<'_>) {
+    for piece in pieces {
+        let start = lines.len();
+        lines.extend_from_slice(piece);
+        for position in memchr::memchr_iter(b'\n', piece) {
+            lines[start + position] = FOREIGN_LINE_END;
+        }
     }
     lines.push(b'\n');
 }
@@ -177,23 +180,24 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
+    use crate::spool::RECORD_BYTES_MAX;
 
-    fn parts() -> [RecordPart; 4] {
+    fn parts() -> [Part; 4] {
         [
-            RecordPart::of(&[
+            write_first_part(&[
                 ("platform_id", "abababababababababababababababababababababababababababababababab"),
                 ("gateway_id", "019ab000-0001-7000-8000-000000000102"),
             ]),
-            RecordPart::of(&[
+            write_part(&[
                 ("organization_id", "019ab000-0001-7000-8000-000000000103"),
                 ("project_id", "019ab000-0001-7000-8000-000000000104"),
                 ("key_id", "019ab000-0001-7000-8000-000000000105"),
             ]),
-            RecordPart::of(&[
+            write_part(&[
                 ("model_id", "019ab000-0001-7000-8000-000000000106"),
                 ("price_id", "019ab000-0001-7000-8000-000000000107"),
             ]),
-            RecordPart::of(&[
+            write_part(&[
                 ("deployment_id", "019ab000-0001-7000-8000-000000000108"),
                 ("replica_id", "019ab000-0001-7000-8000-000000000109"),
                 ("provider_id", "019ab000-0001-7000-8000-00000000010a"),
@@ -203,11 +207,13 @@ mod tests {
         ]
     }
 
-    fn sample(parts: &[RecordPart; 4]) -> UsageRecord<'_> {
-        let [gateway, key, model, replica] = parts;
+    fn pieces<'a>([gateway, key, model, replica]: &'a [Part; 4], own: &'a [u8]) -> Pieces<'a> {
+        [gateway.bytes(), key.bytes(), model.bytes(), replica.bytes(), own]
+    }
+
+    fn sample() -> UsageRecord<'static> {
         UsageRecord {
             record_id: RecordId::from_text("019ab000-0001-7000-8000-000000000101"),
-            parts: [gateway, key, model, replica],
             surface: "chat",
             is_stream: true,
             admitted_at_ms: 1_795_476_435_000,
@@ -235,8 +241,8 @@ mod tests {
     #[test]
     fn the_golden_record_is_what_is_written() {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/usage_record.json");
-        let mut written = sample(&parts()).encode();
-        written.push(b'\n');
+        let mut written = Vec::new();
+        put_line(&mut written, &pieces(&parts(), &sample().encode()));
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &written).unwrap();
         }
@@ -248,7 +254,7 @@ mod tests {
         let mut lines = Vec::new();
         let payloads = [&br#"{"a": "\"\u6771"}"#[..], "京\r".as_bytes(), &[0xff, b'{']];
         for payload in payloads {
-            put_line(&mut lines, payload);
+            put_line(&mut lines, &[&[], payload, &[], &[], &[]]);
         }
         assert_eq!(lines.split(|byte| *byte == b'\n').collect::<Vec<_>>(), [&payloads[..], &[&b""[..]]].concat());
     }
@@ -256,27 +262,30 @@ mod tests {
     #[test]
     fn a_line_end_within_a_record_splits_nothing_and_leaves_no_record() {
         for payload in ["{\n\"a\":\"b\"}", "{\"a\":\"\nb\"}", "{\"a\":\"b\"}\n", "\n{\"a\":\"b\"}", "\n"] {
-            let mut lines = Vec::new();
-            put_line(&mut lines, payload.as_bytes());
-            assert_eq!(lines.len(), payload.len() + 1);
-            let line = lines.strip_suffix(b"\n").unwrap();
-            assert!(!line.contains(&b'\n'));
-            assert!(serde_json::from_slice::<serde_json::Value>(line).is_err(), "{payload:?}");
+            for cut in 0..=payload.len() {
+                let mut lines = Vec::new();
+                let (before, behind) = payload.as_bytes().split_at(cut);
+                put_line(&mut lines, &[&[], before, &[], &[], behind]);
+                assert_eq!(lines.len(), payload.len() + 1);
+                let line = lines.strip_suffix(b"\n").unwrap();
+                assert!(!line.contains(&b'\n'));
+                assert!(serde_json::from_slice::<serde_json::Value>(line).is_err(), "{payload:?}");
+            }
         }
     }
 
     #[test]
     fn the_largest_record_fits_its_room() {
         let long = "\u{1}".repeat(24);
-        let odd = RecordPart::of(&[("gateway_id", &long), ("site_id", &long), ("model_digest", &long)]);
-        let parts = parts();
-        let mut record = sample(&parts);
-        record.parts[0] = &odd;
+        let mut parts = parts();
+        parts[0] = write_first_part(&[("gateway_id", &long), ("site_id", &long), ("model_digest", &long)]);
         let most = Some(u64::MAX);
-        record.quantities =
+        let quantities =
             Quantities { input: most, input_cached: most, input_cache_write: most, output: most, reasoning: most };
-        record.amount_nano = u128::MAX;
-        assert!(serde_json::from_slice::<serde_json::Value>(&record.encode()).is_ok());
-        assert!(record.encode().len() < 4_096);
+        let record = UsageRecord { quantities, amount_nano: u128::MAX, ..sample() };
+        let mut line = Vec::new();
+        put_line(&mut line, &pieces(&parts, &record.encode()));
+        assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
+        assert!(line.len() <= RECORD_BYTES_MAX);
     }
 }

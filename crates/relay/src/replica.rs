@@ -9,8 +9,9 @@ use keisan_route::{Affinity, Backlog, Blocks, Breaker, Candidate, Facts, PolicyV
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
-use crate::record::RecordPart;
+use crate::record::write_part;
 use crate::snapshot::{EngineProfile, ReplicaRow};
+use crate::spool::Part;
 
 /// What outlasts snapshots: connections, slots, and what is believed of the engine.
 #[derive(Debug)]
@@ -93,7 +94,7 @@ pub struct Replica {
     pub facts: Facts,
     pub profile: EngineProfile,
     pub station: Arc<Station>,
-    pub record_part: RecordPart,
+    pub record_part: Part,
 }
 
 /// A slot of a replica, held while a call is there.
@@ -179,7 +180,7 @@ impl Station {
 
 impl Replica {
     pub fn new(id: &str, row: ReplicaRow, (facts, profile): (Facts, EngineProfile), station: Arc<Station>) -> Self {
-        let record_part = RecordPart::of(&[
+        let record_part = write_part(&[
             ("deployment_id", &row.deployment_id),
             ("replica_id", id),
             ("provider_id", &row.provider_id),

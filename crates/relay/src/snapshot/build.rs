@@ -17,7 +17,7 @@ use crate::dialect::Dialect;
 use crate::limiter::{Limit, LimitKind, OwnerLimits};
 use crate::model_times::ModelTimes;
 use crate::purse::Purse;
-use crate::record::RecordPart;
+use crate::record::write_part;
 use crate::replica::Replica;
 use crate::upstream::{DoorPass, DoorSecret, Upstream};
 
@@ -165,11 +165,8 @@ impl Building<'_> {
         let none = Layer::default();
         let (organization, project) = (layers.0.unwrap_or(&none), layers.1.unwrap_or(&none));
         let limits = self.build_limits("key", id, &row.limits);
-        let record_part = RecordPart::of(&[
-            ("organization_id", &row.organization_id),
-            ("project_id", &row.project_id),
-            ("key_id", id),
-        ]);
+        let record_part =
+            write_part(&[("organization_id", &row.organization_id), ("project_id", &row.project_id), ("key_id", id)]);
         Key {
             record_part,
             can_call: row.rights.iter().any(|right| right == "call") && layers.0.is_some() && layers.1.is_some(),
@@ -262,7 +259,7 @@ fn build_model(
     (price, currency): (&PriceRow, Currency),
     (replicas, times): (Vec<Arc<Replica>>, Arc<ModelTimes>),
 ) -> Model {
-    let record_part = RecordPart::of(&[("model_id", &id), ("price_id", &row.price_id)]);
+    let record_part = write_part(&[("model_id", &id), ("price_id", &row.price_id)]);
     Model {
         id,
         record_part,

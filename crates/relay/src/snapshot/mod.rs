@@ -16,8 +16,8 @@ use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
 use crate::model_times::ModelTimes;
 use crate::purse::Purse;
-use crate::record::RecordPart;
 use crate::replica::Replica;
+use crate::spool::Part;
 use crate::upstream::{DoorPass, Upstream};
 
 pub use build::{decode_digest, parse_snapshot};
@@ -80,7 +80,7 @@ pub struct Key {
     pub purses: Option<Arc<[Arc<Purse>]>>,
     /// How old a snapshot may be to serve this key.
     pub snapshot_age_max: Option<Duration>,
-    pub record_part: RecordPart,
+    pub record_part: Part,
     models: Option<Vec<String>>,
 }
 
@@ -109,7 +109,7 @@ pub struct Model {
     /// That of the price.
     pub currency: Currency,
     pub replicas: Vec<Arc<Replica>>,
-    pub record_part: RecordPart,
+    pub record_part: Part,
     pub times: Arc<ModelTimes>,
     surfaces: Vec<String>,
     capabilities: Vec<String>,

@@ -1,34 +1,64 @@
-//! A frame: payload length (u32), CRC32C (u32), schema version (u16), all little-endian, then the payload.
+//! A frame: payload length (u32), CRC32C (u32), schema version (u16), kind (u16), all little-endian, then the payload.
 //! The CRC covers all but itself. Length 0 never occurs in a frame, so preallocated zeros read as the end.
+//!
+//! A part's payload is its bytes. A record's is a count (u8), so many offsets of parts in the same segment (u32 each), then
+//! the record's own bytes: the record is its parts' bytes in this order, and its own behind them.
 
-pub const HEADER_BYTES: usize = 10;
-pub const PAYLOAD_BYTES_MAX: usize = 4096;
-pub const FRAME_BYTES_MAX: u64 = (HEADER_BYTES + PAYLOAD_BYTES_MAX) as u64;
-pub const SCHEMA_VERSION: u16 = 1;
+use super::part::PARTS_MAX;
 
-/// What stands at the start of some bytes.
+pub const HEADER_BYTES: usize = 12;
+const OFFSET_BYTES: usize = 4;
+/// The longest record, its parts included.
+pub const RECORD_BYTES_MAX: usize = 4096;
+/// What a record may take on disk: each of its parts and the rest in a frame of its own.
+pub const ROOM_BYTES: u64 = ((PARTS_MAX + 1) * HEADER_BYTES + 1 + PARTS_MAX * OFFSET_BYTES + RECORD_BYTES_MAX) as u64;
+const SCHEMA_VERSION: u16 = 2;
+const KIND_PART: u16 = 1;
+const KIND_RECORD: u16 = 2;
+
+/// What stands at the start of some bytes: a frame with its size, or none.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Parsed<'a> {
-    Frame(&'a [u8]),
+    Frame(Frame<'a>, usize),
     /// Nothing, or zeros: no frame was written here.
     End,
     /// The bytes end within a frame, or are none.
     Damaged,
 }
 
-/// Returns the frame of a payload of 1 to `PAYLOAD_BYTES_MAX` bytes, or nothing.
-pub fn encode_frame(payload: &[u8]) -> Option<Vec<u8>> {
-    if payload.is_empty() || payload.len() > PAYLOAD_BYTES_MAX {
-        return None;
-    }
-    let length = u32::try_from(payload.len()).ok()?.to_le_bytes();
-    let version = SCHEMA_VERSION.to_le_bytes();
-    let mut frame = Vec::with_capacity(HEADER_BYTES + payload.len());
-    frame.extend_from_slice(&length);
-    frame.extend_from_slice(&checksum(length, version, payload).to_le_bytes());
-    frame.extend_from_slice(&version);
-    frame.extend_from_slice(payload);
-    Some(frame)
+/// A frame's payload.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    Part(&'a [u8]),
+    Record { parts: &'a [[u8; OFFSET_BYTES]], own: &'a [u8] },
+}
+
+/// Adds the frame of a part, which is not empty.
+pub fn put_part(frames: &mut Vec<u8>, part: &[u8]) {
+    put_frame(frames, KIND_PART, |payload| payload.extend_from_slice(part));
+}
+
+/// Adds the frame of a record.
+pub fn put_record(frames: &mut Vec<u8>, parts: &[u32], own: &[u8]) {
+    put_frame(frames, KIND_RECORD, |payload| {
+        payload.push(u8::try_from(parts.len()).unwrap_or(u8::MAX));
+        payload.extend(parts.iter().flat_map(|offset| offset.to_le_bytes()));
+        payload.extend_from_slice(own);
+    });
+}
+
+fn put_frame(frames: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
+    let start = frames.len();
+    frames.extend_from_slice(&[0; HEADER_BYTES]);
+    fill(frames);
+    // Too long a payload has a length that no frame has.
+    let length = u32::try_from(frames.len() - start - HEADER_BYTES).unwrap_or(u32::MAX);
+    let frame = &mut frames[start..];
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[8..10].copy_from_slice(&SCHEMA_VERSION.to_le_bytes());
+    frame[10..12].copy_from_slice(&kind.to_le_bytes());
+    let sum = checksum(frame);
+    frame[4..8].copy_from_slice(&sum.to_le_bytes());
 }
 
 /// Reads the frame at the start of `bytes`.
@@ -36,39 +66,61 @@ pub fn parse_frame(bytes: &[u8]) -> Parsed<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
         return if bytes.iter().all(|byte| *byte == 0) { Parsed::End } else { Parsed::Damaged };
     };
-    let [l0, l1, l2, l3, c0, c1, c2, c3, v0, v1] = *header;
-    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
     if header.iter().all(|byte| *byte == 0) {
         return Parsed::End;
     }
-    if length == 0 || length > PAYLOAD_BYTES_MAX || rest.len() < length {
+    let [l0, l1, l2, l3, c0, c1, c2, c3, v0, v1, k0, k1] = *header;
+    let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
+    let Some(payload) = rest.get(..length).filter(|_| length as u64 <= ROOM_BYTES) else {
         return Parsed::Damaged;
-    }
-    let payload = &rest[..length];
-    let expected = u32::from_le_bytes([c0, c1, c2, c3]);
-    if checksum([l0, l1, l2, l3], [v0, v1], payload) == expected { Parsed::Frame(payload) } else { Parsed::Damaged }
+    };
+    let size = HEADER_BYTES + length;
+    let is_whole = checksum(&bytes[..size]) == u32::from_le_bytes([c0, c1, c2, c3]);
+    let frame = match (is_whole, u16::from_le_bytes([v0, v1]), u16::from_le_bytes([k0, k1])) {
+        (true, SCHEMA_VERSION, KIND_PART) => Some(Frame::Part(payload)),
+        (true, SCHEMA_VERSION, KIND_RECORD) => split_record(payload),
+        _ => None,
+    };
+    frame.map_or(Parsed::Damaged, |frame| Parsed::Frame(frame, size))
 }
 
-fn checksum(length: [u8; 4], version: [u8; 2], payload: &[u8]) -> u32 {
-    crc32c::crc32c_append(crc32c::crc32c_append(crc32c::crc32c(&length), &version), payload)
+fn split_record(payload: &[u8]) -> Option<Frame<'_>> {
+    let (count, rest) = payload.split_first()?;
+    let count = usize::from(*count);
+    let (parts, own) = rest.split_at_checked(count * OFFSET_BYTES)?;
+    (count <= PARTS_MAX).then(|| Frame::Record { parts: parts.as_chunks().0, own })
+}
+
+fn checksum(frame: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c(&frame[..4]), &frame[8..])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn encode(parts: &[u32], own: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        put_record(&mut bytes, parts, own);
+        bytes
+    }
+
     #[test]
-    fn a_frame_reads_back() {
-        let mut bytes = encode_frame(b"record").unwrap();
+    fn frames_read_back() {
+        let mut bytes = encode(&[7, 65_536], b"record");
+        let size = bytes.len();
+        put_part(&mut bytes, b"part");
         bytes.extend_from_slice(&[0; 32]);
-        assert_eq!(parse_frame(&bytes), Parsed::Frame(b"record"));
-        assert_eq!(parse_frame(&bytes[HEADER_BYTES + 6..]), Parsed::End);
+        let record = Frame::Record { parts: &[[7, 0, 0, 0], [0, 0, 1, 0]], own: b"record" };
+        assert_eq!(parse_frame(&bytes), Parsed::Frame(record, size));
+        assert_eq!(parse_frame(&bytes[size..]), Parsed::Frame(Frame::Part(b"part"), HEADER_BYTES + 4));
+        assert_eq!(parse_frame(&bytes[size + HEADER_BYTES + 4..]), Parsed::End);
         assert_eq!(parse_frame(&[]), Parsed::End);
     }
 
     #[test]
     fn every_flipped_bit_is_seen() {
-        let frame = encode_frame(b"record").unwrap();
+        let frame = encode(&[7], b"record");
         for position in 0..frame.len() * 8 {
             let mut damaged = frame.clone();
             damaged[position / 8] ^= 1 << (position % 8);
@@ -80,9 +132,16 @@ mod tests {
     }
 
     #[test]
-    fn payloads_are_bounded() {
-        assert!(encode_frame(b"").is_none());
-        assert!(encode_frame(&[1; PAYLOAD_BYTES_MAX]).is_some());
-        assert!(encode_frame(&[1; PAYLOAD_BYTES_MAX + 1]).is_none());
+    fn what_is_whole_and_says_nothing_known_is_damage() {
+        for kind in [0, KIND_RECORD + 1] {
+            let mut bytes = Vec::new();
+            put_frame(&mut bytes, kind, |payload| payload.extend_from_slice(b"\0record"));
+            assert_eq!(parse_frame(&bytes), Parsed::Damaged, "kind {kind}");
+        }
+        for payload in [&[][..], &[1, 0, 0, 0], &[5; 64]] {
+            let mut bytes = Vec::new();
+            put_frame(&mut bytes, KIND_RECORD, |filled| filled.extend_from_slice(payload));
+            assert_eq!(parse_frame(&bytes), Parsed::Damaged, "{payload:?}");
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod cursor;
 mod frame;
 mod opening;
+mod part;
 mod reader;
 mod segment;
 mod sync;
@@ -12,4 +13,8 @@ mod tests;
 mod writer;
 
 pub use cursor::Cursor;
+#[cfg(test)]
+pub use frame::RECORD_BYTES_MAX;
+pub use part::{PARTS_MAX, Part};
+pub use reader::Pieces;
 pub use writer::{Room, Spool, SpoolFault, SpoolState};

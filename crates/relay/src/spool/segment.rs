@@ -9,12 +9,15 @@ use std::sync::Arc;
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
 
-use super::frame::{FRAME_BYTES_MAX, HEADER_BYTES, Parsed, parse_frame};
+use super::frame::{Frame, Parsed, ROOM_BYTES, parse_frame, put_part, put_record};
+use super::part::{PARTS_MAX, Part};
 
 pub const SEGMENT_BYTES_MAX: u64 = 64 << 20;
 const CHUNK_LENGTH: usize = 1 << 20;
 pub const CHUNK_BYTES: u64 = CHUNK_LENGTH as u64;
-const _: () = assert!(SEGMENT_BYTES_MAX.is_multiple_of(CHUNK_BYTES) && CHUNK_BYTES > FRAME_BYTES_MAX);
+const _: () = assert!(SEGMENT_BYTES_MAX.is_multiple_of(CHUNK_BYTES) && CHUNK_BYTES > ROOM_BYTES);
+// An offset is a number of 32 bits.
+const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64);
 
 /// The segment being written, or prepared to be.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Segment {
     pub file: Arc<File>,
     pub written: u64,
     pub allocated: u64,
+    /// Frames on their way to the file.
+    frames: Vec<u8>,
 }
 
 impl Segment {
@@ -30,7 +35,7 @@ impl Segment {
         let path = name_segment(directory, number);
         let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         super::cursor::sync_directory(directory)?;
-        Ok(Self { number, file: Arc::new(file), written: 0, allocated: 0 })
+        Ok(Self { number, file: Arc::new(file), written: 0, allocated: 0, frames: Vec::new() })
     }
 
     pub const fn is_extensible(&self) -> bool {
@@ -39,7 +44,7 @@ impl Segment {
 
     /// How many more records of the largest size fit into what is allocated.
     pub const fn count_room(&self) -> u64 {
-        (self.allocated - self.written) / FRAME_BYTES_MAX
+        (self.allocated - self.written) / ROOM_BYTES
     }
 
     /// Allocates one more chunk on the disk.
@@ -54,10 +59,29 @@ impl Segment {
         Ok(())
     }
 
-    /// Writes a frame behind the last one. After a fault the next frame is written over what is half there.
-    pub fn append(&mut self, frame: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(frame, self.written)?;
-        self.written += frame.len() as u64;
+    /// Tells whether any record has room behind the last one.
+    pub const fn has_room(&self) -> bool {
+        self.written + ROOM_BYTES <= SEGMENT_BYTES_MAX
+    }
+
+    /// Writes a record behind the last one, with those of its parts that this segment has not. After a fault the next
+    /// record is written over what is half there.
+    pub fn append(&mut self, parts: &[&Part], own: &[u8]) -> io::Result<()> {
+        self.frames.clear();
+        let mut offsets = [0; PARTS_MAX];
+        for (part, offset) in parts.iter().zip(&mut offsets) {
+            *offset = part.find(self.number).unwrap_or_else(|| {
+                let offset = self.written + self.frames.len() as u64;
+                put_part(&mut self.frames, part.bytes());
+                u32::try_from(offset).unwrap_or(u32::MAX)
+            });
+        }
+        put_record(&mut self.frames, &offsets[..parts.len()], own);
+        self.file.write_all_at(&self.frames, self.written)?;
+        self.written += self.frames.len() as u64;
+        for (part, offset) in parts.iter().zip(offsets) {
+            part.place(self.number, offset);
+        }
         Ok(())
     }
 
@@ -113,9 +137,9 @@ pub enum Tail {
 /// Reads all frames from `start`.
 pub fn scan_frames(bytes: &[u8], start: u64) -> Scan {
     let (mut offset, mut records) = (usize::try_from(start).unwrap_or(usize::MAX).min(bytes.len()), 0);
-    while let Parsed::Frame(payload) = parse_frame(&bytes[offset..]) {
-        offset += HEADER_BYTES + payload.len();
-        records += 1;
+    while let Parsed::Frame(frame, size) = parse_frame(&bytes[offset..]) {
+        offset += size;
+        records += u64::from(matches!(frame, Frame::Record { .. }));
     }
     let rest = &bytes[offset..];
     let tail = match () {
@@ -127,5 +151,5 @@ pub fn scan_frames(bytes: &[u8], start: u64) -> Scan {
 }
 
 fn has_frame(bytes: &[u8]) -> bool {
-    (1..bytes.len()).any(|offset| matches!(parse_frame(&bytes[offset..]), Parsed::Frame(_)))
+    (1..bytes.len()).any(|offset| matches!(parse_frame(&bytes[offset..]), Parsed::Frame(..)))
 }

@@ -8,18 +8,31 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::frame::{FRAME_BYTES_MAX, HEADER_BYTES, PAYLOAD_BYTES_MAX};
+use super::frame::{HEADER_BYTES, RECORD_BYTES_MAX, ROOM_BYTES};
+use super::part::Part;
 use super::segment::{CHUNK_BYTES, name_quarantined, name_segment};
 use super::writer::{Spool, SpoolFault};
 
 const BYTES_MAX: u64 = 1 << 30;
+/// Before a record's own bytes in a frame: how many parts it has, none.
+const OWN_AT: u64 = HEADER_BYTES as u64 + 1;
 
 fn open(directory: &TempDir) -> Arc<Spool> {
     Spool::open(directory.path(), BYTES_MAX).unwrap()
 }
 
 fn write(spool: &Arc<Spool>, text: &str) {
-    spool.reserve().unwrap().write(text.as_bytes()).unwrap();
+    write_with(spool, &[], text);
+}
+
+fn write_with(spool: &Arc<Spool>, parts: &[&Part], own: &str) {
+    spool.reserve().unwrap().write(parts, own.as_bytes()).unwrap();
+}
+
+/// How often some bytes stand in a segment.
+fn count_in(directory: &TempDir, number: u64, bytes: &[u8]) -> usize {
+    let segment = std::fs::read(name_segment(directory.path(), number)).unwrap();
+    segment.windows(bytes.len()).filter(|window| *window == bytes).count()
 }
 
 /// Waits until all that was written is on disk.
@@ -34,7 +47,7 @@ fn settle(spool: &Spool) {
 fn read(spool: &Spool) -> Vec<String> {
     settle(spool);
     let mut texts = Vec::new();
-    let (count, _) = spool.read(1_000, |payload| texts.push(String::from_utf8(payload.to_vec()).unwrap())).unwrap();
+    let (count, _) = spool.read(1_000, |pieces| texts.push(String::from_utf8(pieces.concat()).unwrap())).unwrap();
     assert_eq!(count, texts.len());
     texts
 }
@@ -117,7 +130,7 @@ fn a_torn_tail_is_cut() {
         let spool = open(&directory);
         write(&spool, "whole");
         let after = crash(spool, &directory);
-        overwrite(after.path(), 1, (HEADER_BYTES as u64 + 5, torn));
+        overwrite(after.path(), 1, (OWN_AT + 5, torn));
         let spool = open(&after);
         assert_eq!(read(&spool), ["whole"]);
         assert_eq!(spool.state().quarantined_segments, 0);
@@ -134,8 +147,8 @@ fn damage_before_readable_records_is_set_aside_and_counted() {
         write(&spool, text);
     }
     let after = crash(spool, &directory);
-    let second = HEADER_BYTES as u64 + 5;
-    overwrite(after.path(), 1, (second + HEADER_BYTES as u64, b"S"));
+    let second = OWN_AT + 5;
+    overwrite(after.path(), 1, (second + OWN_AT, b"S"));
     let spool = open(&after);
     assert_eq!(read(&spool), ["first"]);
     assert_eq!(spool.state().quarantined_segments, 1);
@@ -155,7 +168,7 @@ fn damage_while_running_is_set_aside_and_counted() {
         write(&spool, text);
     }
     settle(&spool);
-    overwrite(directory.path(), 1, (HEADER_BYTES as u64 + 5, b"\xff\xff"));
+    overwrite(directory.path(), 1, (OWN_AT + 5, b"\xff\xff"));
     assert_eq!(read(&spool), ["first"]);
     assert_eq!(spool.state().quarantined_segments, 1);
     write(&spool, "fourth");
@@ -188,13 +201,14 @@ fn a_full_spool_refuses_new_calls_and_keeps_open_ones() {
         }
     };
     assert!(matches!(refused, SpoolFault::Full));
-    assert_eq!(rooms.len() as u64, CHUNK_BYTES / FRAME_BYTES_MAX);
-    let largest = vec![b'x'; PAYLOAD_BYTES_MAX];
+    assert_eq!(rooms.len() as u64, CHUNK_BYTES / ROOM_BYTES);
     for room in rooms {
-        room.write(&largest).unwrap();
+        // Of four parts that no other record has.
+        let parts = [(); 4].map(|()| Part::new([b'p'; 8]));
+        room.write(&parts.each_ref(), &[b'x'; RECORD_BYTES_MAX - 32]).unwrap();
     }
     assert!(matches!(spool.reserve(), Err(SpoolFault::Full)));
-    assert_eq!(take(&spool, 1_000) as u64, CHUNK_BYTES / FRAME_BYTES_MAX);
+    assert_eq!(take(&spool, 1_000) as u64, CHUNK_BYTES / ROOM_BYTES);
     // All was taken, so its room comes back.
     write(&spool, "after");
     assert_eq!(read(&spool), ["after"]);
@@ -205,9 +219,78 @@ fn a_full_spool_refuses_new_calls_and_keeps_open_ones() {
 fn an_unused_room_is_free_again() {
     let directory = tempfile::tempdir().unwrap();
     let spool = Spool::open(directory.path(), CHUNK_BYTES).unwrap();
-    for _ in 0..2 * CHUNK_BYTES / FRAME_BYTES_MAX {
+    for _ in 0..2 * CHUNK_BYTES / ROOM_BYTES {
         drop(spool.reserve().unwrap());
     }
+}
+
+#[test]
+fn a_part_stands_once_in_a_segment_and_is_read_with_every_record() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let (key, model) = (Part::new(*b"key-"), Part::new(*b"model-"));
+    write_with(&spool, &[&key, &model], "a");
+    write_with(&spool, &[&key, &model], "b");
+    write_with(&spool, &[&model], "c");
+    write(&spool, "d");
+    assert_eq!((count_in(&directory, 1, b"key-"), count_in(&directory, 1, b"model-")), (1, 1));
+    assert_eq!(read(&spool), ["key-model-a", "key-model-b", "model-c", "d"]);
+    spool.rotate(&mut spool.lock()).unwrap();
+    write_with(&spool, &[&model, &key], "e");
+    assert_eq!((count_in(&directory, 2, b"key-"), count_in(&directory, 2, b"model-")), (1, 1));
+    // What stands before the cursor is found as well, by this process and the next.
+    assert_eq!(take(&spool, 1), 1);
+    assert_eq!(read(&spool), ["key-model-b", "model-c", "d", "model-key-e"]);
+    let after = crash(spool, &directory);
+    let spool = open(&after);
+    assert_eq!(spool.state().backlog_records, 4);
+    write_with(&spool, &[&key], "f");
+    assert_eq!(read(&spool), ["key-model-b", "model-c", "d", "model-key-e", "key-f"]);
+    assert_eq!(take(&spool, 9), 5);
+}
+
+#[test]
+fn a_damaged_part_sets_aside_what_needs_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let part = Part::new(*b"key-");
+    write_with(&spool, &[&part], "a");
+    assert_eq!(take(&spool, 1), 1);
+    write(&spool, "b");
+    write_with(&spool, &[&part], "c");
+    settle(&spool);
+    overwrite(directory.path(), 1, (HEADER_BYTES as u64, b"K"));
+    assert_eq!(read(&spool), ["b"]);
+    assert_eq!(spool.state().quarantined_segments, 1);
+    write_with(&spool, &[&part], "d");
+    assert_eq!(read(&spool), ["b", "key-d"]);
+}
+
+#[test]
+fn a_part_whose_write_failed_is_written_again() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let part = Part::new(*b"key-");
+    let (lost, kept) = (spool.reserve().unwrap(), spool.reserve().unwrap());
+    let broken = OpenOptions::new().read(true).open(name_segment(directory.path(), 1)).unwrap();
+    let whole = std::mem::replace(&mut spool.lock().active.file, Arc::new(broken));
+    assert!(matches!(lost.write(&[&part], b"lost"), Err(SpoolFault::Failed)));
+    spool.lock().active.file = whole;
+    kept.write(&[&part], b"kept").unwrap();
+    assert_eq!(read(&spool), ["key-kept"]);
+}
+
+#[test]
+fn a_record_over_its_room_is_refused_with_its_parts_counted() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let part = Part::new([b'p'; 96]);
+    for (own, parts) in [(RECORD_BYTES_MAX + 1, &[][..]), (RECORD_BYTES_MAX - 95, &[&part]), (1, &[&part; 5])] {
+        let refused = spool.reserve().unwrap().write(parts, &vec![b'x'; own]);
+        assert!(matches!(refused, Err(SpoolFault::TooLarge)), "{own} bytes, {} parts", parts.len());
+    }
+    write_with(&spool, &[&part], &"x".repeat(RECORD_BYTES_MAX - 96));
+    assert_eq!(read(&spool)[0].len(), RECORD_BYTES_MAX);
 }
 
 #[test]
@@ -219,7 +302,7 @@ fn a_failing_disk_fails_the_record_and_recovers() {
     settle(&spool);
     let broken = OpenOptions::new().read(true).open(name_segment(directory.path(), 1)).unwrap();
     let whole = std::mem::replace(&mut spool.lock().active.file, Arc::new(broken));
-    assert!(matches!(room.write(b"lost"), Err(SpoolFault::Failed)));
+    assert!(matches!(room.write(&[], b"lost"), Err(SpoolFault::Failed)));
     assert!(spool.state().is_failed);
     assert!(matches!(spool.reserve(), Err(SpoolFault::Failed)));
     spool.lock().active.file = whole;

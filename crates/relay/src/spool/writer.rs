@@ -10,9 +10,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::cursor::{Cursor, is_full, sync_directory};
-use super::frame::encode_frame;
+use super::frame::RECORD_BYTES_MAX;
 use super::opening::{Opened, open_directory};
-use super::segment::{CHUNK_BYTES, SEGMENT_BYTES_MAX, Segment, name_segment};
+use super::part::{PARTS_MAX, Part};
+use super::segment::{CHUNK_BYTES, Segment, name_segment};
 use super::sync::run_sync;
 
 /// After a fault of the disk, how long until room is tried again.
@@ -25,7 +26,7 @@ pub enum SpoolFault {
     Full,
     /// A write or a sync failed.
     Failed,
-    /// The record is larger than a frame may be.
+    /// The record is larger than its room.
     TooLarge,
 }
 
@@ -206,13 +207,16 @@ impl Spool {
         recycled.and_then(|()| sync_directory(&self.directory)).map_err(|_| SpoolFault::Full)
     }
 
-    fn append(&self, payload: &[u8]) -> Result<(), SpoolFault> {
-        let frame = encode_frame(payload).ok_or(SpoolFault::TooLarge)?;
+    fn append(&self, parts: &[&Part], own: &[u8]) -> Result<(), SpoolFault> {
+        let size = own.len() + parts.iter().map(|part| part.bytes().len()).sum::<usize>();
+        if size > RECORD_BYTES_MAX || parts.len() > PARTS_MAX {
+            return Err(SpoolFault::TooLarge);
+        }
         let mut inner = self.lock();
-        if inner.active.written + frame.len() as u64 > SEGMENT_BYTES_MAX {
+        if !inner.active.has_room() {
             self.rotate(&mut inner).map_err(|_| inner.fail())?;
         }
-        inner.active.append(&frame).map_err(|_| inner.fail())?;
+        inner.active.append(parts, own).map_err(|_| inner.fail())?;
         self.written_records.fetch_add(1, Ordering::Relaxed);
         if !inner.is_sync_wanted {
             inner.is_sync_wanted = true;
@@ -302,9 +306,9 @@ impl Inner {
 }
 
 impl Room {
-    /// Writes the record of the call that this room was taken for.
-    pub fn write(self, payload: &[u8]) -> Result<(), SpoolFault> {
-        self.spool.append(payload)
+    /// Writes the record of the call that this room was taken for: its parts, then its own bytes.
+    pub fn write(self, parts: &[&Part], own: &[u8]) -> Result<(), SpoolFault> {
+        self.spool.append(parts, own)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::record::{Outcome, UsageRecord};
 use crate::record_id::RecordId;
 use crate::replica::Replica;
 use crate::snapshot::{Key, Model};
+use crate::spool::{PARTS_MAX, Part};
 use crate::steps::send::Plan;
 use crate::trace::{CallTrace, Ended};
 use crate::usage::{Usage, UsageSource};
@@ -155,10 +156,10 @@ impl OpenCall {
         self.judge_replica(ending);
         let (quantities, usage_source) = self.usage.conclude();
         let amount_nano = self.price(&quantities);
-        let payload = self.encode_record((ending, usage_source), (&quantities, amount_nano), hold.ticket_id());
+        let own = self.encode_record((ending, usage_source), (&quantities, amount_nano), hold.ticket_id());
         let (is_within, room) = hold.settle(amount_nano, quantities.sum());
         self.gateway.metrics.over_reserved.add(u64::from(!is_within));
-        let written = room.write(&payload);
+        let written = room.write(&self.list_parts(), &own);
         self.observe(ending, &quantities);
         self.end_trace(ending, (&quantities, usage_source));
         written.map_err(|_| {
@@ -190,6 +191,10 @@ impl OpenCall {
         })
     }
 
+    fn list_parts(&self) -> [&Part; PARTS_MAX] {
+        [&self.gateway.record_part, &self.key.record_part, &self.model.record_part, &self.replica.record_part]
+    }
+
     fn encode_record(
         &self,
         (ending, usage_source): (Ending, UsageSource),
@@ -198,12 +203,6 @@ impl OpenCall {
     ) -> Vec<u8> {
         let record = UsageRecord {
             record_id: self.record_id,
-            parts: [
-                &self.gateway.record_part,
-                &self.key.record_part,
-                &self.model.record_part,
-                &self.replica.record_part,
-            ],
             surface: self.surface.name(),
             is_stream: self.is_stream,
             admitted_at_ms: self.admitted_at_ms,

@@ -31,7 +31,7 @@ use crate::listener::{Bounds, Host};
 use crate::options::parse_options;
 use crate::replica::Replica;
 use crate::serving::Serving;
-use crate::spool::Spool;
+use crate::spool::{Pieces, Spool};
 use crate::steps::authenticate::digest_secret;
 use engine::serve_engine;
 
@@ -164,8 +164,8 @@ impl Stage {
         let until = Instant::now() + WAIT;
         loop {
             let mut endings = Vec::new();
-            let tell = |payload: &[u8]| {
-                let record: Value = serde_json::from_slice(payload).unwrap();
+            let tell = |pieces: &Pieces<'_>| {
+                let record: Value = serde_json::from_slice(&pieces.concat()).unwrap();
                 endings.push(
                     ["outcome", "http_status", "usage_source", "quantities"].map(|name| record[name].clone()).into(),
                 );

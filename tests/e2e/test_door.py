@@ -24,6 +24,7 @@ from keisan.gateway.identity import JOIN_PATH
 from keisan.gateway.link import CREDIT_PATH, USAGE_PATH
 from keisan.kit.private_file import write_private_file
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDoor, SnapshotTables, SnapshotUpstream
+from keisan.wire.usage import split_usage_batch
 from tests.daemon.certificate import write_certificate
 from tests.deadline import wait_until_async
 from tests.e2e.stack import MODEL, Stack
@@ -92,7 +93,7 @@ class Platform:
             # It answers nobody's questions of money: what pays afterwards needs none.
             return 503, None
         if request.path == USAGE_PATH:
-            records = [json.loads(line) for line in request.body.splitlines()]
+            records = [json.loads(record) for record in split_usage_batch(request.body)]
             self.records += records
             return 200, {
                 "answers": [

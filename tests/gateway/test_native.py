@@ -34,6 +34,7 @@ from keisan.wire.snapshot import (
     SnapshotReplica,
     SnapshotTables,
 )
+from keisan.wire.usage import split_usage_batch
 from tests.deadline import wait_until, wait_until_async
 from tests.gateway.small_platform import NO_LIMITS, Reply, Request, build_replica, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
@@ -117,9 +118,9 @@ class Platform:
             self.reports.append(CreditReport.model_validate_json(request.body))
             return 200, self.credit
         if request.method == "POST":
-            lines = request.body.split(b"\n")[:-1]
-            self.records += [json.loads(line) for line in lines]
-            return 200, {"created_count": len(lines), "answers": []}
+            records = [json.loads(record) for record in split_usage_batch(request.body)]
+            self.records += records
+            return 200, {"created_count": len(records), "answers": []}
         if request.query.get("version") == str(self.snapshot.version):
             return 204, None
         return 200, SnapshotAnswer(snapshot=self.snapshot).model_dump(mode="json", exclude_unset=True)

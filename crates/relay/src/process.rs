@@ -73,7 +73,7 @@ impl Relay {
         let backlog = usize::try_from(spool.state().backlog_records).unwrap_or(records_max);
         let mut batch = UsageBatch::open(&self.shelf, backlog.min(records_max));
         let (count, cursor) = spool
-            .read(records_max, |pieces| batch.put(pieces))
+            .read(records_max, |spooled| batch.put(&spooled))
             .map_err(|fault| RelayFault::System(format!("spool: {fault}")))?;
         (batch.count, batch.cursor) = (count, cursor.format());
         Ok(batch)

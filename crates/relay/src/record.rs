@@ -5,13 +5,11 @@ use keisan_route::{Quantities, TokenClass};
 
 use crate::clock::format_day;
 use crate::record_id::RecordId;
-use crate::spool::{Part, Pieces};
+use crate::spool::Part;
 use crate::usage::UsageSource;
 
-/// What most records have room in as lines of an upload.
-pub const LINE_BYTES_USUAL: usize = 1_536;
 /// What most records have room in without their parts.
-const OWN_BYTES_USUAL: usize = 512;
+pub const OWN_BYTES_USUAL: usize = 512;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -159,22 +157,6 @@ impl RecordText {
     }
 }
 
-/// Stands in an upload for a line end within a record: JSON has it nowhere, neither in a text nor between its parts.
-const FOREIGN_LINE_END: u8 = 0x0b;
-
-/// Adds a record to the lines of an upload (`keisan.wire.usage.split_usage_batch`), exactly as it was spooled. A record is
-/// written without line ends; what holds one all the same stays one line, from which no record parses, and is refused.
-pub fn put_line(lines: &mut Vec<u8>, pieces: &Pieces<'_>) {
-    for piece in pieces {
-        let start = lines.len();
-        lines.extend_from_slice(piece);
-        for position in memchr::memchr_iter(b'\n', piece) {
-            lines[start + position] = FOREIGN_LINE_END;
-        }
-    }
-    lines.push(b'\n');
-}
-
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
@@ -207,8 +189,8 @@ mod tests {
         ]
     }
 
-    fn pieces<'a>([gateway, key, model, replica]: &'a [Part; 4], own: &'a [u8]) -> Pieces<'a> {
-        [gateway.bytes(), key.bytes(), model.bytes(), replica.bytes(), own]
+    fn join(parts: &[Part; 4], own: Vec<u8>) -> Vec<u8> {
+        parts.iter().map(|part| part.bytes().to_vec()).chain([own]).flatten().collect()
     }
 
     fn sample() -> UsageRecord<'static> {
@@ -241,37 +223,12 @@ mod tests {
     #[test]
     fn the_golden_record_is_what_is_written() {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/usage_record.json");
-        let mut written = Vec::new();
-        put_line(&mut written, &pieces(&parts(), &sample().encode()));
+        let mut written = join(&parts(), sample().encode());
+        written.push(b'\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &written).unwrap();
         }
         assert_eq!(String::from_utf8(std::fs::read(&path).unwrap()).unwrap(), String::from_utf8(written).unwrap());
-    }
-
-    #[test]
-    fn each_record_is_one_line_as_it_was() {
-        let mut lines = Vec::new();
-        let payloads = [&br#"{"a": "\"\u6771"}"#[..], "京\r".as_bytes(), &[0xff, b'{']];
-        for payload in payloads {
-            put_line(&mut lines, &[&[], payload, &[], &[], &[]]);
-        }
-        assert_eq!(lines.split(|byte| *byte == b'\n').collect::<Vec<_>>(), [&payloads[..], &[&b""[..]]].concat());
-    }
-
-    #[test]
-    fn a_line_end_within_a_record_splits_nothing_and_leaves_no_record() {
-        for payload in ["{\n\"a\":\"b\"}", "{\"a\":\"\nb\"}", "{\"a\":\"b\"}\n", "\n{\"a\":\"b\"}", "\n"] {
-            for cut in 0..=payload.len() {
-                let mut lines = Vec::new();
-                let (before, behind) = payload.as_bytes().split_at(cut);
-                put_line(&mut lines, &[&[], before, &[], &[], behind]);
-                assert_eq!(lines.len(), payload.len() + 1);
-                let line = lines.strip_suffix(b"\n").unwrap();
-                assert!(!line.contains(&b'\n'));
-                assert!(serde_json::from_slice::<serde_json::Value>(line).is_err(), "{payload:?}");
-            }
-        }
     }
 
     #[test]
@@ -283,9 +240,8 @@ mod tests {
         let quantities =
             Quantities { input: most, input_cached: most, input_cache_write: most, output: most, reasoning: most };
         let record = UsageRecord { quantities, amount_nano: u128::MAX, ..sample() };
-        let mut line = Vec::new();
-        put_line(&mut line, &pieces(&parts, &record.encode()));
-        assert!(serde_json::from_slice::<serde_json::Value>(&line).is_ok());
-        assert!(line.len() <= RECORD_BYTES_MAX);
+        let whole = join(&parts, record.encode());
+        assert!(serde_json::from_slice::<serde_json::Value>(&whole).is_ok());
+        assert!(whole.len() <= RECORD_BYTES_MAX);
     }
 }

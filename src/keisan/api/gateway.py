@@ -18,7 +18,8 @@ from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
 from keisan.wire.usage import USAGE_BATCH_TYPE, UsageAnswer, split_usage_batch
 
 BATCH_DESCRIPTION = (
-    f"1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line, each exactly as it stands in the gateway's spool."
+    f"1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line. What records share may stand before them, each part a line behind "
+    "a plus sign; a record is then its parts' numbers (from 0), a colon, and its own bytes."
 )
 
 router = APIRouter(prefix="/gateways", tags=["gateways"])

@@ -5,6 +5,7 @@ The relay's serde twin stands in crates/relay; tests/golden/usage_record.json ke
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Annotated, Literal
 from uuid import UUID
@@ -35,9 +36,13 @@ from keisan.kit.clock import from_milliseconds
 from keisan.wire.base import Count, ForeignText, NanoText, WireInput, WireView
 from keisan.wire.page import ListQuery
 
-# An upload is records as they stand in the spool, each with a line end behind it.
-USAGE_BATCH_TYPE = "application/x-ndjson"
+# An upload is lines: of records, and before them of what they share.
+USAGE_BATCH_TYPE = "application/vnd.keisan.usage"
 USAGE_RECORD_BYTES_MAX = 4096
+USAGE_RECORD_PARTS_MAX = 4
+_LINES_MAX = USAGE_BATCH_RECORDS_MAX * (1 + USAGE_RECORD_PARTS_MAX)
+# A number of more digits names no part.
+_DIGITS_MAX = len(str(_LINES_MAX))
 # Bounds of what the platform can store: the end of the year 9999, and 36 of NUMERIC(38,0)'s digits.
 INSTANT_MS_MAX = 253_402_300_799_999
 RECORD_NANO_MAX = 10**36
@@ -162,17 +167,64 @@ class UsageSummary(WireView):
 
 
 def split_usage_batch(body: bytes) -> Sequence[bytes]:
-    """Return the records of an upload, one a line, each exactly as it stands in the spool; some may be no records.
+    """Return the records of an upload, each exactly as it was spooled; some may be no records.
 
-    Raises InvalidInput unless they are 1 to USAGE_BATCH_RECORDS_MAX.
+    A line `+BYTES` is a part; parts are numbered from 0. A line `0,2:BYTES` is a record: the bytes of these parts, then its
+    own. Any other line is a record as it stands, and so is one that names a part which no line before it is.
+    Raises InvalidInput unless there are 1 to USAGE_BATCH_RECORDS_MAX records, and no more parts than they can have.
     """
     # One line too many is enough to know: a body has room for millions of empty ones.
-    lines = body.split(b"\n", USAGE_BATCH_RECORDS_MAX)
+    lines = body.split(b"\n", _LINES_MAX)
     if not lines[-1]:
         lines.pop()
-    if not 0 < len(lines) <= USAGE_BATCH_RECORDS_MAX:
+    shared = _SharedParts()
+    records = [shared.join(line) for line in lines if not shared.take(line)]
+    if not 0 < len(records) <= USAGE_BATCH_RECORDS_MAX or len(lines) > _LINES_MAX:
         raise InvalidInput(f"expected 1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line")
-    return lines
+    return records
+
+
+@dataclass(slots=True)
+class _SharedParts:
+    """The parts of an upload so far, and what was joined of them, by the numbers that records name."""
+
+    parts: list[bytes] = field(default_factory=list)
+    joined: dict[bytes, bytes] = field(default_factory=dict)
+
+    def take(self, line: bytes) -> bool:
+        """Tell whether a line is a part, which is kept."""
+        if not line.startswith(b"+"):
+            return False
+        self.parts.append(line[1:])
+        return True
+
+    def join(self, line: bytes) -> bytes:
+        """Return the whole record of a line."""
+        numbers, colon, own = line.partition(b":")
+        # A record that stands whole begins with a brace.
+        if not colon or not numbers[:1].isdigit():
+            return line
+        shared = self.joined.get(numbers)
+        if shared is None:
+            shared = self._find(numbers.split(b",", USAGE_RECORD_PARTS_MAX))
+            if shared is None:
+                return line
+            self.joined[numbers] = shared
+        return shared + own
+
+    def _find(self, numbers: Sequence[bytes]) -> bytes | None:
+        """Return the bytes of some parts; none if one is missing, or if they are more than a record may have."""
+        if len(numbers) > USAGE_RECORD_PARTS_MAX or not all(map(_is_number, numbers)):
+            return None
+        places = [int(number) for number in numbers]
+        if max(places) >= len(self.parts):
+            return None
+        parts = [self.parts[place] for place in places]
+        return b"".join(parts) if sum(map(len, parts)) <= USAGE_RECORD_BYTES_MAX else None
+
+
+def _is_number(text: bytes) -> bool:
+    return text.isdigit() and len(text) <= _DIGITS_MAX
 
 
 def parse_usage_record(line: bytes) -> UsageRecord:

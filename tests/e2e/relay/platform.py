@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import json
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
 from keisan.gateway.link import CREDIT_PATH, SNAPSHOT_PATH, USAGE_PATH
+from keisan.wire.usage import split_usage_batch
 from tests.deadline import wait_until_async
 from tests.e2e.relay.engine import parse_headers
 
@@ -26,7 +27,7 @@ class RecordKeeper:
     is_away: bool = False
     records: dict[str, dict[str, Any]] = field(default_factory=dict)
     repeats: Counter[str] = field(default_factory=Counter)
-    texts: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, bytes] = field(default_factory=dict)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
 
     def has_left(self) -> bool:
@@ -51,7 +52,7 @@ class RecordKeeper:
 
     async def _answer(self, path: str, body: bytes) -> tuple[int, bytes]:
         if path == USAGE_PATH:
-            return 200, json.dumps({"answers": self._take(body.decode().split("\n")[:-1])}).encode()
+            return 200, json.dumps({"answers": self._take(split_usage_batch(body))}).encode()
         if path == CREDIT_PATH:
             # Nobody here has a limit or pays ahead, so a gateway serves without a word on either.
             return 503, b""
@@ -61,13 +62,13 @@ class RecordKeeper:
             await asyncio.wait_for(self.closing.wait(), 20.0)
         return 204, b""
 
-    def _take(self, texts: list[str]) -> list[dict[str, object]]:
+    def _take(self, texts: Sequence[bytes]) -> list[dict[str, object]]:
         answers: list[dict[str, object]] = []
         for position, text in enumerate(texts):
             record = json.loads(text)
             record_id = record["record_id"]
             known = self.texts.setdefault(record_id, text)
-            assert known == text, f"two records of one id: {known} {text}"
+            assert known == text, f"two records of one id: {known!r} {text!r}"
             if record_id in self.records:
                 self.repeats[record_id] += 1
             self.records.setdefault(record_id, record)

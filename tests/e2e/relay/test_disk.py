@@ -28,7 +28,7 @@ MIB = 1 << 20
 DISK_BYTES = 2 * MIB
 IMAGE_BYTES = 16 * MIB
 # A chunk of the spool has room for fewer records than that, whatever their size.
-CALLS_MAX = 2_000
+CALLS_MAX = 6_000
 RECOVER_S_MAX = 30.0
 
 

@@ -88,7 +88,7 @@ fn split_record(payload: &[u8]) -> Option<Frame<'_>> {
     let (count, rest) = payload.split_first()?;
     let count = usize::from(*count);
     let (parts, own) = rest.split_at_checked(count * OFFSET_BYTES)?;
-    (count <= PARTS_MAX).then(|| Frame::Record { parts: parts.as_chunks().0, own })
+    (count <= PARTS_MAX).then_some(Frame::Record { parts: parts.as_chunks().0, own })
 }
 
 fn checksum(frame: &[u8]) -> u32 {

@@ -16,5 +16,5 @@ pub use cursor::Cursor;
 #[cfg(test)]
 pub use frame::RECORD_BYTES_MAX;
 pub use part::{PARTS_MAX, Part};
-pub use reader::Pieces;
+pub use reader::Spooled;
 pub use writer::{Room, Spool, SpoolFault, SpoolState};

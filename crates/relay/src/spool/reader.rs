@@ -25,79 +25,88 @@ enum Ahead {
     Nothing,
 }
 
-/// A record as it is read: pieces that are one behind the other.
-pub type Pieces<'a> = [&'a [u8]; PARTS_MAX + 1];
+/// What a reading gives: each part before the first record that has it.
+#[derive(Debug)]
+pub enum Spooled<'a> {
+    /// Bytes that records begin with; parts are numbered from 0 as they come.
+    Part(&'a [u8]),
+    /// A record is the bytes of its parts, one behind the other, and its own.
+    Record { parts: &'a [usize], own: &'a [u8] },
+}
 
 /// One reading: where it is, how many it has taken, and who takes them.
 struct Reading<Take> {
     position: Cursor,
     count: usize,
     count_max: usize,
-    bytes: Vec<u8>,
+    part_count: usize,
     take: Take,
 }
 
-/// The parts of a segment that were needed so far.
-struct Known<'a> {
-    file: &'a File,
-    parts: BTreeMap<u32, Vec<u8>>,
+/// The segment that is read, and the numbers that its parts have so far.
+struct Source {
+    file: File,
+    numbers: BTreeMap<[u8; 4], usize>,
 }
 
-impl Known<'_> {
-    /// The pieces of a record; none if one of its parts is damaged.
-    fn join<'a>(&'a mut self, offsets: &[[u8; 4]], own: &'a [u8]) -> io::Result<Option<Pieces<'a>>> {
-        for offset in offsets {
-            if !self.find(u32::from_le_bytes(*offset))? {
-                return Ok(None);
-            }
-        }
-        let mut pieces = Pieces::default();
-        pieces[PARTS_MAX] = own;
-        for (piece, offset) in pieces.iter_mut().zip(offsets) {
-            *piece = &self.parts[&u32::from_le_bytes(*offset)];
-        }
-        Ok(Some(pieces))
-    }
-
-    /// Tells whether there is a part at an offset, which is known from then on.
-    fn find(&mut self, offset: u32) -> io::Result<bool> {
-        if self.parts.contains_key(&offset) {
-            return Ok(true);
-        }
+impl Source {
+    /// Returns the part at an offset; nothing if it is damaged.
+    fn load(&self, offset: [u8; 4]) -> io::Result<Option<Vec<u8>>> {
         let mut bytes = vec![0; PART_FRAME_BYTES_MAX];
-        let count = self.file.read_at(&mut bytes, u64::from(offset))?;
-        let Parsed::Frame(Frame::Part(part), _) = parse_frame(&bytes[..count]) else { return Ok(false) };
-        self.parts.insert(offset, part.to_vec());
-        Ok(true)
+        let count = self.file.read_at(&mut bytes, u64::from(u32::from_le_bytes(offset)))?;
+        match parse_frame(&bytes[..count]) {
+            Parsed::Frame(Frame::Part(part), _) => Ok(Some(part.to_vec())),
+            _ => Ok(None),
+        }
     }
 }
 
-impl<Take: FnMut(&Pieces<'_>)> Reading<Take> {
+impl<Take: FnMut(Spooled<'_>)> Reading<Take> {
     /// Takes the whole frames at the start of what was read; returns whether there were any.
-    fn take_frames(&mut self, known: &mut Known<'_>) -> io::Result<bool> {
+    fn take_frames(&mut self, bytes: &[u8], source: &mut Source) -> io::Result<bool> {
         let mut used = 0;
         while self.count < self.count_max
-            && let Parsed::Frame(frame, size) = parse_frame(&self.bytes[used..])
+            && let Parsed::Frame(frame, size) = parse_frame(&bytes[used..])
         {
-            if let Frame::Record { parts, own } = frame {
-                let Some(pieces) = known.join(parts, own)? else { break };
-                (self.take)(&pieces);
-                self.count += 1;
-                self.position.taken += 1;
+            if let Frame::Record { parts, own } = frame
+                && !self.take_record(parts, own, source)?
+            {
+                break;
             }
             used += size;
         }
         self.position.offset += used as u64;
         Ok(used > 0)
     }
+
+    /// Takes a record behind those of its parts that were not taken yet, unless one of them is damaged.
+    fn take_record(&mut self, offsets: &[[u8; 4]], own: &[u8], source: &mut Source) -> io::Result<bool> {
+        let mut numbers = [0; PARTS_MAX];
+        for (number, offset) in numbers.iter_mut().zip(offsets) {
+            *number = match source.numbers.get(offset) {
+                Some(known) => *known,
+                None => {
+                    let Some(part) = source.load(*offset)? else { return Ok(false) };
+                    (self.take)(Spooled::Part(&part));
+                    source.numbers.insert(*offset, self.part_count);
+                    self.part_count += 1;
+                    self.part_count - 1
+                }
+            };
+        }
+        (self.take)(Spooled::Record { parts: &numbers[..offsets.len()], own });
+        self.count += 1;
+        self.position.taken += 1;
+        Ok(true)
+    }
 }
 
 impl Spool {
     /// Gives `take` up to `records_max` records behind the cursor; returns how many, and the cursor behind them. After a
     /// fault nothing that it was given counts.
-    pub fn read(&self, records_max: usize, take: impl FnMut(&Pieces<'_>)) -> io::Result<(usize, Cursor)> {
+    pub fn read(&self, records_max: usize, take: impl FnMut(Spooled<'_>)) -> io::Result<(usize, Cursor)> {
         let position = self.lock().cursor;
-        let mut reading = Reading { position, count: 0, count_max: records_max, bytes: Vec::new(), take };
+        let mut reading = Reading { position, count: 0, count_max: records_max, part_count: 0, take };
         while reading.count < records_max {
             match self.look(reading.position) {
                 Ahead::Frames(end) => self.read_segment(&mut reading, end)?,
@@ -106,6 +115,21 @@ impl Spool {
             }
         }
         Ok((reading.count, reading.position))
+    }
+
+    /// Returns up to so many records behind the cursor, each whole.
+    #[cfg(test)]
+    pub fn read_whole(&self, records_max: usize) -> io::Result<Vec<Vec<u8>>> {
+        let (mut parts, mut records) = (Vec::new(), Vec::new());
+        let (count, _) = self.read(records_max, |spooled| match spooled {
+            Spooled::Part(part) => parts.push(part.to_vec()),
+            Spooled::Record { parts: numbers, own } => {
+                let pieces = numbers.iter().map(|number| &parts[*number][..]).chain([own]);
+                records.push(pieces.collect::<Vec<_>>().concat());
+            }
+        })?;
+        assert_eq!(count, records.len());
+        Ok(records)
     }
 
     /// What is on disk behind a position.
@@ -122,15 +146,16 @@ impl Spool {
         }
     }
 
-    fn read_segment(&self, reading: &mut Reading<impl FnMut(&Pieces<'_>)>, end: u64) -> io::Result<()> {
+    fn read_segment(&self, reading: &mut Reading<impl FnMut(Spooled<'_>)>, end: u64) -> io::Result<()> {
         let Cursor { segment, .. } = reading.position;
         let file = File::open(name_segment(&self.directory, segment))?;
-        let mut known = Known { file: &file, parts: BTreeMap::new() };
+        let mut source = Source { file, numbers: BTreeMap::new() };
+        let mut bytes = Vec::new();
         while reading.position.offset < end && reading.count < reading.count_max {
             let offset = reading.position.offset;
-            reading.bytes.resize(usize::try_from(READ_BYTES.min(end - offset)).unwrap_or(0), 0);
-            file.read_exact_at(&mut reading.bytes, offset)?;
-            if !reading.take_frames(&mut known)? {
+            bytes.resize(usize::try_from(READ_BYTES.min(end - offset)).unwrap_or(0), 0);
+            source.file.read_exact_at(&mut bytes, offset)?;
+            if !reading.take_frames(&bytes, &mut source)? {
                 return self.quarantine(segment, offset);
             }
         }

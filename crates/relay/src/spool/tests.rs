@@ -46,10 +46,8 @@ fn settle(spool: &Spool) {
 
 fn read(spool: &Spool) -> Vec<String> {
     settle(spool);
-    let mut texts = Vec::new();
-    let (count, _) = spool.read(1_000, |pieces| texts.push(String::from_utf8(pieces.concat()).unwrap())).unwrap();
-    assert_eq!(count, texts.len());
-    texts
+    let records = spool.read_whole(1_000).unwrap();
+    records.into_iter().map(|record| String::from_utf8(record).unwrap()).collect()
 }
 
 fn take(spool: &Spool, records_max: usize) -> usize {

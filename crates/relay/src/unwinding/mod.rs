@@ -31,7 +31,7 @@ use crate::listener::{Bounds, Host};
 use crate::options::parse_options;
 use crate::replica::Replica;
 use crate::serving::Serving;
-use crate::spool::{Pieces, Spool};
+use crate::spool::Spool;
 use crate::steps::authenticate::digest_secret;
 use engine::serve_engine;
 
@@ -163,14 +163,12 @@ impl Stage {
     fn list_endings(&self, count: usize) -> Vec<Value> {
         let until = Instant::now() + WAIT;
         loop {
-            let mut endings = Vec::new();
-            let tell = |pieces: &Pieces<'_>| {
-                let record: Value = serde_json::from_slice(&pieces.concat()).unwrap();
-                endings.push(
-                    ["outcome", "http_status", "usage_source", "quantities"].map(|name| record[name].clone()).into(),
-                );
+            let records = self.gateway.spool.read_whole(1_000).unwrap();
+            let tell = |record: Vec<u8>| {
+                let record: Value = serde_json::from_slice(&record).unwrap();
+                ["outcome", "http_status", "usage_source", "quantities"].map(|name| record[name].clone()).into()
             };
-            self.gateway.spool.read(1_000, tell).unwrap();
+            let endings: Vec<Value> = records.into_iter().map(tell).collect();
             if endings.len() >= count {
                 return endings;
             }

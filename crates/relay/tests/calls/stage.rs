@@ -85,8 +85,7 @@ impl Stage {
             let found = batch.count;
             if found >= count {
                 assert_eq!(found, count, "more records than calls");
-                let lines = batch.lines().split_inclusive(|byte| *byte == b'\n');
-                return lines.map(|line| serde_json::from_slice(line).unwrap()).collect();
+                return read_records(batch.lines());
             }
             assert!(Instant::now() < until, "{found} of {count} records");
             std::thread::sleep(Duration::from_millis(2));
@@ -163,6 +162,21 @@ fn apply_credit(relay: &Relay, more: &Value, share_ppm: u64) {
     let mut answer = json!({"lease_s": 600, "renew_s": 10, "tickets": [], "rates": [], "default_share_ppm": share_ppm});
     merge(&mut answer, more);
     relay.apply_credit(&answer.to_string()).unwrap();
+}
+
+/// The records of an upload, as the platform reads them.
+fn read_records(lines: &[u8]) -> Vec<Value> {
+    let (mut parts, mut records) = (Vec::new(), Vec::new());
+    for line in std::str::from_utf8(lines).unwrap().lines() {
+        if let Some(part) = line.strip_prefix('+') {
+            parts.push(part);
+            continue;
+        }
+        let (numbers, own) = line.split_once(':').unwrap();
+        let pieces = numbers.split(',').map(|number| parts[number.parse::<usize>().unwrap()]);
+        records.push(serde_json::from_str(&pieces.chain([own]).collect::<String>()).unwrap());
+    }
+    records
 }
 
 pub fn merge(target: &mut Value, changes: &Value) {

@@ -1,11 +1,16 @@
 """What allocators and the collector are told so that a gateway keeps its size."""
 
 import asyncio
+import ctypes
 import json
 import os
 import subprocess
 import sys
 import threading
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import pytest
 
 from keisan.daemon.memory import limit_threads, prepare_allocators, settle_objects
 
@@ -34,6 +39,50 @@ def test_what_stands_is_out_of_sight_and_what_was_told_before_stays_told() -> No
     assert seen["told"] == {"MIMALLOC_PURGE_DELAY": "7", "MIMALLOC_ALLOW_THP": "0"}
     assert seen["frozen"] > 1_000 > seen["seen"], "garbage was collected, and the rest is not looked at again"
     assert seen["full"] < 100, "full collections come more often than by default"
+
+
+_HEAPS = f"""
+import ctypes, sys, threading
+from keisan.daemon.memory import {prepare_allocators.__name__}
+if sys.argv[1] == "prepared":
+    prepare_allocators()
+library = ctypes.CDLL(None)
+library.malloc.restype, library.fopen.restype = ctypes.c_void_p, ctypes.c_void_p
+library.free.argtypes, library.malloc_info.argtypes = [ctypes.c_void_p], [ctypes.c_int, ctypes.c_void_p]
+library.fclose.argtypes = [ctypes.c_void_p]
+meeting = threading.Barrier(4)
+def keep():
+    meeting.wait()
+    library.malloc(1000)
+    meeting.wait()
+threads = [threading.Thread(target=keep) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+# glibc takes later pieces of as many bytes as this from a heap, once this one is given back.
+library.free(library.malloc(4 << 20))
+kept = library.malloc(1 << 20)
+file = library.fopen(sys.argv[2].encode(), b"w")
+library.malloc_info(0, file)
+library.fclose(file)
+"""
+
+
+def read_heaps(told: str, path: Path) -> tuple[int, int]:
+    """Return how many heaps the C library has, and how many pieces it took from the system one by one."""
+    subprocess.run([sys.executable, "-c", _HEAPS, told, str(path)], check=True, timeout=60)
+    root = ET.parse(path).getroot()
+    (mapped,) = (total for total in root.findall("total") if total.get("type") == "mmap")
+    return len(root.findall("heap")), int(mapped.get("count", "0"))
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_info"), reason="another C library than glibc")
+def test_threads_share_a_heap_and_large_pieces_are_of_none(tmp_path: Path) -> None:
+    heaps, mapped = read_heaps("prepared", tmp_path / "prepared.xml")
+    other_heaps, other_mapped = read_heaps("plain", tmp_path / "plain.xml")
+    assert heaps == 1 < other_heaps
+    assert mapped > other_mapped
 
 
 def test_blocking_work_shares_a_few_threads() -> None:

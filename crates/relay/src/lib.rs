@@ -57,6 +57,7 @@ mod tls;
 mod trace;
 #[cfg(test)]
 mod unwinding;
+mod unwritten;
 mod upstream;
 mod upstream_body;
 mod usage;

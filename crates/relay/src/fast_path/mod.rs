@@ -11,7 +11,7 @@ mod rewound;
 mod tests;
 
 use std::future::{Future, poll_fn};
-use std::io::{self, IoSlice};
+use std::io;
 use std::mem::MaybeUninit;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -27,6 +27,7 @@ use tokio::task::coop::consume_budget;
 use crate::arriving_body::ArrivingBody;
 use crate::idle_timer::IdleTimer;
 use crate::quiet::Quiet;
+use crate::unwritten::Unwritten;
 pub use request::{Taken, take_request};
 use response::{CHUNKS_END, has_body, is_last, write_chunk_head, write_head};
 pub use rewound::Rewound;
@@ -231,23 +232,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> FastPath<S> {
         }
     }
 
-    async fn write(&mut self, mut parts: [&[u8]; 3]) -> Result<(), Broken> {
-        while parts.iter().any(|part| !part.is_empty()) {
-            let slices = parts.map(IoSlice::new);
-            let written = poll_fn(|context| Pin::new(&mut self.stream).poll_write_vectored(context, &slices)).await?;
-            if written == 0 {
-                return Err(Broken);
-            }
-            advance(&mut parts, written);
-        }
-        Ok(())
-    }
-}
-
-fn advance(parts: &mut [&[u8]; 3], mut written: usize) {
-    for part in parts {
-        let passed = written.min(part.len());
-        *part = &part[passed..];
-        written -= passed;
+    async fn write(&mut self, parts: [&[u8]; 3]) -> Result<(), Broken> {
+        let mut unwritten = Unwritten::new(parts);
+        Ok(poll_fn(|context| unwritten.poll_write(Pin::new(&mut self.stream), context)).await?)
     }
 }

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::future::{Pending, pending};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::SystemTime;
 
 use bytes::Bytes;
+use http_body_util::Full;
 use hyper::body::SizeHint;
 use hyper::header::{CONNECTION, HeaderValue};
 use proptest::prelude::*;
@@ -393,4 +395,48 @@ proptest! {
             }
         }
     }
+}
+
+/// A client that has always asked again, and takes whatever it is answered.
+struct Tireless {
+    asks: usize,
+}
+
+impl AsyncRead for Tireless {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, room: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if let Some(left) = self.asks.checked_sub(1) {
+            self.asks = left;
+            room.put_slice(POST.as_bytes());
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Tireless {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn one_who_asks_without_a_pause_lets_others_have_their_turn() {
+    const ASKS: usize = 10_000;
+    let answered = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&answered);
+    let other = tokio::spawn(async move { counted.load(Ordering::Relaxed) });
+    let answer = |_| async {
+        answered.fetch_add(1, Ordering::Relaxed);
+        Response::new(Full::new(Bytes::from("a")))
+    };
+    FastPath::new(Tireless { asks: ASKS }, Arc::default(), A_WHILE).serve(answer, pin!(never())).await;
+    assert_eq!(answered.load(Ordering::Relaxed), ASKS);
+    assert!(other.await.unwrap() < ASKS / 10, "it had to wait");
 }

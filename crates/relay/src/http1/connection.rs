@@ -1,6 +1,6 @@
 //! One connection to an engine: a request out, the head of its answer in, then its body as it is wanted.
 
-use std::io::{self, IoSlice};
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -12,6 +12,7 @@ use tokio::net::unix::OwnedReadHalf;
 use super::framing::Framing;
 use super::head::{AnswerHead, parse_head};
 use crate::cork::{Cork, Corked};
+use crate::unwritten::Unwritten;
 
 const HEAD_BYTES_MAX: usize = 64 * 1024;
 /// An event fits; a body of some size comes in several reads.
@@ -68,16 +69,13 @@ impl EngineConnection {
     /// Sends a request and reads the head of its answer. An error means that not one byte of an answer can be used.
     pub async fn ask(&mut self, request: Request<'_>) -> io::Result<AnswerHead> {
         self.requests += 1;
-        let mut sending = Sending::new(request);
-        std::future::poll_fn(|context| self.poll_ask(context, &mut sending)).await
+        let mut unwritten = Unwritten::new(request.parts);
+        std::future::poll_fn(|context| self.poll_ask(context, &mut unwritten)).await
     }
 
     /// Writes as long as there is something to write, and reads: an engine may answer before it has heard all.
-    fn poll_ask(&mut self, context: &mut Context<'_>, sending: &mut Sending<'_>) -> Poll<io::Result<AnswerHead>> {
-        let is_sent = match sending.poll(context, Pin::new(&mut self.stream)) {
-            Poll::Ready(sent) => sent.is_ok(),
-            Poll::Pending => false,
-        };
+    fn poll_ask(&mut self, context: &mut Context<'_>, request: &mut Unwritten<'_, 4>) -> Poll<io::Result<AnswerHead>> {
+        let is_sent = matches!(self.poll_send(context, request), Poll::Ready(Ok(())));
         loop {
             if let Some(head) = self.take_head(is_sent)? {
                 return Poll::Ready(Ok(head));
@@ -86,6 +84,11 @@ impl EngineConnection {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
         }
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, request: &mut Unwritten<'_, 4>) -> Poll<io::Result<()>> {
+        ready!(request.poll_write(Pin::new(&mut self.stream), context))?;
+        Pin::new(&mut self.stream).poll_flush(context)
     }
 
     fn take_head(&mut self, is_sent: bool) -> io::Result<Option<AnswerHead>> {
@@ -176,36 +179,4 @@ impl EngineConnection {
 fn advance_buffer(buffer: &mut BytesMut, length: usize) {
     // SAFETY: ReadBuf has just filled the spare capacity up to here, and poll_read never reports more than it filled.
     unsafe { buffer.set_len(length) }
-}
-
-/// The parts of a request that are not written yet.
-struct Sending<'a> {
-    parts: [&'a [u8]; 4],
-}
-
-impl<'a> Sending<'a> {
-    const fn new(request: Request<'a>) -> Self {
-        Self { parts: request.parts }
-    }
-
-    /// Ready when all is written, or when writing has failed for good.
-    fn poll(&mut self, context: &mut Context<'_>, mut stream: Pin<&mut Corked<OwnedReadHalf>>) -> Poll<io::Result<()>> {
-        while self.parts.iter().any(|part| !part.is_empty()) {
-            let slices = self.parts.map(IoSlice::new);
-            let written = ready!(stream.as_mut().poll_write_vectored(context, &slices))?;
-            if written == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.advance(written);
-        }
-        stream.poll_flush(context)
-    }
-
-    fn advance(&mut self, mut written: usize) {
-        for part in &mut self.parts {
-            let passed = written.min(part.len());
-            *part = &part[passed..];
-            written -= passed;
-        }
-    }
 }

@@ -83,21 +83,26 @@ impl<Take: FnMut(Spooled<'_>)> Reading<Take> {
     fn take_record(&mut self, offsets: &[[u8; 4]], own: &[u8], source: &mut Source) -> io::Result<bool> {
         let mut numbers = [0; PARTS_MAX];
         for (number, offset) in numbers.iter_mut().zip(offsets) {
-            *number = match source.numbers.get(offset) {
-                Some(known) => *known,
-                None => {
-                    let Some(part) = source.load(*offset)? else { return Ok(false) };
-                    (self.take)(Spooled::Part(&part));
-                    source.numbers.insert(*offset, self.part_count);
-                    self.part_count += 1;
-                    self.part_count - 1
-                }
-            };
+            let Some(known) = self.take_part(*offset, source)? else { return Ok(false) };
+            *number = known;
         }
         (self.take)(Spooled::Record { parts: &numbers[..offsets.len()], own });
         self.count += 1;
         self.position.taken += 1;
         Ok(true)
+    }
+
+    /// Returns the number of the part at an offset, which is taken if it was not yet; nothing if it is damaged.
+    fn take_part(&mut self, offset: [u8; 4], source: &mut Source) -> io::Result<Option<usize>> {
+        if let Some(known) = source.numbers.get(&offset) {
+            return Ok(Some(*known));
+        }
+        let Some(part) = source.load(offset)? else { return Ok(None) };
+        (self.take)(Spooled::Part(&part));
+        let number = self.part_count;
+        source.numbers.insert(offset, number);
+        self.part_count += 1;
+        Ok(Some(number))
     }
 }
 

@@ -3,7 +3,7 @@
 set -euo pipefail
 bin="$1"
 
-"$bin/maturin" build --release --out dist
+make/maturin.sh "$bin" build --out dist
 wheel="$(ls -t dist/keisan-*.whl | head -n 1)"
 name="$(basename "$wheel" .whl)"
 echo "keisan: $wheel"

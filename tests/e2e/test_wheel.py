@@ -12,13 +12,13 @@ import pytest
 from tests.e2e.ledger import ask
 from tests.e2e.stack import Program, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(2400)]
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def build_wheel() -> Path:
     """Build the wheel as the README says and return it; raises CalledProcessError with the output."""
-    subprocess.run(["make", "wheel"], cwd=REPOSITORY, check=True, capture_output=True, timeout=900)
+    subprocess.run(["make", "wheel"], cwd=REPOSITORY, check=True, capture_output=True, timeout=1800)
     wheels = sorted((REPOSITORY / "dist").glob("keisan-*.whl"), key=lambda path: path.stat().st_mtime)
     return wheels[-1]
 

@@ -10,6 +10,7 @@ use tempfile::TempDir;
 
 use super::frame::{HEADER_BYTES, RECORD_BYTES_MAX, ROOM_BYTES};
 use super::part::Part;
+use super::reader::Spooled;
 use super::segment::{CHUNK_BYTES, name_quarantined, name_segment};
 use super::writer::{Spool, SpoolFault};
 
@@ -233,6 +234,9 @@ fn a_part_stands_once_in_a_segment_and_is_read_with_every_record() {
     write(&spool, "d");
     assert_eq!((count_in(&directory, 1, b"key-"), count_in(&directory, 1, b"model-")), (1, 1));
     assert_eq!(read(&spool), ["key-model-a", "key-model-b", "model-c", "d"]);
+    let mut given = 0;
+    spool.read(9, |spooled| given += usize::from(matches!(spooled, Spooled::Part(_)))).unwrap();
+    assert_eq!(given, 2, "a reader is given each part once");
     spool.rotate(&mut spool.lock()).unwrap();
     write_with(&spool, &[&model, &key], "e");
     assert_eq!((count_in(&directory, 2, b"key-"), count_in(&directory, 2, b"model-")), (1, 1));

@@ -1,8 +1,8 @@
 //! A frame: payload length (u32), CRC32C (u32), schema version (u16), kind (u16), all little-endian, then the payload.
-//! The CRC covers all but itself. Length 0 never occurs in a frame, so preallocated zeros read as the end.
-//!
-//! A part's payload is its bytes. A record's is a count (u8), so many offsets of parts in the same segment (u32 each), then
-//! the record's own bytes: the record is its parts' bytes in this order, and its own behind them.
+//! The CRC covers all but itself. No frame is all zeros, so what is allocated and not written reads as the end.
+//! A part's payload is its bytes. A record's is a count (u8), so many offsets of parts in the same segment (u32 each), and its
+//! own bytes: the record is its parts' bytes in this order, and its own behind them. Frames of schema version 1 have no
+//! kind, and are records without parts.
 
 use super::part::PARTS_MAX;
 
@@ -13,6 +13,8 @@ pub const RECORD_BYTES_MAX: usize = 4096;
 /// What a record may take on disk: each of its parts and the rest in a frame of its own.
 pub const ROOM_BYTES: u64 = ((PARTS_MAX + 1) * HEADER_BYTES + 1 + PARTS_MAX * OFFSET_BYTES + RECORD_BYTES_MAX) as u64;
 const SCHEMA_VERSION: u16 = 2;
+const HEADER_BYTES_FIRST: usize = 10;
+const SCHEMA_VERSION_FIRST: u16 = 1;
 const KIND_PART: u16 = 1;
 const KIND_RECORD: u16 = 2;
 
@@ -63,25 +65,28 @@ fn put_frame(frames: &mut Vec<u8>, kind: u16, fill: impl FnOnce(&mut Vec<u8>)) {
 
 /// Reads the frame at the start of `bytes`.
 pub fn parse_frame(bytes: &[u8]) -> Parsed<'_> {
-    let Some((header, rest)) = bytes.split_first_chunk::<HEADER_BYTES>() else {
+    let Some(header) = bytes.first_chunk::<HEADER_BYTES>() else {
         return if bytes.iter().all(|byte| *byte == 0) { Parsed::End } else { Parsed::Damaged };
     };
     if header.iter().all(|byte| *byte == 0) {
         return Parsed::End;
     }
     let [l0, l1, l2, l3, c0, c1, c2, c3, v0, v1, k0, k1] = *header;
+    let version = u16::from_le_bytes([v0, v1]);
+    let size_of_header = if version == SCHEMA_VERSION_FIRST { HEADER_BYTES_FIRST } else { HEADER_BYTES };
     let length = u32::from_le_bytes([l0, l1, l2, l3]) as usize;
-    let Some(payload) = rest.get(..length).filter(|_| length as u64 <= ROOM_BYTES) else {
+    let whole = bytes.get(..size_of_header + length).filter(|_| length as u64 <= ROOM_BYTES);
+    let Some(whole) = whole.filter(|whole| checksum(whole) == u32::from_le_bytes([c0, c1, c2, c3])) else {
         return Parsed::Damaged;
     };
-    let size = HEADER_BYTES + length;
-    let is_whole = checksum(&bytes[..size]) == u32::from_le_bytes([c0, c1, c2, c3]);
-    let frame = match (is_whole, u16::from_le_bytes([v0, v1]), u16::from_le_bytes([k0, k1])) {
-        (true, SCHEMA_VERSION, KIND_PART) => Some(Frame::Part(payload)),
-        (true, SCHEMA_VERSION, KIND_RECORD) => split_record(payload),
+    let payload = &whole[size_of_header..];
+    let frame = match (version, u16::from_le_bytes([k0, k1])) {
+        (SCHEMA_VERSION_FIRST, _) => Some(Frame::Record { parts: &[], own: payload }),
+        (SCHEMA_VERSION, KIND_PART) => Some(Frame::Part(payload)),
+        (SCHEMA_VERSION, KIND_RECORD) => split_record(payload),
         _ => None,
     };
-    frame.map_or(Parsed::Damaged, |frame| Parsed::Frame(frame, size))
+    frame.map_or(Parsed::Damaged, |frame| Parsed::Frame(frame, whole.len()))
 }
 
 fn split_record(payload: &[u8]) -> Option<Frame<'_>> {
@@ -116,6 +121,22 @@ mod tests {
         assert_eq!(parse_frame(&bytes[size..]), Parsed::Frame(Frame::Part(b"part"), HEADER_BYTES + 4));
         assert_eq!(parse_frame(&bytes[size + HEADER_BYTES + 4..]), Parsed::End);
         assert_eq!(parse_frame(&[]), Parsed::End);
+    }
+
+    /// As the first release wrote it: 10 bytes of header, and a checksum of all but itself.
+    #[test]
+    fn a_frame_of_the_first_release_reads_back() {
+        let sum = crc32c::crc32c(b"\x06\0\0\0\x01\0record").to_le_bytes();
+        let frame = [b"\x06\0\0\0", &sum[..], b"\x01\0record"].concat();
+        assert_eq!(
+            parse_frame(&[&frame[..], &[0; 8]].concat()),
+            Parsed::Frame(Frame::Record { parts: &[], own: b"record" }, 16)
+        );
+        for position in 0..frame.len() * 8 {
+            let mut damaged = frame.clone();
+            damaged[position / 8] ^= 1 << (position % 8);
+            assert_eq!(parse_frame(&damaged), Parsed::Damaged, "bit {position}");
+        }
     }
 
     #[test]

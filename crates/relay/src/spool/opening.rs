@@ -7,7 +7,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use super::cursor::{Cursor, is_full, sync_directory};
-use super::segment::{Scan, Tail, list_numbers, name_quarantined, name_segment, scan_frames};
+use super::segment::{Scan, Tail, count_quarantined, list_numbers, name_quarantined, name_segment, scan_frames};
 use super::writer::Sealed;
 
 /// What was found.
@@ -23,7 +23,7 @@ pub struct Opened {
 pub fn open_directory(directory: &Path) -> io::Result<Opened> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let lock = take_lock(directory)?;
-    let numbers = list_numbers(directory, "segment")?;
+    let numbers = list_numbers(directory)?;
     let kept = Cursor::load(directory).unwrap_or_default();
     let mut sealed = BTreeMap::new();
     let mut backlog_records = 0;
@@ -35,16 +35,16 @@ pub fn open_directory(directory: &Path) -> io::Result<Opened> {
         }
         let start = if number == kept.segment { kept.offset } else { 0 };
         let scan = repair_segment(directory, number, (start, last_with_data))?;
+        last_with_data &= scan.end == 0 && scan.tail == Tail::Clean;
         if scan.end == 0 {
             std::fs::remove_file(name_segment(directory, number))?;
             continue;
         }
-        last_with_data = false;
         backlog_records += scan.records;
         sealed.insert(number, Sealed { end: scan.end });
     }
     sync_directory(directory)?;
-    let quarantined = list_numbers(directory, "quarantined")?.len() as u64;
+    let quarantined = count_quarantined(directory)?;
     let next_number = numbers.last().copied().max(Some(kept.segment)).unwrap_or(0) + 1;
     let cursor = place_cursor(kept, &sealed, next_number);
     match cursor.store(directory) {
@@ -97,11 +97,13 @@ fn repair_segment(directory: &Path, number: u64, (start, is_last): (u64, bool)) 
     Ok(scan)
 }
 
-/// Keeps a copy of a damaged segment, synced before anything of the segment is changed.
+/// Keeps a copy of a damaged segment, synced before anything of the segment is changed, beside those that were kept before.
 pub fn set_aside(directory: &Path, number: u64) -> io::Result<()> {
     let temporary = directory.join(format!("{number:020}.copying"));
     std::fs::copy(name_segment(directory, number), &temporary)?;
     File::open(&temporary)?.sync_all()?;
-    std::fs::rename(&temporary, name_quarantined(directory, number))?;
+    let mut names = (0..).map(|copy| name_quarantined(directory, number, copy));
+    let free = names.find(|name| !name.exists()).ok_or(io::ErrorKind::AlreadyExists)?;
+    std::fs::rename(&temporary, free)?;
     sync_directory(directory)
 }

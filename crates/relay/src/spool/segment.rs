@@ -95,16 +95,25 @@ pub fn name_segment(directory: &Path, number: u64) -> PathBuf {
     directory.join(format!("{number:020}.segment"))
 }
 
-pub fn name_quarantined(directory: &Path, number: u64) -> PathBuf {
-    directory.join(format!("{number:020}.quarantined"))
+/// A segment may be set aside more than once: `copy` counts from 0.
+pub fn name_quarantined(directory: &Path, number: u64, copy: usize) -> PathBuf {
+    directory.join(format!("{number:020}.{copy}.quarantined"))
 }
 
-/// Returns the numbers of the files with an ending, in order.
-pub fn list_numbers(directory: &Path, ending: &str) -> io::Result<Vec<u64>> {
+pub fn count_quarantined(directory: &Path) -> io::Result<u64> {
+    let mut count = 0;
+    for entry in std::fs::read_dir(directory)? {
+        count += u64::from(entry?.path().extension().is_some_and(|ending| ending == "quarantined"));
+    }
+    Ok(count)
+}
+
+/// Returns the numbers of the segments, in order.
+pub fn list_numbers(directory: &Path) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for entry in std::fs::read_dir(directory)? {
         let path = entry?.path();
-        let is_wanted = path.extension().is_some_and(|extension| extension == ending);
+        let is_wanted = path.extension().is_some_and(|ending| ending == "segment");
         let number = path.file_stem().and_then(|stem| stem.to_str()).and_then(|stem| stem.parse().ok());
         if let (true, Some(number)) = (is_wanted, number) {
             numbers.push(number);
@@ -130,7 +139,7 @@ pub enum Tail {
     Clean,
     /// Bytes without a readable frame among them: a write that did not finish.
     Torn,
-    /// Damage with readable frames behind it.
+    /// Damage with readable frames behind it, or more of it than one write can leave.
     Damaged,
 }
 
@@ -142,9 +151,11 @@ pub fn scan_frames(bytes: &[u8], start: u64) -> Scan {
         records += u64::from(matches!(frame, Frame::Record { .. }));
     }
     let rest = &bytes[offset..];
+    let written = rest.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
     let tail = match () {
-        () if rest.iter().all(|byte| *byte == 0) => Tail::Clean,
-        () if has_frame(rest) => Tail::Damaged,
+        () if written == 0 => Tail::Clean,
+        // No single write leaves so much.
+        () if written as u64 > ROOM_BYTES || has_frame(&rest[..written]) => Tail::Damaged,
         () => Tail::Torn,
     };
     Scan { end: offset as u64, records, tail }

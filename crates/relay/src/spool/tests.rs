@@ -151,7 +151,7 @@ fn damage_before_readable_records_is_set_aside_and_counted() {
     let spool = open(&after);
     assert_eq!(read(&spool), ["first"]);
     assert_eq!(spool.state().quarantined_segments, 1);
-    let kept = std::fs::read(name_quarantined(after.path(), 1)).unwrap();
+    let kept = std::fs::read(name_quarantined(after.path(), 1, 0)).unwrap();
     assert!(kept.windows(5).any(|bytes| bytes == b"third"));
     write(&spool, "later");
     assert_eq!(take(&spool, 9), 2);
@@ -174,7 +174,63 @@ fn damage_while_running_is_set_aside_and_counted() {
     assert_eq!(read(&spool), ["first", "fourth"]);
     assert_eq!(take(&spool, 9), 2);
     assert!(!name_segment(directory.path(), 1).exists());
-    assert!(name_quarantined(directory.path(), 1).exists());
+    assert!(name_quarantined(directory.path(), 1, 0).exists());
+}
+
+/// A frame as the first release wrote it.
+fn encode_first(payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_le_bytes();
+    let sum = crc32c::crc32c(&[&length, &b"\x01\0"[..], payload].concat()).to_le_bytes();
+    [&length, &sum, &b"\x01\0"[..], payload].concat()
+}
+
+#[test]
+fn what_the_first_release_left_is_read() {
+    let directory = tempfile::tempdir().unwrap();
+    for (number, text) in [(1, "a"), (2, "b")] {
+        let frames = [encode_first(text.as_bytes()), encode_first(b"{}")].concat();
+        std::fs::write(name_segment(directory.path(), number), [&frames[..], &[0; 64]].concat()).unwrap();
+    }
+    let spool = open(&directory);
+    write(&spool, "c");
+    assert_eq!(read(&spool), ["a", "{}", "b", "{}", "c"]);
+    assert_eq!((spool.state().backlog_records, spool.state().quarantined_segments), (5, 0));
+}
+
+#[test]
+fn what_no_write_can_leave_is_set_aside_and_not_cut() {
+    let unknown = [b'?'; 2 * RECORD_BYTES_MAX];
+    for (last, before) in [(&unknown[..], &b""[..]), (b"torn", &unknown), (b"torn", b"also torn")] {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(name_segment(directory.path(), 1), before).unwrap();
+        std::fs::write(name_segment(directory.path(), 2), last).unwrap();
+        assert_eq!(open(&directory).state().quarantined_segments, 1);
+        let (number, kept) = if before.is_empty() { (2, last) } else { (1, before) };
+        assert_eq!(std::fs::read(name_quarantined(directory.path(), number, 0)).unwrap(), kept);
+    }
+}
+
+#[test]
+fn what_was_set_aside_is_never_replaced() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    let part = Part::new(*b"key-");
+    write_with(&spool, &[&part], "a");
+    assert_eq!(take(&spool, 1), 1);
+    write_with(&spool, &[&part], "b");
+    write(&spool, "c");
+    write(&spool, "d");
+    let after = crash(spool, &directory);
+    let whole = std::fs::read(name_segment(after.path(), 1)).unwrap();
+    let at = |text: &[u8]| whole.windows(text.len()).position(|window| window == text).unwrap() as u64;
+    // What stands before the cursor is looked at as it is needed only.
+    overwrite(after.path(), 1, (at(b"key-"), b"K"));
+    overwrite(after.path(), 1, (at(b"\0c"), b"?"));
+    let spool = open(&after);
+    assert!(read(&spool).is_empty());
+    assert_eq!(spool.state().quarantined_segments, 2);
+    let kept = std::fs::read(name_quarantined(after.path(), 1, 0)).unwrap();
+    assert!(kept.windows(2).any(|window| window == b"\0d"), "the first copy holds what the second no longer does");
 }
 
 #[test]

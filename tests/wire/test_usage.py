@@ -159,8 +159,9 @@ def test_part_that_comes_late_serves_those_behind_it() -> None:
 def test_parts_longer_than_a_record_are_not_joined() -> None:
     # Else a short body would be joined to a large one.
     half = b"x" * (USAGE_RECORD_BYTES_MAX // 2)
-    lines = [b"+" + half, b"+" + half + b"y", b"0,0:z", b"0,1:z"]
-    assert split_usage_batch(b"\n".join(lines)) == [half + half + b"z", b"0,1:z"]
+    lines = [b"+" + half, b"+" + half[1:], b"+" + half + b"y", b"0,1:z", b"0,1:zz", b"0,0:", b"0,0:z", b"0,2:z"]
+    joined = [half + half[1:] + b"z", half + half]
+    assert split_usage_batch(b"\n".join(lines)) == [joined[0], b"0,1:zz", joined[1], b"0,0:z", b"0,2:z"]
 
 
 def test_end_of_the_last_line_may_be_missing() -> None:

@@ -33,7 +33,7 @@ LEASES_TAKEN_MAX = 64
 UNIX_SOCKET_PATH_BYTES_MAX = 107
 
 assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
-# A usage record has at most 4 KiB and a line end behind it, so the largest batch fits the largest body.
-assert USAGE_BATCH_RECORDS_MAX * (4096 + 1) < API_BODY_BYTES_MAX
+# A usage record has at most 4 KiB; as lines it has a line end and its parts' numbers more, so the largest batch fits a body.
+assert USAGE_BATCH_RECORDS_MAX * (4096 + 40) < API_BODY_BYTES_MAX
 # A ticket, a want and a rate of the longest numbers have less than 640 bytes together as JSON.
 assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX

@@ -170,18 +170,19 @@ def split_usage_batch(body: bytes) -> Sequence[bytes]:
     """Return the records of an upload, each exactly as it was spooled; some may be no records.
 
     A line `+BYTES` is a part; parts are numbered from 0. A line `0,2:BYTES` is a record: the bytes of these parts, then its
-    own. Any other line is a record as it stands, and so is one that names a part which no line before it is.
+    own. Any other line is a record as it stands, and so is one that names a part which no line before it is, or that would
+    be longer than a record is.
     Raises InvalidInput unless there are 1 to USAGE_BATCH_RECORDS_MAX records, and no more parts than they can have.
     """
     # One line too many is enough to know: a body has room for millions of empty ones.
     lines = body.split(b"\n", _LINES_MAX)
     if not lines[-1]:
         lines.pop()
-    shared = _SharedParts()
-    records = [shared.join(line) for line in lines if not shared.take(line)]
-    if not 0 < len(records) <= USAGE_BATCH_RECORDS_MAX or len(lines) > _LINES_MAX:
+    count = sum(not line.startswith(b"+") for line in lines)
+    if not 0 < count <= USAGE_BATCH_RECORDS_MAX or len(lines) > _LINES_MAX:
         raise InvalidInput(f"expected 1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line")
-    return records
+    shared = _SharedParts()
+    return [shared.join(line) for line in lines if not shared.take(line)]
 
 
 @dataclass(slots=True)
@@ -199,7 +200,7 @@ class _SharedParts:
         return True
 
     def join(self, line: bytes) -> bytes:
-        """Return the whole record of a line."""
+        """Return the whole record of a line; the line itself if it names no part, or too much for a record."""
         numbers, colon, own = line.partition(b":")
         # A record that stands whole begins with a brace.
         if not colon or not numbers[:1].isdigit():
@@ -210,7 +211,7 @@ class _SharedParts:
             if shared is None:
                 return line
             self.joined[numbers] = shared
-        return shared + own
+        return shared + own if len(shared) + len(own) <= USAGE_RECORD_BYTES_MAX else line
 
     def _find(self, numbers: Sequence[bytes]) -> bytes | None:
         """Return the bytes of some parts; none if one is missing, or if they are more than a record may have."""

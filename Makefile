@@ -69,7 +69,8 @@ corpus: $(STAMPS)/build ## keep the fewest inputs that reach what `make fuzz` ha
 	@make/fuzz.sh keep $(PARSER)
 
 .PHONY: profile
-profile: $(PROFILE) setup ## build the relay by how it runs, as the wheel is: a sixth less of the processor a call
+profile: $(PROFILE) ## build the relay by how it runs, as the wheel is: a sixth less of the processor a call
+	@$(MAKE) --no-print-directory setup
 
 .PHONY: bench
 bench: profile ## run every bench; each prints one JSON line (ARGS=--quick: each under a minute)
@@ -105,8 +106,8 @@ $(STAMPS)/development: requirements/development.txt $(STAMPS)/build
 
 # A relay that was built already is built again, by what was seen.
 $(PROFILE): $(RUST_FILES) pyproject.toml make/profile.sh | $(STAMPS)/run $(STAMPS)/development
-	@make/profile.sh $(BIN)
 	@rm -f $(STAMPS)/native
+	@make/profile.sh $(BIN)
 
 $(STAMPS)/native: $(RUST_FILES) pyproject.toml $(STAMPS)/run
 	@echo "keisan: building the relay (the first time takes some minutes)"

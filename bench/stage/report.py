@@ -7,6 +7,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from keisan._native import is_built_by_profile
+from stage.cache import tell
 from stage.rounds import Spread, Table
 from stage.window import Window
 
@@ -58,13 +60,18 @@ def format_table(table: Table) -> dict[str, dict[str, object]]:
 
 
 def describe_conditions(spool_folder: Path) -> dict[str, object]:
-    """Return what the figures depend on beside the code."""
+    """Return what the figures depend on beside the code, and say so if the relay is not the one that a wheel has."""
+    if not is_built_by_profile():
+        tell(
+            "bench: this relay is a plain build, which costs a fifth more a call; `make profile` builds it as the wheel's"
+        )
     command = ["stat", "--file-system", "--format=%T", str(spool_folder)]
     kind = subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
     native = importlib.util.find_spec("keisan._native")
     assert native is not None
     assert native.origin is not None
     return {
+        "relay_is_built_by_profile": is_built_by_profile(),
         "relay_sha256": hashlib.sha256(Path(native.origin).read_bytes()).hexdigest()[:12],
         "cores": os.cpu_count(),
         "kernel": platform.release(),

@@ -168,3 +168,6 @@ def amount_nano(quantities: str, price: str) -> str:
 
 def native_version() -> str:
     """Return the version of the compiled part."""
+
+def is_built_by_profile() -> bool:
+    """Tell whether the compiled part was made for how it runs (`make profile`), and not plainly."""

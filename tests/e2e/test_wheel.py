@@ -17,8 +17,11 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def build_wheel() -> Path:
-    """Build the wheel as the README says and return it; raises CalledProcessError with the output."""
-    subprocess.run(["make", "wheel"], cwd=REPOSITORY, check=True, capture_output=True, timeout=1800)
+    """Build the wheel as the README says and return it; skips where its tool is missing and may not be installed."""
+    built = subprocess.run(["make", "wheel"], cwd=REPOSITORY, check=False, capture_output=True, text=True, timeout=1800)
+    if "needs llvm-profdata" in built.stderr and os.environ.get("CI") != "true":
+        pytest.skip("llvm-profdata is missing")
+    assert built.returncode == 0, built.stdout + built.stderr
     wheels = sorted((REPOSITORY / "dist").glob("keisan-*.whl"), key=lambda path: path.stat().st_mtime)
     return wheels[-1]
 
@@ -36,6 +39,8 @@ def test_wheel_runs_without_rust() -> None:
         subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True, timeout=120)
         pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, str(wheel)], check=True, env=environment, timeout=600)
+        told = "from keisan._native import is_built_by_profile; assert is_built_by_profile()"
+        subprocess.run([str(venv / "bin" / "python"), "-c", told], check=True, env=environment, timeout=60)
         stack = start_stack(Path(folder) / "data", Program(venv / "bin" / "keisan", environment))
         try:
             headers = {"authorization": f"Bearer {stack.api_key}"}

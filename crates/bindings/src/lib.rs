@@ -174,10 +174,16 @@ fn native_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
 
+/// `make/maturin.sh` says so to the compiler.
+#[pyfunction]
+fn is_built_by_profile() -> bool {
+    option_env!("KEISAN_BUILT_BY_PROFILE").is_some()
+}
+
 #[pymodule]
 mod _native {
     #[pymodule_export]
     use super::simulate::{Router, hash_prompt};
     #[pymodule_export]
-    use super::{Door, Relay, UsageBatch, amount_nano, native_version};
+    use super::{Door, Relay, UsageBatch, amount_nano, is_built_by_profile, native_version};
 }

@@ -7,7 +7,7 @@ from typing import final
 
 @final
 class UsageBatch:
-    """Spooled usage records as the body of one upload, one a line; what the relay keeps for it is free again with it."""
+    """Spooled usage records as the body of one upload (decision 0035); what the relay keeps for it is free again with it."""
 
     @property
     def count(self) -> int: ...

@@ -4,7 +4,7 @@ from typing import Protocol
 
 
 class UsageBatch(Protocol):
-    """The body of one upload: `count` records as they were spooled, one a line. `cursor` stands behind the last of them."""
+    """The body of one upload: `count` records as they were spooled, and what they share, by lines; `cursor` stands behind the last."""
 
     @property
     def count(self) -> int: ...

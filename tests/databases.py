@@ -46,7 +46,7 @@ class SharedPostgresql:
             # Deleting the few rows there are is much quicker than truncating every table and partition.
             await connection.execute("; ".join(f'DELETE FROM "{name}"' for name in metadata.tables if name != "head"))
             await connection.execute(
-                "UPDATE head SET event_sequence = 0, event_hash = $1, snapshot_version = 0, "
+                "UPDATE head SET event_sequence = 0, event_hash = $1, entry_sequence = 0, entry_hash = $1, snapshot_version = 0, "
                 "snapshot_kept_after = 0, snapshot_change_count = 0",
                 FIRST_EVENT_HASH,
             )

@@ -3,11 +3,14 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from keisan.domain.access import MachineKind
-from keisan.domain.account import AccountKind
+from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
 from keisan.domain.door import Door
+from keisan.domain.entry import Entry, EntryKind
 from keisan.domain.ids import (
     AccountId,
     DeploymentId,
@@ -18,10 +21,10 @@ from keisan.domain.ids import (
     ModelId,
     NodeId,
     OrganizationId,
+    PlatformId,
     PriceId,
     ProjectId,
     ProviderId,
-    RecordId,
     ReplicaId,
     SiteId,
     hash_public_key,
@@ -38,9 +41,13 @@ from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
 from keisan.domain.site import Site
 from keisan.domain.usage import UsageRecord
+from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
-from keisan.storage.base import AccountKey, Storage, Transaction
+from keisan.kit.signature import KeySigner
+from keisan.ledger.journal import Journal
+from keisan.storage.base import Storage, Transaction
 from tests.domain.samples import (
+    ENTRY_ID,
     FACTS,
     build_deployment,
     build_device,
@@ -49,15 +56,18 @@ from tests.domain.samples import (
     build_model,
     build_node,
     build_organization,
+    build_posted,
     build_price,
     build_project,
     build_record,
     build_replica,
     build_site,
+    create_record_id,
 )
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
-PUBLIC_KEY = b"\x07" * 32
+SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+PUBLIC_KEY = SIGNER.public_key
 PLATFORM_ID = hash_public_key(PUBLIC_KEY)
 
 
@@ -234,10 +244,21 @@ def create_replica(deployment: Deployment, site: Site, node: Node) -> Replica:
     )
 
 
+def build_entry() -> Entry:
+    """Return an entry for who needs one and does not look into it."""
+    return Entry(ENTRY_ID, PLATFORM_ID, 1, EntryKind.USAGE, 1, b"header", "00" * 32, b"signature", NOW)
+
+
+def build_journal(platform_id: PlatformId, clock: Clock) -> Journal:
+    """Return a journal signed with a key of the tests' own."""
+    return Journal(platform_id, clock, SIGNER)
+
+
 def create_record(key: Key, price: Price, replica: Replica, gateway: Machine) -> UsageRecord:
-    new_id = create_id()
+    new_id = create_record_id(NOW)
     return build_record(
-        id=RecordId(new_id),
+        id=new_id,
+        admitted_at=NOW,
         platform_id=PLATFORM_ID,
         gateway_id=gateway.id,
         organization_id=key.organization_id,
@@ -249,7 +270,7 @@ def create_record(key: Key, price: Price, replica: Replica, gateway: Machine) ->
         replica_id=replica.id,
         provider_id=replica.provider_id,
         site_id=replica.site_id,
-        content_digest=new_id.hex * 2,
+        content_digest=new_id.bytes * 2,
     )
 
 
@@ -287,7 +308,7 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.deployments.insert(deployment)
     await transaction.replicas.insert(replica)
     record = create_record(key, price, replica, gateway)
-    await transaction.usage.insert_many([record])
+    await transaction.usage.insert_many([build_posted(record, currency=price.currency, entry_id=None)])
     wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
     payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
     accounts = await transaction.accounts.open([wallet, payable])

@@ -51,6 +51,8 @@ from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
+from tests.domain.samples import create_record_id
+from tests.factories import PUBLIC_KEY, SIGNER
 from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
@@ -140,7 +142,7 @@ def build_plan(secret: str = "sk-keisan-admin") -> BootstrapPlan:
         platform_name="small",
         platform_kind=PlatformKind.REGIONAL,
         platform_region="JP-13",
-        public_key=b"\x07" * 32,
+        public_key=PUBLIC_KEY,
         organization_name="alpha",
         project_name="first",
         site=PlannedSite("hikari", "cellar", "JP-13"),
@@ -212,7 +214,9 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 async def _open_app(
     storage: Database, clock: SteppedClock
 ) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
-    control = Control(storage, clock, hash_public_key(b"\x07" * 32), door_root=Secret("the root of the stage"))
+    control = Control(
+        storage, clock, hash_public_key(PUBLIC_KEY), door_root=Secret("the root of the stage"), signer=SIGNER
+    )
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield control, storage, clock, app, http
@@ -373,7 +377,7 @@ def build_record(stage: Stage, **changes: object) -> bytes:
     names = ("model", "price", "deployment", "replica", "provider", "site")
     known = {f"{name}_id": str(stage.ids[name]) for name in names}
     facts: dict[str, object] = {
-        "record_id": str(create_id()),
+        "record_id": str(create_record_id(now)),
         "platform_id": stage.control.platform_id,
         "gateway_id": str(stage.machines["gateway"].id),
         "organization_id": str(stage.project.organization_id),

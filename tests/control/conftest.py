@@ -11,7 +11,7 @@ from keisan.domain.key import Secret
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
-from tests.factories import FixedClock, World, plant_world
+from tests.factories import SIGNER, FixedClock, World, plant_world
 
 
 @pytest.fixture
@@ -46,4 +46,4 @@ async def world(storage: Database) -> World:
 @pytest.fixture
 def control(storage: Database, clock: FixedClock, world: World) -> Control:
     """What commands of the planted platform work with."""
-    return Control(storage, clock, world.platform.id, door_root=Secret("the root of the tests"))
+    return Control(storage, clock, world.platform.id, door_root=Secret("the root of the tests"), signer=SIGNER)

@@ -41,7 +41,7 @@ async def test_money_comes_from_outside_into_the_wallet(control: Control, world:
     async with control.storage.read() as view:
         postings = await view.accounts.list_postings(EVERYTHING, world.left.wallet_id, PageRequest())
         assert set((await view.accounts.sum_balances(EVERYTHING)).values()) == {0}
-    assert [(each.batch_id, each.amount_nano, each.record_count) for each in postings] == [
+    assert [(each.entry_id, each.amount_nano, each.record_count) for each in postings] == [
         (first.id, 5 * 10**9, 0),
         (third.id, 5 * 10**9, 0),
     ]
@@ -57,7 +57,7 @@ async def test_event_says_who_paid_in_what_and_why(control: Control, world: Worl
         "amount_nano": "5000000000",
         "currency": "CNY",
         "note": "invoice 7",
-        "batch_id": str(made.id),
+        "entry_id": str(made.id),
     }
 
 

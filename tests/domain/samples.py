@@ -1,6 +1,7 @@
 """One good value of each noun, all of one small platform; `replace` or the keywords make the case a test needs."""
 
-from dataclasses import replace
+import secrets
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from keisan.domain.fact import FactName
 from keisan.domain.ids import (
     DeploymentId,
     DeviceId,
+    EntryId,
     KeyId,
     MachineId,
     ModelId,
@@ -40,8 +42,9 @@ from keisan.domain.project import Project
 from keisan.domain.replica import Endpoint, Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
-from keisan.domain.usage import CallOutcome, UsageRecord, UsageSource
+from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
 from keisan.domain.verdict import Verdict
+from keisan.kit.clock import to_milliseconds
 
 
 def name_id(group: int, number: int = 1) -> UUID:
@@ -63,7 +66,23 @@ MODEL_ID = ModelId(name_id(9))
 PRICE_ID = PriceId(name_id(10))
 DEPLOYMENT_ID = DeploymentId(name_id(11))
 REPLICA_ID = ReplicaId(name_id(12))
-RECORD_ID = RecordId(name_id(13))
+ENTRY_ID = EntryId(name_id(16))
+
+
+def create_record_id(instant: datetime = NOW) -> RecordId:
+    """Return a new id of a record that was admitted at `instant`."""
+    milliseconds = to_milliseconds(instant)
+    return RecordId(
+        UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | secrets.randbits(62))
+    )
+
+
+def name_record_id(number: int = 1) -> RecordId:
+    """Return a fixed id of a record that was admitted at NOW."""
+    return RecordId(UUID(int=to_milliseconds(NOW) << 80 | 7 << 76 | 2 << 62 | number))
+
+
+RECORD_ID = name_record_id()
 WEIGHTS_SHA256 = "5e" * 32
 MODEL_DIGEST = f"sha256:{WEIGHTS_SHA256}"
 MEMORY_BYTES = 300_000_000
@@ -272,12 +291,13 @@ def build_replica(**changes: Any) -> Replica:
     return replace(replica, **changes)
 
 
+CONTEXT_FIELDS = {field.name for field in fields(UsageContext)}
+
+
 def build_record(**changes: Any) -> UsageRecord:
-    """Return a record whose amount follows from `PRICES` unless it is given."""
+    """Return a record whose amount follows from `PRICES` unless it is given; fields of its context may be given as its own."""
     quantities = changes.get("quantities", {TokenClass.INPUT: 37, TokenClass.INPUT_CACHED: 0, TokenClass.OUTPUT: 8})
-    record = UsageRecord(
-        id=RECORD_ID,
-        day=NOW.date(),
+    context = UsageContext(
         platform_id=PLATFORM_ID,
         gateway_id=GATEWAY_ID,
         organization_id=ORGANIZATION_ID,
@@ -290,6 +310,11 @@ def build_record(**changes: Any) -> UsageRecord:
         provider_id=PROVIDER_ID,
         site_id=SITE_ID,
         model_digest=MODEL_DIGEST,
+    )
+    record = UsageRecord(
+        id=RECORD_ID,
+        day=NOW.date(),
+        context=context,
         surface=Surface.CHAT,
         is_stream=True,
         admitted_at=NOW,
@@ -304,9 +329,27 @@ def build_record(**changes: Any) -> UsageRecord:
         response_bytes=900,
         event_count=12,
         ticket_id=None,
-        content_digest="c0" * 32,
+        content_digest=b"\xc0" * 32,
     )
-    return replace(record, **changes)
+    return change_record(record, **changes)
+
+
+def change_record(record: UsageRecord, **changes: Any) -> UsageRecord:
+    """Return a record with other values of its own or of its context."""
+    shared = {name: changes.pop(name) for name in CONTEXT_FIELDS & changes.keys()}
+    return replace(record, context=replace(record.context, **shared), **changes)
+
+
+def build_charge(**changes: Any) -> Charge:
+    """Return the charge of `build_record`'s record: all of its amount is its provider's."""
+    charge = Charge(entry_id=ENTRY_ID, currency="CNY", chip="cpu-x86-64", provider_nano=30_500, tax_nano=0)
+    return replace(charge, **changes)
+
+
+def build_posted(record: UsageRecord | None = None, **changes: Any) -> PostedRecord:
+    """Return a record with a charge, of which some values may be given."""
+    record = record or build_record()
+    return PostedRecord(record, build_charge(**({"provider_nano": record.amount_nano} | changes)))
 
 
 def build_ticket(**changes: Any) -> Ticket:

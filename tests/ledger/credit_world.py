@@ -6,16 +6,17 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import Account, AccountKind, Posting
-from keisan.domain.ids import MachineId, OrganizationId, PostingBatchId
+from keisan.domain.account import Account, AccountKey, AccountKind, Posting
+from keisan.domain.ids import EntryId, MachineId, OrganizationId
 from keisan.domain.page import PageRequest
 from keisan.domain.share import Share
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.kit.ids import create_id
 from keisan.ledger.credit import exchange_credit
 from keisan.ledger.intake import accept_usage
-from keisan.storage.base import AccountKey, Storage
+from keisan.storage.base import Storage
 from keisan.wire.credit import CreditAnswer, CreditReport
+from tests.domain.samples import create_record_id
 from tests.factories import NOW, Side
 from tests.ledger.intake_world import IntakeWorld
 
@@ -91,7 +92,7 @@ class Gateway:
 
     def write_record(self, side: Side, ticket_id: UUID | None, token_count: int) -> bytes:
         return self.ledger.write_record(
-            create_id(),
+            create_record_id(),
             side,
             gateway_id=str(self.gateway_id),
             quantities={"output": token_count},
@@ -147,7 +148,7 @@ class Gateway:
     async def upload(self, count: int = 1_000) -> list[str]:
         """Hand in the oldest records and return what the platform says of each."""
         lines, self.spool = self.spool[:count], self.spool[count:]
-        answers = await accept_usage(self.ledger.storage, self.ledger.clock, self.gateway_id, lines) if lines else ()
+        answers = await accept_usage(self.ledger.storage, self.ledger.journal, self.gateway_id, lines) if lines else ()
         self.backlog_count = max(0, self.backlog_count - len(lines))
         return [answer.code or answer.outcome for answer in answers]
 
@@ -167,8 +168,8 @@ async def top_up(storage: Storage, organization_id: OrganizationId, amount_nano:
     wallet = AccountKey(AccountKind.WALLET, organization_id, None, currency)
     async with storage.write() as transaction:
         accounts = await transaction.accounts.open([outside, wallet])
-        batch_id = PostingBatchId(create_id())
-        posting = Posting(batch_id, accounts[outside], accounts[wallet], currency, amount_nano, 0, NOW)
+        entry_id = EntryId(create_id())
+        posting = Posting(entry_id, accounts[outside], accounts[wallet], currency, amount_nano, 0, NOW)
         await transaction.accounts.post([posting])
 
 

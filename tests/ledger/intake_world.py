@@ -12,10 +12,11 @@ from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass, compute_amount_nano
 from keisan.kit.clock import to_milliseconds
 from keisan.ledger.intake import accept_usage
+from keisan.ledger.journal import Journal
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
 from keisan.wire.usage import RecordAnswer
-from tests.factories import NOW, FixedClock, Side, World, plant_world
+from tests.factories import NOW, FixedClock, Side, World, build_journal, plant_world
 from tests.wire.records import build_line
 
 SCOPE = PlatformScope()
@@ -28,6 +29,10 @@ class IntakeWorld:
     storage: Database
     clock: FixedClock
     world: World
+
+    @property
+    def journal(self) -> Journal:
+        return build_journal(self.world.platform.id, self.clock)
 
     def write_record(self, record_id: UUID, side: Side | None = None, /, **changes: object) -> bytes:
         """Return a record of one side's call, priced right unless the amount is given."""
@@ -57,7 +62,7 @@ class IntakeWorld:
         return build_line(**(facts | changes))
 
     async def hand_in(self, *lines: bytes) -> tuple[RecordAnswer, ...]:
-        return await accept_usage(self.storage, self.clock, self.world.gateway.id, lines)
+        return await accept_usage(self.storage, self.journal, self.world.gateway.id, lines)
 
     async def read_balances(self) -> dict[UUID, int]:
         """Return the balance of every wallet and payable by its owner."""

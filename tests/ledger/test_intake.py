@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -25,11 +25,11 @@ from keisan.kit.clock import to_milliseconds
 from keisan.ledger.intake import accept_usage
 from keisan.storage.usage import UsageRepository
 from keisan.wire.usage import parse_usage_record
-from tests.domain.samples import name_id
+from tests.domain.samples import name_id, name_record_id
 from tests.factories import NOW, World, create_machine
 from tests.ledger.intake_world import SCOPE, IntakeWorld, open_world, plant_template
 
-RECORD_ID = name_id(13, 1)
+RECORD_ID = name_record_id(1)
 COST_NANO = 30_500
 CREATED, EXISTS = IntakeOutcome.CREATED, IntakeOutcome.EXISTS
 DIFFERS, REFUSED = IntakeOutcome.DIFFERS, IntakeOutcome.REFUSED
@@ -59,14 +59,14 @@ async def test_new_record_is_created_and_posted_once(ledger: IntakeWorld) -> Non
     async with ledger.storage.read() as view:
         stored = await view.usage.get(SCOPE, RecordId(RECORD_ID))
         (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
-    assert stored.amount_nano == COST_NANO
+    assert stored.record.amount_nano == COST_NANO
     assert (posting.amount_nano, posting.record_count) == (COST_NANO, 1)
     assert posting.debit_account_id == ledger.world.left.wallet_id
     assert posting.credit_account_id == ledger.world.left.payable_id
 
 
 async def test_one_posting_stands_for_all_records_of_a_pair_of_accounts(ledger: IntakeWorld) -> None:
-    await ledger.hand_in(*(ledger.write_record(name_id(13, number)) for number in range(1, 6)))
+    await ledger.hand_in(*(ledger.write_record(name_record_id(number)) for number in range(1, 6)))
     async with ledger.storage.read() as view:
         (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
     assert (posting.amount_nano, posting.record_count) == (5 * COST_NANO, 5)
@@ -94,9 +94,10 @@ async def test_same_id_with_other_content_differs_and_is_kept_for_a_person(ledge
     assert await ledger.count_quarantined() == 1
 
 
-async def test_same_id_on_another_day_differs(ledger: IntakeWorld) -> None:
+async def test_same_id_on_another_day_is_refused(ledger: IntakeWorld) -> None:
     assert await hand_in(ledger, ledger.write_record(RECORD_ID)) == [CREATED]
-    assert await hand_in(ledger, ledger.write_record(RECORD_ID, **OTHER_DAY)) == [DIFFERS]
+    (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, **OTHER_DAY))
+    assert (answer.outcome, answer.code) == (REFUSED, "wrong_day")
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
 
 
@@ -114,6 +115,7 @@ FORGERIES: dict[str, tuple[str, dict[str, object]]] = {
     "model": ("unknown_price", {"model_id": str(name_id(9, 9))}),
     "replica": ("unknown_replica", {"replica_id": str(name_id(12, 9))}),
     "provider": ("unknown_replica", {"provider_id": str(name_id(5, 9))}),
+    "day": ("wrong_day", OTHER_DAY),
     "amount": ("amount_mismatch", {"amount_nano": "1"}),
     "version": ("malformed", {"schema_version": 2}),
     "number": ("malformed", {"duration_us": 2**70}),
@@ -125,9 +127,9 @@ async def test_forged_record_is_refused_and_blocks_no_other(
     ledger: IntakeWorld, code: str, changes: dict[str, object]
 ) -> None:
     lines = [
-        ledger.write_record(name_id(13, 1)),
-        ledger.write_record(name_id(13, 2), **changes),
-        ledger.write_record(name_id(13, 3)),
+        ledger.write_record(name_record_id(1)),
+        ledger.write_record(name_record_id(2), **changes),
+        ledger.write_record(name_record_id(3)),
     ]
     answers = await ledger.hand_in(*lines)
     assert [answer.outcome for answer in answers] == [CREATED, REFUSED, CREATED]
@@ -160,7 +162,7 @@ async def test_record_of_another_gateway_is_refused(ledger: IntakeWorld) -> None
     other = create_machine()
     async with ledger.storage.write() as transaction:
         await transaction.machines.insert(other)
-    (answer,) = await accept_usage(ledger.storage, ledger.clock, other.id, [ledger.write_record(RECORD_ID)])
+    (answer,) = await accept_usage(ledger.storage, ledger.journal, other.id, [ledger.write_record(RECORD_ID)])
     assert answer.code == "wrong_gateway"
 
 
@@ -177,7 +179,7 @@ async def revoke_gateway(ledger: IntakeWorld) -> Machine:
 async def test_record_that_a_revoked_gateway_left_is_posted_for_its_successor(ledger: IntakeWorld) -> None:
     successor, line = await revoke_gateway(ledger), ledger.write_record(RECORD_ID)
     for outcome in (CREATED, EXISTS):
-        (answer,) = await accept_usage(ledger.storage, ledger.clock, successor.id, [line])
+        (answer,) = await accept_usage(ledger.storage, ledger.journal, successor.id, [line])
         assert answer.outcome is outcome
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
 
@@ -193,7 +195,7 @@ async def test_record_of_a_revoked_sites_agent_is_refused(ledger: IntakeWorld) -
 async def test_what_is_posted_is_not_quarantined_when_another_gateway_repeats_it(ledger: IntakeWorld) -> None:
     line = ledger.write_record(RECORD_ID)
     assert await hand_in(ledger, line) == [CREATED]
-    (answer,) = await accept_usage(ledger.storage, ledger.clock, create_machine().id, [line])
+    (answer,) = await accept_usage(ledger.storage, ledger.journal, create_machine().id, [line])
     assert answer.outcome is EXISTS
     assert await ledger.count_quarantined() == 0
 
@@ -221,7 +223,7 @@ async def test_batch_that_cannot_be_committed_leaves_nothing(
 
 
 async def test_same_batch_from_two_requests_at_once_counts_once(ledger: IntakeWorld) -> None:
-    lines = [ledger.write_record(name_id(13, number)) for number in range(1, 20)]
+    lines = [ledger.write_record(name_record_id(number)) for number in range(1, 20)]
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(hand_in(ledger, *lines)) for _ in range(4)]
     outcomes = [task.result() for task in tasks]
@@ -229,47 +231,28 @@ async def test_same_batch_from_two_requests_at_once_counts_once(ledger: IntakeWo
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -19 * COST_NANO
 
 
-def blind_looks(patch: pytest.MonkeyPatch, count: int) -> None:
-    """Let the next `count` looks at stored records find nothing, as while another batch is not committed yet."""
-    look, blind = UsageRepository.find_many, iter(range(count))
-
-    async def find_many(self: UsageRepository, ids: Iterable[RecordId]) -> Mapping[RecordId, tuple[UsageRecord, ...]]:
-        return {} if next(blind, None) is not None else await look(self, ids)
-
-    patch.setattr(UsageRepository, "find_many", find_many)
-
-
-async def test_race_with_another_batch_is_settled_by_what_it_stored(
+async def test_id_that_two_gateways_claim_at_once_is_the_first_ones(
     ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ours, theirs = ledger.write_record(RECORD_ID), ledger.write_record(RECORD_ID, events=13)
-    new = ledger.write_record(name_id(13, 2))
-    assert await hand_in(ledger, theirs) == [CREATED]
-    with monkeypatch.context() as patch:
-        blind_looks(patch, 1)
-        assert await hand_in(ledger, theirs, new) == [EXISTS, CREATED]
-    with monkeypatch.context() as patch:
-        blind_looks(patch, 1)
-        assert await hand_in(ledger, ours) == [DIFFERS]
-    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -2 * COST_NANO
-
-
-async def test_race_that_cannot_be_settled_yet_commits_nothing(
-    ledger: IntakeWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    line, new = ledger.write_record(RECORD_ID), ledger.write_record(name_id(13, 2))
+    line, new = ledger.write_record(RECORD_ID), ledger.write_record(name_record_id(2))
     assert await hand_in(ledger, line) == [CREATED]
+
+    async def find_nothing(*_: object) -> Mapping[RecordId, bytes]:
+        return {}
+
     with monkeypatch.context() as patch:
-        blind_looks(patch, 2)
-        with pytest.raises(StorageUnavailable):
+        # As while the other gateway's batch is not committed yet.
+        patch.setattr(UsageRepository, "find_digests", find_nothing)
+        with pytest.raises(StorageUnavailable, match="again"):
             await hand_in(ledger, line, new)
     assert await hand_in(ledger, line, new) == [EXISTS, CREATED]
+    assert (await ledger.read_balances())[ledger.world.left.organization.id] == -2 * COST_NANO
 
 
 SPECIFICATIONS = st.tuples(
     st.integers(min_value=1, max_value=8),
     st.sampled_from(["left", "right"]),
-    st.sampled_from(["good"] * 6 + ["more", "day", "free", *FORGERIES]),
+    st.sampled_from(["good"] * 6 + ["more", "free", *FORGERIES]),
 )
 
 
@@ -300,11 +283,10 @@ class Books(RuleBasedStateMachine):
         changes: dict[str, dict[str, object]] = {
             "good": {},
             "more": {"quantities": {"input": 10**15, "output": number}},
-            "day": OTHER_DAY,
             "free": {"quantities": {}},
             **{name: forged for name, (_, forged) in FORGERIES.items()},
         }
-        return self.ledger.write_record(name_id(13, number), side, **changes[kind])
+        return self.ledger.write_record(name_record_id(number), side, **changes[kind])
 
     def expect(self, line: bytes, *, is_forged: bool) -> IntakeOutcome:
         """Return the right answer to the next line, and note it."""
@@ -348,7 +330,9 @@ class Books(RuleBasedStateMachine):
         balances = self.runner.run(self.ledger.read_balances())
         for side in (self.world.left, self.world.right):
             cost_nano = sum(
-                record.amount_nano for record in self.created.values() if record.organization_id == side.organization.id
+                record.amount_nano
+                for record in self.created.values()
+                if record.context.organization_id == side.organization.id
             )
             assert balances[side.organization.id] == -cost_nano
             assert balances[side.provider.id] == cost_nano

@@ -1,43 +1,51 @@
 """Ledger rules on values: what makes a record acceptable, what a second one under the same id is, what is posted."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.account import AccountKind
-from keisan.domain.ids import MachineId, OrganizationId, PriceId, RecordId, TicketId
-from keisan.domain.price import Price, TokenClass
+from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.ids import MachineId, OrganizationId, RecordId, TicketId
+from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
+from keisan.domain.price import TokenClass
 from keisan.domain.replica import ReplicaState
 from keisan.domain.ticket import Ticket
-from keisan.domain.usage import IntakeOutcome, UsageRecord
+from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageRecord
 from keisan.ledger.rule import (
     Facts,
     RefusalCode,
     SuspenseCode,
     charge_tickets,
     compare_record,
+    refuse_context,
     refuse_record,
     sum_transfers,
+    suspend_late,
 )
 from keisan.ledger.rule_ticket import close_ticket
-from keisan.storage.base import AccountKey
 from tests.domain.samples import (
     GATEWAY_ID,
     KEY_ID,
     NOW,
+    ORGANIZATION_ID,
     PLATFORM_ID,
     PRICE_ID,
     PROVIDER_ID,
+    RECORD_ID,
     REPLICA_ID,
     build_key,
+    build_posted,
     build_price,
     build_record,
     build_replica,
     build_ticket,
+    create_record_id,
     name_id,
+    name_record_id,
 )
 
 FACTS = Facts(
@@ -47,11 +55,14 @@ FACTS = Facts(
     prices={PRICE_ID: build_price()},
     replicas={REPLICA_ID: build_replica()},
 )
-DOLLAR_PRICE_ID = PriceId(name_id(10, 2))
+
+
+def refuse(record: UsageRecord, facts: Facts = FACTS, now: datetime = NOW) -> RefusalCode | None:
+    return refuse_context(record.context, facts) or refuse_record(record, facts.prices[record.context.price_id], now)
 
 
 def test_good_record_is_accepted() -> None:
-    assert refuse_record(build_record(), FACTS) is None
+    assert refuse(build_record()) is None
 
 
 @pytest.mark.parametrize(
@@ -61,6 +72,9 @@ def test_good_record_is_accepted() -> None:
         ({"gateway_id": name_id(4, 2)}, RefusalCode.WRONG_GATEWAY),
         ({"day": NOW.date() + timedelta(days=1)}, RefusalCode.WRONG_DAY),
         ({"admitted_at": NOW - timedelta(days=1)}, RefusalCode.WRONG_DAY),
+        ({"id": create_record_id(NOW - timedelta(days=1))}, RefusalCode.WRONG_DAY),
+        ({"id": uuid4()}, RefusalCode.WRONG_DAY),
+        ({"id": UUID(int=RECORD_ID.int | (2**48 - 1) << 80)}, RefusalCode.WRONG_DAY),
         ({"key_id": name_id(3, 2)}, RefusalCode.UNKNOWN_KEY),
         ({"organization_id": name_id(1, 2)}, RefusalCode.UNKNOWN_KEY),
         ({"project_id": name_id(2, 2)}, RefusalCode.UNKNOWN_KEY),
@@ -77,17 +91,17 @@ def test_good_record_is_accepted() -> None:
     ids=str,
 )
 def test_forged_field_is_refused_by_name(changes: dict[str, object], code: RefusalCode) -> None:
-    assert refuse_record(build_record(**changes), FACTS) is code
+    assert refuse(build_record(**changes)) is code
 
 
 def test_replica_of_another_model_is_refused() -> None:
     facts = replace(FACTS, replicas={REPLICA_ID: build_replica(model_id=name_id(9, 2))})
-    assert refuse_record(build_record(), facts) is RefusalCode.UNKNOWN_REPLICA
+    assert refuse(build_record(), facts) is RefusalCode.UNKNOWN_REPLICA
 
 
 def test_class_without_price_is_a_wrong_amount_and_no_failure() -> None:
     facts = replace(FACTS, prices={PRICE_ID: build_price(nano_per_million={TokenClass.INPUT: 1})})
-    assert refuse_record(build_record(), facts) is RefusalCode.AMOUNT_MISMATCH
+    assert refuse(build_record(), facts) is RefusalCode.AMOUNT_MISMATCH
 
 
 def test_what_ended_since_the_call_was_admitted_does_not_matter() -> None:
@@ -96,60 +110,70 @@ def test_what_ended_since_the_call_was_admitted_does_not_matter() -> None:
         keys={KEY_ID: build_key(revoked_at=NOW)},
         replicas={REPLICA_ID: build_replica(state=ReplicaState.STOPPED)},
     )
-    assert refuse_record(build_record(), facts) is None
+    assert refuse(build_record(), facts) is None
 
 
 def test_day_is_that_of_admission_in_utc() -> None:
     midnight = NOW.replace(hour=0)
-    assert refuse_record(build_record(admitted_at=midnight, day=midnight.date()), FACTS) is None
+    first = create_record_id(midnight)
+    assert refuse(build_record(id=first, admitted_at=midnight, day=midnight.date())) is None
     before = midnight - timedelta(microseconds=1)
-    assert refuse_record(build_record(admitted_at=before, day=midnight.date()), FACTS) is RefusalCode.WRONG_DAY
+    assert refuse(build_record(id=first, admitted_at=before, day=midnight.date())) is RefusalCode.WRONG_DAY
+
+
+def test_clock_that_is_far_ahead_is_wrong() -> None:
+    ahead = timedelta(seconds=USAGE_EARLY_S_MAX)
+    assert refuse(build_record(), now=NOW - ahead) is None
+    assert refuse(build_record(), now=NOW - ahead - timedelta(microseconds=1)) is RefusalCode.WRONG_CLOCK
+
+
+def test_record_is_late_after_the_window_in_which_it_is_awaited() -> None:
+    record, window = build_record(), timedelta(seconds=USAGE_LATE_S_MAX)
+    assert suspend_late([record], NOW + window) == {}
+    assert suspend_late([record], NOW + window + timedelta(microseconds=1)) == {record.id: SuspenseCode.LATE}
 
 
 def test_same_bytes_under_the_same_id_exist_and_others_differ() -> None:
     record = build_record()
-    other = replace(record, content_digest="00" * 32)
-    assert compare_record(record, ()) is None
-    assert compare_record(record, (record,)) is IntakeOutcome.EXISTS
-    assert compare_record(record, (other,)) is IntakeOutcome.DIFFERS
-    assert compare_record(record, (other, record)) is IntakeOutcome.EXISTS
+    assert compare_record(record, None) is None
+    assert compare_record(record, record.content_digest) is IntakeOutcome.EXISTS
+    assert compare_record(record, bytes(32)) is IntakeOutcome.DIFFERS
 
 
 RECORDS = st.lists(
     st.builds(
-        build_record,
-        organization_id=st.sampled_from([name_id(1), name_id(1, 2)]),
-        provider_id=st.sampled_from([PROVIDER_ID, name_id(5, 2)]),
-        price_id=st.sampled_from([PRICE_ID, DOLLAR_PRICE_ID]),
-        amount_nano=st.integers(min_value=0, max_value=10**30),
+        build_posted,
+        st.builds(
+            build_record,
+            organization_id=st.sampled_from([name_id(1), name_id(1, 2)]),
+            provider_id=st.sampled_from([PROVIDER_ID, name_id(5, 2)]),
+            amount_nano=st.integers(min_value=0, max_value=10**30),
+        ),
+        currency=st.sampled_from(["CNY", "USD"]),
     ),
     max_size=20,
 )
-PRICES: dict[PriceId, Price] = {
-    PRICE_ID: build_price(),
-    DOLLAR_PRICE_ID: build_price(id=DOLLAR_PRICE_ID, currency="USD"),
-}
 
 
 @given(RECORDS)
-def test_transfers_move_exactly_what_the_records_cost(records: list[UsageRecord]) -> None:
-    transfers = sum_transfers(records, PRICES)
-    assert sum(transfer.amount_nano for transfer in transfers) == sum(record.amount_nano for record in records)
-    assert sum(transfer.record_count for transfer in transfers) == sum(record.amount_nano > 0 for record in records)
+def test_transfers_move_exactly_what_the_records_cost(records: list[PostedRecord]) -> None:
+    transfers, amounts = sum_transfers(records), [each.record.amount_nano for each in records]
+    assert sum(transfer.amount_nano for transfer in transfers) == sum(amounts)
+    assert sum(transfer.record_count for transfer in transfers) == sum(amount > 0 for amount in amounts)
     assert all(transfer.amount_nano > 0 for transfer in transfers)
     pairs = [(transfer.debit, transfer.credit) for transfer in transfers]
     assert len(set(pairs)) == len(pairs)
 
 
 @given(RECORDS)
-def test_each_wallet_pays_for_its_own_and_each_provider_gets_its_own(records: list[UsageRecord]) -> None:
-    for transfer in sum_transfers(records, PRICES):
+def test_each_wallet_pays_for_its_own_and_each_provider_gets_its_own(records: list[PostedRecord]) -> None:
+    for transfer in sum_transfers(records):
         own = [
-            record.amount_nano
-            for record in records
-            if record.organization_id == transfer.debit.organization_id
-            and record.provider_id == transfer.credit.provider_id
-            and PRICES[record.price_id].currency == transfer.debit.currency
+            each.record.amount_nano
+            for each in records
+            if each.record.context.organization_id == transfer.debit.organization_id
+            and each.record.context.provider_id == transfer.credit.provider_id
+            and each.charge.currency == transfer.debit.currency
         ]
         assert transfer.amount_nano == sum(own)
         assert transfer.debit.kind is AccountKind.WALLET
@@ -158,22 +182,22 @@ def test_each_wallet_pays_for_its_own_and_each_provider_gets_its_own(records: li
 
 
 def test_free_records_move_nothing() -> None:
-    assert sum_transfers([build_record(quantities={}, amount_nano=0)], PRICES) == ()
+    assert sum_transfers([build_posted(build_record(quantities={}, amount_nano=0))]) == ()
 
 
 def test_accounts_name_their_owner_and_nobody_else() -> None:
-    record = build_record()
-    (transfer,) = sum_transfers([record, record], PRICES)
-    assert transfer.debit == AccountKey(AccountKind.WALLET, record.organization_id, None, "CNY")
-    assert transfer.credit == AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, "CNY")
+    posted = build_posted()
+    (transfer,) = sum_transfers([posted, posted])
+    assert transfer.debit == AccountKey(AccountKind.WALLET, ORGANIZATION_ID, None, "CNY")
+    assert transfer.credit == AccountKey(AccountKind.PROVIDER_PAYABLE, None, PROVIDER_ID, "CNY")
     assert (transfer.amount_nano, transfer.record_count) == (61_000, 2)
 
 
 def test_suspense_pays_for_what_no_ticket_does() -> None:
-    paid, suspended = build_record(id=name_id(13, 1)), build_record(id=name_id(13, 2))
-    transfers = sum_transfers([paid, suspended], PRICES, {suspended.id})
+    paid, suspended = build_record(id=name_record_id(1)), build_record(id=name_record_id(2))
+    transfers = sum_transfers([build_posted(paid), build_posted(suspended)], {suspended.id})
     assert [transfer.debit for transfer in transfers] == [
-        AccountKey(AccountKind.WALLET, paid.organization_id, None, "CNY"),
+        AccountKey(AccountKind.WALLET, ORGANIZATION_ID, None, "CNY"),
         AccountKey(AccountKind.SUSPENSE, None, None, "CNY"),
     ]
     assert len({transfer.credit for transfer in transfers}) == 1
@@ -183,12 +207,12 @@ TICKET = build_ticket(credit_nano=100_000)
 
 
 def charge(ticket: Ticket, *records: UsageRecord) -> tuple[int, dict[RecordId, SuspenseCode]]:
-    charges = charge_tickets(records, PRICES, {ticket.id: ticket})
+    charges = charge_tickets(map(build_posted, records), {ticket.id: ticket})
     return charges.tickets[ticket.id].posted_nano, dict(charges.suspended)
 
 
 def test_records_are_posted_against_their_ticket() -> None:
-    records = [build_record(id=name_id(13, number), ticket_id=TICKET.id) for number in (1, 2)]
+    records = [build_record(id=name_record_id(number), ticket_id=TICKET.id) for number in (1, 2)]
     assert charge(TICKET, *records) == (61_000, {})
 
 
@@ -221,12 +245,14 @@ def test_record_that_cost_nothing_needs_no_ticket() -> None:
 
 
 @given(RECORDS, st.integers(min_value=0, max_value=10**31))
-def test_no_more_is_posted_than_a_ticket_holds(records: list[UsageRecord], credit_nano: int) -> None:
+def test_no_more_is_posted_than_a_ticket_holds(records: list[PostedRecord], credit_nano: int) -> None:
     ticket = build_ticket(credit_nano=credit_nano)
     named = [
-        replace(record, id=RecordId(name_id(13, place)), ticket_id=ticket.id) for place, record in enumerate(records)
+        replace(each, record=replace(each.record, id=name_record_id(place), ticket_id=ticket.id))
+        for place, each in enumerate(records)
     ]
-    charges = charge_tickets(named, PRICES, {ticket.id: ticket})
+    charges = charge_tickets(named, {ticket.id: ticket})
     posted_nano = charges.tickets[ticket.id].posted_nano
     assert 0 <= posted_nano <= credit_nano
-    assert posted_nano == sum(record.amount_nano for record in named if record.id not in charges.suspended)
+    paid = [each.record.amount_nano for each in named if each.record.id not in charges.suspended]
+    assert posted_nano == sum(paid)

@@ -8,12 +8,11 @@ import pytest
 from sqlalchemy import text
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope, Scope
-from keisan.domain.account import AccountKind, Posting
+from keisan.domain.account import AccountKey, AccountKind, Posting
 from keisan.domain.errors import InvalidInput, InvariantBroken, KeisanError, NotFound
-from keisan.domain.ids import AccountId, PostingBatchId
+from keisan.domain.ids import AccountId, EntryId
 from keisan.domain.page import PageRequest
 from keisan.kit.ids import create_id
-from keisan.storage.base import AccountKey
 from keisan.storage.database import Database
 from tests.factories import NOW, PLATFORM_ID, create_platform, plant_world
 from tests.storage.rows import execute
@@ -25,7 +24,7 @@ REVENUE = AccountKey(AccountKind.PLATFORM_REVENUE, None, None, "CNY")
 
 
 def build_posting(debit: AccountId, credit: AccountId, amount_nano: int = 7, currency: str = "CNY") -> Posting:
-    return Posting(PostingBatchId(create_id()), debit, credit, currency, amount_nano, 1, NOW)
+    return Posting(EntryId(create_id()), debit, credit, currency, amount_nano, 1, NOW)
 
 
 async def open_two(storage: Database) -> tuple[AccountId, AccountId]:
@@ -162,13 +161,13 @@ async def test_pages_of_postings_never_cut_a_batch(storage: Database) -> None:
     seen: list[Posting] = []
     async with storage.read() as view:
         for expected in (2, 2, 2, 0):
-            after = seen[-1].batch_id if seen else None
+            after = seen[-1].entry_id if seen else None
             page = await view.accounts.list_postings(EVERYTHING, suspense, PageRequest(after, 1))
             assert len(page) == expected
             seen += page
         whole = await view.accounts.list_postings(EVERYTHING, suspense, PageRequest(limit=3))
         alone = await view.accounts.list_postings(EVERYTHING, other, PageRequest())
-    assert {entry.batch_id for entry in whole} == {batch[0].batch_id for batch in batches[:2]}
+    assert {entry.entry_id for entry in whole} == {batch[0].entry_id for batch in batches[:2]}
     assert len(whole) == 4
     assert sorted(seen, key=repr) == sorted((entry for batch in batches for entry in batch), key=repr)
     assert list(alone) == [batch[1] for batch in batches]

@@ -15,8 +15,9 @@ from keisan.storage import migration
 from keisan.storage.database import Database
 from keisan.storage.migration import list_revisions, load_history, name_newest_revision
 from keisan.storage.schema import metadata
+from tests.domain.samples import build_posted, change_record, create_record_id
 from tests.factories import plant_world
-from tests.storage.rows import execute
+from tests.storage.rows import execute, fetch_value
 
 CONSTRAINT_NAME_CHARACTERS_MAX = 63
 PARTITIONS = "usage_record_"
@@ -170,3 +171,26 @@ async def test_limits_come_to_rows_that_were_there_before_them(empty_storage: Da
         assert await view.organizations.get(EVERYTHING, world.left.organization.id) == world.left.organization
         assert await view.keys.get(EVERYTHING, world.left.key.id) == world.left.key
         assert await view.projects.get(EVERYTHING, narrow.id) == replace(narrow, limits=CallLimits(), policy="")
+
+
+async def test_records_pass_through_the_revision_that_gave_them_contexts(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    world = await plant_world(empty_storage)
+    async with empty_storage.write() as transaction:
+        record = world.right.record
+        cut = change_record(record, id=create_record_id(), first_byte_us=None, quantities={}, amount_nano=10**30)
+        await transaction.usage.insert_many([build_posted(cut, entry_id=None, chip=world.right.replica.chip)])
+    kept = [world.left.record, world.right.record, cut]
+    await empty_storage.downgrade("0004")
+    told = text(
+        "SELECT count(*) FROM usage_record JOIN key ON key.id = usage_record.key_id WHERE amount_nano IS NOT NULL"
+    )
+    assert await fetch_value(empty_storage, told) == len(kept)
+    await empty_storage.migrate()
+    async with empty_storage.read() as view:
+        found = [await view.usage.get(EVERYTHING, each.id) for each in kept]
+    assert [each.record for each in found] == kept
+    assert {(each.charge.currency, each.charge.chip) for each in found} == {("CNY", world.left.replica.chip)}
+    assert [each.charge.provider_nano for each in found] == [each.amount_nano for each in kept]
+    with pytest.raises(InvariantBroken, match="append-only"):
+        await execute(empty_storage, text("DELETE FROM usage_record"))

@@ -19,7 +19,7 @@ from keisan.domain.errors import (
     StateConflict,
     StorageUnavailable,
 )
-from keisan.domain.ids import AccountId, PostingBatchId, RecordId
+from keisan.domain.ids import AccountId, EntryId
 from keisan.domain.usage import UsageRecord
 from keisan.kit.ids import create_id
 from keisan.storage import postgresql
@@ -27,6 +27,7 @@ from keisan.storage.account import account
 from keisan.storage.database import Database
 from keisan.storage.postgresql import name_partition, open_postgresql
 from tests.databases import SharedPostgresql, connect_postgresql
+from tests.domain.samples import build_posted, change_record, create_record_id
 from tests.factories import NOW, FixedClock, create_organization, plant_world
 from tests.storage.rows import execute, fetch_value
 
@@ -45,12 +46,12 @@ async def fresh_storage(postgresql_url: str, clock: FixedClock) -> AsyncIterator
 
 
 def move_record(record: UsageRecord, day: date) -> UsageRecord:
-    return replace(record, id=RecordId(create_id()), day=day)
+    return replace(record, id=create_record_id(NOW), day=day)
 
 
-async def insert(storage: Database, *records: UsageRecord) -> frozenset[RecordId]:
+async def insert(storage: Database, *records: UsageRecord) -> None:
     async with storage.write() as transaction:
-        return await transaction.usage.insert_many(records)
+        await transaction.usage.insert_many([build_posted(record) for record in records])
 
 
 async def count_partitions(storage: Database) -> int:
@@ -78,24 +79,25 @@ async def test_first_records_of_a_day_race(fresh_storage: Database) -> None:
     world = await plant_world(fresh_storage)
     gateways = [create_id() for _ in range(6)]
 
-    async def hand_in(position: int) -> frozenset[RecordId]:
+    async def hand_in(position: int) -> None:
         days = (DAY, DAY + timedelta(days=1)) if position % 2 else (DAY + timedelta(days=1), DAY)
-        records = [replace(move_record(world.left.record, day), gateway_id=gateways[position]) for day in days]  # type: ignore[arg-type]  # any id
-        return await insert(fresh_storage, *records)
+        records = [change_record(move_record(world.left.record, day), gateway_id=gateways[position]) for day in days]
+        await insert(fresh_storage, *records)
 
     async with asyncio.TaskGroup() as group:
-        batches = [group.create_task(hand_in(position)) for position in range(len(gateways))]
-    assert sum(len(batch.result()) for batch in batches) == 2 * len(gateways)
+        for position in range(len(gateways)):
+            group.create_task(hand_in(position))
+    assert await fetch_value(fresh_storage, text(f"SELECT count(*) FROM {name_partition(DAY)}")) == len(gateways)
     assert await count_partitions(fresh_storage) == 5
 
 
 async def test_new_day_waits_for_no_reader(fresh_storage: Database) -> None:
     record = (await plant_world(fresh_storage)).left.record
     async with fresh_storage.read() as view:
-        await view.usage.find_many([record.id])
+        await view.usage.find_digests({record.id: record.day})
         async with asyncio.timeout(5):
             await insert(fresh_storage, move_record(record, DAY))
-        assert await view.usage.find_many([record.id]) == {record.id: (record,)}
+        assert await view.usage.find_digests({record.id: record.day}) == {record.id: record.content_digest}
 
 
 async def test_rollback_takes_the_partition_along(fresh_storage: Database) -> None:
@@ -103,13 +105,14 @@ async def test_rollback_takes_the_partition_along(fresh_storage: Database) -> No
 
     async def fail() -> None:
         async with fresh_storage.write() as transaction:
-            await transaction.usage.insert_many([move_record(record, DAY)])
+            await transaction.usage.insert_many([build_posted(move_record(record, DAY))])
             raise KeyError
 
     with pytest.raises(KeyError):
         await fail()
     assert await count_partitions(fresh_storage) == 3
-    assert len(await insert(fresh_storage, move_record(record, DAY))) == 1
+    await insert(fresh_storage, move_record(record, DAY))
+    assert await count_partitions(fresh_storage) == 4
 
 
 @pytest.mark.parametrize("verb", ["UPDATE {} SET amount_nano = 1", "DELETE FROM {}"])
@@ -120,7 +123,7 @@ async def test_partition_refuses_changes_too(fresh_storage: Database, verb: str)
         await execute(fresh_storage, text(verb.format(name_partition(DAY))))
 
 
-@pytest.mark.parametrize("table", ["event", "posting", "usage_record"])
+@pytest.mark.parametrize("table", ["event", "posting", "usage_record", "usage_context", "entry"])
 async def test_append_only_tables_refuse_truncate(postgresql_storage: Database, table: str) -> None:
     with pytest.raises(InvariantBroken, match="append-only"):
         await execute(postgresql_storage, text(f"TRUNCATE {table} CASCADE"))
@@ -191,7 +194,7 @@ async def test_accounts_are_locked_in_order_of_id(postgresql_storage: Database) 
         row = {"id": account_id, "platform_id": "x", "kind": AccountKind.SUSPENSE, "currency": "CNY"}
         rest = {"balance_nano": 0, "created_at": NOW, "holder": str(account_id)}
         await execute(postgresql_storage, account.insert().values(row | rest))
-    posting = Posting(PostingBatchId(create_id()), high, low, "CNY", 7, 1, NOW)
+    posting = Posting(EntryId(create_id()), high, low, "CNY", 7, 1, NOW)
 
     async def post() -> None:
         async with postgresql_storage.write() as transaction:

@@ -2,21 +2,23 @@
 
 import asyncio
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
-from keisan.domain.errors import InvalidInput, InvariantBroken, NotFound
+from keisan.domain.errors import AlreadyExists, InvalidInput, InvariantBroken, NotFound
 from keisan.domain.ids import ProjectId, RecordId, TicketId
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass
-from keisan.domain.usage import UsageRecord, UsageSource
+from keisan.domain.usage import PostedRecord, UsageRecord, UsageSource
 from keisan.domain.usage_sum import UsageFilter, UsageSum
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
+from tests.domain.samples import ENTRY_ID, build_charge, build_posted, change_record, create_record_id
 from tests.factories import NOW, create_model, create_price, plant_world
 from tests.storage.rows import execute, fetch_value
 
@@ -24,17 +26,21 @@ EVERYTHING = PlatformScope()
 DAY = NOW.date()
 TODAY = UsageFilter(DAY, DAY)
 EVER = UsageFilter(date(1970, 1, 1), date(2200, 1, 1))
+HOUR = timedelta(hours=1)
 LONG_AGO = date(1999, 12, 31)
 FAR_AWAY = date(2150, 6, 1)
 
 
 def copy_record(record: UsageRecord, **changes: Any) -> UsageRecord:
-    return replace(record, **({"id": RecordId(create_id())} | changes))
+    """Return a record like another under a new id of its day."""
+    day = changes.get("day", record.day)
+    fresh = {"id": create_record_id(datetime(day.year, day.month, day.day, tzinfo=UTC))} if day.year > 1969 else {}
+    return change_record(record, **(fresh | changes))
 
 
-async def insert(storage: Database, *records: UsageRecord) -> frozenset[RecordId]:
+async def insert(storage: Database, *records: UsageRecord) -> None:
     async with storage.write() as transaction:
-        return await transaction.usage.insert_many(records)
+        await transaction.usage.insert_many([build_posted(record) for record in records])
 
 
 async def test_record_comes_back_as_it_went_in(storage: Database) -> None:
@@ -44,60 +50,86 @@ async def test_record_comes_back_as_it_went_in(storage: Database) -> None:
     full = copy_record(
         record, quantities=dict.fromkeys(TokenClass, 3), amount_nano=10**37, ticket_id=TicketId(create_id())
     )
-    assert await insert(storage, bare, full) == {bare.id, full.id}
+    charge = build_charge(provider_nano=10**37 - 7, tax_nano=6, chip="H20", currency="JPY")
+    async with storage.write() as transaction:
+        await transaction.usage.insert_many([build_posted(bare, entry_id=None), PostedRecord(full, charge)])
+        await transaction.usage.insert_many([])
     async with storage.read() as view:
-        found = await view.usage.find_many([record.id, bare.id, full.id, RecordId(create_id())])
-        assert found == {each.id: (each,) for each in (record, bare, full)}
-        assert await view.usage.find_many([]) == {}
-        assert await view.usage.get(EVERYTHING, full.id) == full
+        assert await view.usage.get(EVERYTHING, bare.id) == build_posted(bare, entry_id=None)
+        assert await view.usage.get(EVERYTHING, full.id) == PostedRecord(full, charge)
+        assert await view.usage.list_entry(EVERYTHING, ENTRY_ID) == [PostedRecord(full, charge)]
 
 
-async def test_same_id_goes_in_once(storage: Database) -> None:
+async def test_digests_tell_which_ids_are_taken(storage: Database) -> None:
+    record = (await plant_world(storage)).left.record
+    days = {record.id: record.day, create_record_id(NOW): record.day, create_record_id(NOW + HOUR): FAR_AWAY}
+    async with storage.read() as view:
+        assert await view.usage.find_digests(days) == {record.id: record.content_digest}
+        assert await view.usage.find_digests({record.id: record.day + timedelta(days=1)}) == {}
+        assert await view.usage.find_digests({}) == {}
+
+
+async def test_same_id_does_not_go_in_twice(storage: Database) -> None:
     record = (await plant_world(storage)).left.record
     new = copy_record(record)
-    repeated = replace(new, amount_nano=1)
-    assert await insert(storage, new, repeated, record) == {new.id}
-    assert await insert(storage, new, repeated) == frozenset()
-    assert await insert(storage) == frozenset()
+    for repeated in ((new, record), (new, replace(new, amount_nano=1))):
+        with pytest.raises(AlreadyExists):
+            await insert(storage, *repeated)
     async with storage.read() as view:
-        assert await view.usage.find_many([new.id]) == {new.id: (new,)}
+        assert await view.usage.find_digests({new.id: new.day}) == {}
 
 
-@pytest.mark.parametrize("days", [1, -1, 400, -40_000, 40_000])
-async def test_same_id_on_another_day_is_found_and_not_inserted(storage: Database, days: int) -> None:
+@pytest.mark.parametrize("days", [1, -1, 400, 10_000])
+async def test_record_is_found_on_its_day(storage: Database, days: int) -> None:
     record = (await plant_world(storage)).left.record
-    moved = replace(record, day=record.day + timedelta(days=days))
-    fresh = copy_record(moved)
-    assert await insert(storage, moved, fresh) == {fresh.id}
+    moved = copy_record(record, day=record.day + timedelta(days=days))
+    await insert(storage, moved)
     async with storage.read() as view:
-        assert await view.usage.find_many([record.id]) == {record.id: (record,)}
-        assert await view.usage.get(EVERYTHING, fresh.id) == fresh
+        assert (await view.usage.get(EVERYTHING, moved.id)).record == moved
+
+
+@pytest.mark.parametrize("stranger", [uuid4(), UUID(int=(2**48 - 1) << 80 | 7 << 76)], ids=["version", "year"])
+async def test_id_that_no_gateway_makes_is_not_found(storage: Database, stranger: UUID) -> None:
+    await plant_world(storage)
+    async with storage.read() as view:
+        with pytest.raises(NotFound):
+            await view.usage.get(EVERYTHING, RecordId(stranger))
 
 
 async def test_one_of_many_batches_inserts_an_id(storage: Database) -> None:
-    """Batches of one gateway that race with the same ids, on one day and on others, insert each once."""
+    """Batches of one gateway that race with the same ids insert each once: each looks under the gateway's lock."""
     record = (await plant_world(storage)).left.record
-    wanted = [copy_record(record) for _ in range(20)]
+    wanted = {each.id: each for each in (copy_record(record) for _ in range(20))}
 
-    async def hand_in(days: int) -> frozenset[RecordId]:
-        return await insert(storage, *(replace(each, day=DAY + timedelta(days=days % 3)) for each in wanted))
+    async def hand_in() -> int:
+        async with storage.write() as transaction:
+            await transaction.usage.lock_gateways([record.context.gateway_id])
+            taken = await transaction.usage.find_digests({each.id: each.day for each in wanted.values()})
+            new = [build_posted(each) for record_id, each in wanted.items() if record_id not in taken]
+            await transaction.usage.insert_many(new)
+        return len(new)
 
     async with asyncio.TaskGroup() as group:
-        batches = [group.create_task(hand_in(days)) for days in range(8)]
-    inserted = [record_id for batch in batches for record_id in batch.result()]
-    assert sorted(inserted) == sorted(each.id for each in wanted)
-    async with storage.read() as view:
-        found = await view.usage.find_many(each.id for each in wanted)
-    assert [len(records) for records in found.values()] == [1] * len(wanted)
+        batches = [group.create_task(hand_in()) for _ in range(8)]
+    assert sorted(batch.result() for batch in batches) == [0] * 7 + [20]
 
 
 async def test_batch_beyond_the_parameters_of_a_statement(storage: Database) -> None:
     record = (await plant_world(storage)).left.record
     many = [copy_record(record) for _ in range(1500)]
-    unknown = [RecordId(create_id()) for _ in range(40_000)]
-    assert len(await insert(storage, *many)) == 1500
+    unknown = {create_record_id(NOW): DAY for _ in range(40_000)}
+    await insert(storage, *many)
     async with storage.read() as view:
-        assert len(await view.usage.find_many([each.id for each in many] + unknown)) == 1500
+        assert len(await view.usage.find_digests({each.id: DAY for each in many} | unknown)) == 1500
+
+
+async def test_records_share_their_contexts(storage: Database) -> None:
+    record = (await plant_world(storage)).left.record
+    others = [copy_record(record, project_id=ProjectId(create_id())) for _ in range(2)]
+    before = await fetch_value(storage, text("SELECT count(*) FROM usage_context"))
+    for _ in range(3):
+        await insert(storage, *(copy_record(each) for each in others))
+    assert await fetch_value(storage, text("SELECT count(*) FROM usage_context")) == before + 2  # type: ignore[operator]  # a number
 
 
 async def test_sums_by_model_currency_and_source(storage: Database) -> None:
@@ -110,14 +142,16 @@ async def test_sums_by_model_currency_and_source(storage: Database) -> None:
         await transaction.prices.insert(dear)
     cut = copy_record(record, usage_source=UsageSource.ENGINE_RUNNING, quantities={TokenClass.OUTPUT: 2}, amount_nano=3)
     foreign = copy_record(record, model_id=other.id, price_id=dear.id, quantities={}, amount_nano=0)
-    await insert(storage, cut, copy_record(cut), foreign)
+    await insert(storage, cut, copy_record(cut))
+    async with storage.write() as transaction:
+        await transaction.usage.insert_many([build_posted(foreign, currency="JPY")])
     async with storage.read() as view:
         sums = await view.usage.sum(EVERYTHING, TODAY)
         assert await view.usage.sum(EVERYTHING, UsageFilter(DAY + timedelta(days=1), DAY + timedelta(days=2))) == []
     doubled = {token_class: 2 * count for token_class, count in record.quantities.items()}
     expected = [
-        UsageSum(record.model_id, "CNY", UsageSource.ENGINE, 2, doubled, 2 * record.amount_nano),
-        UsageSum(record.model_id, "CNY", UsageSource.ENGINE_RUNNING, 2, {TokenClass.OUTPUT: 4}, 6),
+        UsageSum(record.context.model_id, "CNY", UsageSource.ENGINE, 2, doubled, 2 * record.amount_nano),
+        UsageSum(record.context.model_id, "CNY", UsageSource.ENGINE_RUNNING, 2, {TokenClass.OUTPUT: 4}, 6),
         UsageSum(other.id, "JPY", UsageSource.ENGINE, 1, {}, 0),
     ]
     assert sums == sorted(expected, key=lambda each: (each.model_id, each.currency, each.usage_source))
@@ -129,7 +163,7 @@ async def test_sums_are_exact_far_beyond_64_bits(storage: Database) -> None:
     amounts = [10**37 + 1, 10**37 + 10**9, 999_999_999, 1_000_000_000, 0]
     big = [copy_record(record, quantities={TokenClass.INPUT: most}, amount_nano=amount) for amount in amounts]
     wanted = replace(TODAY, key_id=create_id())  # type: ignore[arg-type]  # a new key
-    await insert(storage, *(replace(each, key_id=wanted.key_id) for each in big))  # type: ignore[arg-type]  # never None
+    await insert(storage, *(change_record(each, key_id=wanted.key_id) for each in big))
     async with storage.read() as view:
         (only,) = await view.usage.sum(EVERYTHING, wanted)
     assert only.amount_nano == sum(amounts)
@@ -145,7 +179,7 @@ async def test_filter_narrows_lists_and_sums(storage: Database) -> None:
     cases: list[tuple[UsageFilter, set[RecordId]]] = [
         (TODAY, {record.id, world.right.record.id, project.id}),
         (UsageFilter(DAY + timedelta(days=1), DAY + timedelta(days=9)), {tomorrow.id}),
-        (replace(EVER, project_id=project.project_id), {project.id}),
+        (replace(EVER, project_id=project.context.project_id), {project.id}),
         (replace(EVER, key_id=world.right.key.id), {world.right.record.id}),
         (replace(EVER, model_id=world.model.id), {record.id, world.right.record.id, project.id, tomorrow.id}),
         (replace(EVER, model_id=create_model().id), set()),
@@ -153,7 +187,7 @@ async def test_filter_narrows_lists_and_sums(storage: Database) -> None:
     async with storage.read() as view:
         for wanted, expected in cases:
             page = await view.usage.list(EVERYTHING, wanted, PageRequest())
-            assert {each.id for each in page.items} == expected
+            assert {each.record.id for each in page.items} == expected
             assert sum(each.call_count for each in await view.usage.sum(EVERYTHING, wanted)) == len(expected)
 
 
@@ -166,7 +200,7 @@ async def test_pages_are_in_order_over_all_days(storage: Database) -> None:
     async with storage.read() as view:
         while True:
             page = await view.usage.list(EVERYTHING, EVER, PageRequest(after, 2))
-            seen += [each.id for each in page.items]
+            seen += [each.record.id for each in page.items]
             after = page.next_after
             if after is None:
                 break
@@ -179,12 +213,25 @@ async def test_scope_bounds_lists_sums_and_gets(storage: Database) -> None:
     async with storage.read() as view:
         for scope in (OrganizationScope(world.left.organization.id), ProviderScope(world.left.provider.id)):
             page = await view.usage.list(scope, EVER, PageRequest())
-            assert page.items == (world.left.record,)
+            assert [each.record for each in page.items] == [world.left.record]
             (only,) = await view.usage.sum(scope, EVER)
             assert only.call_count == 1
-            assert await view.usage.get(scope, world.left.record.id) == world.left.record
+            assert (await view.usage.get(scope, world.left.record.id)).record == world.left.record
             with pytest.raises(NotFound):
                 await view.usage.get(scope, world.right.record.id)
+            of_both = [each.charge.entry_id for each in (await view.usage.list(EVERYTHING, EVER, PageRequest())).items]
+            assert of_both == [None, None]
+
+
+async def test_scope_bounds_the_records_of_an_entry(storage: Database) -> None:
+    world = await plant_world(storage)
+    left, right = copy_record(world.left.record), copy_record(world.right.record)
+    await insert(storage, left, right)
+    async with storage.read() as view:
+        both = await view.usage.list_entry(EVERYTHING, ENTRY_ID)
+        own = await view.usage.list_entry(OrganizationScope(world.left.organization.id), ENTRY_ID)
+    assert [each.record.id for each in both] == sorted([left.id, right.id])
+    assert [each.record.id for each in own] == [left.id]
 
 
 @pytest.mark.parametrize("refused", [b"{}", b"not json\x00\x01", b"no text \xff", "計算".encode(), b""], ids=repr)

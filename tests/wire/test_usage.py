@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,14 +12,16 @@ from hypothesis import strategies as st
 from keisan.domain.errors import InvalidInput
 from keisan.domain.limits import API_BODY_BYTES_MAX, USAGE_BATCH_RECORDS_MAX
 from keisan.domain.price import TokenClass
+from keisan.domain.usage import UsageRecord
 from keisan.wire.usage import (
     USAGE_RECORD_BYTES_MAX,
     USAGE_RECORD_PARTS_MAX,
-    UsageRecordView,
+    RecordParser,
     parse_usage_record,
+    show_record,
     split_usage_batch,
 )
-from tests.domain.samples import RECORD_ID, build_record
+from tests.domain.samples import RECORD_ID, build_posted, build_record, name_id
 from tests.wire.records import build_body, build_line
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "usage_record.json"
@@ -31,7 +34,7 @@ JSON_VALUES = st.recursive(
 
 def test_every_field_is_read() -> None:
     line = build_line()
-    expected = build_record(content_digest=hashlib.sha256(line).hexdigest())
+    expected = build_record(content_digest=hashlib.sha256(line).digest())
     assert parse_usage_record(line) == expected
 
 
@@ -203,12 +206,12 @@ def test_size_is_bounded_in_bytes() -> None:
 
 
 def test_nul_that_postgresql_could_not_hold_is_replaced() -> None:
-    assert parse_usage_record(build_line(model_digest="sha256:\x00")).model_digest == "sha256:\ufffd"
+    assert parse_usage_record(build_line(model_digest="sha256:\x00")).context.model_digest == "sha256:\ufffd"
 
 
 def test_amount_beyond_doubles_crosses_both_ways_exactly() -> None:
     record = parse_usage_record(build_line(amount_nano="9007199254740993"))
-    shown = UsageRecordView.model_validate(record)
+    shown = show_record(build_posted(record))
     assert shown.amount_nano == 2**53 + 1
     assert '"amount_nano":"9007199254740993"' in shown.model_dump_json()
 
@@ -218,9 +221,61 @@ def test_golden_record_of_the_relay_parses_field_by_field() -> None:
     line = GOLDEN.read_bytes().strip()
     written = json.loads(line)
     record = parse_usage_record(line)
-    shown = json.loads(UsageRecordView.model_validate(record).model_dump_json())
+    shown = json.loads(show_record(build_posted(record)).model_dump_json())
     renamed = {"record_id": "id", "events": "event_count"}
     for name in set(build_body()) - {"schema_version", "admitted_at_ms"}:
         assert shown[renamed.get(name, name)] == written[name], name
     assert set(written) == set(build_body())
     assert set(record.quantities) == {TokenClass(name) for name in written["quantities"]}
+
+
+def write_lines(**changes: object) -> tuple[bytes, bytes]:
+    """Return a record as the relay writes it, without white space, and the same with some: that one is read whole."""
+    body = build_body(**changes)
+    record_id = {"record_id": body.pop("record_id")}
+    shared = {name: body.pop(name) for name in (*SHARED, "model_digest")}
+    ordered = shared | record_id | body
+    return json.dumps(ordered, separators=(",", ":")).encode(), json.dumps(ordered).encode()
+
+
+SHARED = (
+    "schema_version",
+    "platform_id",
+    *(name for name in build_body() if name.endswith("_id") and name not in {"record_id", "platform_id", "ticket_id"}),
+)
+
+
+@given(name=st.sampled_from(list(build_body())), value=JSON_VALUES)
+def test_record_read_in_parts_is_as_it_is_read_whole(name: str, value: object) -> None:
+    parser = RecordParser()
+    outcomes: list[UsageRecord | None] = []
+    for line in (*write_lines(), *write_lines(**{name: value})):
+        try:
+            outcomes.append(replace(parser.parse(line), content_digest=b""))
+        except InvalidInput:
+            outcomes.append(None)
+    assert outcomes[0] == outcomes[1] is not None
+    assert outcomes[2] == outcomes[3]
+
+
+@pytest.mark.parametrize("name", ["key_id", "schema_version", "amount_nano", "later_field"])
+def test_member_that_stands_in_both_parts_means_what_it_means_in_the_whole(name: str) -> None:
+    value = {"key_id": str(name_id(3, 9)), "schema_version": 2, "amount_nano": "7", "later_field": 1}[name]
+    line, _ = write_lines()
+    member = f',"{name}":{json.dumps(value)}'.encode()
+    for changed in (line[:-1] + member + b"}", line.replace(b',"record_id"', member + b',"record_id"', 1)):
+        whole = json.dumps(json.loads(changed)).encode()
+        found: list[UsageRecord | None] = []
+        for each in (changed, whole):
+            try:
+                found.append(replace(parse_usage_record(each), content_digest=b""))
+            except InvalidInput:
+                found.append(None)
+        assert found[0] == found[1]
+
+
+def test_what_records_share_is_read_once() -> None:
+    parser = RecordParser()
+    first, second = parser.parse(write_lines()[0]), parser.parse(write_lines(events=13)[0])
+    assert first.context is second.context
+    assert first != second

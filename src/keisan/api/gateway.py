@@ -68,7 +68,7 @@ async def hand_in_usage(
 ) -> UsageAnswer:
     caller.principal.require(Right.SERVE_GATEWAY)
     control, gateway_id = caller.control, MachineId(caller.principal.id)
-    answers = await accept_usage(control.storage, control.clock, gateway_id, split_usage_batch(body))
+    answers = await accept_usage(control.storage, control.journal, gateway_id, split_usage_batch(body))
     others = tuple(answer for answer in answers if answer.outcome is not IntakeOutcome.CREATED)
     return UsageAnswer(created_count=len(answers) - len(others), answers=others)
 

@@ -12,7 +12,7 @@ from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import KeyId, ModelId, ProjectId, RecordId
 from keisan.domain.usage_sum import UsageFilter
 from keisan.wire.page import Page
-from keisan.wire.usage import RecordQuery, UsageLine, UsageQuery, UsageRecordView, UsageSummary
+from keisan.wire.usage import RecordQuery, UsageLine, UsageQuery, UsageRecordView, UsageSummary, show_record
 
 DAYS_DEFAULT = 30
 
@@ -24,7 +24,7 @@ async def list_usage(caller: CallerOf, query: Annotated[RecordQuery, Query()]) -
     wanted = _build_filter(query, caller.control.clock.now().date())
     async with caller.read() as view:
         found = await view.usage.list(caller.scope, wanted, read_page(query))
-    return build_page(found, UsageRecordView.model_validate)
+    return build_page(found, show_record)
 
 
 @router.get("/summary")
@@ -53,7 +53,7 @@ async def sum_usage(caller: CallerOf, query: Annotated[UsageQuery, Query()]) -> 
 async def get_usage(caller: CallerOf, record_id: UUID) -> UsageRecordView:
     async with caller.read() as view:
         found = await view.usage.get(caller.scope, RecordId(record_id))
-    return UsageRecordView.model_validate(found)
+    return show_record(found)
 
 
 def _build_filter(query: UsageQuery, today: date) -> UsageFilter:

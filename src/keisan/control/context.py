@@ -9,6 +9,8 @@ from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
 from keisan.kit.clock import Clock
+from keisan.kit.signature import Signer
+from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
 
 CONTROL_ACTOR = "control"
@@ -18,7 +20,7 @@ CONTROL_ACTOR = "control"
 class Control:
     """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id.
 
-    `door_root` is what the secrets of doors are made of: no database holds it, and None makes none.
+    `door_root` is what the secrets of doors are made of: no database holds it, and None makes none. `signer` holds the platform's key.
     """
 
     storage: Storage
@@ -26,6 +28,14 @@ class Control:
     platform_id: PlatformId
     chips: Mapping[str, Chip] = field(default_factory=dict)
     door_root: Secret | None = None
+    signer: Signer | None = None
+
+    @property
+    def journal(self) -> Journal:
+        """Return the platform's journal; raises InvariantBroken where daemon gave nothing to sign it with."""
+        if self.signer is None:
+            raise InvariantBroken("this process has no key to sign the journal with")
+        return Journal(self.platform_id, self.clock, self.signer)
 
     def get_door_root(self) -> Secret:
         """Return the root of the doors' secrets; raises InvariantBroken where daemon gave none."""

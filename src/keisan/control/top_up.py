@@ -2,12 +2,12 @@
 
 from keisan.control.context import Control, name_actor
 from keisan.domain.access import Principal, Right
-from keisan.domain.account import AccountKind, Posting
+from keisan.domain.account import AccountKey, AccountKind, Transfer
+from keisan.domain.entry import EntryKind
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import OrganizationId, PostingBatchId
+from keisan.domain.ids import OrganizationId
 from keisan.domain.top_up import TopUp
-from keisan.kit.ids import create_id
-from keisan.storage.base import AccountKey
+from keisan.ledger.journal import EntryDraft
 from keisan.wire.top_up import TopUpCreate
 
 
@@ -16,35 +16,26 @@ async def create_top_up(
 ) -> TopUp:
     """Post an amount from outside to an organization's wallet; raises PermissionDenied, or NotFound without such an organization."""
     principal.require(Right.WRITE_TOP_UPS)
-    now, batch_id = control.clock.now(), PostingBatchId(create_id())
     outside = AccountKey(AccountKind.OUTSIDE, None, None, body.currency)
     wallet = AccountKey(AccountKind.WALLET, organization_id, None, body.currency)
     async with control.storage.write() as transaction:
         organization = await transaction.organizations.get(principal.scope, organization_id)
-        accounts = await transaction.accounts.open([outside, wallet])
-        posting = Posting(
-            batch_id=batch_id,
-            debit_account_id=accounts[outside],
-            credit_account_id=accounts[wallet],
-            currency=body.currency,
-            amount_nano=body.amount_nano,
-            record_count=0,
-            created_at=now,
-        )
-        await transaction.accounts.post([posting])
+        draft = EntryDraft(EntryKind.TOP_UP, [Transfer(outside, wallet, body.amount_nano)], organization.id)
+        entry = await control.journal.write_entry(transaction, draft)
         detail = {"amount_nano": str(body.amount_nano), "currency": body.currency, "note": body.note}
-        draft = EventDraft(
-            name_actor(principal), "organization.topped_up", organization.id, detail | {"batch_id": str(batch_id)}
+        event = EventDraft(
+            name_actor(principal), "organization.topped_up", organization.id, detail | {"entry_id": str(entry.id)}
         )
-        await transaction.events.append(draft)
-        after = await transaction.accounts.get(principal.scope, accounts[wallet])
+        await transaction.events.append(event)
+        wallet_id = (await transaction.accounts.open([wallet]))[wallet]
+        after = await transaction.accounts.get(principal.scope, wallet_id)
     return TopUp(
-        id=batch_id,
+        id=entry.id,
         platform_id=control.platform_id,
         organization_id=organization.id,
         currency=body.currency,
         amount_nano=body.amount_nano,
         note=body.note,
         balance_nano=after.balance_nano,
-        created_at=now,
+        created_at=entry.created_at,
     )

@@ -60,7 +60,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
         chips = {chip.id: chip for chip in load_chips()}
-        control = Control(storage, clock, outcome.platform.id, chips, identity.door_root)
+        control = Control(storage, clock, outcome.platform.id, chips, identity.door_root, identity.signer)
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)

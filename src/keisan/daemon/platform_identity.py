@@ -10,23 +10,28 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
     load_pem_private_key,
 )
 
 from keisan.domain.errors import Failed
 from keisan.domain.key import Secret
 from keisan.kit.private_file import write_private_file
+from keisan.kit.signature import KeySigner
 
 DOOR_ROOT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformIdentity:
-    """`public_key` has 32 raw bytes; `door_root` is what the secrets of doors are made of, always the same for one key."""
+    """`signer` signs with the key; `door_root` is what the secrets of doors are made of, always the same for one key."""
 
-    public_key: bytes
+    signer: KeySigner
     door_root: Secret
+
+    @property
+    def public_key(self) -> bytes:
+        """Return the public half of the key."""
+        return self.signer.public_key
 
 
 def ensure_identity(path: Path) -> PlatformIdentity:
@@ -53,4 +58,4 @@ def _describe(key: Ed25519PrivateKey) -> PlatformIdentity:
     # The key signs; what is shown to doors is made of something that is made of it and tells nothing of it.
     derivation = HKDF(SHA256(), length=DOOR_ROOT_BYTES, salt=None, info=b"keisan secrets of doors")
     door_root = derivation.derive(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
-    return PlatformIdentity(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw), Secret(door_root.hex()))
+    return PlatformIdentity(KeySigner(key), Secret(door_root.hex()))

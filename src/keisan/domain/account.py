@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keisan.domain.ids import AccountId, OrganizationId, PlatformId, PostingBatchId, ProviderId
+from keisan.domain.ids import AccountId, EntryId, OrganizationId, PlatformId, ProviderId
 
 
 class AccountKind(StrEnum):
@@ -38,10 +38,30 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Posting:
-    """One entry of the journal: one per (batch, account pair) (R12); `amount_nano` > 0."""
+class AccountKey:
+    """What makes an account one: kind, owner and currency."""
 
-    batch_id: PostingBatchId
+    kind: AccountKind
+    organization_id: OrganizationId | None
+    provider_id: ProviderId | None
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """Money that moves from one account to another for `record_count` records; `amount_nano` > 0."""
+
+    debit: AccountKey
+    credit: AccountKey
+    amount_nano: int
+    record_count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """One line of a journal entry: one per (entry, account pair) (R12); `amount_nano` > 0."""
+
+    entry_id: EntryId
     debit_account_id: AccountId
     credit_account_id: AccountId
     currency: str

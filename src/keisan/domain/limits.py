@@ -8,6 +8,9 @@ POLICY_CLAUSES_MAX = 32
 POLICY_CHARACTERS_MAX = 2048
 API_BODY_BYTES_MAX = 12 * 1024 * 1024
 USAGE_BATCH_RECORDS_MAX = 3000
+# For how long after its admission a usage record is awaited, and how far a gateway's clock may be ahead.
+USAGE_LATE_S_MAX = 7 * 24 * 3600
+USAGE_EARLY_S_MAX = 3600
 CREDIT_LINES_MAX = 16_000
 CREDIT_PARTS_MAX = 256
 TICKET_LEASE_S = 7200
@@ -32,6 +35,8 @@ LEASE_LIFE_S = 30
 LEASES_TAKEN_MAX = 64
 UNIX_SOCKET_PATH_BYTES_MAX = 107
 
+# What a ticket may still be spent on is never late.
+assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
 assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
 # A usage record has at most 4 KiB; as lines it has a line end and its parts' numbers more, so the largest batch fits a body.
 assert USAGE_BATCH_RECORDS_MAX * (4096 + 40) < API_BODY_BYTES_MAX

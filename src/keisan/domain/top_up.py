@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from keisan.domain.ids import OrganizationId, PlatformId, PostingBatchId
+from keisan.domain.ids import EntryId, OrganizationId, PlatformId
 
 
 @dataclass(frozen=True, slots=True)
 class TopUp:
-    """`id` is that of the batch it was posted in; `balance_nano` the wallet's balance after it; `note` why, for people."""
+    """`id` is that of its journal entry; `balance_nano` the wallet's balance after it; `note` why, for people."""
 
-    id: PostingBatchId
+    id: EntryId
     platform_id: PlatformId
     organization_id: OrganizationId
     currency: str

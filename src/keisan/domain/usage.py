@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 
 from keisan.domain.ids import (
     DeploymentId,
+    EntryId,
     KeyId,
     MachineId,
     ModelId,
@@ -22,6 +23,11 @@ from keisan.domain.ids import (
 )
 from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Source: RFC 9562, section 5.7: the first 48 of 128 bits are milliseconds since 1970.
+RECORD_ID_VERSION = 7
+RECORD_ID_RANDOM_BITS = 80
 
 
 class CallOutcome(StrEnum):
@@ -53,15 +59,9 @@ class IntakeOutcome(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class UsageRecord:
-    """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
+class UsageContext:
+    """Whose call it was, of what, and where it ran: what many records share."""
 
-    `ticket_id` is the ticket that pays, None for a post-paid organization's call.
-    `content_digest` is the hex SHA-256 of the record as the gateway wrote it: equal id and other digest is `differs`.
-    """
-
-    id: RecordId
-    day: date
     platform_id: PlatformId
     gateway_id: MachineId
     organization_id: OrganizationId
@@ -74,6 +74,20 @@ class UsageRecord:
     provider_id: ProviderId
     site_id: SiteId
     model_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class UsageRecord:
+    """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
+
+    `id` is a UUIDv7 of the moment of admission, so that its day follows from it.
+    `ticket_id` is the ticket that pays, None for a post-paid organization's call.
+    `content_digest` is the SHA-256 of the record as the gateway wrote it: equal id and other digest is `differs`.
+    """
+
+    id: RecordId
+    day: date
+    context: UsageContext
     surface: Surface
     is_stream: bool
     admitted_at: datetime
@@ -88,7 +102,30 @@ class UsageRecord:
     response_bytes: int
     event_count: int
     ticket_id: TicketId | None
-    content_digest: str
+    content_digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """What the platform found about a record when it posted it.
+
+    `entry_id` is the journal entry that it was posted in, None for what was posted before there was a journal. Of the
+    record's amount `provider_nano` went to the provider and `tax_nano` to tax; the rest is the platform's revenue.
+    """
+
+    entry_id: EntryId | None
+    currency: str
+    chip: str
+    provider_nano: int
+    tax_nano: int
+
+
+@dataclass(frozen=True, slots=True)
+class PostedRecord:
+    """A record and its charge."""
+
+    record: UsageRecord
+    charge: Charge
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +140,13 @@ class SuspendedRecord:
     amount_nano: int
     code: str
     created_at: datetime
+
+
+def find_day(record_id: RecordId) -> date | None:
+    """Return the UTC day of the moment that a record's id was made of; None if the id is no UUIDv7 of a known year."""
+    if record_id.version != RECORD_ID_VERSION:
+        return None
+    try:
+        return (EPOCH + timedelta(milliseconds=record_id.int >> RECORD_ID_RANDOM_BITS)).date()
+    except OverflowError:
+        return None

@@ -3,28 +3,30 @@
 The record's id is the idempotency key. One bad record never blocks the others: it is quarantined and answered.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from keisan.domain.access import MachineKind, PlatformScope
-from keisan.domain.account import Posting
-from keisan.domain.errors import InvalidInput, NotFound, StorageUnavailable
-from keisan.domain.ids import MachineId, PostingBatchId, RecordId
-from keisan.domain.usage import IntakeOutcome, UsageRecord
-from keisan.kit.clock import Clock
+from keisan.domain.entry import EntryKind
+from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
+from keisan.domain.ids import EntryId, MachineId, RecordId
+from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
 from keisan.kit.ids import create_id
+from keisan.ledger.intake_facts import load_facts
+from keisan.ledger.journal import EntryDraft, Journal, list_accounts
+from keisan.ledger.receipt import hash_leaves, order_records
 from keisan.ledger.rule import (
     Facts,
     RefusalCode,
     SuspenseCode,
-    Transfer,
     charge_tickets,
     compare_record,
+    refuse_context,
     refuse_record,
     sum_transfers,
+    suspend_late,
 )
-from keisan.storage.base import AccountKey, Storage, Transaction
-from keisan.wire.usage import RecordAnswer, parse_usage_record
+from keisan.storage.base import Storage, Transaction
+from keisan.wire.usage import RecordAnswer, RecordParser
 
 
 @dataclass(slots=True)
@@ -43,7 +45,7 @@ class _Sorting:
 
 
 async def accept_usage(
-    storage: Storage, clock: Clock, gateway_id: MachineId, lines: Sequence[bytes]
+    storage: Storage, journal: Journal, gateway_id: MachineId, lines: Sequence[bytes]
 ) -> tuple[RecordAnswer, ...]:
     """Insert and post a batch and return one answer per record, in order, after the transaction has committed.
 
@@ -51,138 +53,109 @@ async def accept_usage(
     """
     sorting = _Sorting(lines)
     _parse_records(sorting)
-    async with storage.write() as transaction:
-        facts = await _load_facts(transaction, gateway_id, sorting.parsed)
-        stored = await transaction.usage.find_many({record.id for record in sorting.parsed.values()})
-        _sort_records(sorting, facts, stored)
-        await _insert_and_post(transaction, sorting, facts, clock)
-        await _quarantine_bad(transaction, sorting, gateway_id, clock)
+    contexts = {record.context for record in sorting.parsed.values()}
+    try:
+        async with storage.write() as transaction:
+            facts = await load_facts(transaction, gateway_id, contexts)
+            # A gateway makes its ids, so while its lock is held nobody else inserts what is not seen here.
+            await transaction.usage.lock_gateways(facts.gateway_ids)
+            days = {record.id: record.day for record in sorting.parsed.values()}
+            stored = await transaction.usage.find_digests(days)
+            _sort_records(sorting, facts, stored, journal)
+            await _insert_and_post(transaction, sorting, facts, journal)
+            await _quarantine_bad(transaction, sorting, gateway_id, journal)
+    except AlreadyExists as fault:
+        # An id that two gateways claim to have made: the second look tells which of them was first.
+        raise StorageUnavailable("a concurrent batch was first; hand this one in again", str(fault)) from fault
     return tuple(sorting.answers[position] for position in range(len(lines)))
 
 
 def _parse_records(sorting: _Sorting) -> None:
+    parser = RecordParser()
     for position, line in enumerate(sorting.lines):
         try:
-            sorting.parsed[position] = parse_usage_record(line)
+            sorting.parsed[position] = parser.parse(line)
         except InvalidInput:
             sorting.answer(position, IntakeOutcome.REFUSED, RefusalCode.MALFORMED)
 
 
-async def _load_facts(transaction: Transaction, gateway_id: MachineId, parsed: Mapping[int, UsageRecord]) -> Facts:
-    platform = await transaction.platform.get()
-    scope = PlatformScope()
-    keys = await transaction.keys.list_by_ids(scope, {record.key_id for record in parsed.values()})
-    prices = await transaction.prices.list_by_ids(scope, {record.price_id for record in parsed.values()})
-    replicas = await transaction.replicas.list_by_ids(scope, {record.replica_id for record in parsed.values()})
-    return Facts(
-        platform_id=platform.id,
-        gateway_ids=await _list_gateways(transaction, gateway_id, parsed),
-        keys={key.id: key for key in keys},
-        prices={price.id: price for price in prices.values()},
-        replicas={replica.id: replica for replica in replicas},
-    )
-
-
-async def _list_gateways(
-    transaction: Transaction, gateway_id: MachineId, parsed: Mapping[int, UsageRecord]
-) -> frozenset[MachineId]:
-    """Return the gateways whose records this one may hand in.
-
-    A machine that was revoked joins again as another one, and the spool beside it still holds what the first one wrote.
-    """
-    accepted = {gateway_id}
-    for named_id in {record.gateway_id for record in parsed.values()} - accepted:
-        try:
-            named = await transaction.machines.get(PlatformScope(), named_id)
-        except NotFound:
-            continue
-        if named.kind is MachineKind.GATEWAY and named.revoked_at is not None:
-            accepted.add(named_id)
-    return frozenset(accepted)
-
-
-def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, tuple[UsageRecord, ...]]) -> None:
+def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, bytes], journal: Journal) -> None:
+    refusals = {
+        context: refuse_context(context, facts) for context in {each.context for each in sorting.parsed.values()}
+    }
+    digests, now = dict(stored), journal.clock.now()
     for position, record in sorting.parsed.items():
-        first = sorting.new.get(record.id)
-        earlier = (sorting.parsed[first],) if first is not None else stored.get(record.id, ())
-        outcome = compare_record(record, earlier)
+        outcome = compare_record(record, digests.get(record.id))
         # What is posted is never quarantined as well: a repeat is no new claim, whoever hands it in.
-        refusal = None if outcome is IntakeOutcome.EXISTS else refuse_record(record, facts)
+        refusal = None
+        if outcome is not IntakeOutcome.EXISTS:
+            refusal = refusals[record.context] or refuse_record(record, facts.prices[record.context.price_id], now)
         if refusal is not None:
             sorting.answer(position, IntakeOutcome.REFUSED, refusal)
         elif outcome is None:
             sorting.new[record.id] = position
+            digests[record.id] = record.content_digest
         else:
             sorting.answer(position, outcome)
 
 
-async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: Facts, clock: Clock) -> None:
-    records = [sorting.parsed[position] for position in sorting.new.values()]
-    inserted = await transaction.usage.insert_many(records)
-    await _settle_races(transaction, sorting, inserted)
-    created = [record for record in records if record.id in inserted]
-    suspended, now = await _charge(transaction, created, facts, clock), clock.now()
-    for record in created:
-        sorting.answer(sorting.new[record.id], IntakeOutcome.CREATED, suspended.get(record.id, ""))
-    transfers = sum_transfers(created, facts.prices, suspended)
-    accounts = await transaction.accounts.open(_list_accounts(transfers))
-    batch_id = PostingBatchId(create_id())
-    await transaction.accounts.post(
-        [
-            Posting(
-                batch_id=batch_id,
-                debit_account_id=accounts[transfer.debit],
-                credit_account_id=accounts[transfer.credit],
-                currency=transfer.debit.currency,
-                amount_nano=transfer.amount_nano,
-                record_count=transfer.record_count,
-                created_at=now,
-            )
-            for transfer in transfers
-        ]
-    )
-
-
-async def _charge(
-    transaction: Transaction, records: Sequence[UsageRecord], facts: Facts, clock: Clock
-) -> Mapping[RecordId, SuspenseCode]:
-    """Post records against their tickets, and return those that no ticket pays for, which are noted."""
-    ticket_ids = {record.ticket_id for record in records if record.ticket_id is not None}
-    if not ticket_ids:
-        return {}
-    # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense alone
-    # comes later: whoever waits for it needs nothing else.
-    accounts = await transaction.accounts.open(_list_accounts(sum_transfers(records, facts.prices)))
-    await transaction.accounts.lock(accounts.values())
-    tickets = await transaction.tickets.lock(ticket_ids)
-    charges = charge_tickets(records, facts.prices, tickets)
-    await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
-    await transaction.usage.suspend_many(charges.suspended, records, clock.now())
-    return charges.suspended
-
-
-def _list_accounts(transfers: Iterable[Transfer]) -> set[AccountKey]:
-    return {key for transfer in transfers for key in (transfer.debit, transfer.credit)}
-
-
-async def _settle_races(transaction: Transaction, sorting: _Sorting, inserted: frozenset[RecordId]) -> None:
-    """Answer the records that a concurrent batch inserted between our look and our insert."""
-    lost = [record_id for record_id in sorting.new if record_id not in inserted]
-    if not lost:
+async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: Facts, journal: Journal) -> None:
+    if not sorting.new:
         return
-    stored = await transaction.usage.find_many(lost)
-    for record_id in lost:
-        position = sorting.new[record_id]
-        outcome = compare_record(sorting.parsed[position], stored.get(record_id, ()))
-        if outcome is None:
-            raise StorageUnavailable("a concurrent batch is not settled yet", f"record {record_id}")
-        sorting.answer(position, outcome)
+    entry_id = EntryId(create_id())
+    posted = [_charge_record(sorting.parsed[position], facts, entry_id) for position in sorting.new.values()]
+    await transaction.usage.insert_many(posted)
+    suspended = await _charge_tickets(transaction, posted, journal)
+    for each in posted:
+        record_id = each.record.id
+        sorting.answer(sorting.new[record_id], IntakeOutcome.CREATED, suspended.get(record_id, ""))
+    draft = EntryDraft(
+        kind=EntryKind.USAGE,
+        transfers=sum_transfers(posted, suspended),
+        leaf_hashes=hash_leaves(order_records(posted)),
+        id=entry_id,
+    )
+    await journal.write_entry(transaction, draft)
 
 
-async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, clock: Clock) -> None:
+def _charge_record(record: UsageRecord, facts: Facts, entry_id: EntryId) -> PostedRecord:
+    context: UsageContext = record.context
+    charge = Charge(
+        entry_id=entry_id,
+        currency=facts.prices[context.price_id].currency,
+        chip=facts.replicas[context.replica_id].chip,
+        provider_nano=record.amount_nano,
+        tax_nano=0,
+    )
+    return PostedRecord(record, charge)
+
+
+async def _charge_tickets(
+    transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal
+) -> Mapping[RecordId, SuspenseCode]:
+    """Post records against their tickets, and return those that suspense pays for, which are noted."""
+    now = journal.clock.now()
+    late = suspend_late((each.record for each in posted), now)
+    timely = [each for each in posted if each.record.id not in late]
+    ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
+    suspended: dict[RecordId, SuspenseCode] = dict(late)
+    if ticket_ids:
+        # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
+        # alone comes later: whoever waits for it needs nothing else.
+        accounts = await transaction.accounts.open(list_accounts(sum_transfers(timely)))
+        await transaction.accounts.lock(accounts.values())
+        tickets = await transaction.tickets.lock(ticket_ids)
+        charges = charge_tickets(timely, tickets)
+        await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
+        suspended |= charges.suspended
+    await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
+    return suspended
+
+
+async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, journal: Journal) -> None:
     bad = {
         sorting.lines[position]: answer.code or answer.outcome
         for position, answer in sorting.answers.items()
         if answer.outcome in (IntakeOutcome.REFUSED, IntakeOutcome.DIFFERS)
     }
-    await transaction.usage.quarantine_many(bad, gateway_id, clock.now())
+    await transaction.usage.quarantine_many(bad, gateway_id, journal.clock.now())

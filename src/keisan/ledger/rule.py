@@ -1,19 +1,19 @@
 """Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import datetime, timedelta
 from enum import StrEnum
 
-from keisan.domain.account import AccountKind
+from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
 from keisan.domain.key import Key
+from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
 from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.replica import Replica
 from keisan.domain.ticket import Ticket, TicketState
-from keisan.domain.usage import IntakeOutcome, UsageRecord
-from keisan.storage.base import AccountKey
+from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
 
 
 class RefusalCode(StrEnum):
@@ -23,6 +23,7 @@ class RefusalCode(StrEnum):
     WRONG_PLATFORM = "wrong_platform"
     WRONG_GATEWAY = "wrong_gateway"
     WRONG_DAY = "wrong_day"
+    WRONG_CLOCK = "wrong_clock"
     UNKNOWN_KEY = "unknown_key"
     UNKNOWN_PRICE = "unknown_price"
     UNKNOWN_REPLICA = "unknown_replica"
@@ -30,8 +31,9 @@ class RefusalCode(StrEnum):
 
 
 class SuspenseCode(StrEnum):
-    """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1)."""
+    """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1), or it is late."""
 
+    LATE = "late"
     WRONG_TICKET = "wrong_ticket"
     CLOSED_TICKET = "closed_ticket"
     SPENT_TICKET = "spent_ticket"
@@ -59,45 +61,43 @@ class Charges:
     suspended: Mapping[RecordId, SuspenseCode]
 
 
-@dataclass(frozen=True, slots=True)
-class Transfer:
-    """Money that moves from one account to another for `record_count` records; `amount_nano` > 0."""
+def refuse_context(context: UsageContext, facts: Facts) -> RefusalCode | None:
+    """Return why records of a context cannot be accepted, or None.
 
-    debit: AccountKey
-    credit: AccountKey
-    amount_nano: int
-    record_count: int
-
-
-def refuse_record(record: UsageRecord, facts: Facts) -> RefusalCode | None:
-    """Return why a record cannot be accepted, or None.
-
-    The amount is derived again from the pinned price; key and replica must belong where the record says, for the one
-    names who pays and the other who is paid.
+    Key and replica must belong where the context says, for the one names who pays and the other who is paid.
     """
-    if record.platform_id != facts.platform_id:
+    if context.platform_id != facts.platform_id:
         return RefusalCode.WRONG_PLATFORM
-    if record.gateway_id not in facts.gateway_ids:
+    if context.gateway_id not in facts.gateway_ids:
         return RefusalCode.WRONG_GATEWAY
-    if record.day != record.admitted_at.astimezone(UTC).date():
-        return RefusalCode.WRONG_DAY
-    key = facts.keys.get(record.key_id)
-    if key is None or (key.organization_id, key.project_id) != (record.organization_id, record.project_id):
+    key = facts.keys.get(context.key_id)
+    if key is None or (key.organization_id, key.project_id) != (context.organization_id, context.project_id):
         return RefusalCode.UNKNOWN_KEY
-    price = facts.prices.get(record.price_id)
-    if price is None or price.model_id != record.model_id:
+    price = facts.prices.get(context.price_id)
+    if price is None or price.model_id != context.model_id:
         return RefusalCode.UNKNOWN_PRICE
-    if not _has_right_replica(record, facts.replicas.get(record.replica_id)):
-        return RefusalCode.UNKNOWN_REPLICA
+    return None if _has_right_replica(context, facts.replicas.get(context.replica_id)) else RefusalCode.UNKNOWN_REPLICA
+
+
+def refuse_record(record: UsageRecord, price: Price, now: datetime) -> RefusalCode | None:
+    """Return why a record of an acceptable context cannot be accepted, or None.
+
+    Its id, its day and its moment of admission must be of one day, and not of tomorrow; the amount is derived again from
+    the pinned price.
+    """
+    if record.day != record.admitted_at.date() or record.day != find_day(record.id):
+        return RefusalCode.WRONG_DAY
+    if record.admitted_at > now + timedelta(seconds=USAGE_EARLY_S_MAX):
+        return RefusalCode.WRONG_CLOCK
     return None if _has_right_amount(record, price) else RefusalCode.AMOUNT_MISMATCH
 
 
-def _has_right_replica(record: UsageRecord, replica: Replica | None) -> bool:
+def _has_right_replica(context: UsageContext, replica: Replica | None) -> bool:
     return replica is not None and (replica.model_id, replica.deployment_id, replica.provider_id, replica.site_id) == (
-        record.model_id,
-        record.deployment_id,
-        record.provider_id,
-        record.site_id,
+        context.model_id,
+        context.deployment_id,
+        context.provider_id,
+        context.site_id,
     )
 
 
@@ -108,29 +108,33 @@ def _has_right_amount(record: UsageRecord, price: Price) -> bool:
         return False
 
 
-def compare_record(record: UsageRecord, stored: Sequence[UsageRecord]) -> IntakeOutcome | None:
-    """Return what a record is beside those stored under its id: None if there are none, so that it is new.
+def compare_record(record: UsageRecord, stored_digest: bytes | None) -> IntakeOutcome | None:
+    """Return what a record is beside the one that has its id: None if there is none, so that it is new.
 
-    The same bytes are a repeat; anything else under the same id, on whatever day, differs (R12).
+    The same bytes are a repeat; anything else under the same id differs (R12).
     """
-    if not stored:
+    if stored_digest is None:
         return None
-    is_repeat = any(record.content_digest == other.content_digest for other in stored)
-    return IntakeOutcome.EXISTS if is_repeat else IntakeOutcome.DIFFERS
+    return IntakeOutcome.EXISTS if record.content_digest == stored_digest else IntakeOutcome.DIFFERS
 
 
-def charge_tickets(
-    records: Iterable[UsageRecord], prices: Mapping[PriceId, Price], tickets: Mapping[TicketId, Ticket]
-) -> Charges:
+def suspend_late(records: Iterable[UsageRecord], now: datetime) -> dict[RecordId, SuspenseCode]:
+    """Return the records that come after the window in which they are awaited: no customer pays for them any more."""
+    first = now - timedelta(seconds=USAGE_LATE_S_MAX)
+    return {record.id: SuspenseCode.LATE for record in records if record.admitted_at < first}
+
+
+def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ticket]) -> Charges:
     """Post records against the tickets they name, in order: never more against a ticket than it holds.
 
     A record without a ticket is its wallet's: its call was promised to a post-paid organization.
     """
     charged, suspended = dict(tickets), dict[RecordId, SuspenseCode]()
-    for record in records:
+    for each in posted:
+        record = each.record
         if record.ticket_id is None or record.amount_nano == 0:
             continue
-        charge = _charge_ticket(record, prices[record.price_id].currency, charged.get(record.ticket_id))
+        charge = _charge_ticket(each, charged.get(record.ticket_id))
         if isinstance(charge, Ticket):
             charged[charge.id] = charge
         else:
@@ -138,9 +142,10 @@ def charge_tickets(
     return Charges(charged, suspended)
 
 
-def _charge_ticket(record: UsageRecord, currency: str, ticket: Ticket | None) -> Ticket | SuspenseCode:
+def _charge_ticket(posted: PostedRecord, ticket: Ticket | None) -> Ticket | SuspenseCode:
     """Return the ticket after a record, or why it does not pay."""
-    wanted = (record.organization_id, record.gateway_id, currency)
+    record, context = posted.record, posted.record.context
+    wanted = (context.organization_id, context.gateway_id, posted.charge.currency)
     if ticket is None or (ticket.organization_id, ticket.gateway_id, ticket.currency) != wanted:
         return SuspenseCode.WRONG_TICKET
     if ticket.state is TicketState.CLOSED:
@@ -150,23 +155,21 @@ def _charge_ticket(record: UsageRecord, currency: str, ticket: Ticket | None) ->
     return replace(ticket, posted_nano=ticket.posted_nano + record.amount_nano)
 
 
-def sum_transfers(
-    records: Iterable[UsageRecord], prices: Mapping[PriceId, Price], suspended: Container[RecordId] = ()
-) -> tuple[Transfer, ...]:
+def sum_transfers(posted: Iterable[PostedRecord], suspended: Container[RecordId] = ()) -> tuple[Transfer, ...]:
     """Return what is posted for new records: one transfer per pair of accounts, to provider payable (R12).
 
     The wallet pays, or suspense for those records that are `suspended`. Records that cost nothing move nothing.
     """
     sums: dict[tuple[AccountKey, AccountKey], tuple[int, int]] = {}
-    for record in records:
+    for each in posted:
+        record, currency = each.record, each.charge.currency
         if record.amount_nano == 0:
             continue
-        currency = prices[record.price_id].currency
-        wallet = AccountKey(AccountKind.WALLET, record.organization_id, None, currency)
+        wallet = AccountKey(AccountKind.WALLET, record.context.organization_id, None, currency)
         suspense = AccountKey(AccountKind.SUSPENSE, None, None, currency)
         pair = (
             suspense if record.id in suspended else wallet,
-            AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.provider_id, currency),
+            AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.context.provider_id, currency),
         )
         amount_nano, record_count = sums.get(pair, (0, 0))
         sums[pair] = (amount_nano + record.amount_nano, record_count + 1)

@@ -18,13 +18,12 @@ from sqlalchemy import (
 )
 
 from keisan.domain.access import Scope
-from keisan.domain.account import Account, AccountKind, Posting
+from keisan.domain.account import Account, AccountKey, AccountKind, Posting
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.ids import AccountId, OrganizationId, PlatformId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
-from keisan.storage.base import AccountKey
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.repository import (
@@ -66,16 +65,16 @@ account = Table(
 posting = Table(
     "posting",
     metadata,
-    build_id("batch_id"),
+    build_id("entry_id"),
     build_id("debit_account_id", ForeignKey("account.id")),
     build_id("credit_account_id", ForeignKey("account.id")),
     build_column("currency", Text()),
     build_column("amount_nano", ExactInteger()),
     build_column("record_count", BigInteger()),
     build_column("created_at", Instant()),
-    PrimaryKeyConstraint("batch_id", "debit_account_id", "credit_account_id"),
-    Index(None, "debit_account_id", "batch_id"),
-    Index(None, "credit_account_id", "batch_id"),
+    PrimaryKeyConstraint("entry_id", "debit_account_id", "credit_account_id"),
+    Index(None, "debit_account_id", "entry_id"),
+    Index(None, "credit_account_id", "entry_id"),
 )
 
 
@@ -153,7 +152,7 @@ class AccountRepository:
         if not postings:
             return
         moves = _sum_moves(postings)
-        # Rows are locked in order of id, so that two batches with the same accounts cannot wait for each other.
+        # Rows are locked in order of id, so that two transactions with the same accounts cannot wait for each other.
         wanted = select(account.c.id, account.c.currency, account.c.balance_nano)
         locked = await self._connection.fetch_locked(
             wanted.where(account.c.id.in_(sorted(moves))).order_by(account.c.id)
@@ -167,19 +166,19 @@ class AccountRepository:
         )
 
     async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:
-        """Return postings of batches after `page.after`, the last batch whole; raises NotFound as get does."""
+        """Return postings of entries after `page.after`, the last entry whole; raises NotFound as get does."""
         await self.get(scope, account_id)
         own = select(posting).where(
             or_(posting.c.debit_account_id == account_id, posting.c.credit_account_id == account_id)
         )
-        later = own if page.after is None else own.where(posting.c.batch_id > page.after)
-        order = (posting.c.batch_id, posting.c.debit_account_id, posting.c.credit_account_id)
+        later = own if page.after is None else own.where(posting.c.entry_id > page.after)
+        order = (posting.c.entry_id, posting.c.debit_account_id, posting.c.credit_account_id)
         found = await self._list_entries(later.order_by(*order).limit(page.limit))
         if len(found) < page.limit:
             return found
-        last_id = found[-1].batch_id
-        whole = await self._list_entries(own.where(posting.c.batch_id == last_id).order_by(*order))
-        return [*(entry for entry in found if entry.batch_id != last_id), *whole]
+        last_id = found[-1].entry_id
+        whole = await self._list_entries(own.where(posting.c.entry_id == last_id).order_by(*order))
+        return [*(entry for entry in found if entry.entry_id != last_id), *whole]
 
     async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
         """Return the sum of all balances in scope by currency, added as Python integers."""

@@ -12,13 +12,11 @@ from typing import Protocol, TypeVar
 from uuid import UUID
 
 from keisan.domain.access import MachineKind, Scope
-from keisan.domain.account import Account, AccountKind, Posting
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
 from keisan.domain.door import Door
 from keisan.domain.event import Event, EventDraft
 from keisan.domain.ids import (
-    AccountId,
     DeploymentId,
     JoinTokenId,
     KeyId,
@@ -28,12 +26,9 @@ from keisan.domain.ids import (
     OrganizationId,
     ProjectId,
     ProviderId,
-    RecordId,
     ReplicaId,
     SiteId,
-    TicketId,
 )
-from keisan.domain.incarnation import Incarnation
 from keisan.domain.key import Key
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.machine import JoinToken, Machine
@@ -46,12 +41,16 @@ from keisan.domain.price import Price
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
-from keisan.domain.share import Share
 from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
-from keisan.domain.ticket import Ticket
-from keisan.domain.usage import SuspendedRecord, UsageRecord
-from keisan.domain.usage_sum import UsageFilter, UsageSum
+from keisan.storage.base_ledger import (
+    AccountRepository,
+    EntryRepository,
+    IncarnationRepository,
+    ShareRepository,
+    TicketRepository,
+    UsageRepository,
+)
 
 Noun = TypeVar("Noun")
 NounId = TypeVar("NounId", contravariant=True)
@@ -230,134 +229,6 @@ class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):
     async def set_log_tail(self, replica_id: ReplicaId, log_tail: str) -> None: ...
 
 
-@dataclass(frozen=True, slots=True)
-class AccountKey:
-    """What makes an account one: kind, owner and currency."""
-
-    kind: AccountKind
-    organization_id: OrganizationId | None
-    provider_id: ProviderId | None
-    currency: str
-
-
-class AccountRepository(Protocol):
-    """Accounts and the journal. An organization sees its wallet, a provider its payable, a platform all."""
-
-    async def get(self, scope: Scope, account_id: AccountId) -> Account: ...
-    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Account]: ...
-    async def open(self, keys: Iterable[AccountKey]) -> Mapping[AccountKey, AccountId]:
-        """Return the account of each key, opened with balance 0 where there is none."""
-        ...
-
-    async def list_wallets(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[Account]:
-        """Return the wallets of these organizations: of each currency one."""
-        ...
-
-    async def lock(self, ids: Iterable[AccountId]) -> Mapping[AccountId, Account]:
-        """Return these accounts as they are, locked until commit in order of id: before any ticket is locked."""
-        ...
-
-    async def post(self, postings: Sequence[Posting]) -> None:
-        """Append postings and move the balances of both accounts, exactly, in this transaction."""
-        ...
-
-    async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:
-        """Return postings of batches after `page.after`, a batch id, by batch.
-
-        A batch is never cut: the last one is whole even if that passes `page.limit`.
-        """
-        ...
-
-    async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
-        """Return the sum of all balances in scope by currency: zero on a whole platform. Summed as Python integers."""
-        ...
-
-
-class TicketRepository(Protocol):
-    """Tickets; an organization sees its own. A transaction locks accounts first and tickets after, or waits in a ring."""
-
-    async def get(self, scope: Scope, ticket_id: TicketId) -> Ticket: ...
-    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Ticket]: ...
-    async def insert(self, ticket: Ticket) -> None: ...
-    async def lock(self, ids: Iterable[TicketId]) -> Mapping[TicketId, Ticket]:
-        """Return those that there are, closed ones too, locked until commit in order of id."""
-        ...
-
-    async def lock_open(
-        self, gateway_id: MachineId, wallets: Iterable[tuple[OrganizationId, str]]
-    ) -> Mapping[TicketId, Ticket]:
-        """Return the open tickets of a gateway and those on wallets (owner and currency), locked as `lock` does.
-
-        Whoever holds the lock of a wallet's account sees all that are open on it, for nobody opens one without.
-        """
-        ...
-
-    async def update_many(self, tickets: Sequence[Ticket]) -> None:
-        """Write tickets that this transaction has locked."""
-        ...
-
-
-class ShareRepository(Protocol):
-    """Shares of rate limits; the platform sees them. Whoever writes some has taken the lock."""
-
-    async def lock(self) -> None:
-        """Let no other transaction that takes this lock go on until this one ends."""
-        ...
-
-    async def list_limits(self, scope: Scope, limit_ids: Iterable[str]) -> Sequence[Share]:
-        """Return all gateways' shares of these limits."""
-        ...
-
-    async def list_gateway(self, scope: Scope, gateway_id: MachineId) -> Sequence[Share]: ...
-    async def put_many(self, shares: Sequence[Share]) -> None:
-        """Write shares in place of those of the same limit and gateway."""
-        ...
-
-    async def delete_many(self, shares: Sequence[Share]) -> None: ...
-
-
-class IncarnationRepository(Protocol):
-    """The newest incarnation of each gateway; the platform sees them."""
-
-    async def lock(self, gateway_id: MachineId) -> Incarnation | None:
-        """Return a gateway's newest, locked until commit; None if it never spoke."""
-        ...
-
-    async def list_all(self, scope: Scope) -> Sequence[Incarnation]: ...
-    async def put(self, newest: Incarnation) -> None:
-        """Write a gateway's newest in place of what was."""
-        ...
-
-
-class UsageRepository(Protocol):
-    """Usage records, partitioned by day, unique by (day, id) (R12)."""
-
-    async def find_many(self, ids: Iterable[RecordId]) -> Mapping[RecordId, tuple[UsageRecord, ...]]:
-        """Return what is stored under these ids, on any day; for intake, which runs as the platform itself."""
-        ...
-
-    async def insert_many(self, records: Sequence[UsageRecord]) -> frozenset[RecordId]:
-        """Insert those whose id is new, set-based, and return their ids; the others are left as they are."""
-        ...
-
-    async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
-        """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
-        ...
-
-    async def count_quarantined(self, scope: Scope) -> int: ...
-    async def suspend_many(self, codes: Mapping[RecordId, str], records: Sequence[UsageRecord], now: datetime) -> None:
-        """Note of each record that has a code why suspense paid for it."""
-        ...
-
-    async def list_suspended(self, scope: Scope, page: PageRequest) -> PageOf[SuspendedRecord]:
-        """Return a page in order of record; nothing outside a platform's scope."""
-        ...
-
-    async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[UsageRecord]: ...
-    async def get(self, scope: Scope, record_id: RecordId) -> UsageRecord: ...
-    async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]: ...
-
-
 class EventRepository(Protocol):
     """The hash-chained audit log. Appending locks the chain's head until commit."""
 
@@ -453,6 +324,7 @@ class Transaction(Protocol):
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository
+    entries: EntryRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

@@ -5,13 +5,13 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import date
 from uuid import UUID
 
-from sqlalchemy import Executable, Insert, Table
+from sqlalchemy import ColumnElement, Executable, Insert, Table
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from keisan.domain.errors import InvariantBroken, KeisanError
 from keisan.storage.dialect import Changes, Dialect
-from keisan.storage.schema import AnyRow, AnySelect, Values
+from keisan.storage.schema import AnyColumn, AnyRow, AnySelect, Values
 
 
 @contextmanager
@@ -83,11 +83,15 @@ class GuardedConnection:
         """Return an insert that changes the row with the same primary key."""
         return self._dialect.upsert(table, change)
 
-    async def insert_new(self, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
-        """Insert the rows whose primary key is new and return their ids, in one statement."""
+    def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
+        """Return the condition that a column has one of these values, however many."""
+        return self._dialect.match_any(column, values)
+
+    async def copy_rows(self, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+        """Insert many rows, each the values of these columns."""
         self.require_writable()
         with self._watch():
-            return await self._dialect.insert_new(self._connection, table, rows)
+            await self._dialect.copy_rows(self._connection, table, names, rows)
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Make room for usage records of these days."""

@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base
+from keisan.storage import base, base_ledger
 from keisan.storage.account import AccountRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deployment import DeploymentRepository
 from keisan.storage.device import DeviceRepository
 from keisan.storage.dialect import Dialect
 from keisan.storage.door import DoorRepository
+from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
@@ -59,11 +60,12 @@ class DatabaseTransaction:
         self.prices: base.PriceRepository = PriceRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
-        self.accounts: base.AccountRepository = AccountRepository(connection, platform, clock)
-        self.tickets: base.TicketRepository = TicketRepository(connection)
-        self.shares: base.ShareRepository = ShareRepository(connection)
-        self.incarnations: base.IncarnationRepository = IncarnationRepository(connection)
-        self.usage: base.UsageRepository = UsageRepository(connection)
+        self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
+        self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
+        self.shares: base_ledger.ShareRepository = ShareRepository(connection)
+        self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
+        self.usage: base_ledger.UsageRepository = UsageRepository(connection)
+        self.entries: base_ledger.EntryRepository = EntryRepository(connection, head)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

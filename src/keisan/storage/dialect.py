@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.base import ReadOnlyColumnCollection
 
 from keisan.domain.errors import KeisanError
-from keisan.storage.schema import Values
+from keisan.storage.schema import AnyColumn
 
 Excluded = ReadOnlyColumnCollection[str, Any]
 Changes = Callable[[Excluded], Mapping[str, ColumnElement[Any]]]
@@ -61,8 +61,14 @@ class Dialect(Protocol):
         """Let no other transaction change shares of rate limits until this one ends."""
         ...
 
-    async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
-        """Insert the rows whose primary key is new and return their ids, in one statement."""
+    def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
+        """Return the condition that a column has one of thousands of values."""
+        ...
+
+    async def copy_rows(
+        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """Insert many rows of these columns the quickest way there is."""
         ...
 
     async def check_migrated(self, connection: AsyncConnection) -> None:

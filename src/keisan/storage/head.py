@@ -1,6 +1,7 @@
-"""One row that gives order to what must have one: the chain of events and the versions of the snapshot.
+"""One row that gives order to what must have one: the chains of events and of journal entries, and the versions of the snapshot.
 
-Both stand in the same row because two rows could be locked in two orders, and then transactions would wait for each other.
+All stand in the same row because two rows could be locked in two orders, and then transactions would wait for each other.
+For the same reason accounts and tickets are locked before it.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,8 @@ head = Table(
     build_column("position", SmallInteger()),
     build_column("event_sequence", BigInteger()),
     build_column("event_hash", Text()),
+    build_column("entry_sequence", BigInteger()),
+    build_column("entry_hash", Text()),
     build_id("snapshot_incarnation"),
     build_column("snapshot_version", BigInteger()),
     # Changes after this version are all kept.
@@ -39,6 +42,8 @@ class Head:
 
     event_sequence: int
     event_hash: str
+    entry_sequence: int
+    entry_hash: str
     snapshot_incarnation: UUID
     snapshot_version: int
     snapshot_kept_after: int

@@ -3,11 +3,10 @@
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
-from functools import cache
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, Insert, Table, bindparam, column, func, make_url, select, text
+from sqlalchemy import ARRAY, ColumnElement, Insert, Table, any_, bindparam, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -25,9 +24,10 @@ from keisan.domain.errors import (
 )
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection, translate_errors
+from keisan.storage.copy import bind_rows
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
-from keisan.storage.schema import Values
+from keisan.storage.schema import AnyColumn
 
 CONNECTIONS_MAX = 20
 CONNECT_TIMEOUT_S = 10
@@ -72,7 +72,15 @@ def open_postgresql(url: str, clock: Clock) -> Database:
 class PostgresqlDialect:
     """Connections to one database and PostgreSQL's own statements."""
 
-    errors = (SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError, UnicodeError)
+    errors = (
+        SQLAlchemyError,
+        asyncpg.PostgresError,
+        asyncpg.InterfaceError,
+        OSError,
+        TimeoutError,
+        OverflowError,
+        UnicodeError,
+    )
 
     def __init__(self, url: str) -> None:
         self._url = url
@@ -129,7 +137,7 @@ class PostgresqlDialect:
     def translate_error(self, error: Exception) -> KeisanError | None:
         """Return what PostgreSQL's or the driver's error means to callers."""
         cause = error.orig.__cause__ or error.orig if isinstance(error, DBAPIError) and error.orig else error
-        if isinstance(cause, asyncpg.DataError | UnicodeError):
+        if isinstance(cause, asyncpg.DataError | OverflowError | UnicodeError):
             return InvalidInput("a value is beyond what can be stored", inside=str(cause))
         code = getattr(cause, "sqlstate", None)
         if code is not None:
@@ -161,11 +169,18 @@ class PostgresqlDialect:
         """Take the advisory lock of all shares until the transaction ends."""
         await _lock_pair(connection, SHARES_LOCK)
 
-    async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
-        """Insert the rows whose primary key is new and return their ids; one array per column, so one statement."""
-        arrays = {name: [row[name] for row in rows] for name in table.columns.keys()}  # noqa: SIM118  # not a dict
-        inserted = await connection.execute(_build_insert(table), arrays)
-        return frozenset(inserted.scalars())
+    def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
+        """Return the condition with one array for all values, so that the statement is the same for any number."""
+        return column == any_(bindparam(None, values, type_=ARRAY(column.type)))
+
+    async def copy_rows(
+        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """Insert the rows with COPY, in its binary format."""
+        bound = bind_rows(connection.dialect, table, names, rows)
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert isinstance(driver, asyncpg.Connection)
+        await driver.copy_records_to_table(table.name, records=bound, columns=list(names))
 
     async def check_migrated(self, connection: AsyncConnection) -> None:
         """Do nothing: PostgreSQL has held its constraints throughout."""
@@ -194,16 +209,6 @@ async def _list_missing(connection: AsyncConnection, names: Iterable[str]) -> li
 async def _lock_pair(connection: AsyncConnection, pair: tuple[int, int]) -> None:
     statement = text("SELECT pg_advisory_xact_lock(CAST(:space AS integer), CAST(:number AS integer))")
     await connection.execute(statement, {"space": pair[0], "number": pair[1]})
-
-
-@cache
-def _build_insert(table: Table) -> Insert:
-    columns = list(table.columns)
-    arrays = [bindparam(own.name, type_=ARRAY(own.type)) for own in columns]
-    rows = func.unnest(*arrays).table_valued(*(column(own.name, own.type) for own in columns)).render_derived()
-    names = [own.name for own in columns]
-    statement = insert(table).from_select(names, select(*(rows.c[name] for name in names)))
-    return statement.on_conflict_do_nothing().returning(table.c.id)
 
 
 def _build_arguments(statement_timeout_s: int, lock_timeout_s: int) -> dict[str, object]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import URL, Connection, Insert, Table, event
+from sqlalchemy import URL, ColumnElement, Connection, Insert, Table, event
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import DatabaseError, IntegrityError, SQLAlchemyError
@@ -32,9 +32,10 @@ from keisan.domain.errors import (
 )
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection
+from keisan.storage.copy import bind_rows
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
-from keisan.storage.schema import Values
+from keisan.storage.schema import AnyColumn
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 5_000
@@ -120,10 +121,18 @@ class SqliteDialect:
     async def lock_shares(self, connection: AsyncConnection) -> None:
         """Do nothing: there is one writer."""
 
-    async def insert_new(self, connection: AsyncConnection, table: Table, rows: Sequence[Values]) -> frozenset[UUID]:
-        """Insert all rows: the one writer has just seen that they are new."""
-        await connection.execute(table.insert(), rows)
-        return frozenset(UUID(str(row["id"])) for row in rows)
+    def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
+        """Return the condition with one parameter for each value."""
+        return column.in_(values)
+
+    async def copy_rows(
+        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    ) -> None:
+        """Insert the rows one by one, by one prepared statement."""
+        bound = bind_rows(connection.dialect, table, names, rows)
+        # Only names of columns that the code itself declares go into the text.
+        text = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # see above
+        await connection.exec_driver_sql(text, bound)
 
     async def check_migrated(self, connection: AsyncConnection) -> None:
         """Raise InvariantBroken if a row names what is not there."""

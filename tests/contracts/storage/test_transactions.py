@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import AccountKind, Posting
+from keisan.domain.account import AccountKey, AccountKind, Posting
 from keisan.domain.errors import (
     AlreadyExists,
     InvariantBroken,
@@ -18,17 +18,17 @@ from keisan.domain.errors import (
     VersionMismatch,
 )
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import AccountId, JoinTokenId, MachineId, OrganizationId, PostingBatchId, TicketId
+from keisan.domain.ids import AccountId, EntryId, JoinTokenId, MachineId, OrganizationId, TicketId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.page import PageRequest
 from keisan.domain.share import Share
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
-from keisan.storage.base import AccountKey, StoredAnswer, Transaction
+from keisan.storage.base import StoredAnswer, Transaction
 from keisan.storage.database import Database
 from tests.contracts.storage.nouns import NOUNS, PRICES, NounCase
-from tests.domain.samples import build_record, build_ticket
+from tests.domain.samples import build_posted, build_record, build_ticket
 from tests.factories import NOW, PLATFORM_ID, create_join_token, create_organization, create_project, plant_world
 
 EVERYTHING = PlatformScope()
@@ -173,7 +173,7 @@ LIFE = NOW - NOW.replace(hour=11)
 
 
 def build_posting(debit: object, credit: object, amount_nano: int = 7) -> Posting:
-    return Posting(PostingBatchId(create_id()), debit, credit, "CNY", amount_nano, 1, NOW)  # type: ignore[arg-type]  # either id
+    return Posting(EntryId(create_id()), debit, credit, "CNY", amount_nano, 1, NOW)  # type: ignore[arg-type]  # either id
 
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in (*NOUNS, PRICES)])
@@ -232,7 +232,7 @@ async def test_view_refuses_usage(storage: Database) -> None:
     world = await plant_world(storage)
     async with storage.read() as view:
         with pytest.raises(InvariantBroken):
-            await view.usage.insert_many([replace(world.left.record, id=create_id())])  # type: ignore[arg-type]  # new id
+            await view.usage.insert_many([build_posted(replace(world.left.record, id=create_id()))])  # type: ignore[arg-type]  # new id
 
 
 async def test_closed_storage_opens_again(storage: Database) -> None:

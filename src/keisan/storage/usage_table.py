@@ -1,0 +1,186 @@
+"""The tables of usage: contexts, which many records share, records, and what became of those that were not simply posted.
+
+Quantities have a column per token class, null where the record names none, so that sums are exact and made in SQL.
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import fields
+from operator import attrgetter
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+)
+
+from keisan.domain.model import Surface
+from keisan.domain.price import TokenClass
+from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
+from keisan.storage.repository import Visibility, limit_to_owner
+from keisan.storage.schema import AnyRow, EnumText, ExactInteger, Instant, build_column, build_id, metadata
+
+QUANTITY_COLUMNS = {token_class: f"{token_class}_tokens" for token_class in TokenClass}
+
+usage_context = Table(
+    "usage_context",
+    metadata,
+    # Made of the other columns, so that who writes one need not look for it first.
+    build_id("id", is_primary=True),
+    build_column("platform_id", Text()),
+    # Without foreign keys: a record may come from another platform.
+    build_id("gateway_id"),
+    build_id("organization_id"),
+    build_id("project_id"),
+    build_id("key_id"),
+    build_id("model_id"),
+    build_id("price_id"),
+    build_id("deployment_id"),
+    build_id("replica_id"),
+    build_id("provider_id"),
+    build_id("site_id"),
+    build_column("model_digest", Text()),
+    build_column("currency", Text()),
+    build_column("chip", Text()),
+)
+
+usage_record = Table(
+    "usage_record",
+    metadata,
+    build_column("day", Date()),
+    build_id("id"),
+    build_id("context_id"),
+    # Also in the context: here for those who read their own records only.
+    build_id("organization_id"),
+    build_id("provider_id"),
+    build_column("surface", EnumText(Surface)),
+    build_column("is_stream", Boolean()),
+    build_column("admitted_at", Instant()),
+    build_column("duration_us", BigInteger()),
+    build_column("first_byte_us", BigInteger(), is_nullable=True),
+    build_column("outcome", EnumText(CallOutcome)),
+    build_column("http_status", BigInteger()),
+    build_column("usage_source", EnumText(UsageSource)),
+    *(build_column(name, BigInteger(), is_nullable=True) for name in QUANTITY_COLUMNS.values()),
+    build_column("amount_nano", ExactInteger()),
+    build_column("provider_nano", ExactInteger()),
+    build_column("tax_nano", ExactInteger()),
+    build_column("request_bytes", BigInteger()),
+    build_column("response_bytes", BigInteger()),
+    build_column("event_count", BigInteger()),
+    build_id("ticket_id", is_nullable=True),
+    build_column("content_digest", LargeBinary()),
+    build_id("entry_id", is_nullable=True),
+    PrimaryKeyConstraint("day", "id"),
+    # SQLite compares the text with '0', before which '-' sorts.
+    CheckConstraint("amount_nano >= 0", "amount_not_negative"),
+    Index(None, "organization_id", "id"),
+    Index(None, "provider_id", "id"),
+    Index(None, "entry_id"),
+    postgresql_partition_by="RANGE (day)",
+)
+
+quarantined_record = Table(
+    "quarantined_record",
+    metadata,
+    build_column("digest", Text()),
+    # As bytes: what was refused may hold characters that a database does not take as text.
+    build_column("text", LargeBinary()),
+    build_column("code", Text()),
+    build_id("gateway_id"),
+    build_column("created_at", Instant()),
+    PrimaryKeyConstraint("digest"),
+)
+
+# Records that suspense paid for in place of a wallet, and why: the platform's loss until a person has looked.
+suspended_record = Table(
+    "suspended_record",
+    metadata,
+    build_id("record_id", is_primary=True),
+    build_column("day", Date()),
+    build_column("platform_id", Text()),
+    build_id("organization_id"),
+    build_id("ticket_id", is_nullable=True),
+    build_column("amount_nano", ExactInteger()),
+    build_column("code", Text()),
+    build_column("created_at", Instant()),
+)
+
+CONTEXT_FIELDS = tuple(field.name for field in fields(UsageContext))
+RECORD_FIELDS = tuple(field.name for field in fields(UsageRecord) if field.name not in {"context", "quantities"})
+SPLIT_FIELDS = ("provider_nano", "tax_nano")
+VISIBILITY = Visibility(
+    organization=limit_to_owner(usage_record.c.organization_id), provider=limit_to_owner(usage_record.c.provider_id)
+)
+
+_read_context = attrgetter(*CONTEXT_FIELDS)
+_read_record = attrgetter(*RECORD_FIELDS)
+RECORD_COLUMNS = (
+    *RECORD_FIELDS,
+    *QUANTITY_COLUMNS.values(),
+    *SPLIT_FIELDS,
+    "entry_id",
+    "organization_id",
+    "provider_id",
+    "context_id",
+)
+
+
+def list_context_rows(posted: Iterable[PostedRecord]) -> dict[tuple[UsageContext, str, str], dict[str, object]]:
+    """Return the row of each context that these records have, by context, currency and chip."""
+    keys = {(each.record.context, each.charge.currency, each.charge.chip) for each in posted}
+    return {key: _to_context_row(*key) for key in keys}
+
+
+def _to_context_row(context: UsageContext, currency: str, chip: str) -> dict[str, object]:
+    values = (*_read_context(context), currency, chip)
+    # Lengths go in, so that no two contexts are the same bytes.
+    content = "".join(f"{len(text)}:{text}" for text in map(str, values)).encode(errors="surrogatepass")
+    names = (*CONTEXT_FIELDS, "currency", "chip")
+    return {"id": UUID(bytes=hashlib.sha256(content).digest()[:16]), **dict(zip(names, values, strict=True))}
+
+
+def to_row(posted: PostedRecord, context_id: object) -> tuple[object, ...]:
+    """Return a record's values in the order of RECORD_COLUMNS."""
+    record, charge = posted.record, posted.charge
+    read_quantity = record.quantities.get
+    return (
+        *_read_record(record),
+        *[read_quantity(token_class) for token_class in QUANTITY_COLUMNS],
+        charge.provider_nano,
+        charge.tax_nano,
+        charge.entry_id,
+        record.context.organization_id,
+        record.context.provider_id,
+        context_id,
+    )
+
+
+def read_quantities(row: AnyRow) -> dict[TokenClass, int]:
+    """Return the quantities that a row names."""
+    stored = ((token_class, row[name]) for token_class, name in QUANTITY_COLUMNS.items())
+    return {token_class: int(count) for token_class, count in stored if count is not None}
+
+
+def to_posted(row: AnyRow) -> PostedRecord:
+    """Return the record of a row that joins record and context."""
+    record = UsageRecord(
+        context=UsageContext(**{name: row[name] for name in CONTEXT_FIELDS}),
+        quantities=read_quantities(row),
+        **{name: row[name] for name in RECORD_FIELDS},
+    )
+    charge = Charge(
+        entry_id=row["entry_id"],
+        currency=row["currency"],
+        chip=row["chip"],
+        provider_nano=row["provider_nano"],
+        tax_nano=row["tax_nano"],
+    )
+    return PostedRecord(record, charge)

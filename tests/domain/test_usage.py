@@ -1,0 +1,28 @@
+"""The day of a record follows from its id."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keisan.domain.ids import RecordId
+from keisan.domain.usage import find_day
+from tests.domain.samples import create_record_id
+
+
+@given(st.datetimes(datetime(1970, 1, 1), datetime(9999, 12, 31), timezones=st.just(UTC)))  # noqa: DTZ001  # bounds are naive
+def test_day_is_that_of_the_moment_the_id_was_made_of(instant: datetime) -> None:
+    assert find_day(create_record_id(instant)) == instant.date()
+
+
+def test_days_change_at_midnight() -> None:
+    midnight = datetime(2026, 11, 23, tzinfo=UTC)
+    assert find_day(create_record_id(midnight)) == midnight.date()
+    before = midnight - timedelta(milliseconds=1)
+    assert find_day(create_record_id(before)) == before.date()
+
+
+def test_other_ids_have_no_day() -> None:
+    assert find_day(RecordId(uuid4())) is None
+    assert find_day(RecordId(UUID(int=(2**48 - 1) << 80 | 7 << 76))) is None

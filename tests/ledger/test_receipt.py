@@ -1,0 +1,41 @@
+"""Receipts: each record of an entry has one that leads to the entry's root, and a record of another has none."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keisan.domain.errors import InvariantBroken
+from keisan.domain.merkle import compute_root, follow_path, hash_leaf
+from keisan.domain.usage import PostedRecord
+from keisan.ledger.receipt import LeafWriter, build_receipt, hash_leaves, order_records
+from tests.domain.samples import build_posted, build_record, name_id, name_record_id
+from tests.factories import PUBLIC_KEY, build_entry
+
+
+def build_many(count: int) -> list[PostedRecord]:
+    sites = [name_id(6, 1), name_id(6, 2)]
+    return [
+        build_posted(build_record(id=name_record_id(number), site_id=sites[number % 2]), chip=f"chip {number % 3}")
+        for number in range(count)
+    ]
+
+
+@given(st.integers(1, 12), st.data())
+def test_receipt_of_every_record_leads_to_the_root(count: int, data: st.DataObject) -> None:
+    records = data.draw(st.permutations(build_many(count)))
+    root = compute_root(hash_leaves(order_records(records)))
+    for each in records:
+        receipt = build_receipt(build_entry(), records, each.record.id, PUBLIC_KEY)
+        assert receipt.leaf == LeafWriter().write(each)
+        assert follow_path(hash_leaf(receipt.leaf), receipt.index, count, receipt.path) == root
+
+
+def test_record_of_another_entry_has_no_receipt() -> None:
+    with pytest.raises(InvariantBroken):
+        build_receipt(build_entry(), build_many(3), name_record_id(9), PUBLIC_KEY)
+
+
+def test_writer_gives_each_record_its_own_context() -> None:
+    writer = LeafWriter()
+    assert [writer.write(each) for each in build_many(12)] == [LeafWriter().write(each) for each in build_many(12)]
+    assert len({LeafWriter().write(each) for each in build_many(12)}) == 12

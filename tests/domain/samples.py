@@ -177,7 +177,7 @@ def build_model(**changes: Any) -> Model:
 
 
 def build_price(**changes: Any) -> Price:
-    return replace(Price(PRICE_ID, PLATFORM_ID, MODEL_ID, 1, "CNY", PRICES, NOW), **changes)
+    return replace(Price(PRICE_ID, PLATFORM_ID, MODEL_ID, 1, "CNY", PRICES, NOW, NOW), **changes)
 
 
 def build_site(**changes: Any) -> Site:

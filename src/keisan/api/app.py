@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from keisan.api import (
     account,
+    deduction,
     deployment,
     device,
     door,
@@ -20,6 +21,7 @@ from keisan.api import (
     machine,
     model,
     node,
+    offer,
     organization,
     platform,
     policy,
@@ -54,6 +56,8 @@ ROUTERS = (
     device.router,
     model.router,
     price.router,
+    offer.router,
+    deduction.router,
     deployment.router,
     replica.router,
     account.router,

@@ -24,7 +24,9 @@ router = APIRouter(prefix="/models", tags=["models"])
 async def list_models(caller: CallerOf, query: Annotated[ListQuery, Query()]) -> Page[ModelView]:
     async with caller.read() as view:
         found = await view.models.list(caller.scope, read_page(query))
-        prices = await view.prices.list_current(caller.scope, [model.id for model in found.items])
+        prices = await view.prices.list_current(
+            caller.scope, [model.id for model in found.items], caller.control.clock.now()
+        )
     return build_page(found, lambda model: _build_view(model, prices))
 
 
@@ -32,7 +34,7 @@ async def list_models(caller: CallerOf, query: Annotated[ListQuery, Query()]) ->
 async def get_model(caller: CallerOf, model_id: UUID, response: Response) -> ModelView:
     async with caller.read() as view:
         found = await view.models.get(caller.scope, ModelId(model_id))
-        prices = await view.prices.list_current(caller.scope, [found.id])
+        prices = await view.prices.list_current(caller.scope, [found.id], caller.control.clock.now())
     return tag_version(response, _build_view(found, prices))
 
 

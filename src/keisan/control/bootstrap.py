@@ -228,7 +228,7 @@ class _Bootstrap:
             model = build_model(self._control, planned.facts)
             await insert_model(self._transaction, CONTROL_ACTOR, model)
             self._created.append(f"model {model.facts.name}")
-        if not await self._transaction.prices.list_current(EVERYTHING, [model.id]):
+        if not await self._transaction.prices.get_last_version(EVERYTHING, model.id):
             check_price(planned.price.nano_per_million)
             await insert_price(self._control, self._transaction, CONTROL_ACTOR, model.id, planned.price)
             self._created.append(f"price of {model.facts.name}")

@@ -107,7 +107,7 @@ class SnapshotFeed:
             projects=await view.projects.list_all(scope),
             keys=await view.keys.list_in_force(scope),
             models=await view.models.list_by_ids(scope, None),
-            prices=await view.prices.list_current(scope, None),
+            prices=await view.prices.list_current(scope, None, self._control.clock.now()),
             sites=await view.sites.list_all(scope),
             replicas=await view.replicas.list_by_ids(scope, None),
             chips=self._control.chips.values(),

@@ -38,7 +38,7 @@ from keisan.wire.snapshot import (
 
 @dataclass(frozen=True, slots=True)
 class SnapshotRows:
-    """All that a snapshot is made of: keys in force, models, their newest prices, sites, live replicas, and all known chips.
+    """All that a snapshot is made of: keys in force, models, their prices in force, sites, live replicas, and all known chips.
 
     All chips, not only those that serve: then the table does not change while the process runs, and needs no deltas.
     Doors are those that gateways are told of, each with the secret that they show there.

@@ -16,6 +16,7 @@ from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.snapshot import SnapshotFeed
@@ -124,6 +125,7 @@ async def _serve(
 ) -> None:
     reconcilers: Reconcilers = {
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
         WorkNoun.TICKET: TicketReconciler(own.terms),
     }

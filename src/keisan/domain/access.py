@@ -43,6 +43,8 @@ class Right(StrEnum):
     WRITE_MACHINES = "write_machines"
     WRITE_MODELS = "write_models"
     WRITE_PRICES = "write_prices"
+    WRITE_OFFERS = "write_offers"
+    WRITE_DEDUCTIONS = "write_deductions"
     WRITE_DEPLOYMENTS = "write_deployments"
     WRITE_TOP_UPS = "write_top_ups"
     SERVE_GATEWAY = "serve_gateway"
@@ -78,7 +80,7 @@ MACHINE_RIGHTS_BY_KIND: dict[MachineKind, frozenset[Right]] = {
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.PLATFORM_ADMIN: frozenset(Right) - {Right.SERVE_GATEWAY, Right.SERVE_SITE},
     Role.AUDITOR: frozenset({Right.READ, Right.READ_EVENTS}),
-    Role.PROVIDER: frozenset({Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES}),
+    Role.PROVIDER: frozenset({Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS}),
     Role.ORGANIZATION_ADMIN: frozenset({Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_KEYS}),
     Role.DEVELOPER: frozenset({Right.CALL, Right.READ}),
 }

@@ -14,11 +14,13 @@ class AccountKind(StrEnum):
     """Whose money an account counts. A wallet falls as its organization spends.
 
     Outside is where money comes from: it falls as wallets are filled, so that all accounts together are zero.
+    Tax is what the platform owes the state of what it was paid.
     """
 
     WALLET = "wallet"
     PROVIDER_PAYABLE = "provider_payable"
     PLATFORM_REVENUE = "platform_revenue"
+    TAX = "tax"
     SUSPENSE = "suspense"
     OUTSIDE = "outside"
 

@@ -13,6 +13,7 @@ class WorkNoun(StrEnum):
     """Nouns that are reconciled; each has one reconciler in control."""
 
     DEPLOYMENT = "deployment"
+    PRICE = "price"
     SITE = "site"
     TICKET = "ticket"
 

@@ -1,6 +1,6 @@
-"""Prices and amounts (R3): integers of nano-units per 1,000,000 tokens, divided once, half to even.
+"""Prices and amounts (R3): integers of nano-units per 1,000,000 units of a class, divided once, half to even.
 
-Token classes are disjoint, so a cached token cannot be billed twice.
+Classes are disjoint, so a cached token cannot be billed twice.
 """
 
 from collections.abc import Mapping
@@ -16,13 +16,20 @@ PRICE_NANO_MAX = 10**18
 
 
 class TokenClass(StrEnum):
-    """A kind of token that is counted and priced apart from all others."""
+    """A kind of unit that is counted and priced apart from all others: a token by its place, a picture, a second of sound.
+
+    A relay counts the classes it knows and leaves out the prices of others, so that a class may come here first.
+    """
 
     INPUT = "input"
     INPUT_CACHED = "input_cached"
     INPUT_CACHE_WRITE = "input_cache_write"
     OUTPUT = "output"
     REASONING = "reasoning"
+    # One picture that was made.
+    IMAGE = "image"
+    # One second of sound, heard or made.
+    AUDIO_SECOND = "audio_second"
 
 
 # A class without a price of its own is priced as the class it is a part of.
@@ -35,7 +42,11 @@ PARENT_CLASS: dict[TokenClass, TokenClass] = {
 
 @dataclass(frozen=True, slots=True)
 class Price:
-    """One immutable version of a model's prices: nano-units of `currency` per 1,000,000 tokens of each class."""
+    """One immutable version of a model's prices: nano-units of `currency` per 1,000,000 units of each class.
+
+    It holds from `effective_from` until a later version does; a version with a later number and an earlier instant takes
+    the place of one that has not come into force yet. Prices are what the customer pays, tax included.
+    """
 
     id: PriceId
     platform_id: PlatformId
@@ -43,11 +54,15 @@ class Price:
     version: int
     currency: str
     nano_per_million: Mapping[TokenClass, int]
+    effective_from: datetime
     created_at: datetime
 
 
 def check_price(nano_per_million: Mapping[TokenClass, int]) -> None:
-    """Raise InvalidInput unless input and output are priced and every price is within 0 .. 10^18."""
+    """Raise InvalidInput unless input and output are priced and every price is within 0 .. 10^18.
+
+    A gateway sets credit aside by the prices of input and output, so a model of pictures or sound names 0 for them.
+    """
     for required in (TokenClass.INPUT, TokenClass.OUTPUT):
         if required not in nano_per_million:
             raise InvalidInput(f"a price needs the class '{required}'", f"nano_per_million.{required}")

@@ -5,6 +5,7 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 """
 
 from keisan.domain.access import MachineKind, Role
+from keisan.domain.deduction import DeductionKind
 from keisan.domain.errors import (
     AlreadyExists,
     EngineUnavailable,
@@ -23,11 +24,13 @@ from keisan.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.wire.account import AccountView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
 from keisan.wire.device import DeviceView
 from keisan.wire.door import DoorView
@@ -36,6 +39,7 @@ from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyVie
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
+from keisan.wire.offer import OfferCreate, OfferView
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
 from keisan.wire.platform import HealthView, PlatformView
 from keisan.wire.policy import PolicyChipView, PolicyView
@@ -57,6 +61,9 @@ __all__ = [
     "ChatMessage",
     "ChatOptions",
     "Connections",
+    "DeductionCreate",
+    "DeductionKind",
+    "DeductionView",
     "DeploymentCreate",
     "DeploymentView",
     "DeviceView",
@@ -84,6 +91,9 @@ __all__ = [
     "ModelView",
     "NodeView",
     "NotFound",
+    "OfferCreate",
+    "OfferKind",
+    "OfferView",
     "OrganizationCreate",
     "OrganizationUpdate",
     "OrganizationView",

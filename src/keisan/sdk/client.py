@@ -16,6 +16,7 @@ from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
+from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.deployment import AsyncDeployments, Deployments
 from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.door import AsyncDoors, Doors
@@ -25,6 +26,7 @@ from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
 from keisan.sdk.model import AsyncModels, Models
 from keisan.sdk.node import AsyncNodes, Nodes
+from keisan.sdk.offer import AsyncOffers, Offers
 from keisan.sdk.organization import AsyncOrganizations, Organizations
 from keisan.sdk.platform import AsyncPlatform, Platform
 from keisan.sdk.policy import AsyncPolicies, Policies
@@ -105,6 +107,8 @@ class AsyncKeisan:
         self.devices = AsyncDevices(transport)
         self.models = AsyncModels(transport)
         self.prices = AsyncPrices(transport)
+        self.offers = AsyncOffers(transport)
+        self.deductions = AsyncDeductions(transport)
         self.deployments = AsyncDeployments(transport)
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
@@ -211,6 +215,8 @@ class Keisan(Blocking[AsyncKeisan]):
         self.devices = Devices(inner.devices, shell)
         self.models = Models(inner.models, shell)
         self.prices = Prices(inner.prices, shell)
+        self.offers = Offers(inner.offers, shell)
+        self.deductions = Deductions(inner.deductions, shell)
         self.deployments = Deployments(inner.deployments, shell)
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)

@@ -37,7 +37,6 @@ from keisan.domain.node import Node
 from keisan.domain.organization import Organization
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.platform import Platform
-from keisan.domain.price import Price
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
@@ -51,6 +50,7 @@ from keisan.storage.base_ledger import (
     TicketRepository,
     UsageRepository,
 )
+from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 
 Noun = TypeVar("Noun")
 NounId = TypeVar("NounId", contravariant=True)
@@ -191,19 +191,6 @@ class ModelRepository(Repository[Model, ModelId], Protocol):
         ...
 
 
-class PriceRepository(Protocol):
-    """Price versions; public on the platform, immutable."""
-
-    async def get(self, scope: Scope, price_id: UUID) -> Price: ...
-    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Price]: ...
-    async def insert(self, price: Price) -> None: ...
-    async def list_current(self, scope: Scope, model_ids: Iterable[ModelId] | None) -> Mapping[ModelId, Price]:
-        """Return the newest version of each model's price; None asks for all models."""
-        ...
-
-    async def list_by_ids(self, scope: Scope, ids: Iterable[UUID]) -> Mapping[UUID, Price]: ...
-
-
 class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
@@ -317,6 +304,8 @@ class Transaction(Protocol):
     devices: DeviceRepository
     models: ModelRepository
     prices: PriceRepository
+    offers: OfferRepository
+    deductions: DeductionRepository
     deployments: DeploymentRepository
     replicas: ReplicaRepository
     accounts: AccountRepository

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_ledger
+from keisan.storage import base, base_ledger, base_price
 from keisan.storage.account import AccountRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
+from keisan.storage.deduction import DeductionRepository
 from keisan.storage.deployment import DeploymentRepository
 from keisan.storage.device import DeviceRepository
 from keisan.storage.dialect import Dialect
@@ -26,6 +27,7 @@ from keisan.storage.machine import JoinTokenRepository, MachineRepository
 from keisan.storage.migration import downgrade_schema, name_newest_revision, read_revision, upgrade_schema
 from keisan.storage.model import ModelRepository
 from keisan.storage.node import NodeRepository
+from keisan.storage.offer import OfferRepository
 from keisan.storage.organization import OrganizationRepository
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.price import PriceRepository
@@ -57,7 +59,9 @@ class DatabaseTransaction:
         self.nodes: base.NodeRepository = NodeRepository(connection)
         self.devices: base.DeviceRepository = DeviceRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
-        self.prices: base.PriceRepository = PriceRepository(connection)
+        self.prices: base_price.PriceRepository = PriceRepository(connection)
+        self.offers: base_price.OfferRepository = OfferRepository(connection)
+        self.deductions: base_price.DeductionRepository = DeductionRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)

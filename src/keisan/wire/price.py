@@ -1,10 +1,10 @@
-"""Prices on the wire: decimal strings of nano-units per 1,000,000 tokens."""
+"""Prices on the wire: decimal strings of nano-units per 1,000,000 units of a class."""
 
 from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import StringConstraints
+from pydantic import AwareDatetime, StringConstraints
 
 from keisan.domain.price import TokenClass
 from keisan.wire.base import NanoText, WireInput, WireView
@@ -13,11 +13,12 @@ Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class PriceCreate(WireInput):
-    """A new version of a model's prices; calls admitted from now on are billed by it."""
+    """A new version of a model's prices; calls admitted from an instant on, by default from now, are billed by it."""
 
     model_id: UUID
     currency: Currency
     nano_per_million: dict[TokenClass, NanoText]
+    effective_from: AwareDatetime | None = None
 
 
 class PriceView(WireView):
@@ -29,4 +30,5 @@ class PriceView(WireView):
     version: int
     currency: str
     nano_per_million: dict[TokenClass, NanoText]
+    effective_from: datetime
     created_at: datetime

@@ -23,7 +23,7 @@ EXCEPTIONS = {
 
 def check_scope(tree: Tree) -> list[Violation]:
     found = []
-    for file in tree.select("storage/base.py", "src/keisan/"):
+    for file in tree.select(".py", "src/keisan/storage/base"):
         reads = {
             f"{holder.name}.{method.name}": method
             for holder in file.nodes
@@ -40,15 +40,20 @@ def check_scope(tree: Tree) -> list[Violation]:
     return found
 
 
-def plant(text: str) -> dict[str, str]:
-    return {"src/keisan/storage/base.py": f"class KeyRepository(Protocol):\n    async def {text}: ...\n"}
+def plant(text: str, stem: str = "base") -> dict[str, str]:
+    return {f"src/keisan/storage/{stem}.py": f"class KeyRepository(Protocol):\n    async def {text}: ...\n"}
 
 
 RULES = (
     Rule(
         "storage scope",
         check_scope,
-        planted=(plant("list(self, page)"), plant("get(self, key_id)"), plant("find_by_digest(self, scope, digest)")),
+        planted=(
+            plant("list(self, page)"),
+            plant("get(self, key_id)"),
+            plant("find_by_digest(self, scope, digest)"),
+            plant("list(self, page)", "base_price"),
+        ),
         allowed=(plant("get(self, scope, key_id)"), plant("find_by_digest(self, digest)"), plant("insert(self, key)")),
     ),
 )

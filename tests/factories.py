@@ -7,12 +7,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
 from keisan.domain.door import Door
 from keisan.domain.entry import Entry, EntryKind
 from keisan.domain.ids import (
     AccountId,
+    DeductionId,
     DeploymentId,
     DeviceId,
     JoinTokenId,
@@ -20,6 +22,7 @@ from keisan.domain.ids import (
     MachineId,
     ModelId,
     NodeId,
+    OfferId,
     OrganizationId,
     PlatformId,
     PriceId,
@@ -33,6 +36,7 @@ from keisan.domain.key import Key
 from keisan.domain.machine import JoinToken, Machine
 from keisan.domain.model import Model
 from keisan.domain.node import Node
+from keisan.domain.offer import Offer
 from keisan.domain.organization import Organization
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.price import Price
@@ -49,12 +53,14 @@ from keisan.storage.base import Storage, Transaction
 from tests.domain.samples import (
     ENTRY_ID,
     FACTS,
+    build_deduction,
     build_deployment,
     build_device,
     build_door,
     build_key,
     build_model,
     build_node,
+    build_offer,
     build_organization,
     build_posted,
     build_price,
@@ -102,6 +108,9 @@ class Side:
     deployment: Deployment
     replica: Replica
     record: UsageRecord
+    offer: Offer
+    margin: Deduction
+    tax: Deduction
     wallet_id: AccountId
     payable_id: AccountId
 
@@ -222,6 +231,33 @@ def create_price(model: Model, version: int = 1, currency: str = "CNY") -> Price
     )
 
 
+def create_offer(provider: Provider, model: Model, version: int = 1) -> Offer:
+    return build_offer(
+        id=OfferId(create_id()), platform_id=PLATFORM_ID, provider_id=provider.id, model_id=model.id, version=version
+    )
+
+
+def create_margin(provider: Provider | None = None, version: int = 1) -> Deduction:
+    """Return a margin of one provider, or everybody's."""
+    return build_deduction(
+        id=DeductionId(create_id()),
+        platform_id=PLATFORM_ID,
+        provider_id=provider.id if provider else None,
+        version=version,
+    )
+
+
+def create_tax(organization: Organization | None = None, version: int = 1) -> Deduction:
+    """Return the tax of one organization, or everybody's."""
+    return build_deduction(
+        id=DeductionId(create_id()),
+        platform_id=PLATFORM_ID,
+        kind=DeductionKind.TAX,
+        organization_id=organization.id if organization else None,
+        version=version,
+    )
+
+
 def create_deployment(model: Model, site: Site | None = None) -> Deployment:
     return build_deployment(
         id=DeploymentId(create_id()),
@@ -309,6 +345,10 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.replicas.insert(replica)
     record = create_record(key, price, replica, gateway)
     await transaction.usage.insert_many([build_posted(record, currency=price.currency, entry_id=None)])
+    offer, margin, tax = create_offer(provider, model), create_margin(provider), create_tax(organization)
+    await transaction.offers.insert(offer)
+    await transaction.deductions.insert(margin)
+    await transaction.deductions.insert(tax)
     wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
     payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
     accounts = await transaction.accounts.open([wallet, payable])
@@ -324,6 +364,9 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         deployment=deployment,
         replica=replica,
         record=record,
+        offer=offer,
+        margin=margin,
+        tax=tax,
         wallet_id=accounts[wallet],
         payable_id=accounts[payable],
     )

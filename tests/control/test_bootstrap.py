@@ -54,7 +54,7 @@ async def test_first_start_creates_everything(storage: Database, clock: FixedClo
         token = await view.join_tokens.find_by_digest(TOKENS[1].digest)
         [deployment] = (await view.deployments.list(EVERYTHING, PageRequest())).items
         models = await view.models.list_by_ids(EVERYTHING, None)
-        assert (await view.prices.list_current(EVERYTHING, None, control_now())).keys() == {models[0].id}
+        assert (await view.prices.list_current(EVERYTHING, None, clock.now())).keys() == {models[0].id}
     assert token is not None
     assert outcome.site is not None
     assert token.site_id == outcome.site.id

@@ -9,6 +9,7 @@ from uuid import UUID
 from keisan.domain.access import Role
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
+from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.deployment import Deployment, DeploymentState
 from keisan.domain.device import Device
 from keisan.domain.door import Door, DoorPlace, DoorStage
@@ -16,6 +17,7 @@ from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.fact import FactName
 from keisan.domain.ids import (
+    DeductionId,
     DeploymentId,
     DeviceId,
     EntryId,
@@ -23,6 +25,7 @@ from keisan.domain.ids import (
     MachineId,
     ModelId,
     NodeId,
+    OfferId,
     OrganizationId,
     PlatformId,
     PriceId,
@@ -36,6 +39,7 @@ from keisan.domain.ids import (
 from keisan.domain.key import Key
 from keisan.domain.model import Model, ModelFacts, Surface
 from keisan.domain.node import Node
+from keisan.domain.offer import Offer, OfferKind
 from keisan.domain.organization import Billing, Organization
 from keisan.domain.price import Price, TokenClass, compute_amount_nano
 from keisan.domain.project import Project
@@ -83,6 +87,8 @@ def name_record_id(number: int = 1) -> RecordId:
 
 
 RECORD_ID = name_record_id()
+OFFER_ID = OfferId(name_id(20))
+DEDUCTION_ID = DeductionId(name_id(21))
 WEIGHTS_SHA256 = "5e" * 32
 MODEL_DIGEST = f"sha256:{WEIGHTS_SHA256}"
 MEMORY_BYTES = 300_000_000
@@ -178,6 +184,51 @@ def build_model(**changes: Any) -> Model:
 
 def build_price(**changes: Any) -> Price:
     return replace(Price(PRICE_ID, PLATFORM_ID, MODEL_ID, 1, "CNY", PRICES, NOW, NOW), **changes)
+
+
+def build_offer(**changes: Any) -> Offer:
+    """Return an offer of the model, for calls."""
+    offer = Offer(
+        id=OFFER_ID,
+        platform_id=PLATFORM_ID,
+        provider_id=PROVIDER_ID,
+        model_id=MODEL_ID,
+        chip=None,
+        kind=OfferKind.FIXED,
+        currency="CNY",
+        nano_per_million=PRICES,
+        nano_per_device_hour=None,
+        quantity_max=None,
+        term_hours=None,
+        effective_from=NOW,
+        effective_until=None,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(offer, **changes)
+
+
+def build_chip_offer(**changes: Any) -> Offer:
+    """Return an offer of a chip's device-hours."""
+    own = {"model_id": None, "chip": "nvidia-h20", "nano_per_million": {}, "nano_per_device_hour": 12_000_000_000}
+    return build_offer(**(own | changes))
+
+
+def build_deduction(**changes: Any) -> Deduction:
+    """Return everybody's margin of a tenth."""
+    deduction = Deduction(
+        id=DEDUCTION_ID,
+        platform_id=PLATFORM_ID,
+        kind=DeductionKind.MARGIN,
+        provider_id=None,
+        organization_id=None,
+        rate_ppm=100_000,
+        effective_from=NOW,
+        effective_until=None,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(deduction, **changes)
 
 
 def build_site(**changes: Any) -> Site:

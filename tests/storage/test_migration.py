@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,12 +12,13 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Unique
 from keisan.domain.access import PlatformScope
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvariantBroken, StorageUnavailable
+from keisan.domain.lease import WorkNoun
 from keisan.storage import migration
 from keisan.storage.database import Database
 from keisan.storage.migration import list_revisions, load_history, name_newest_revision
 from keisan.storage.schema import metadata
 from tests.domain.samples import build_posted, change_record, create_record_id
-from tests.factories import plant_world
+from tests.factories import NOW, create_price, plant_world
 from tests.storage.rows import execute, fetch_value
 
 CONSTRAINT_NAME_CHARACTERS_MAX = 63
@@ -194,3 +196,21 @@ async def test_records_pass_through_the_revision_that_gave_them_contexts(empty_s
     assert [each.charge.provider_nano for each in found] == [each.amount_nano for each in kept]
     with pytest.raises(InvariantBroken, match="append-only"):
         await execute(empty_storage, text("DELETE FROM usage_record"))
+
+
+async def test_prices_that_were_there_hold_since_they_were_made(empty_storage: Database) -> None:
+    await empty_storage.migrate()
+    world = await plant_world(empty_storage)
+    planned = replace(create_price(world.model, 2), effective_from=NOW + timedelta(days=9))
+    async with empty_storage.write() as transaction:
+        await transaction.prices.insert(planned)
+        await transaction.outbox.put(WorkNoun.PRICE, planned.id, planned.effective_from)
+        await transaction.outbox.put(WorkNoun.SITE, world.left.site.id, NOW)
+    await empty_storage.downgrade("0004")
+    assert not {"offer", "deduction"} & await inspect_names(empty_storage)
+    async with empty_storage._dialect.open_reader() as connection:
+        nouns = (await connection.execute(text("SELECT noun FROM outbox UNION ALL SELECT noun FROM lease"))).scalars()
+        assert sorted(nouns) == ["site", "site"]
+    await empty_storage.migrate()
+    async with empty_storage.read() as view:
+        assert await view.prices.get(EVERYTHING, planned.id) == replace(planned, effective_from=planned.created_at)

@@ -4,7 +4,7 @@ A read takes a Scope; outside the scope a thing is not found. A write transactio
 the only one to do so. Unavailability raises StorageUnavailable (retryable); lost leases raise LeaseLost.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -8,8 +8,10 @@ from typing import Any
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.door import DoorStage
+from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
+from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.storage.base import Repository, Transaction
@@ -22,8 +24,10 @@ from tests.factories import (
     create_door,
     create_key,
     create_machine,
+    create_margin,
     create_model,
     create_node,
+    create_offer,
     create_organization,
     create_price,
     create_project,
@@ -197,6 +201,36 @@ PRICES = NounCase(
     seen_by_provider=lambda world: {world.price.id},
     clash=lambda noun, other: replace(noun, version=other.version),
 )
+OFFERS = NounCase(
+    "offers",
+    create=lambda world: replace(
+        create_offer(world.left.provider, world.model, 2),
+        kind=OfferKind.RESERVED,
+        nano_per_million={TokenClass.INPUT: 10**18, TokenClass.OUTPUT: 0, TokenClass.IMAGE: 7},
+        quantity_max=2**62,
+        term_hours=720,
+        effective_from=NOW + timedelta(microseconds=1),
+        effective_until=NOW + timedelta(days=365),
+    ),
+    change=lambda noun: noun,
+    planted=lambda world: {world.left.offer.id, world.right.offer.id},
+    seen_by_organization=see_none,
+    seen_by_provider=lambda world: {world.left.offer.id},
+    clash=lambda noun, other: replace(noun, version=other.version),
+)
+DEDUCTIONS = NounCase(
+    "deductions",
+    create=lambda world: replace(
+        create_margin(world.left.provider, 2), rate_ppm=None, effective_until=NOW + timedelta(days=1)
+    ),
+    change=lambda noun: noun,
+    planted=lambda world: {side.id for one in (world.left, world.right) for side in (one.margin, one.tax)},
+    seen_by_organization=lambda world: {world.left.tax.id},
+    seen_by_provider=lambda world: {world.left.margin.id},
+    clash=lambda noun, other: replace(noun, version=other.version),
+)
+# Written once: there is no update.
+FIXED = (PRICES, OFFERS, DEDUCTIONS)
 
 
 def list_page_ids(page: PageOf[Noun]) -> list[Noun]:

@@ -10,13 +10,13 @@ from keisan.domain.ids import OrganizationId, PlatformId, ProviderId
 from keisan.domain.page import PageRequest
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
-from tests.contracts.storage.nouns import NOUNS, PRICES, NounCase, list_page_ids
+from tests.contracts.storage.nouns import FIXED, NOUNS, NounCase, list_page_ids
 from tests.factories import create_device, create_project, plant_world
 
 EVERYTHING = PlatformScope()
-ALL = [pytest.param(case, id=case.name) for case in (*NOUNS, PRICES)]
+ALL = [pytest.param(case, id=case.name) for case in (*NOUNS, *FIXED)]
 CHANGED = [pytest.param(case, id=case.name) for case in NOUNS]
-UNIQUE = [pytest.param(case, id=case.name) for case in (*NOUNS, PRICES) if case.clash]
+UNIQUE = [pytest.param(case, id=case.name) for case in (*NOUNS, *FIXED) if case.clash]
 
 
 @pytest.mark.parametrize("case", ALL)

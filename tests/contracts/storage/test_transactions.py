@@ -27,7 +27,7 @@ from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import StoredAnswer, Transaction
 from keisan.storage.database import Database
-from tests.contracts.storage.nouns import NOUNS, PRICES, NounCase
+from tests.contracts.storage.nouns import FIXED, NOUNS, NounCase
 from tests.domain.samples import build_posted, build_record, build_ticket
 from tests.factories import NOW, PLATFORM_ID, create_join_token, create_organization, create_project, plant_world
 
@@ -176,7 +176,7 @@ def build_posting(debit: object, credit: object, amount_nano: int = 7) -> Postin
     return Posting(EntryId(create_id()), debit, credit, "CNY", amount_nano, 1, NOW)  # type: ignore[arg-type]  # either id
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in (*NOUNS, PRICES)])
+@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in (*NOUNS, *FIXED)])
 async def test_view_refuses_inserts(storage: Database, case: NounCase) -> None:
     world = await plant_world(storage)
     async with storage.read() as view:

@@ -303,6 +303,7 @@ async def _add_facts(stage: Stage) -> None:
         key=stage.keys["developer"].id,
         machine=stage.machines["site"].id,
     )
+    await _add_terms(stage)
     record = build_record(stage)
     answer = await stage.ask("gateway", "POST", "/gateway/usage", record)
     assert answer.json()["created_count"] == 1, answer.text
@@ -310,6 +311,20 @@ async def _add_facts(stage: Stage) -> None:
     async with stage.storage.read() as view:
         accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
     stage.ids["account"] = next(account.id for account in accounts if account.organization_id)
+
+
+async def _add_terms(stage: Stage) -> None:
+    """Let the provider offer the model, and take a margin of it."""
+    ids = {name: str(stage.ids[name]) for name in ("provider", "model")}
+    offer = {"provider_id": ids["provider"], "model_id": ids["model"], "currency": "CNY"}
+    bodies: dict[str, object] = {
+        "offer": offer | {"nano_per_million": NANO_PER_MILLION},
+        "deduction": {"kind": "margin", "provider_id": ids["provider"], "rate_ppm": 100_000},
+    }
+    for noun, body in bodies.items():
+        answer = await stage.ask("admin", "POST", f"/{noun}s", body)
+        assert answer.status_code == 201, answer.text
+        stage.ids[noun] = UUID(answer.json()["id"])
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -61,6 +61,13 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "join_machine": {"token": "jt-keisan-guessed", "name": "attack", "secret_digest": "d" * 64},
         "create_model": MODEL_BODY | {"name": "attack"},
         "create_price": {"model_id": ids["model"], "currency": "CNY", "nano_per_million": NANO_PER_MILLION},
+        "create_offer": {
+            "provider_id": ids["provider"],
+            "model_id": ids["model"],
+            "currency": "CNY",
+            "nano_per_million": NANO_PER_MILLION,
+        },
+        "create_deduction": {"kind": "margin", "provider_id": ids["provider"], "rate_ppm": 1_000_000},
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "report_site": build_report(),
@@ -89,7 +96,7 @@ def find_private(stage: Stage, text: str) -> set[str]:
 
 async def test_document_lists_what_is_attacked(stage: Stage) -> None:
     operations = await list_operations(stage)
-    assert len(operations) >= 44
+    assert len(operations) >= 52
     assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
     assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
 

@@ -22,3 +22,17 @@ async def test_wrong_price_is_refused(stage: Stage, nano: dict[str, str]) -> Non
     body = {"model_id": str(stage.ids["model"]), "currency": "CNY", "nano_per_million": nano}
     answer = await stage.ask("admin", "POST", "/prices", body)
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "nano_per_million.output")
+
+
+async def test_price_to_come_is_shown_and_not_yet_the_models(stage: Stage) -> None:
+    body = {"model_id": str(stage.ids["model"]), "currency": "CNY", "nano_per_million": NANO_PER_MILLION}
+    start = "2026-11-24T12:00:00Z"
+    created = await stage.ask("admin", "POST", "/prices", body | {"effective_from": start})
+    assert (created.status_code, created.json()["effective_from"]) == (201, start)
+    path = f"/models/{stage.ids['model']}"
+    assert (await stage.ask("developer", "GET", path)).json()["price_id"] == str(stage.ids["price"])
+    stage.clock.elapsed_s += 24 * 3600
+    assert (await stage.ask("developer", "GET", path)).json()["price_id"] == created.json()["id"]
+    assert (await stage.ask("developer", "GET", "/models")).json()["items"][0]["price_id"] == created.json()["id"]
+    past = await stage.ask("admin", "POST", "/prices", body | {"effective_from": "2026-11-24T11:59:59Z"})
+    assert (past.status_code, past.json()["errors"][0]["field"]) == (400, "effective_from")

@@ -12,5 +12,5 @@ def test_every_room_adds_its_commands() -> None:
     groups = {group.name for group in application.registered_groups}
     assert (names, groups) == (
         {"status", "chat", "usage", "logs"},
-        {"organizations", "projects", "keys", "policy", "models", "deploy", "sites"},
+        {"organizations", "projects", "keys", "policy", "models", "offers", "deductions", "deploy", "sites"},
     )

@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.kit.units import NANO_PER_UNIT, format_bytes, format_nano, parse_nano
+from keisan.kit.units import (
+    NANO_PER_UNIT,
+    format_bytes,
+    format_nano,
+    format_percent,
+    parse_nano,
+    parse_percent,
+)
 
 
 @given(st.integers(min_value=-(10**38), max_value=10**38))
@@ -73,3 +80,25 @@ def test_money_as_people_type_it(text: str, amount_nano: int) -> None:
 def test_what_is_no_amount_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="expected an amount"):
         parse_nano(text)
+
+
+@given(st.integers(min_value=0, max_value=9_999_999))
+def test_percentage_reads_back_to_the_same_millionths(rate_ppm: int) -> None:
+    assert parse_percent(format_percent(rate_ppm)) == rate_ppm
+
+
+@pytest.mark.parametrize(
+    ("text", "rate_ppm"),
+    [("6", 60_000), ("2.5", 25_000), ("100%", 1_000_000), ("0", 0), ("0.0001", 1), ("13.", None), ("0.00001", None)]
+    + [(text, None) for text in ("", "-1", "1e2", "a tenth", "1000", "\u0661")],
+)
+def test_percentages_as_people_write_them(text: str, rate_ppm: int | None) -> None:
+    if rate_ppm is None:
+        with pytest.raises(ValueError, match="expected a percentage"):
+            parse_percent(text)
+    else:
+        assert parse_percent(text) == rate_ppm
+
+
+def test_percentage_as_people_read_it() -> None:
+    assert [format_percent(ppm) for ppm in (0, 1, 25_000, 60_000, 1_000_000)] == ["0%", "0.0001%", "2.5%", "6%", "100%"]

@@ -2,10 +2,26 @@
 
 import typer
 
-from keisan.cli import chat, deployment, event, key, model, organization, policy, project, site, status, usage
+from keisan.cli import (
+    chat,
+    deduction,
+    deployment,
+    event,
+    key,
+    model,
+    offer,
+    organization,
+    policy,
+    project,
+    site,
+    status,
+    usage,
+)
+
+ROOMS = (status, chat, organization, project, key, policy, model, offer, deduction, deployment, site, usage, event)
 
 
 def add_commands(application: typer.Typer) -> None:
     """Add every command."""
-    for room in (status, chat, organization, project, key, policy, model, deployment, site, usage, event):
+    for room in ROOMS:
         room.add_commands(application)

@@ -3,7 +3,9 @@
 import re
 
 NANO_PER_UNIT = 1_000_000_000
+PPM_PER_PERCENT = 10_000
 _MONEY = re.compile(r"([0-9]{1,27})(?:\.([0-9]{1,9}))?")
+_PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?")
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -30,3 +32,18 @@ def format_nano(amount_nano: int, currency: str) -> str:
     whole, nano = divmod(abs(amount_nano), NANO_PER_UNIT)
     decimals = f"{nano:09d}".rstrip("0").ljust(2, "0")
     return f"{sign}{whole}.{decimals} {currency}"
+
+
+def parse_percent(text: str) -> int:
+    """Return a percentage as people write it in millionths: '2.5' -> 25000; raises ValueError for more than 4 decimals."""
+    match = _PERCENT.fullmatch(text.removesuffix("%"))
+    if match is None:
+        raise ValueError(f"expected a percentage such as 6 or 2.5, got '{text}'")
+    whole, decimals = match[1], match[2] or ""
+    return int(whole) * PPM_PER_PERCENT + int(decimals.ljust(4, "0"))
+
+
+def format_percent(rate_ppm: int) -> str:
+    """Return millionths as a percentage, exact: 25000 -> '2.5%'."""
+    whole, rest = divmod(rate_ppm, PPM_PER_PERCENT)
+    return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + "%"

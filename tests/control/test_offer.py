@@ -28,7 +28,12 @@ def build_body(world: World, **changes: object) -> OfferCreate:
 
 
 def build_chip_body(world: World, **changes: object) -> OfferCreate:
-    own = {"model_id": None, "chip": "nvidia-h20", "nano_per_million": {}, "nano_per_device_hour": "12000000000"}
+    own: dict[str, object] = {
+        "model_id": None,
+        "chip": "nvidia-h20",
+        "nano_per_million": {},
+        "nano_per_device_hour": "12000000000",
+    }
     return build_body(world, **(own | changes))
 
 

@@ -210,7 +210,12 @@ def build_offer(**changes: Any) -> Offer:
 
 def build_chip_offer(**changes: Any) -> Offer:
     """Return an offer of a chip's device-hours."""
-    own = {"model_id": None, "chip": "nvidia-h20", "nano_per_million": {}, "nano_per_device_hour": 12_000_000_000}
+    own: dict[str, Any] = {
+        "model_id": None,
+        "chip": "nvidia-h20",
+        "nano_per_million": {},
+        "nano_per_device_hour": 12_000_000_000,
+    }
     return build_offer(**(own | changes))
 
 

@@ -51,7 +51,7 @@ async def list_offers(session: Session) -> None:
             offer.id,
             offer.version,
             providers.get(offer.provider_id, offer.provider_id),
-            offer.chip or models.get(offer.model_id or offer.id, offer.model_id),
+            models.get(offer.model_id, offer.model_id) if offer.model_id else offer.chip,
             offer.kind,
             describe_offer(offer),
             describe_validity(offer.effective_from, offer.effective_until),

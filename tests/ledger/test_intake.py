@@ -16,6 +16,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
+from keisan.domain.account import AccountKind
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import RecordId
 from keisan.domain.machine import Machine
@@ -58,18 +59,40 @@ async def test_new_record_is_created_and_posted_once(ledger: IntakeWorld) -> Non
     assert balances[ledger.world.left.provider.id] == COST_NANO
     async with ledger.storage.read() as view:
         stored = await view.usage.get(SCOPE, RecordId(RECORD_ID))
-        (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
+        postings = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
+        entry = await view.entries.get(SCOPE, postings[0].entry_id)
     assert stored.record.amount_nano == COST_NANO
-    assert (posting.amount_nano, posting.record_count) == (COST_NANO, 1)
-    assert posting.debit_account_id == ledger.world.left.wallet_id
-    assert posting.credit_account_id == ledger.world.left.payable_id
+    assert stored.charge.entry_id == entry.id
+    assert entry.record_count == 1
+    assert sum(posting.amount_nano for posting in postings) == COST_NANO
+    assert {posting.debit_account_id for posting in postings} == {ledger.world.left.wallet_id}
+    assert ledger.world.left.payable_id in {posting.credit_account_id for posting in postings}
 
 
 async def test_one_posting_stands_for_all_records_of_a_pair_of_accounts(ledger: IntakeWorld) -> None:
     await ledger.hand_in(*(ledger.write_record(name_record_id(number)) for number in range(1, 6)))
     async with ledger.storage.read() as view:
-        (posting,) = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
-    assert (posting.amount_nano, posting.record_count) == (5 * COST_NANO, 5)
+        postings = await view.accounts.list_postings(SCOPE, ledger.world.left.wallet_id, PageRequest())
+    assert sum(posting.amount_nano for posting in postings) == 5 * COST_NANO
+    assert {posting.record_count for posting in postings} == {5}
+    assert len({posting.credit_account_id for posting in postings}) == len(postings)
+
+
+async def test_amount_is_split_by_what_was_in_force_at_admission(ledger: IntakeWorld) -> None:
+    """The world's offers ask for the whole price and tax is taken within it, so the platform pays the difference."""
+    await ledger.hand_in(ledger.write_record(RECORD_ID))
+    async with ledger.storage.read() as view:
+        accounts = (await view.accounts.list(SCOPE, PageRequest())).items
+        charge = (await view.usage.get(SCOPE, RecordId(RECORD_ID))).charge
+    balances = {account.kind: account.balance_nano for account in accounts if account.balance_nano}
+    assert charge.tax_nano > 0
+    assert charge.provider_nano > 0
+    assert balances == {
+        AccountKind.WALLET: -COST_NANO,
+        AccountKind.PROVIDER_PAYABLE: charge.provider_nano,
+        AccountKind.TAX: charge.tax_nano,
+        AccountKind.PLATFORM_REVENUE: COST_NANO - charge.provider_nano - charge.tax_nano,
+    }
 
 
 async def test_repeat_within_a_batch_is_counted_once(ledger: IntakeWorld) -> None:

@@ -8,10 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.account import AccountKind
+from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.price import PRICE_NANO_MAX, TokenClass
 from keisan.ledger.rule_split import PPM, Split, SplitTerms, can_price, move_split, split_amount
-from keisan.storage.base import AccountKey
 from tests.domain.samples import ORGANIZATION_ID, PROVIDER_ID
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "splits.json"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId
-from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
+from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageRecord
 from keisan.kit.ids import create_id
 from keisan.ledger.intake_facts import load_facts
 from keisan.ledger.journal import EntryDraft, Journal, list_accounts
@@ -25,6 +25,8 @@ from keisan.ledger.rule import (
     sum_transfers,
     suspend_late,
 )
+from keisan.ledger.rule_split import split_amount
+from keisan.ledger.rule_terms import TermsBook
 from keisan.storage.base import Storage, Transaction
 from keisan.wire.usage import RecordAnswer, RecordParser
 
@@ -103,7 +105,8 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     if not sorting.new:
         return
     entry_id = EntryId(create_id())
-    posted = [_charge_record(sorting.parsed[position], facts, entry_id) for position in sorting.new.values()]
+    book = TermsBook(facts.offers, facts.deductions)
+    posted = [_charge_record(sorting.parsed[position], facts, book, entry_id) for position in sorting.new.values()]
     await transaction.usage.insert_many(posted)
     suspended = await _charge_tickets(transaction, posted, journal)
     for each in posted:
@@ -118,14 +121,15 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     await journal.write_entry(transaction, draft)
 
 
-def _charge_record(record: UsageRecord, facts: Facts, entry_id: EntryId) -> PostedRecord:
-    context: UsageContext = record.context
+def _charge_record(record: UsageRecord, facts: Facts, book: TermsBook, entry_id: EntryId) -> PostedRecord:
+    currency = facts.prices[record.context.price_id].currency
+    split = split_amount(record.amount_nano, record.quantities, book.choose_terms(record, currency))
     charge = Charge(
         entry_id=entry_id,
-        currency=facts.prices[context.price_id].currency,
-        chip=facts.replicas[context.replica_id].chip,
-        provider_nano=record.amount_nano,
-        tax_nano=0,
+        currency=currency,
+        chip=facts.replicas[record.context.replica_id].chip,
+        provider_nano=split.provider_nano,
+        tax_nano=split.tax_nano,
     )
     return PostedRecord(record, charge)
 

@@ -11,18 +11,21 @@ from keisan.storage.base import Transaction
 
 
 async def load_facts(transaction: Transaction, gateway_id: MachineId, contexts: Collection[UsageContext]) -> Facts:
-    """Return what is known about the keys, prices, replicas and gateways that contexts name."""
+    """Return what is known about the keys, prices, replicas and gateways that contexts name, and what was asked and deducted."""
     platform = await transaction.platform.get()
     scope = PlatformScope()
     keys = await transaction.keys.list_by_ids(scope, {context.key_id for context in contexts})
     prices = await transaction.prices.list_by_ids(scope, {context.price_id for context in contexts})
     replicas = await transaction.replicas.list_by_ids(scope, {context.replica_id for context in contexts})
+    pairs = {(context.provider_id, context.model_id) for context in contexts}
     return Facts(
         platform_id=platform.id,
         gateway_ids=await _list_gateways(transaction, gateway_id, contexts),
         keys={key.id: key for key in keys},
         prices={price.id: price for price in prices.values()},
         replicas={replica.id: replica for replica in replicas},
+        offers=await transaction.offers.list_models(scope, pairs),
+        deductions=await transaction.deductions.list_all(scope),
     )
 
 

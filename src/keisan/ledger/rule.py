@@ -1,19 +1,22 @@
 """Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keisan.domain.account import AccountKey, AccountKind, Transfer
+from keisan.domain.deduction import Deduction
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
 from keisan.domain.key import Key
 from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
+from keisan.domain.offer import Offer
 from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.replica import Replica
 from keisan.domain.ticket import Ticket, TicketState
 from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
+from keisan.ledger.rule_split import AccountPair, Split, move_split
 
 
 class RefusalCode(StrEnum):
@@ -41,7 +44,7 @@ class SuspenseCode(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What records are held against: whose may be handed in, and the keys, prices and replicas they name.
+    """What records are held against: whose may be handed in, the keys, prices and replicas they name, and what was asked for them.
 
     `gateway_ids` are the gateway that hands them in and the revoked ones, in whose place it may have joined.
     """
@@ -51,6 +54,8 @@ class Facts:
     keys: Mapping[KeyId, Key]
     prices: Mapping[PriceId, Price]
     replicas: Mapping[ReplicaId, Replica]
+    offers: Sequence[Offer] = ()
+    deductions: Sequence[Deduction] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,21 +161,19 @@ def _charge_ticket(posted: PostedRecord, ticket: Ticket | None) -> Ticket | Susp
 
 
 def sum_transfers(posted: Iterable[PostedRecord], suspended: Container[RecordId] = ()) -> tuple[Transfer, ...]:
-    """Return what is posted for new records: one transfer per pair of accounts, to provider payable (R12).
+    """Return what is posted for new records: one transfer per pair of accounts (R12).
 
-    The wallet pays, or suspense for those records that are `suspended`. Records that cost nothing move nothing.
+    The wallet pays, or suspense for those records that are `suspended`. Records of which nothing moves are not counted.
     """
-    sums: dict[tuple[AccountKey, AccountKey], tuple[int, int]] = {}
+    sums: dict[AccountPair, tuple[int, int]] = {}
     for each in posted:
-        record, currency = each.record, each.charge.currency
-        if record.amount_nano == 0:
-            continue
-        wallet = AccountKey(AccountKind.WALLET, record.context.organization_id, None, currency)
-        suspense = AccountKey(AccountKind.SUSPENSE, None, None, currency)
-        pair = (
-            suspense if record.id in suspended else wallet,
-            AccountKey(AccountKind.PROVIDER_PAYABLE, None, record.context.provider_id, currency),
-        )
-        amount_nano, record_count = sums.get(pair, (0, 0))
-        sums[pair] = (amount_nano + record.amount_nano, record_count + 1)
+        context, charge = each.record.context, each.charge
+        payer = AccountKey(AccountKind.WALLET, context.organization_id, None, charge.currency)
+        if each.record.id in suspended:
+            payer = AccountKey(AccountKind.SUSPENSE, None, None, charge.currency)
+        revenue_nano = each.record.amount_nano - charge.provider_nano - charge.tax_nano
+        split = Split(charge.provider_nano, charge.tax_nano, revenue_nano)
+        for pair, moved_nano in move_split(split, payer, context.provider_id).items():
+            amount_nano, record_count = sums.get(pair, (0, 0))
+            sums[pair] = (amount_nano + moved_nano, record_count + 1)
     return tuple(Transfer(debit, credit, *total) for (debit, credit), total in sums.items())

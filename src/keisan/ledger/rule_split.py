@@ -6,10 +6,9 @@ A split is a function of its record and of what held when the call was admitted,
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from keisan.domain.account import AccountKind
+from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.ids import ProviderId
 from keisan.domain.price import PARENT_CLASS, TokenClass, compute_amount_nano, divide_half_even
-from keisan.storage.base import AccountKey
 
 PPM = 1_000_000
 

@@ -27,7 +27,10 @@ from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext,
 from keisan.storage.repository import Visibility, limit_to_owner
 from keisan.storage.schema import AnyRow, EnumText, ExactInteger, Instant, build_column, build_id, metadata
 
-QUANTITY_COLUMNS = {token_class: f"{token_class}_tokens" for token_class in TokenClass}
+QUANTITY_COLUMNS = {token_class: f"{token_class}_tokens" for token_class in TokenClass} | {
+    TokenClass.IMAGE: "images",
+    TokenClass.AUDIO_SECOND: "audio_seconds",
+}
 
 usage_context = Table(
     "usage_context",

@@ -14,7 +14,7 @@ EXCEPTIONS = {
     "KeyRepository.find_by_digest": "the digest finds whose scope it is",
     "MachineRepository.find_by_digest": "same",
     "JoinTokenRepository.find_by_digest": "same",
-    "UsageRepository.find_many": "intake runs as the platform itself, before a record has an owner",
+    "UsageRepository.find_digests": "intake runs as the platform itself, before a record has an owner",
     "SnapshotRepository.get_mark": "the snapshot is the platform's own",
     "SnapshotRepository.list_changes": "same",
     "IdempotencyRepository.find": "the principal is narrower than any scope",

@@ -28,9 +28,13 @@ def upgrade() -> None:
     create_offer()
     create_deduction()
     add_effective_from()
+    for name in ("images", "audio_seconds"):
+        op.add_column("usage_record", sa.Column(name, INTEGER, nullable=True))
 
 
 def downgrade() -> None:
+    for name in ("images", "audio_seconds"):
+        op.drop_column("usage_record", name)
     # Work on a noun that the code before does not know would stop its lease loop.
     for table in ("outbox", "lease"):
         named = sa.table(table, sa.column("noun", TEXT))

@@ -22,6 +22,7 @@ from keisan.control.bootstrap import (
     prepare_platform,
 )
 from keisan.control.context import Control
+from keisan.control.journal import open_journal
 from keisan.control.key import build_key, insert_key
 from keisan.control.machine import build_join_token, insert_join_token, join_machine
 from keisan.control.organization import build_organization, insert_organization
@@ -217,6 +218,7 @@ async def _open_app(
     control = Control(
         storage, clock, hash_public_key(PUBLIC_KEY), door_root=Secret("the root of the stage"), signer=SIGNER
     )
+    await open_journal(control)
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield control, storage, clock, app, http

@@ -3,6 +3,7 @@
 import pytest
 
 from keisan.kit.ids import create_id
+from keisan.wire.receipt import parse_receipt, verify_receipt
 from tests.api.stage import Stage
 
 DAY = "2026-11-23"
@@ -49,3 +50,20 @@ async def test_filters(stage: Stage, query: str, count: int) -> None:
 async def test_backward_span_is_refused(stage: Stage) -> None:
     answer = await stage.ask("auditor", "GET", "/usage?since=2026-11-24&until=2026-11-23")
     assert (answer.status_code, answer.json()["errors"][0]["field"]) == (400, "since")
+
+
+@pytest.mark.parametrize("who", ["developer", "provider", "auditor"])
+async def test_receipt_proves_the_record_to_who_pays_and_who_is_paid(stage: Stage, who: str) -> None:
+    answer = await stage.ask(who, "GET", f"/usage/{stage.ids['record']}/receipt")
+    assert answer.status_code == 200
+    verified = verify_receipt(parse_receipt(answer.content), stage.control.platform_id)
+    shown = (await stage.ask(who, "GET", f"/usage/{stage.ids['record']}")).json()
+    assert verified.record["record_id"] == shown["id"]
+    assert verified.record["amount_nano"] == shown["amount_nano"]
+    assert str(verified.seal.entry_id) == shown["entry_id"]
+
+
+@pytest.mark.parametrize("who", ["stranger", "other_provider"])
+async def test_receipt_is_not_for_strangers(stage: Stage, who: str) -> None:
+    answer = await stage.ask(who, "GET", f"/usage/{stage.ids['record']}/receipt")
+    assert answer.status_code == 404

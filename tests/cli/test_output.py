@@ -18,6 +18,7 @@ PRICE = PriceView.model_validate(
         "version": 1,
         "currency": "CNY",
         "nano_per_million": {"input": "5"},
+        "effective_from": NOW,
         "created_at": NOW,
     }
 )

@@ -19,6 +19,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.KeisanError: 500,
     errors.InvalidInput: 400,
     errors.SettingsInvalid: 500,
+    errors.ReceiptInvalid: 400,
     errors.Unauthenticated: 401,
     errors.PermissionDenied: 403,
     errors.NotFound: 404,

@@ -11,7 +11,9 @@ from keisan.api.page import build_page, read_page
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import KeyId, ModelId, ProjectId, RecordId
 from keisan.domain.usage_sum import UsageFilter
+from keisan.ledger.receipt import find_receipt
 from keisan.wire.page import Page
+from keisan.wire.receipt import ReceiptView, show_receipt
 from keisan.wire.usage import RecordQuery, UsageLine, UsageQuery, UsageRecordView, UsageSummary, show_record
 
 DAYS_DEFAULT = 30
@@ -47,6 +49,13 @@ async def sum_usage(caller: CallerOf, query: Annotated[UsageQuery, Query()]) -> 
         for line in sums
     )
     return UsageSummary(since=wanted.since, until=wanted.until, lines=lines)
+
+
+@router.get("/{record_id}/receipt")
+async def get_receipt(caller: CallerOf, record_id: UUID) -> ReceiptView:
+    async with caller.read() as view:
+        receipt = await find_receipt(view, caller.scope, RecordId(record_id))
+    return show_receipt(receipt)
 
 
 @router.get("/{record_id}")

@@ -13,12 +13,28 @@ from keisan.cli import (
     organization,
     policy,
     project,
+    receipt,
     site,
     status,
     usage,
 )
 
-ROOMS = (status, chat, organization, project, key, policy, model, offer, deduction, deployment, site, usage, event)
+ROOMS = (
+    status,
+    chat,
+    organization,
+    project,
+    key,
+    policy,
+    model,
+    offer,
+    deduction,
+    deployment,
+    site,
+    usage,
+    receipt,
+    event,
+)
 
 
 def add_commands(application: typer.Typer) -> None:

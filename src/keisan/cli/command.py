@@ -64,7 +64,25 @@ def add_command(application: typer.Typer, name: str, work: Work, **settings: Any
     application.command(name, help=work.__doc__, **settings)(run)
 
 
-def _list_own(work: Work) -> list[inspect.Parameter]:
+def add_local_command(application: typer.Typer, name: str, work: Callable[..., None]) -> None:
+    """Make `work(output, ...)` a command that speaks to nobody: its parameters after the output are its own options."""
+    is_json = inspect.Parameter("is_json", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=SHARED["is_json"])
+    own = [*_list_own(work), is_json]
+
+    def run(*, is_json: bool, **arguments: Any) -> None:
+        output = Output(is_json=is_json)
+        try:
+            _check_texts(arguments)
+            work(output, **arguments)
+        except KeisanError as fault:
+            raise typer.Exit(tell_fault(output, fault)) from fault
+
+    run.__signature__ = inspect.Signature(own)  # type: ignore[attr-defined]  # how typer learns it
+    run.__annotations__ = {parameter.name: parameter.annotation for parameter in own}
+    application.command(name, help=work.__doc__)(run)
+
+
+def _list_own(work: Callable[..., object]) -> list[inspect.Parameter]:
     hints = get_type_hints(work, include_extras=True)
     return [
         parameter.replace(annotation=hints[parameter.name], kind=inspect.Parameter.KEYWORD_ONLY)

@@ -25,6 +25,7 @@ async def show_status(session: Session) -> None:
         return
     show = session.output.show_text
     show(f"platform  {platform.name}  {session.target.platform_url}  snapshot {gateways.snapshot_version}")
+    show(f"identity  {platform.id}")
     for gateway in gateways.items:
         word = "connected" if gateway.is_connected else "not connected"
         show(f"gateway   {gateway.id}  {word}  serves snapshot {gateway.acknowledged_version}")

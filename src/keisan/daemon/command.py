@@ -177,6 +177,36 @@ def add_up_command(application: typer.Typer) -> None:
         raise typer.Exit(_run_up(settings, tuple(options), is_json))
 
 
+def add_ledger_commands(application: typer.Typer) -> None:
+    """Add ledger audit."""
+    room = typer.Typer(no_args_is_help=True, help="The books of this machine's platform.")
+
+    @room.callback()
+    def hold_room() -> None:
+        """The books of this machine's platform."""
+
+    @room.command("audit")
+    def audit(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Derive every balance and every root again from raw records, and name the first difference."""
+        settings = read_settings(data, config, {})
+        # Only for this command: storage and the ledger.
+        from keisan.daemon.audit import run_audit
+
+        try:
+            code = asyncio.run(run_audit(settings, is_json=is_json))
+        except KeisanError as fault:
+            code = tell_fault(fault)
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        raise typer.Exit(code)
+
+    application.add_typer(room, name="ledger")
+
+
 def _run_up(settings: Settings, options: tuple[str, ...], is_json: bool) -> ExitCode:
     # Only for this command: the client library and the terminal's colours.
     from keisan.daemon.up import start_up

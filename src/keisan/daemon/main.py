@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from keisan.daemon.command import add_process_commands, add_up_command
+from keisan.daemon.command import add_ledger_commands, add_process_commands, add_up_command
 
 if TYPE_CHECKING:
     from keisan.cli.session import ConnectionOptions, Target
@@ -38,6 +38,7 @@ def add_people_commands(application: typer.Typer) -> None:
     from keisan.cli.application import add_commands
 
     add_up_command(application)
+    add_ledger_commands(application)
     add_commands(application)
 
 

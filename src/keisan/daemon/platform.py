@@ -14,6 +14,7 @@ from keisan.api.context import ApiContext
 from keisan.catalog.base import load_chips
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
+from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
@@ -62,6 +63,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
         chips = {chip.id: chip for chip in load_chips()}
         control = Control(storage, clock, outcome.platform.id, chips, identity.door_root, identity.signer)
+        await open_journal(control)
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)

@@ -22,6 +22,8 @@ ENTRY_SCHEMA = "keisan.entry.1"
 class EntryKind(StrEnum):
     """Why money moved."""
 
+    # The first entry: it seals what was posted before there was a journal, if anything was.
+    OPENING = "opening"
     USAGE = "usage"
     TOP_UP = "top_up"
 

@@ -1,6 +1,6 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
-KeisanError > InvalidInput > SettingsInvalid | Unauthenticated | PermissionDenied | NotFound | Refused > (AlreadyExists,
+KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict, LimitExceeded) | Unavailable > (StorageUnavailable,
 PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
@@ -37,6 +37,12 @@ class SettingsInvalid(InvalidInput):
     """Settings have faults; all of them are listed, one a line, and nothing starts."""
 
     code = "settings_invalid"
+
+
+class ReceiptInvalid(InvalidInput):
+    """A receipt does not prove what it says; `field` names the step of the proof that failed."""
+
+    code = "receipt_invalid"
 
 
 class Unauthenticated(KeisanError):

@@ -1,9 +1,10 @@
 """The journal: the one way to move money. Postings, the records they are for, and a signed entry go in together."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+from keisan.domain.access import PlatformScope
 from keisan.domain.account import AccountKey, Posting, Transfer
 from keisan.domain.entry import Entry, EntryKind, EntrySeal, digest_postings, hash_header, write_header
 from keisan.domain.ids import EntryId, PlatformId
@@ -11,6 +12,8 @@ from keisan.domain.merkle import compute_root
 from keisan.kit.clock import Clock, from_milliseconds, to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.kit.signature import Signer
+from keisan.ledger.paging import walk_pages
+from keisan.ledger.receipt import hash_leaves
 from keisan.storage.base import Transaction
 
 
@@ -56,11 +59,27 @@ class Journal:
             for transfer in draft.transfers
         ]
         await transaction.accounts.post(postings)
+        return await self._seal(transaction, replace(draft, id=entry_id), postings, created_at_ms)
+
+    async def write_opening(self, transaction: Transaction) -> None:
+        """Append the first entry where there is none yet: it seals what was posted before there was a journal."""
         end = await transaction.entries.lock_end()
+        if end.sequence:
+            return
+        postings = await transaction.accounts.list_unsealed(PlatformScope())
+        records = [each async for each in walk_pages(transaction.usage.list_unsealed)]
+        draft = EntryDraft(EntryKind.OPENING, (), leaf_hashes=hash_leaves(records), id=EntryId(create_id()))
+        await self._seal(transaction, draft, postings, to_milliseconds(self.clock.now()))
+
+    async def _seal(
+        self, transaction: Transaction, draft: EntryDraft, postings: Sequence[Posting], created_at_ms: int
+    ) -> Entry:
+        end = await transaction.entries.lock_end()
+        assert draft.id is not None
         seal = EntrySeal(
             platform_id=self.platform_id,
             sequence=end.sequence + 1,
-            entry_id=entry_id,
+            entry_id=draft.id,
             kind=draft.kind,
             noun_id=draft.noun_id,
             created_at_ms=created_at_ms,
@@ -69,13 +88,8 @@ class Journal:
             postings_digest=digest_postings(postings),
             previous_hash=end.hash,
         )
-        entry = self._sign(seal)
-        await transaction.entries.append(entry)
-        return entry
-
-    def _sign(self, seal: EntrySeal) -> Entry:
         header = write_header(seal)
-        return Entry(
+        entry = Entry(
             id=seal.entry_id,
             platform_id=seal.platform_id,
             sequence=seal.sequence,
@@ -86,6 +100,8 @@ class Journal:
             signature=self.signer.sign(header),
             created_at=from_milliseconds(seal.created_at_ms),
         )
+        await transaction.entries.append(entry)
+        return entry
 
 
 def list_accounts(transfers: Iterable[Transfer]) -> set[AccountKey]:

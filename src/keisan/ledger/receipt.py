@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 
+from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.entry import Entry
-from keisan.domain.errors import InvariantBroken
+from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.ids import RecordId
 from keisan.domain.merkle import build_path, hash_leaf
 from keisan.domain.receipt import Receipt, write_context, write_own
 from keisan.domain.usage import PostedRecord, UsageContext
 from keisan.kit.clock import to_milliseconds
+from keisan.storage.base import Transaction
 
 
 class LeafWriter:
@@ -36,6 +38,21 @@ def hash_leaves(ordered: Iterable[PostedRecord]) -> list[bytes]:
     """Return the hashes of the leaves of records that are in order."""
     writer = LeafWriter()
     return [hash_leaf(writer.write(each)) for each in ordered]
+
+
+async def find_receipt(view: Transaction, scope: Scope, record_id: RecordId) -> Receipt:
+    """Return the receipt of a record in scope.
+
+    Raises NotFound without such a record in scope, and for one that was posted before there was a journal.
+    """
+    posted = await view.usage.get(scope, record_id)
+    if posted.charge.entry_id is None:
+        raise NotFound(f"the usage record {record_id} was posted before there were receipts")
+    # The proof is made of hashes of all records of the entry, whosever they are; only hashes leave.
+    entry = await view.entries.get(PlatformScope(), posted.charge.entry_id)
+    records = await view.usage.list_entry(PlatformScope(), entry.id)
+    platform = await view.platform.get()
+    return build_receipt(entry, records, record_id, platform.public_key)
 
 
 def build_receipt(entry: Entry, records: Sequence[PostedRecord], record_id: RecordId, public_key: bytes) -> Receipt:

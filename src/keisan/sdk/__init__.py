@@ -17,6 +17,7 @@ from keisan.domain.errors import (
     PermissionDenied,
     PlatformUnreachable,
     PreconditionRequired,
+    ReceiptInvalid,
     Refused,
     StateConflict,
     StorageUnavailable,
@@ -46,6 +47,7 @@ from keisan.wire.policy import PolicyChipView, PolicyView
 from keisan.wire.price import PriceCreate, PriceView
 from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
 from keisan.wire.provider import ProviderCreate, ProviderView
+from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.top_up import TopUpCreate, TopUpView
@@ -110,6 +112,8 @@ __all__ = [
     "ProjectView",
     "ProviderCreate",
     "ProviderView",
+    "ReceiptInvalid",
+    "ReceiptView",
     "Refused",
     "ReplicaLog",
     "ReplicaView",
@@ -126,5 +130,8 @@ __all__ = [
     "UsageQuery",
     "UsageRecordView",
     "UsageSummary",
+    "VerifiedReceipt",
     "VersionMismatch",
+    "parse_receipt",
+    "verify_receipt",
 ]

@@ -6,6 +6,7 @@ from uuid import UUID
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
 from keisan.wire.page import Page
+from keisan.wire.receipt import ReceiptView
 from keisan.wire.usage import UsageQuery, UsageRecordView, UsageSummary
 
 EVERYTHING = UsageQuery()
@@ -25,6 +26,10 @@ class AsyncUsage:
         """Return one record; raises NotFound outside the key's scope."""
         return await self._transport.fetch(UsageRecordView, f"/usage/{record_id}")
 
+    async def get_receipt(self, record_id: UUID) -> ReceiptView:
+        """Return the proof of one record, for `verify_receipt`; raises NotFound outside the key's scope."""
+        return await self._transport.fetch(ReceiptView, f"/usage/{record_id}/receipt")
+
     async def sum(self, query: UsageQuery = EVERYTHING) -> UsageSummary:
         """Return sums by model, currency and usage source; amounts in nano-units."""
         return await self._transport.fetch(UsageSummary, "/usage/summary", query.model_dump())
@@ -35,4 +40,5 @@ class Usage(Blocking[AsyncUsage]):
 
     list = iterate(AsyncUsage.list)
     get = wait_for(AsyncUsage.get)
+    get_receipt = wait_for(AsyncUsage.get_receipt)
     sum = wait_for(AsyncUsage.sum)

@@ -20,11 +20,12 @@ from sqlalchemy import (
 from keisan.domain.access import Scope
 from keisan.domain.account import Account, AccountKey, AccountKind, Posting
 from keisan.domain.errors import InvariantBroken, NotFound
-from keisan.domain.ids import AccountId, OrganizationId, PlatformId
+from keisan.domain.ids import AccountId, EntryId, OrganizationId, PlatformId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.storage.connection import GuardedConnection
+from keisan.storage.entry import entry
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.repository import (
     PARAMETERS_PER_STATEMENT_MAX,
@@ -89,6 +90,7 @@ def limit_to_payable(provider_id: UUID) -> Condition:
 
 
 VISIBILITY = Visibility(organization=limit_to_wallet, provider=limit_to_payable)
+PLATFORM_VISIBILITY = Visibility()
 
 
 class AccountRepository:
@@ -158,7 +160,7 @@ class AccountRepository:
             wanted.where(account.c.id.in_(sorted(moves))).order_by(account.c.id)
         )
         _check_currencies(postings, locked)
-        rows = [{column.name: getattr(entry, column.name) for column in posting.columns} for entry in postings]
+        rows = [{column.name: getattr(line, column.name) for column in posting.columns} for line in postings]
         await self._connection.change(posting.insert(), rows)
         moved = update(account).where(account.c.id == bindparam("account_id")).values(balance_nano=bindparam("balance"))
         await self._connection.change(
@@ -178,7 +180,17 @@ class AccountRepository:
             return found
         last_id = found[-1].entry_id
         whole = await self._list_entries(own.where(posting.c.entry_id == last_id).order_by(*order))
-        return [*(entry for entry in found if entry.entry_id != last_id), *whole]
+        return [*(line for line in found if line.entry_id != last_id), *whole]
+
+    async def list_of_entries(self, scope: Scope, entry_ids: Sequence[EntryId]) -> Sequence[Posting]:
+        """Return all postings of these entries; nothing outside a platform's scope."""
+        is_wanted = self._connection.match_any(posting.c.entry_id, entry_ids)
+        return await self._list_entries(select(posting).where(PLATFORM_VISIBILITY.limit(scope), is_wanted))
+
+    async def list_unsealed(self, scope: Scope) -> Sequence[Posting]:
+        """Return the postings of before there was a journal; nothing outside a platform's scope."""
+        unsealed = select(posting).outerjoin(entry, entry.c.id == posting.c.entry_id).where(entry.c.id.is_(None))
+        return await self._list_entries(unsealed.where(PLATFORM_VISIBILITY.limit(scope)))
 
     async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
         """Return the sum of all balances in scope by currency, added as Python integers."""
@@ -229,19 +241,19 @@ def _describe_key(key: AccountKey) -> tuple[str, str, str]:
 def _sum_moves(postings: Sequence[Posting]) -> dict[UUID, int]:
     """Return by how much each account's balance changes: credits less debits."""
     moves: dict[UUID, int] = {}
-    for entry in postings:
-        if entry.amount_nano <= 0:
+    for line in postings:
+        if line.amount_nano <= 0:
             raise InvariantBroken("a posting moves a positive amount")
-        moves[entry.debit_account_id] = moves.get(entry.debit_account_id, 0) - entry.amount_nano
-        moves[entry.credit_account_id] = moves.get(entry.credit_account_id, 0) + entry.amount_nano
+        moves[line.debit_account_id] = moves.get(line.debit_account_id, 0) - line.amount_nano
+        moves[line.credit_account_id] = moves.get(line.credit_account_id, 0) + line.amount_nano
     return moves
 
 
 def _check_currencies(postings: Sequence[Posting], locked: Sequence[AnyRow]) -> None:
     currencies = {row["id"]: row["currency"] for row in locked}
-    for entry in postings:
-        for account_id in (entry.debit_account_id, entry.credit_account_id):
+    for line in postings:
+        for account_id in (line.debit_account_id, line.credit_account_id):
             if account_id not in currencies:
                 raise NotFound(f"there is no account {account_id}")
-            if currencies[account_id] != entry.currency:
+            if currencies[account_id] != line.currency:
                 raise InvariantBroken("a posting stays within one currency", f"account {account_id}")

@@ -47,6 +47,14 @@ class AccountRepository(Protocol):
         """
         ...
 
+    async def list_of_entries(self, scope: Scope, entry_ids: Sequence[EntryId]) -> Sequence[Posting]:
+        """Return all postings of these entries; nothing outside a platform's scope."""
+        ...
+
+    async def list_unsealed(self, scope: Scope) -> Sequence[Posting]:
+        """Return the postings of before there was a journal; nothing outside a platform's scope."""
+        ...
+
     async def sum_balances(self, scope: Scope) -> Mapping[str, int]:
         """Return the sum of all balances in scope by currency: zero on a whole platform. Summed as Python integers."""
         ...
@@ -145,6 +153,22 @@ class UsageRepository(Protocol):
         """Return those records of a journal entry that are in scope, in order of id."""
         ...
 
+    async def list_entries(self, scope: Scope, entry_ids: Sequence[EntryId]) -> Sequence[PostedRecord]:
+        """Return those records of several journal entries that are in scope, in no order."""
+        ...
+
+    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> frozenset[RecordId]:
+        """Return which of these records suspense paid for; nothing outside a platform's scope."""
+        ...
+
+    async def count(self, scope: Scope) -> int:
+        """Return how many records there are in scope."""
+        ...
+
+    async def list_unsealed(self, scope: Scope, page: PageRequest) -> PageOf[PostedRecord]:
+        """Return a page of the records in scope that were posted before there was a journal, in order of id."""
+        ...
+
     async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]: ...
 
 
@@ -153,6 +177,10 @@ class EntryRepository(Protocol):
 
     async def lock_end(self) -> ChainEnd:
         """Return the end of the chain, which stays locked until commit."""
+        ...
+
+    async def get_end(self, scope: Scope) -> ChainEnd:
+        """Return the end of the chain as it stands; raises NotFound outside a platform's scope."""
         ...
 
     async def append(self, added: Entry) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from sqlalchemy import BigInteger, LargeBinary, PrimaryKeyConstraint, Table, Text, UniqueConstraint, select
 
-from keisan.domain.access import Scope
+from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.entry import ChainEnd, Entry, EntryKind
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.ids import EntryId
@@ -43,6 +43,13 @@ class EntryRepository:
     async def lock_end(self) -> ChainEnd:
         """Return the end of the chain, which stays locked until commit."""
         head = await self._head.lock()
+        return ChainEnd(head.entry_sequence, head.entry_hash)
+
+    async def get_end(self, scope: Scope) -> ChainEnd:
+        """Return the end of the chain as it stands; raises NotFound outside a platform's scope."""
+        if not isinstance(scope, PlatformScope):
+            raise NotFound("there is no journal")
+        head = await self._head.read()
         return ChainEnd(head.entry_sequence, head.entry_hash)
 
     async def append(self, added: Entry) -> None:

@@ -130,6 +130,30 @@ class UsageRepository:
         statement = select_posted().where(VISIBILITY.limit(scope), usage_record.c.entry_id == entry_id)
         return [to_posted(row) for row in await self._connection.fetch_all(statement.order_by(usage_record.c.id))]
 
+    async def list_entries(self, scope: Scope, entry_ids: Sequence[EntryId]) -> Sequence[PostedRecord]:
+        """Return those records of several journal entries that are in scope, in no order."""
+        is_wanted = self._connection.match_any(usage_record.c.entry_id, entry_ids)
+        rows = await self._connection.fetch_all(select_posted().where(VISIBILITY.limit(scope), is_wanted))
+        return [to_posted(row) for row in rows]
+
+    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> frozenset[RecordId]:
+        """Return which of these records suspense paid for; nothing outside a platform's scope."""
+        is_wanted = self._connection.match_any(suspended_record.c.record_id, ids)
+        statement = select(suspended_record.c.record_id).where(PLATFORM_VISIBILITY.limit(scope), is_wanted)
+        return frozenset(RecordId(row["record_id"]) for row in await self._connection.fetch_all(statement))
+
+    async def count(self, scope: Scope) -> int:
+        """Return how many records there are in scope."""
+        counted = select(func.count().label("count")).select_from(usage_record).where(VISIBILITY.limit(scope))
+        row = await self._connection.fetch_first(counted)
+        return 0 if row is None else int(row["count"])
+
+    async def list_unsealed(self, scope: Scope, page: PageRequest) -> PageOf[PostedRecord]:
+        """Return a page of the records in scope that were posted before there was a journal, in order of id."""
+        statement = select_posted().where(VISIBILITY.limit(scope), usage_record.c.entry_id.is_(None))
+        rows = await self._connection.fetch_all(order_page(statement, usage_record.c.id, page))
+        return cut_page([to_posted(row) for row in rows], page, lambda posted: posted.record.id)
+
     async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]:
         """Return sums by model, currency and usage source, in that order."""
         groups = (usage_context.c.model_id, usage_context.c.currency, usage_record.c.usage_source)

@@ -1,0 +1,186 @@
+"""The audit: every balance, posting and root is derived again from raw records, and the first difference is named.
+
+It reads one consistent view in order of the journal, with bounded memory but for one sum per account and per ticket.
+"""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from keisan.domain.access import PlatformScope
+from keisan.domain.account import Account, AccountKey, Posting, Transfer
+from keisan.domain.entry import FIRST_ENTRY_HASH, ChainEnd, Entry, EntryKind
+from keisan.domain.ids import AccountId, EntryId, PlatformId, RecordId, TicketId
+from keisan.domain.usage import PostedRecord
+from keisan.ledger.paging import walk_pages
+from keisan.ledger.rule import sum_transfers
+from keisan.ledger.rule_audit import Difference, Moves, check_chain, check_entry, check_postings, check_records
+from keisan.storage.base import Transaction
+
+Item = TypeVar("Item")
+EVERYTHING = PlatformScope()
+# So many entries are looked at at once, unless they hold more records than this together.
+ENTRIES_AT_ONCE = 200
+RECORDS_AT_ONCE = 6000
+
+
+@dataclass(slots=True)
+class Audit:
+    """How far an audit has come, and what it found. `difference` is None while all is as it should be."""
+
+    entry_count: int = 0
+    record_count: int = 0
+    posting_count: int = 0
+    end: ChainEnd = field(default_factory=lambda: ChainEnd(0, FIRST_ENTRY_HASH))
+    difference: Difference | None = None
+    balances: dict[AccountId, int] = field(default_factory=lambda: defaultdict(int))
+    charged: dict[TicketId, int] = field(default_factory=lambda: defaultdict(int))
+
+
+@dataclass(frozen=True, slots=True)
+class _Books:
+    """What entries are held against: the platform's key, and the accounts that there are."""
+
+    platform_id: PlatformId
+    public_key: bytes
+    account_ids: dict[AccountKey, AccountId]
+    accounts: Sequence[Account]
+
+
+async def audit_ledger(view: Transaction, note: Callable[[Audit], None]) -> Audit:
+    """Return the audit of all that a view holds; `note` is called with how far it has come.
+
+    It ends with the first difference.
+    """
+    platform = await view.platform.get()
+    accounts = [account async for account in walk_pages(view.accounts.list)]
+    keys = {AccountKey(each.kind, each.organization_id, each.provider_id, each.currency): each.id for each in accounts}
+    books = _Books(platform.id, platform.public_key, keys, accounts)
+    audit = Audit()
+    # The chain first: an entry that is missing would show as money that moved outside of all.
+    audit.difference = await _audit_chain(view, books, audit)
+    if audit.difference is not None:
+        return audit
+    async for entries in _walk_entries(view):
+        audit.difference = await _audit_entries(view, books, entries, audit)
+        note(audit)
+        if audit.difference is not None:
+            return audit
+    for check in (_audit_strays, _audit_balances, _audit_tickets):
+        audit.difference = await check(view, books, audit)
+        if audit.difference is not None:
+            break
+    return audit
+
+
+async def _audit_chain(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
+    while found := await view.entries.list(EVERYTHING, audit.end.sequence, ENTRIES_AT_ONCE):
+        for entry in found:
+            difference = check_chain(entry, audit.end, books.platform_id, books.public_key)
+            if difference is not None:
+                return difference
+            audit.end = ChainEnd(entry.sequence, entry.hash)
+    end = await view.entries.get_end(EVERYTHING)
+    if end != audit.end:
+        return Difference(
+            "end of the chain", "journal", f"{end.sequence} {end.hash}", f"{audit.end.sequence} {audit.end.hash}"
+        )
+    return None
+
+
+async def _walk_entries(view: Transaction) -> AsyncIterator[list[Entry]]:
+    """Yield entries in order, so many at once as their records allow."""
+    after = 0
+    while found := await view.entries.list(EVERYTHING, after, ENTRIES_AT_ONCE):
+        taken: list[Entry] = []
+        for entry in found:
+            if taken and sum(each.record_count for each in [*taken, entry]) > RECORDS_AT_ONCE:
+                break
+            taken.append(entry)
+        after = taken[-1].sequence
+        yield taken
+
+
+async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Entry], audit: Audit) -> Difference | None:
+    ids = [entry.id for entry in entries]
+    postings = _group(await view.accounts.list_of_entries(EVERYTHING, ids), lambda posting: posting.entry_id)
+    records = _group(await view.usage.list_entries(EVERYTHING, ids), lambda posted: posted.charge.entry_id)
+    if entries[0].kind is EntryKind.OPENING:
+        postings[ids[0]] = list(await view.accounts.list_unsealed(EVERYTHING))
+        records[ids[0]] = [posted async for posted in walk_pages(view.usage.list_unsealed)]
+    everything = [posted for own in records.values() for posted in own]
+    suspended = await view.usage.find_suspended(EVERYTHING, [posted.record.id for posted in everything])
+    prices = await view.prices.list_by_ids(EVERYTHING, {posted.record.context.price_id for posted in everything})
+    by_id = {price.id: price for price in prices.values()}
+    for entry in entries:
+        own, moved = records.get(entry.id, []), postings.get(entry.id, [])
+        difference = check_entry(entry, own, moved) or check_records(entry, own, by_id)
+        # What was posted before there was a journal was posted in many batches.
+        if difference is None and entry.kind is EntryKind.USAGE:
+            difference = check_postings(entry, _resolve(books, sum_transfers(own, suspended)), moved)
+        if difference is not None:
+            return difference
+        _count_entry(audit, own, moved, suspended)
+    return None
+
+
+def _count_entry(
+    audit: Audit,
+    records: Sequence[PostedRecord],
+    postings: Iterable[Posting],
+    suspended: frozenset[RecordId],
+) -> None:
+    audit.entry_count += 1
+    audit.record_count += len(records)
+    for posting in postings:
+        audit.posting_count += 1
+        audit.balances[posting.debit_account_id] -= posting.amount_nano
+        audit.balances[posting.credit_account_id] += posting.amount_nano
+    for posted in records:
+        record = posted.record
+        if record.ticket_id is not None and record.id not in suspended:
+            audit.charged[record.ticket_id] += record.amount_nano
+
+
+async def _audit_strays(view: Transaction, _: _Books, audit: Audit) -> Difference | None:
+    """Look for records that name an entry which does not hold them, and for an end that was cut off."""
+    stored_count = await view.usage.count(EVERYTHING)
+    if stored_count != audit.record_count:
+        return Difference("records outside entries", "usage records", str(audit.record_count), str(stored_count))
+    return None
+
+
+async def _audit_balances(_: Transaction, books: _Books, audit: Audit) -> Difference | None:
+    for account in books.accounts:
+        derived_nano = audit.balances.get(account.id, 0)
+        if derived_nano != account.balance_nano:
+            name = f"{account.kind} account {account.id}"
+            return Difference("balance", name, str(derived_nano), str(account.balance_nano))
+    return None
+
+
+async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Difference | None:
+    async for ticket in walk_pages(view.tickets.list):
+        derived_nano = audit.charged.get(ticket.id, 0)
+        if derived_nano != ticket.posted_nano:
+            return Difference("ticket", f"ticket {ticket.id}", str(derived_nano), str(ticket.posted_nano))
+    return None
+
+
+def _group(items: Iterable[Item], read_id: Callable[[Item], EntryId | None]) -> dict[EntryId | None, list[Item]]:
+    groups: dict[EntryId | None, list[Item]] = defaultdict(list)
+    for item in items:
+        groups[read_id(item)].append(item)
+    return groups
+
+
+def _resolve(books: _Books, transfers: Iterable[Transfer]) -> Moves:
+    """Return transfers by the ids of their accounts."""
+    return {
+        (books.account_ids[transfer.debit], books.account_ids[transfer.credit]): (
+            transfer.amount_nano,
+            transfer.record_count,
+        )
+        for transfer in transfers
+    }

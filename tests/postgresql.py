@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,8 +74,8 @@ def _format_launcher() -> list[str]:
 
 
 @contextmanager
-def run_server(programs: Path) -> Iterator[PostgresqlServer]:
-    """Start a server in a folder of its own and stop it at the end; raises AssertionError if it does not start."""
+def run_server(programs: Path, wanted: Sequence[str] = SERVER_OPTIONS) -> Iterator[PostgresqlServer]:
+    """Start a server with options in a folder of its own and stop it at the end; raises AssertionError if it does not start."""
     # A short folder under /tmp, because the path of a unix socket ends at 107 bytes.
     folder = Path(tempfile.mkdtemp(prefix="keisan-pg-", dir="/tmp"))
     if os.geteuid() == 0:
@@ -86,7 +86,7 @@ def run_server(programs: Path) -> Iterator[PostgresqlServer]:
         initdb = [str(programs / "initdb"), f"--pgdata={data}", f"--username={SUPERUSER}"]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run([*launcher, *initdb], check=True, timeout=START_S_MAX, capture_output=True, cwd=folder)
-        options = [part for option in SERVER_OPTIONS for part in ("-c", option)]
+        options = [part for option in wanted for part in ("-c", option)]
         command = [*launcher, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options]
         with log.open("wb") as output:
             process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, start_new_session=True)

@@ -101,3 +101,14 @@ def name_thread(meeting: threading.Barrier) -> str:
     """Return the thread's name once as many run as may."""
     meeting.wait()
     return threading.current_thread().name
+
+
+def test_collector_looks_at_no_batch_while_it_is_worked_on() -> None:
+    """In a process of its own, whose collector nobody else tells."""
+    script = (
+        "import gc; from keisan.daemon.memory import settle_platform; settle_platform(); before = gc.get_stats();"
+        "batch = [[number] for number in range(100_000)]; after = gc.get_stats();"
+        "print(gc.get_freeze_count() > 1000, [b['collections'] - a['collections'] for a, b in zip(before, after)])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == "True [0, 0, 0]"

@@ -11,11 +11,10 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass, compute_amount_nano
 from keisan.kit.clock import to_milliseconds
-from keisan.ledger.intake import accept_usage
+from keisan.ledger.intake import IntakeAnswer, accept_usage
 from keisan.ledger.journal import Journal
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
-from keisan.wire.usage import RecordAnswer
 from tests.factories import NOW, FixedClock, Side, World, build_journal, plant_world
 from tests.wire.records import build_line
 
@@ -61,7 +60,7 @@ class IntakeWorld:
         }
         return build_line(**(facts | changes))
 
-    async def hand_in(self, *lines: bytes) -> tuple[RecordAnswer, ...]:
+    async def hand_in(self, *lines: bytes) -> tuple[IntakeAnswer, ...]:
         return await accept_usage(self.storage, self.journal, self.world.gateway.id, lines)
 
     async def read_balances(self) -> dict[UUID, int]:

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.ids import ProviderId
 from keisan.domain.price import PRICE_NANO_MAX, TokenClass
-from keisan.ledger.rule_split import PPM, Split, SplitTerms, can_price, move_split, split_amount
+from keisan.ledger.rule_split import PPM, Split, SplitSum, SplitTerms, can_price, split_amount
 from tests.domain.samples import ORGANIZATION_ID, PROVIDER_ID
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "splits.json"
@@ -28,6 +29,15 @@ SUSPENSE = AccountKey(AccountKind.SUSPENSE, None, None, "CNY")
 PAYABLE = AccountKey(AccountKind.PROVIDER_PAYABLE, None, PROVIDER_ID, "CNY")
 REVENUE = AccountKey(AccountKind.PLATFORM_REVENUE, None, None, "CNY")
 TAX = AccountKey(AccountKind.TAX, None, None, "CNY")
+
+
+def move_split(split: Split, payer: AccountKey, provider_id: ProviderId) -> dict[tuple[AccountKey, AccountKey], int]:
+    """Return what moves for one record."""
+    total = SplitSum(payer, provider_id)
+    total.add(split.provider_nano, split.tax_nano, split.revenue_nano)
+    moves = total.list_moves()
+    assert {count for _, count in moves.values()} <= {1}
+    return {pair: amount_nano for pair, (amount_nano, _) in moves.items()}
 
 
 @given(amount_nano=AMOUNTS, quantities=CONSUMED, terms=TERMS)

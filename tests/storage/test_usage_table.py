@@ -3,14 +3,20 @@
 from dataclasses import fields, replace
 from typing import Any
 
-from keisan.domain.usage import UsageContext
-from keisan.storage.usage_table import RECORD_COLUMNS, list_context_rows, to_row, usage_record
+from keisan.domain.usage import PostedRecord, UsageContext
+from keisan.storage.usage_table import RECORD_COLUMNS, ContextRows, to_row, usage_record
 from tests.domain.samples import build_posted, build_record, change_record
 
 
 def make_ids(**changes: Any) -> set[object]:
-    posted = build_posted(change_record(build_record(), **changes))
-    return {row["id"] for row in list_context_rows([posted, posted]).values()}
+    return list_ids(build_posted(change_record(build_record(), **changes)))
+
+
+def list_ids(*posted: PostedRecord) -> set[object]:
+    rows = ContextRows()
+    ids = {rows.get_id(each) for each in (*posted, *posted)}
+    assert [row["id"] for row in rows.list_all()] == sorted(ids, key=str)
+    return ids
 
 
 def test_every_field_makes_another_context() -> None:
@@ -21,7 +27,7 @@ def test_every_field_makes_another_context() -> None:
     posted = build_posted()
     charges = [replace(posted.charge, chip="other"), replace(posted.charge, currency="other")]
     others = [replace(posted, charge=charge) for charge in charges]
-    ids |= {row["id"] for row in list_context_rows(others).values()}
+    ids |= list_ids(*others)
     assert len(ids) == 1 + len(names) + len(others)
 
 

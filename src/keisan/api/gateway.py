@@ -15,7 +15,7 @@ from keisan.ledger.intake import accept_usage
 from keisan.wire.credit import CreditAnswer, CreditReport
 from keisan.wire.machine import GatewayList, GatewayView
 from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
-from keisan.wire.usage import USAGE_BATCH_TYPE, UsageAnswer, split_usage_batch
+from keisan.wire.usage import USAGE_BATCH_TYPE, RecordAnswer, UsageAnswer, split_usage_batch
 
 BATCH_DESCRIPTION = (
     f"1 to {USAGE_BATCH_RECORDS_MAX} usage records, one a line. What records share may stand before them, each part a line behind "
@@ -69,7 +69,9 @@ async def hand_in_usage(
     caller.principal.require(Right.SERVE_GATEWAY)
     control, gateway_id = caller.control, MachineId(caller.principal.id)
     answers = await accept_usage(control.storage, control.journal, gateway_id, split_usage_batch(body))
-    others = tuple(answer for answer in answers if answer.outcome is not IntakeOutcome.CREATED)
+    others = tuple(
+        RecordAnswer(**answer._asdict()) for answer in answers if answer.outcome is not IntakeOutcome.CREATED
+    )
     return UsageAnswer(created_count=len(answers) - len(others), answers=others)
 
 

@@ -17,8 +17,10 @@ NOTE_S = 2.0
 
 
 async def run_audit(settings: Settings, *, is_json: bool) -> ExitCode:
-    """Audit the ledger and print what was found; raises NotFound without a platform here, StorageUnavailable if its
-    database cannot be read."""
+    """Audit the ledger and print what was found.
+
+    Raises NotFound without a platform here, StorageUnavailable if its database cannot be read.
+    """
     clock, folder = SystemClock(), settings.data_directory / "platform"
     if settings.platform.database_url is None and not folder.exists():
         raise NotFound(f"there is no platform in {settings.data_directory}")

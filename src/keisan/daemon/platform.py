@@ -24,6 +24,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
 from keisan.daemon.listener import bind_listener
+from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
@@ -69,7 +70,9 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        await _serve(build_server(own, control, announce), own, control, listener, stop)
+        server = build_server(own, control, announce)
+        settle_platform()
+        await _serve(server, own, control, listener, stop)
     finally:
         await storage.close()
         listener.close()

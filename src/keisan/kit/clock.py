@@ -2,10 +2,11 @@
 
 import asyncio
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
@@ -53,7 +54,7 @@ def to_milliseconds(instant: datetime) -> int:
 
 def to_microseconds(instant: datetime) -> int:
     """Return an aware instant as whole microseconds since 1970-01-01 UTC, without passing through a float."""
-    delta = instant - datetime.fromtimestamp(0, UTC)
+    delta = instant - EPOCH
     return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
 
 
@@ -64,5 +65,4 @@ def from_milliseconds(milliseconds: int) -> datetime:
 
 def from_microseconds(microseconds: int) -> datetime:
     """Return the aware UTC instant of whole microseconds since 1970-01-01 UTC."""
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return datetime.fromtimestamp(seconds, UTC).replace(microsecond=rest)
+    return EPOCH + timedelta(0, 0, microseconds)

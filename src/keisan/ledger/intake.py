@@ -5,11 +5,14 @@ The record's id is the idempotency key. One bad record never blocks the others: 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId
-from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageRecord
+from keisan.domain.price import Price
+from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
+from keisan.kit.identity_map import IdentityMap
 from keisan.kit.ids import create_id
 from keisan.ledger.intake_facts import load_facts
 from keisan.ledger.journal import EntryDraft, Journal, list_accounts
@@ -28,7 +31,16 @@ from keisan.ledger.rule import (
 from keisan.ledger.rule_split import split_amount
 from keisan.ledger.rule_terms import TermsBook
 from keisan.storage.base import Storage, Transaction
-from keisan.wire.usage import RecordAnswer, RecordParser
+from keisan.wire.usage import RecordParser
+
+
+class IntakeAnswer(NamedTuple):
+    """The platform's word on one record; `position` is its place in the batch, `code` says why it was not simply posted."""
+
+    position: int
+    record_id: RecordId | None
+    outcome: IntakeOutcome
+    code: str
 
 
 @dataclass(slots=True)
@@ -37,25 +49,25 @@ class _Sorting:
 
     lines: Sequence[bytes]
     parsed: dict[int, UsageRecord] = field(default_factory=dict)
-    answers: dict[int, RecordAnswer] = field(default_factory=dict)
+    answers: dict[int, IntakeAnswer] = field(default_factory=dict)
     new: dict[RecordId, int] = field(default_factory=dict)
 
     def answer(self, position: int, outcome: IntakeOutcome, code: str = "") -> None:
         record = self.parsed.get(position)
         record_id = record.id if record else None
-        self.answers[position] = RecordAnswer(position=position, record_id=record_id, outcome=outcome, code=code)
+        self.answers[position] = IntakeAnswer(position, record_id, outcome, code)
 
 
 async def accept_usage(
     storage: Storage, journal: Journal, gateway_id: MachineId, lines: Sequence[bytes]
-) -> tuple[RecordAnswer, ...]:
+) -> tuple[IntakeAnswer, ...]:
     """Insert and post a batch and return one answer per record, in order, after the transaction has committed.
 
     Raises StorageUnavailable if nothing was committed; the same batch may be handed in again.
     """
     sorting = _Sorting(lines)
     _parse_records(sorting)
-    contexts = {record.context for record in sorting.parsed.values()}
+    contexts = list({id(record.context): record.context for record in sorting.parsed.values()}.values())
     try:
         async with storage.write() as transaction:
             facts = await load_facts(transaction, gateway_id, contexts)
@@ -82,16 +94,17 @@ def _parse_records(sorting: _Sorting) -> None:
 
 
 def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, bytes], journal: Journal) -> None:
-    refusals = {
-        context: refuse_context(context, facts) for context in {each.context for each in sorting.parsed.values()}
-    }
+    known: IdentityMap[UsageContext, tuple[RefusalCode | None, Price | None]] = IdentityMap(
+        lambda context: (refuse_context(context, facts), facts.prices.get(context.price_id))
+    )
     digests, now = dict(stored), journal.clock.now()
     for position, record in sorting.parsed.items():
         outcome = compare_record(record, digests.get(record.id))
         # What is posted is never quarantined as well: a repeat is no new claim, whoever hands it in.
         refusal = None
         if outcome is not IntakeOutcome.EXISTS:
-            refusal = refusals[record.context] or refuse_record(record, facts.prices[record.context.price_id], now)
+            refusal, price = known.get(record.context)
+            refusal = refusal or (refuse_record(record, price, now) if price is not None else None)
         if refusal is not None:
             sorting.answer(position, IntakeOutcome.REFUSED, refusal)
         elif outcome is None:
@@ -105,13 +118,12 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     if not sorting.new:
         return
     entry_id = EntryId(create_id())
-    book = TermsBook(facts.offers, facts.deductions)
-    posted = [_charge_record(sorting.parsed[position], facts, book, entry_id) for position in sorting.new.values()]
+    charger = _Charger(facts, entry_id)
+    posted = [charger.charge(sorting.parsed[position]) for position in sorting.new.values()]
     await transaction.usage.insert_many(posted)
     suspended = await _charge_tickets(transaction, posted, journal)
-    for each in posted:
-        record_id = each.record.id
-        sorting.answer(sorting.new[record_id], IntakeOutcome.CREATED, suspended.get(record_id, ""))
+    for position, each in zip(sorting.new.values(), posted, strict=True):
+        sorting.answer(position, IntakeOutcome.CREATED, suspended.get(each.record.id, "") if suspended else "")
     draft = EntryDraft(
         kind=EntryKind.USAGE,
         transfers=sum_transfers(posted, suspended),
@@ -121,17 +133,24 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     await journal.write_entry(transaction, draft)
 
 
-def _charge_record(record: UsageRecord, facts: Facts, book: TermsBook, entry_id: EntryId) -> PostedRecord:
-    currency = facts.prices[record.context.price_id].currency
-    split = split_amount(record.amount_nano, record.quantities, book.choose_terms(record, currency))
-    charge = Charge(
-        entry_id=entry_id,
-        currency=currency,
-        chip=facts.replicas[record.context.replica_id].chip,
-        provider_nano=split.provider_nano,
-        tax_nano=split.tax_nano,
-    )
-    return PostedRecord(record, charge)
+class _Charger:
+    """Finds who gets what of records' amounts."""
+
+    def __init__(self, facts: Facts, entry_id: EntryId) -> None:
+        self._facts = facts
+        self._entry_id = entry_id
+        self._book = TermsBook(facts.offers, facts.deductions)
+        self._named: IdentityMap[UsageContext, tuple[str, str]] = IdentityMap(self._find_names)
+
+    def charge(self, record: UsageRecord) -> PostedRecord:
+        """Return a record with its charge."""
+        currency, chip = self._named.get(record.context)
+        split = split_amount(record.amount_nano, record.quantities, self._book.choose_terms(record, currency))
+        return PostedRecord(record, Charge(self._entry_id, currency, chip, split.provider_nano, split.tax_nano))
+
+    def _find_names(self, context: UsageContext) -> tuple[str, str]:
+        """Return currency and chip."""
+        return self._facts.prices[context.price_id].currency, self._facts.replicas[context.replica_id].chip
 
 
 async def _charge_tickets(
@@ -140,7 +159,7 @@ async def _charge_tickets(
     """Post records against their tickets, and return those that suspense pays for, which are noted."""
     now = journal.clock.now()
     late = suspend_late((each.record for each in posted), now)
-    timely = [each for each in posted if each.record.id not in late]
+    timely = [each for each in posted if each.record.id not in late] if late else posted
     ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
     suspended: dict[RecordId, SuspenseCode] = dict(late)
     if ticket_ids:

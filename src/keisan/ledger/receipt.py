@@ -10,6 +10,7 @@ from keisan.domain.merkle import build_path, hash_leaf
 from keisan.domain.receipt import Receipt, write_context, write_own
 from keisan.domain.usage import PostedRecord, UsageContext
 from keisan.kit.clock import to_milliseconds
+from keisan.kit.identity_map import IdentityMap
 from keisan.storage.base import Transaction
 
 
@@ -17,15 +18,15 @@ class LeafWriter:
     """Writes leaves; what many records share is written once."""
 
     def __init__(self) -> None:
-        self._shared: dict[tuple[UsageContext, str, str], str] = {}
+        self._shared: IdentityMap[UsageContext, dict[tuple[str, str], str]] = IdentityMap(lambda _: {})
 
     def write(self, posted: PostedRecord) -> bytes:
         """Return the leaf of a record: the same bytes whenever and by whomever it is written."""
         record, charge = posted.record, posted.charge
-        key = (record.context, charge.currency, charge.chip)
-        shared = self._shared.get(key)
+        own, found = self._shared.get(record.context), (charge.currency, charge.chip)
+        shared = own.get(found)
         if shared is None:
-            shared = self._shared[key] = write_context(record.context, charge)
+            shared = own[found] = write_context(record.context, charge)
         return (shared + write_own(record, to_milliseconds(record.admitted_at))).encode()
 
 

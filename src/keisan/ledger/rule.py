@@ -1,6 +1,6 @@
 """Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +16,8 @@ from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.replica import Replica
 from keisan.domain.ticket import Ticket, TicketState
 from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
-from keisan.ledger.rule_split import AccountPair, Split, move_split
+from keisan.kit.identity_map import IdentityMap
+from keisan.ledger.rule_split import AccountPair, SplitSum
 
 
 class RefusalCode(StrEnum):
@@ -134,46 +135,70 @@ def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ti
 
     A record without a ticket is its wallet's: its call was promised to a post-paid organization.
     """
-    charged, suspended = dict(tickets), dict[RecordId, SuspenseCode]()
+    held = {ticket_id: _Held(ticket, ticket.held_nano) for ticket_id, ticket in tickets.items()}
+    suspended: dict[RecordId, SuspenseCode] = {}
     for each in posted:
         record = each.record
         if record.ticket_id is None or record.amount_nano == 0:
             continue
-        charge = _charge_ticket(each, charged.get(record.ticket_id))
-        if isinstance(charge, Ticket):
-            charged[charge.id] = charge
-        else:
-            suspended[record.id] = charge
-    return Charges(charged, suspended)
+        own = held.get(record.ticket_id)
+        code = _refuse_ticket(each, own)
+        if code is not None:
+            suspended[record.id] = code
+        elif own is not None:
+            own.held_nano -= record.amount_nano
+    return Charges({ticket_id: own.to_ticket() for ticket_id, own in held.items()}, suspended)
 
 
-def _charge_ticket(posted: PostedRecord, ticket: Ticket | None) -> Ticket | SuspenseCode:
-    """Return the ticket after a record, or why it does not pay."""
-    record, context = posted.record, posted.record.context
+@dataclass(slots=True)
+class _Held:
+    """A ticket, and what it holds while records are posted against it."""
+
+    ticket: Ticket
+    held_nano: int
+
+    def to_ticket(self) -> Ticket:
+        """Return the ticket as it is after them."""
+        posted_nano = self.ticket.posted_nano + self.ticket.held_nano - self.held_nano
+        return replace(self.ticket, posted_nano=posted_nano)
+
+
+def _refuse_ticket(posted: PostedRecord, own: _Held | None) -> SuspenseCode | None:
+    """Return why a ticket does not pay for a record, or None."""
+    context = posted.record.context
     wanted = (context.organization_id, context.gateway_id, posted.charge.currency)
-    if ticket is None or (ticket.organization_id, ticket.gateway_id, ticket.currency) != wanted:
+    if own is None or (own.ticket.organization_id, own.ticket.gateway_id, own.ticket.currency) != wanted:
         return SuspenseCode.WRONG_TICKET
-    if ticket.state is TicketState.CLOSED:
+    if own.ticket.state is TicketState.CLOSED:
         return SuspenseCode.CLOSED_TICKET
-    if record.amount_nano > ticket.held_nano:
-        return SuspenseCode.SPENT_TICKET
-    return replace(ticket, posted_nano=ticket.posted_nano + record.amount_nano)
+    return SuspenseCode.SPENT_TICKET if posted.record.amount_nano > own.held_nano else None
 
 
-def sum_transfers(posted: Iterable[PostedRecord], suspended: Container[RecordId] = ()) -> tuple[Transfer, ...]:
+def sum_transfers(posted: Iterable[PostedRecord], suspended: Collection[RecordId] = ()) -> tuple[Transfer, ...]:
     """Return what is posted for new records: one transfer per pair of accounts (R12).
 
     The wallet pays, or suspense for those records that are `suspended`. Records of which nothing moves are not counted.
     """
-    sums: dict[AccountPair, tuple[int, int]] = {}
+    # Added up by context first: it names the accounts of thousands of records.
+    sums: IdentityMap[UsageContext, dict[tuple[str, bool], SplitSum]] = IdentityMap(lambda _: {})
     for each in posted:
-        context, charge = each.record.context, each.charge
-        payer = AccountKey(AccountKind.WALLET, context.organization_id, None, charge.currency)
-        if each.record.id in suspended:
-            payer = AccountKey(AccountKind.SUSPENSE, None, None, charge.currency)
-        revenue_nano = each.record.amount_nano - charge.provider_nano - charge.tax_nano
-        split = Split(charge.provider_nano, charge.tax_nano, revenue_nano)
-        for pair, moved_nano in move_split(split, payer, context.provider_id).items():
-            amount_nano, record_count = sums.get(pair, (0, 0))
-            sums[pair] = (amount_nano + moved_nano, record_count + 1)
-    return tuple(Transfer(debit, credit, *total) for (debit, credit), total in sums.items())
+        record, charge = each.record, each.charge
+        own, key = sums.get(record.context), (charge.currency, bool(suspended) and record.id in suspended)
+        total = own.get(key)
+        if total is None:
+            payer = _name_payer(record.context, charge.currency, is_suspended=key[1])
+            total = own[key] = SplitSum(payer, record.context.provider_id)
+        total.add(charge.provider_nano, charge.tax_nano, record.amount_nano - charge.provider_nano - charge.tax_nano)
+    merged: dict[AccountPair, tuple[int, int]] = {}
+    for own in sums.values():
+        for total in own.values():
+            for pair, (moved_nano, count) in total.list_moves().items():
+                amount_nano, record_count = merged.get(pair, (0, 0))
+                merged[pair] = (amount_nano + moved_nano, record_count + count)
+    return tuple(Transfer(debit, credit, *total) for (debit, credit), total in merged.items())
+
+
+def _name_payer(context: UsageContext, currency: str, *, is_suspended: bool) -> AccountKey:
+    if is_suspended:
+        return AccountKey(AccountKind.SUSPENSE, None, None, currency)
+    return AccountKey(AccountKind.WALLET, context.organization_id, None, currency)

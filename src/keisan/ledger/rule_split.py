@@ -58,19 +58,31 @@ def can_price(nano_per_million: Mapping[TokenClass, int], quantities: Mapping[To
     return all(each in nano_per_million or PARENT_CLASS.get(each) in nano_per_million for each in counted)
 
 
-def move_split(split: Split, payer: AccountKey, provider_id: ProviderId) -> dict[AccountPair, int]:
-    """Return what moves from which account to which, in nano-units above 0, for the split of an amount that `payer` pays.
+class SplitSum:
+    """What moves from which account to which for records that one payer pays and one provider served, added up.
 
     The payer is a wallet or suspense. What an offer asks beyond what was paid comes from the platform's revenue.
     """
-    currency = payer.currency
-    payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider_id, currency)
-    revenue = AccountKey(AccountKind.PLATFORM_REVENUE, None, None, currency)
-    missing_nano = max(0, -split.revenue_nano)
-    moved = {
-        (payer, payable): split.provider_nano - missing_nano,
-        (payer, revenue): split.revenue_nano + missing_nano,
-        (payer, AccountKey(AccountKind.TAX, None, None, currency)): split.tax_nano,
-        (revenue, payable): missing_nano,
-    }
-    return {pair: amount_nano for pair, amount_nano in moved.items() if amount_nano}
+
+    def __init__(self, payer: AccountKey, provider_id: ProviderId) -> None:
+        currency = payer.currency
+        payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider_id, currency)
+        revenue = AccountKey(AccountKind.PLATFORM_REVENUE, None, None, currency)
+        tax = AccountKey(AccountKind.TAX, None, None, currency)
+        self._pairs: tuple[AccountPair, ...] = ((payer, payable), (payer, revenue), (payer, tax), (revenue, payable))
+        self._amounts = [0, 0, 0, 0]
+        self._counts = [0, 0, 0, 0]
+
+    def add(self, provider_nano: int, tax_nano: int, revenue_nano: int) -> None:
+        """Add the split of one record."""
+        missing_nano = max(0, -revenue_nano)
+        parts = (provider_nano - missing_nano, revenue_nano + missing_nano, tax_nano, missing_nano)
+        for place, part_nano in enumerate(parts):
+            if part_nano:
+                self._amounts[place] += part_nano
+                self._counts[place] += 1
+
+    def list_moves(self) -> dict[AccountPair, tuple[int, int]]:
+        """Return what moves, in nano-units above 0, and for how many records."""
+        moves = zip(self._pairs, zip(self._amounts, self._counts, strict=True), strict=True)
+        return {pair: moved for pair, moved in moves if moved[0]}

@@ -11,6 +11,7 @@ from keisan.domain.deduction import Deduction, DeductionKind, choose_rate_ppm
 from keisan.domain.offer import Offer, choose_offer
 from keisan.domain.usage import UsageContext, UsageRecord
 from keisan.domain.validity import Valid
+from keisan.kit.identity_map import IdentityMap
 from keisan.ledger.rule_split import SplitTerms
 
 
@@ -21,14 +22,14 @@ class TermsBook:
         self._offers = offers
         self._deductions = deductions
         self._changes = list_changes([*offers, *deductions])
-        self._chosen: dict[tuple[UsageContext, str, int], SplitTerms] = {}
+        self._chosen: IdentityMap[UsageContext, dict[tuple[str, int], SplitTerms]] = IdentityMap(lambda _: {})
 
     def choose_terms(self, record: UsageRecord, currency: str) -> SplitTerms:
         """Return the terms of a record that is paid for in a currency."""
-        key = (record.context, currency, bisect_right(self._changes, record.admitted_at))
-        terms = self._chosen.get(key)
+        own, key = self._chosen.get(record.context), (currency, bisect_right(self._changes, record.admitted_at))
+        terms = own.get(key)
         if terms is None:
-            terms = self._chosen[key] = self._choose(record.context, currency, record.admitted_at)
+            terms = own[key] = self._choose(record.context, currency, record.admitted_at)
         return terms
 
     def _choose(self, context: UsageContext, currency: str, at: datetime) -> SplitTerms:

@@ -21,11 +21,11 @@ from keisan.storage.usage_table import (
     QUANTITY_COLUMNS,
     RECORD_COLUMNS,
     VISIBILITY,
-    list_context_rows,
+    ContextRows,
     quarantined_record,
     read_quantities,
     suspended_record,
-    to_posted,
+    to_posted_records,
     to_row,
     usage_context,
     usage_record,
@@ -60,13 +60,10 @@ class UsageRepository:
         """Insert records that are new, set-based; raises AlreadyExists if one is not, and then inserts none."""
         if not posted:
             return
-        contexts = list_context_rows(posted)
-        await self._connection.insert_missing(usage_context, sorted(contexts.values(), key=lambda row: str(row["id"])))
+        contexts = ContextRows()
+        rows = [to_row(each, contexts.get_id(each)) for each in posted]
+        await self._connection.insert_missing(usage_context, contexts.list_all())
         await self._connection.prepare_days(frozenset(each.record.day for each in posted))
-        context_ids = {key: row["id"] for key, row in contexts.items()}
-        rows = [
-            to_row(each, context_ids[each.record.context, each.charge.currency, each.charge.chip]) for each in posted
-        ]
         await self._connection.copy_rows(usage_record, RECORD_COLUMNS, rows)
 
     async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
@@ -115,7 +112,7 @@ class UsageRepository:
         """Return a page in order of id."""
         statement = select_posted().where(VISIBILITY.limit(scope), *_list_conditions(wanted))
         rows = await self._connection.fetch_all(order_page(statement, usage_record.c.id, page))
-        return cut_page([to_posted(row) for row in rows], page, lambda posted: posted.record.id)
+        return cut_page(to_posted_records(rows), page, lambda posted: posted.record.id)
 
     async def get(self, scope: Scope, record_id: RecordId) -> PostedRecord:
         """Return the record; raises NotFound, also for what lies outside the scope."""
@@ -123,18 +120,18 @@ class UsageRepository:
         row = await self._connection.fetch_first(select_posted().where(VISIBILITY.limit(scope), is_wanted))
         if row is None:
             raise NotFound(f"there is no usage record {record_id}")
-        return to_posted(row)
+        return to_posted_records([row])[0]
 
     async def list_entry(self, scope: Scope, entry_id: EntryId) -> Sequence[PostedRecord]:
         """Return all records of a journal entry in order of id."""
         statement = select_posted().where(VISIBILITY.limit(scope), usage_record.c.entry_id == entry_id)
-        return [to_posted(row) for row in await self._connection.fetch_all(statement.order_by(usage_record.c.id))]
+        return to_posted_records(await self._connection.fetch_all(statement.order_by(usage_record.c.id)))
 
     async def list_entries(self, scope: Scope, entry_ids: Sequence[EntryId]) -> Sequence[PostedRecord]:
         """Return those records of several journal entries that are in scope, in no order."""
         is_wanted = self._connection.match_any(usage_record.c.entry_id, entry_ids)
         rows = await self._connection.fetch_all(select_posted().where(VISIBILITY.limit(scope), is_wanted))
-        return [to_posted(row) for row in rows]
+        return to_posted_records(rows)
 
     async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> frozenset[RecordId]:
         """Return which of these records suspense paid for; nothing outside a platform's scope."""
@@ -152,7 +149,7 @@ class UsageRepository:
         """Return a page of the records in scope that were posted before there was a journal, in order of id."""
         statement = select_posted().where(VISIBILITY.limit(scope), usage_record.c.entry_id.is_(None))
         rows = await self._connection.fetch_all(order_page(statement, usage_record.c.id, page))
-        return cut_page([to_posted(row) for row in rows], page, lambda posted: posted.record.id)
+        return cut_page(to_posted_records(rows), page, lambda posted: posted.record.id)
 
     async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]:
         """Return sums by model, currency and usage source, in that order."""
@@ -171,7 +168,7 @@ class UsageRepository:
 def select_posted() -> AnySelect:
     """Return the statement for records with their contexts."""
     shared = [usage_context.c[name] for name in (*CONTEXT_FIELDS, "currency", "chip")]
-    own = [usage_record.c[name] for name in RECORD_COLUMNS if name not in {*CONTEXT_FIELDS, "context_id"}]
+    own = [usage_record.c[name] for name in RECORD_COLUMNS if name not in CONTEXT_FIELDS]
     return select(*own, *shared).join_from(usage_record, usage_context, usage_context.c.id == usage_record.c.context_id)
 
 

@@ -24,6 +24,7 @@ from sqlalchemy import (
 from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
+from keisan.kit.identity_map import IdentityMap
 from keisan.storage.repository import Visibility, limit_to_owner
 from keisan.storage.schema import AnyRow, EnumText, ExactInteger, Instant, build_column, build_id, metadata
 
@@ -136,13 +137,29 @@ RECORD_COLUMNS = (
 )
 
 
-def list_context_rows(posted: Iterable[PostedRecord]) -> dict[tuple[UsageContext, str, str], dict[str, object]]:
-    """Return the row of each context that these records have, by context, currency and chip."""
-    keys = {(each.record.context, each.charge.currency, each.charge.chip) for each in posted}
-    return {key: _to_context_row(*key) for key in keys}
+class ContextRows:
+    """The rows of the contexts that some records have."""
+
+    def __init__(self) -> None:
+        self._rows: IdentityMap[UsageContext, dict[tuple[str, str], dict[str, object]]] = IdentityMap(lambda _: {})
+
+    def get_id(self, posted: PostedRecord) -> object:
+        """Return the id of a record's context."""
+        context, charge = posted.record.context, posted.charge
+        own, found = self._rows.get(context), (charge.currency, charge.chip)
+        row = own.get(found)
+        if row is None:
+            row = own[found] = to_context_row(context, *found)
+        return row["id"]
+
+    def list_all(self) -> list[dict[str, object]]:
+        """Return all rows in order of id, equal ones once: two transactions that write them cannot wait for each other."""
+        rows = {row["id"]: row for own in self._rows.values() for row in own.values()}
+        return sorted(rows.values(), key=lambda row: str(row["id"]))
 
 
-def _to_context_row(context: UsageContext, currency: str, chip: str) -> dict[str, object]:
+def to_context_row(context: UsageContext, currency: str, chip: str) -> dict[str, object]:
+    """Return a context's row; its id is made of what it says."""
     values = (*_read_context(context), currency, chip)
     # Lengths go in, so that no two contexts are the same bytes.
     content = "".join(f"{len(text)}:{text}" for text in map(str, values)).encode(errors="surrogatepass")
@@ -172,12 +189,21 @@ def read_quantities(row: AnyRow) -> dict[TokenClass, int]:
     return {token_class: int(count) for token_class, count in stored if count is not None}
 
 
-def to_posted(row: AnyRow) -> PostedRecord:
-    """Return the record of a row that joins record and context."""
+def to_posted_records(rows: Iterable[AnyRow]) -> list[PostedRecord]:
+    """Return the records of rows that join record and context; those of one context share it."""
+    contexts: dict[UUID, UsageContext] = {}
+    posted: list[PostedRecord] = []
+    for row in rows:
+        context = contexts.get(row["context_id"])
+        if context is None:
+            context = contexts[row["context_id"]] = UsageContext(**{name: row[name] for name in CONTEXT_FIELDS})
+        posted.append(_to_posted(row, context))
+    return posted
+
+
+def _to_posted(row: AnyRow, context: UsageContext) -> PostedRecord:
     record = UsageRecord(
-        context=UsageContext(**{name: row[name] for name in CONTEXT_FIELDS}),
-        quantities=read_quantities(row),
-        **{name: row[name] for name in RECORD_FIELDS},
+        context=context, quantities=read_quantities(row), **{name: row[name] for name in RECORD_FIELDS}
     )
     charge = Charge(
         entry_id=row["entry_id"],

@@ -11,8 +11,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -33,7 +32,8 @@ from keisan.wire.credit import CreditReport
 from keisan.wire.usage import split_usage_batch
 from stage.cache import tell
 from stage.ledger import BATCH_RECORDS, Books, open_books, write_batches
-from tests.postgresql import PostgresqlServer, find_programs, run_server
+from stage.server import open_server
+from tests.postgresql import PostgresqlServer
 
 TARGETS = {"postgresql": 20_000, "sqlite": 5_000}
 STORED = (100_000, 1_000_000)
@@ -41,8 +41,7 @@ QUICK_STORED = (30_000, 60_000)
 # A figure is taken over so many records of each step, in rounds of so many batches.
 ROUND_BATCHES = 10
 ROUNDS, QUICK_ROUNDS = 10, 1
-CREDIT_PAUSE_S = 0.05
-SERVER_OPTIONS = ("listen_addresses=", "max_connections=50", "shared_buffers=512MB", "max_wal_size=4GB")
+CREDIT_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,19 +144,6 @@ async def measure_copy(server: PostgresqlServer, rows: int) -> float:
     duration_s = time.monotonic() - started
     await connection.close()
     return rows / duration_s
-
-
-@asynccontextmanager
-async def open_server() -> AsyncIterator[PostgresqlServer | None]:
-    """Start PostgreSQL as it is run in earnest, with fsync; None where it is not installed."""
-    programs = find_programs()
-    if programs is None:
-        tell("bench: PostgreSQL is not installed; its figures are left out")
-        yield None
-        return
-    with run_server(programs, SERVER_OPTIONS) as server:
-        server.create_database("books")
-        yield server
 
 
 async def measure(stored: tuple[int, ...], rounds: int) -> dict[str, object]:

@@ -7,6 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
@@ -14,6 +15,7 @@ from keisan.domain.door import Door
 from keisan.domain.entry import Entry, EntryKind
 from keisan.domain.ids import (
     AccountId,
+    BudgetId,
     DeductionId,
     DeploymentId,
     DeviceId,
@@ -37,7 +39,7 @@ from keisan.domain.machine import JoinToken, Machine
 from keisan.domain.model import Model
 from keisan.domain.node import Node
 from keisan.domain.offer import Offer
-from keisan.domain.organization import Organization
+from keisan.domain.organization import Billing, Organization
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.price import Price
 from keisan.domain.project import Project
@@ -53,6 +55,7 @@ from keisan.storage.base import Storage, Transaction
 from tests.domain.samples import (
     ENTRY_ID,
     FACTS,
+    build_budget,
     build_deduction,
     build_deployment,
     build_device,
@@ -100,6 +103,7 @@ class Side:
     organization: Organization
     project: Project
     key: Key
+    budget: Budget
     provider: Provider
     site: Site
     node: Node
@@ -134,7 +138,11 @@ def create_platform() -> Platform:
 def create_organization(name: str = "") -> Organization:
     new_id = create_id()
     return build_organization(
-        id=OrganizationId(new_id), platform_id=PLATFORM_ID, name=name or f"organization {new_id}", created_at=NOW
+        id=OrganizationId(new_id),
+        platform_id=PLATFORM_ID,
+        name=name or f"organization {new_id}",
+        billing=Billing.PREPAID,
+        created_at=NOW,
     )
 
 
@@ -158,6 +166,20 @@ def create_key(project: Project) -> Key:
         digest=new_id.hex * 2,
         created_at=NOW,
     )
+
+
+def create_budget(key: Key, **changes: object) -> Budget:
+    """Return a budget of a key that bounds nothing a test spends, unless it says otherwise."""
+    values: dict[str, object] = {
+        "id": BudgetId(create_id()),
+        "platform_id": PLATFORM_ID,
+        "organization_id": key.organization_id,
+        "project_id": key.project_id,
+        "key_id": key.id,
+        "amount_nano": 10**30,
+        "period": PeriodKind.MONTH,
+    }
+    return build_budget(**(values | changes))
 
 
 def create_provider(name: str = "") -> Provider:
@@ -331,11 +353,13 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     organization, provider = create_organization(), create_provider()
     project, site = create_project(organization), create_site(provider)
     key, node, agent = create_key(project), create_node(site), create_machine(site)
+    budget = create_budget(key, period=PeriodKind.LIFETIME)
     device, deployment = create_device(node), create_deployment(model)
     replica = create_replica(deployment, site, node)
     await transaction.organizations.insert(organization)
     await transaction.projects.insert(project)
     await transaction.keys.insert(key)
+    await transaction.budgets.insert(budget)
     await transaction.providers.insert(provider)
     await transaction.sites.insert(site)
     await transaction.nodes.insert(node)
@@ -356,6 +380,7 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         organization=organization,
         project=project,
         key=key,
+        budget=budget,
         provider=provider,
         site=site,
         node=node,

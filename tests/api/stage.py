@@ -306,6 +306,10 @@ async def _add_facts(stage: Stage) -> None:
         machine=stage.machines["site"].id,
     )
     await _add_terms(stage)
+    body = {"key_id": str(stage.keys["owner"].id), "currency": "CNY", "amount_nano": "1000", "period": "month"}
+    answer = await stage.ask("owner", "POST", "/budgets", body)
+    assert answer.status_code == 201, answer.text
+    stage.ids["budget"] = UUID(answer.json()["id"])
     record = build_record(stage)
     answer = await stage.ask("gateway", "POST", "/gateway/usage", record)
     assert answer.json()["created_count"] == 1, answer.text
@@ -412,6 +416,6 @@ def build_credit_report(stage: Stage, **changes: object) -> dict[str, object]:
         "incarnation": str(create_id()),
         "is_spool_passed": True,
         "sequence": 1,
-        "wanted": [{"organization_id": str(stage.project.organization_id), "currency": "CNY", "wanted_nano": "1000"}],
+        "wanted": [{"holder_id": str(stage.project.organization_id), "currency": "CNY", "wanted_nano": "1000"}],
     }
     return report | changes

@@ -115,22 +115,30 @@ async def test_json_is_no_batch(stage: Stage) -> None:
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_input"), body
 
 
+async def make_prepaid(stage: Stage) -> None:
+    path = f"/organizations/{stage.project.organization_id}"
+    answer = await stage.ask("admin", "PATCH", path, {"billing": "prepaid"}, {"if-match": '"1"'})
+    assert answer.status_code == 200, answer.text
+
+
 async def test_credit_is_leased_from_what_was_paid_in(stage: Stage) -> None:
+    await make_prepaid(stage)
     path = f"/organizations/{stage.project.organization_id}/top-ups"
     debt_nano = -int((await stage.ask("owner", "GET", "/accounts")).json()["items"][0]["balance_nano"])
     await stage.ask("admin", "POST", path, {"amount_nano": str(debt_nano + 5000), "currency": "CNY"})
     report = build_credit_report(stage)
     answer = (await stage.ask("gateway", "POST", "/gateway/credit", report)).json()
     (line,) = answer["tickets"]
-    assert (line["organization_id"], line["credit_nano"]) == (str(stage.project.organization_id), "2500")
+    assert (line["holder_id"], line["credit_nano"]) == (str(stage.project.organization_id), "2500")
     assert (answer["lease_s"], answer["renew_s"], answer["default_share_ppm"]) == (7200, 10, 1_000_000)
     late = await stage.ask("gateway", "POST", "/gateway/credit", report)
     assert (late.status_code, late.json()["code"]) == (409, "state_conflict")
 
 
 async def test_debt_leases_nothing(stage: Stage) -> None:
+    await make_prepaid(stage)
     answer = (await stage.ask("gateway", "POST", "/gateway/credit", build_credit_report(stage))).json()
-    refused = {"organization_id": str(stage.project.organization_id), "currency": "CNY"}
+    refused = {"holder_id": str(stage.project.organization_id), "currency": "CNY", "bound": "wallet"}
     assert (answer["tickets"], answer["refused"]) == ([], [refused])
 
 

@@ -51,5 +51,12 @@ async def test_update_leaves_what_it_does_not_name(stage: Stage) -> None:
     assert (changed["name"], changed["billing"], changed["snapshot_age_s_max"]) == ("beta", "prepaid", 60)
     freed = (await stage.ask("admin", "PATCH", path, {"snapshot_age_s_max": None}, {"if-match": '"2"'})).json()
     assert freed == changed | {"snapshot_age_s_max": None, "version": 3}
-    for wrong in ({"name": None}, {"name": ""}, {"billing": None}, {"snapshot_age_s_max": 0}, {"policy": "x" * 2049}):
+    for wrong in (
+        {"name": None},
+        {"name": ""},
+        {"billing": None},
+        {"snapshot_age_s_max": 0},
+        {"time_zone": "Tokyo"},
+        {"policy": "x" * 2049},
+    ):
         assert (await stage.ask("admin", "PATCH", path, wrong, {"if-match": '"3"'})).status_code == 400, wrong

@@ -11,6 +11,9 @@ def test_organization_is_changed_part_by_part(command_line: CommandLine) -> None
     assert command_line.run("organizations", "policy", found["id"], "region in JP").out == f"{name}: region in JP\n"
     assert command_line.run("organizations", "billing", name, "prepaid").out == f"{name} is prepaid\n"
     assert command_line.run("organizations", "snapshot-age", name, "3600").out == f"{name}: 3600 s\n"
+    assert command_line.run("organizations", "time-zone", name, "Asia/Tokyo").out == f"{name}: Asia/Tokyo\n"
+    assert command_line.run("organizations", "time-zone", name, "Tokyo").code != 0
+    assert command_line.run("organizations", "time-zone", name, "UTC").code == 0
     [line] = [line for line in command_line.run("organizations", "list").out.splitlines() if name in line]
     assert all(word in line for word in ("prepaid", "6000 requests/min", "region in JP"))
     # Back, because other tests use the same platform.

@@ -58,11 +58,13 @@ async def test_update_changes_what_it_names_and_tells_both_values(control: Contr
     first = OrganizationUpdate(
         billing=Billing.PREPAID,
         snapshot_age_s_max=60,
+        time_zone="Asia/Tokyo",
         limits=CallLimitsChange(requests_per_minute=600, calls_open_max=4),
         policy="advisory none",
     )
     bounded = await update_organization(control, admin, stored.id, 1, first)
     assert (bounded.name, bounded.billing, bounded.snapshot_age_s_max) == (stored.name, Billing.PREPAID, 60)
+    assert (stored.time_zone, bounded.time_zone) == ("UTC", "Asia/Tokyo")
     assert (bounded.limits, bounded.policy) == (CallLimits(requests_per_minute=600, calls_open_max=4), "advisory none")
     before = await get_version(control)
     second = OrganizationUpdate(

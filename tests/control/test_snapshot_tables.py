@@ -251,6 +251,7 @@ def build_golden() -> Snapshot:
         ],
         chips=build_golden_chips(),
         doors=[(build_door(id=name_id(6, 2)), Secret("dk-keisan-golden"))],
+        budgeted={name_id(3, 3), name_id(2, 2)},
     )
     tables = compile_tables(rows)
     return Snapshot(

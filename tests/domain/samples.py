@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from keisan.domain.access import Role
+from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.deduction import Deduction, DeductionKind
@@ -17,6 +18,7 @@ from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.fact import FactName
 from keisan.domain.ids import (
+    BudgetId,
     DeductionId,
     DeploymentId,
     DeviceId,
@@ -129,12 +131,31 @@ def build_organization(**changes: Any) -> Organization:
         name="alpha",
         billing=Billing.POSTPAID,
         snapshot_age_s_max=None,
+        time_zone="UTC",
         limits=CallLimits(),
         policy="",
         version=1,
         created_at=NOW,
     )
     return replace(organization, **changes)
+
+
+def build_budget(**changes: Any) -> Budget:
+    """Return a budget of 100 nano-units for each month of the whole organization."""
+    budget = Budget(
+        id=BudgetId(name_id(17)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        project_id=None,
+        key_id=None,
+        currency="CNY",
+        amount_nano=100,
+        period=PeriodKind.MONTH,
+        window_s=None,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(budget, **changes)
 
 
 def build_project(**changes: Any) -> Project:
@@ -414,6 +435,8 @@ def build_ticket(**changes: Any) -> Ticket:
         id=TicketId(name_id(14)),
         platform_id=PLATFORM_ID,
         organization_id=ORGANIZATION_ID,
+        project_id=None,
+        key_id=None,
         currency="CNY",
         gateway_id=GATEWAY_ID,
         incarnation=name_id(15),

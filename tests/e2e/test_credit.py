@@ -290,3 +290,35 @@ async def test_ticket_that_was_closed_is_spent_no_more(credit: Credit) -> None:
         return any(ticket.posted_nano for ticket in list_open(await list_tickets(credit.stage.storage)))
 
     await wait_for(is_posted)
+
+
+async def test_budget_of_a_key_holds_over_two_gateways_and_may_be_raised(credit: Credit) -> None:
+    """The wallet has plenty; what the key may spend is no more than its budget, wherever it calls."""
+    await credit.top_up(100 * RESERVED_NANO)
+    before_nano = await credit.read_wallet()
+    amount_nano = RESERVED_NANO + 4 * COST_NANO
+    body = {"key_id": str(credit.stage.keys["developer"].id), "currency": "CNY", "amount_nano": str(amount_nano)}
+    budget = (await credit.ask("owner", "POST", "/budgets", body | {"period": "month"})).json()
+    clients = [await credit.start_gateway(), await credit.start_gateway()]
+    answers = [await call(client) for client in clients]
+    while {answer.status_code for answer in answers[-2:]} != {402}:
+        answers.append(await call(clients[len(answers) % 2]))
+    answer = answers[-1]
+    assert answer.json()["error"]["message"].endswith("a budget allows no more"), answer.text
+
+    async def is_posted() -> bool:
+        seen = (await credit.ask("owner", "GET", f"/budgets/{budget['id']}")).json()
+        assert int(seen["spent_nano"]) + int(seen["held_nano"]) <= amount_nano
+        spent_nano = before_nano - await credit.read_wallet()
+        return 0 < spent_nano == int(seen["spent_nano"]) == sum((await credit.list_posted()).values())
+
+    await wait_for(is_posted)
+    await raise_budget(credit, budget["id"], 10 * RESERVED_NANO)
+    assert (await call(clients[0])).status_code == 200
+
+
+async def raise_budget(credit: Credit, budget_id: str, amount_nano: int) -> None:
+    headers = {"authorization": f"Bearer {credit.stage.secrets['owner']}", "if-match": '"1"'}
+    async with httpx.AsyncClient(base_url=f"{credit.platform_url}/api/v1", headers=headers, timeout=30) as http:
+        answer = await http.patch(f"/budgets/{budget_id}", json={"amount_nano": str(amount_nano)})
+    assert answer.is_success, answer.text

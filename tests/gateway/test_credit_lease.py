@@ -50,7 +50,7 @@ class Leasing:
         self.relay.report = {"tickets": [], "wanted": [], "rates": []} | changes
 
     def lease_ticket(self, credit_nano: int, give_back_nano: int = 0) -> None:
-        line = {"ticket_id": TICKET, "organization_id": ORGANIZATION, "currency": "CNY"}
+        line = {"ticket_id": TICKET, "holder_id": ORGANIZATION, "currency": "CNY"}
         amounts = {"credit_nano": str(credit_nano), "give_back_nano": str(give_back_nano)}
         self.answer["tickets"] = [line | amounts]
 
@@ -89,7 +89,7 @@ def build_kept(leasing: Leasing, age_s: float, **changes: object) -> KeptShares:
 
 async def test_relays_words_go_up_and_the_answer_comes_down_whole(leasing: Leasing) -> None:
     word = {"ticket_id": TICKET, "spent_nano": "5", "reserved_nano": "6", "returned_nano": str(10**30)}
-    want = {"organization_id": ORGANIZATION, "currency": "CNY", "wanted_nano": "7"}
+    want = {"holder_id": ORGANIZATION, "currency": "CNY", "wanted_nano": "7"}
     leasing.say(tickets=[word], wanted=[want])
     leasing.lease_ticket(10**35)
     assert await leasing.lease.exchange() == 60

@@ -25,7 +25,7 @@ def build_report(owners: list[int]) -> tuple[Line, Mapping[str, UUID]]:
         "incarnation": INCARNATION,
         "is_spool_passed": True,
         "tickets": [{"ticket_id": str(name_id(14, number)), **zero} for number in ids],
-        "wanted": [{"organization_id": str(each), "currency": "CNY", "wanted_nano": "1"} for each in ids.values()],
+        "wanted": [{"holder_id": str(each), "currency": "CNY", "wanted_nano": "1"} for each in ids.values()],
         "rates": [
             {"limit_id": f"organization:{each}:calls", "share_ppm": 1, "demand_per_minute": 1} for each in ids.values()
         ],
@@ -46,10 +46,10 @@ def test_every_line_stands_once_and_beside_its_owners_others(numbers: list[int],
         assert all(len(part[name]) <= lines_max for part in parts)
     for part in parts:
         report = CreditReport.model_validate(part)
-        assert {want.organization_id for want in report.wanted} == {
+        assert {want.holder_id for want in report.wanted} == {
             organizations[str(ticket.ticket_id)] for ticket in report.tickets
         }
-        assert all(report.is_about(want.organization_id) for want in report.wanted)
+        assert all(report.is_about(want.holder_id) for want in report.wanted)
         assert report.incarnation == UUID(INCARNATION)
 
 
@@ -74,11 +74,11 @@ def test_closed_ticket_that_nobody_knows_is_somebodys_part() -> None:
 
 
 def test_answers_are_one_answer() -> None:
-    ticket = {"ticket_id": name_id(14), "organization_id": name_id(1), "currency": "CNY"}
+    ticket = {"ticket_id": name_id(14), "holder_id": name_id(1), "currency": "CNY"}
     first = CreditAnswer.model_validate(
         {"lease_s": 60, "renew_s": 10, "tickets": [ticket | {"credit_nano": 5, "give_back_nano": 0}]}
     )
-    refused = [{"organization_id": name_id(2), "currency": "CNY"}]
+    refused = [{"holder_id": name_id(2), "currency": "CNY"}]
     rates = [{"limit_id": "l", "share_ppm": 7}]
     second = CreditAnswer.model_validate(
         {"lease_s": 50, "renew_s": 20, "refused": refused, "rates": rates, "default_share_ppm": 9}

@@ -11,6 +11,7 @@ from keisan.domain.ids import EntryId, MachineId, OrganizationId
 from keisan.domain.page import PageRequest
 from keisan.domain.share import Share
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
+from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.ledger.credit import exchange_credit
 from keisan.ledger.intake import accept_usage
@@ -30,7 +31,7 @@ OUTPUT_NANO = 1_500
 class LocalTicket:
     """A ticket as its gateway keeps it."""
 
-    organization_id: UUID
+    holder_id: UUID
     credit_nano: int = 0
     returned_nano: int = 0
     spent_nano: int = 0
@@ -44,7 +45,10 @@ class LocalTicket:
 
 @dataclass
 class Gateway:
-    """What a relay does with credit, without its bytes. `backlog_count` records in the spool are of earlier lives."""
+    """What a relay does with credit, without its bytes. `backlog_count` records in the spool are of earlier lives.
+
+    `budgeted` is what its snapshot says of who has budgets, and `skew_s` by how much its clock is ahead.
+    """
 
     gateway_id: MachineId
     ledger: IntakeWorld
@@ -56,6 +60,20 @@ class Gateway:
     backlog_count: int = 0
     refused: tuple[tuple[UUID, str], ...] = ()
     renew_s: int = 0
+    budgeted: frozenset[UUID] = frozenset()
+    skew_s: int = 0
+
+    async def fetch_snapshot(self) -> None:
+        """Hear who has budgets now."""
+        async with self.ledger.storage.read() as view:
+            self.budgeted = await view.budgets.list_budgeted(EVERYTHING)
+
+    def choose_holder(self, side: Side) -> UUID:
+        """Return whose credit a side's calls are taken from."""
+        for each in (side.key, side.project):
+            if each.id in self.budgeted:
+                return each.id
+        return side.organization.id
 
     def find_ticket(self, side: Side) -> tuple[UUID, LocalTicket] | None:
         """Return the ticket that a call of this side may reserve from now."""
@@ -63,7 +81,7 @@ class Gateway:
         fitting = [
             (ticket_id, ticket)
             for ticket_id, ticket in self.tickets.items()
-            if ticket.organization_id == side.organization.id and now < ticket.expires_at
+            if ticket.holder_id == self.choose_holder(side) and now < ticket.expires_at
         ]
         return fitting[0] if fitting else None
 
@@ -96,8 +114,16 @@ class Gateway:
             side,
             gateway_id=str(self.gateway_id),
             quantities={"output": token_count},
+            **self.write_admission(),
             ticket_id=str(ticket_id) if ticket_id else None,
         )
+
+    def write_admission(self) -> dict[str, object]:
+        """Return when a call is admitted now, by this gateway's clock; NOW as long as nobody sets it."""
+        if not self.skew_s and not self.budgeted:
+            return {}
+        admitted_at = self.ledger.clock.now() + timedelta(seconds=self.skew_s)
+        return {"admitted_at_ms": to_milliseconds(admitted_at), "day": admitted_at.date().isoformat()}
 
     def report(self, wants: Iterable[tuple[Side, int]] = (), **changes: object) -> CreditReport:
         """Return what relay and shell say together."""
@@ -117,8 +143,7 @@ class Gateway:
                 for ticket_id, ticket in self.tickets.items()
             ],
             "wanted": [
-                {"organization_id": side.organization.id, "currency": "CNY", "wanted_nano": nano}
-                for side, nano in wants
+                {"holder_id": self.choose_holder(side), "currency": "CNY", "wanted_nano": nano} for side, nano in wants
             ],
         }
         return CreditReport.model_validate(body | changes)
@@ -128,7 +153,7 @@ class Gateway:
         expires_at = self.ledger.clock.now() + timedelta(seconds=answer.lease_s)
         kept: dict[UUID, LocalTicket] = {}
         for line in answer.tickets:
-            ticket = self.tickets.get(line.ticket_id) or LocalTicket(line.organization_id)
+            ticket = self.tickets.get(line.ticket_id) or LocalTicket(line.holder_id)
             ticket.credit_nano = max(ticket.credit_nano, line.credit_nano)
             ticket.returned_nano += max(0, min(line.give_back_nano, ticket.free_nano))
             ticket.expires_at = expires_at
@@ -159,7 +184,7 @@ class Gateway:
 
 
 def list_refused(answer: CreditAnswer) -> tuple[tuple[UUID, str], ...]:
-    return tuple((line.organization_id, line.currency) for line in answer.refused)
+    return tuple((line.holder_id, line.currency) for line in answer.refused)
 
 
 async def top_up(storage: Storage, organization_id: OrganizationId, amount_nano: int, currency: str = "CNY") -> None:

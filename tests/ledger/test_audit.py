@@ -95,8 +95,10 @@ CHANGES: dict[str, tuple[str, str]] = {
     "ticket": (
         "ticket",
         (
-            "INSERT INTO ticket SELECT id, platform_id, organization_id, 'CNY', (SELECT id FROM machine LIMIT 1), id, 'open', "
-            "'9', '0', '0', '0', '9', '0', '0', NULL, 0, 0, 0, NULL FROM project LIMIT 1"
+            "INSERT INTO ticket (id, platform_id, organization_id, currency, gateway_id, incarnation, state, credit_nano, "
+            "returned_nano, spent_nano, reserved_nano, posted_nano, give_back_nano, wanted_nano, is_contested, expires_at, "
+            "created_at) SELECT id, platform_id, organization_id, 'CNY', (SELECT id FROM machine LIMIT 1), id, 'open', '9', "
+            "'0', '0', '0', '9', '0', '0', 0, 0, 0 FROM project LIMIT 1"
         ),
     ),
 }

@@ -105,7 +105,7 @@ async def test_empty_wallet_leases_nothing_and_keeps_no_ticket(ledger: IntakeWor
 
 async def test_organization_without_a_wallet_is_refused(ledger: IntakeWorld, gateway: Gateway) -> None:
     nobody = create_id()
-    answer = await gateway.exchange(wanted=[{"organization_id": nobody, "currency": "CNY", "wanted_nano": 1}])
+    answer = await gateway.exchange(wanted=[{"holder_id": nobody, "currency": "CNY", "wanted_nano": 1}])
     assert list_refused(answer) == ((nobody, "CNY"),)
 
 
@@ -114,7 +114,7 @@ async def test_want_is_leased_and_told_again_until_it_is_spent(ledger: IntakeWor
     await fill(ledger, left, 10)
     answer = await gateway.exchange((left, CALL_NANO))
     (line,) = answer.tickets
-    assert (line.organization_id, line.currency, line.credit_nano) == (left.organization.id, "CNY", 5 * CALL_NANO)
+    assert (line.holder_id, line.currency, line.credit_nano) == (left.organization.id, "CNY", 5 * CALL_NANO)
     assert (answer.lease_s, answer.renew_s, answer.refused) == (TERMS.lease_s, TERMS.renew_s, ())
     assert gateway.begin_call(left, CALL_NANO)
     gateway.end_call(100)
@@ -145,7 +145,7 @@ async def test_each_currency_is_leased_from_its_own_wallet(ledger: IntakeWorld, 
     await top_up(ledger.storage, left.organization.id, 500, "CNY")
     await top_up(ledger.storage, left.organization.id, 900, "USD")
     wants = {
-        currency: {"organization_id": left.organization.id, "currency": currency, "wanted_nano": wanted_nano}
+        currency: {"holder_id": left.organization.id, "currency": currency, "wanted_nano": wanted_nano}
         for currency, wanted_nano in (("CNY", 600), ("EUR", 1), ("USD", 600))
     }
     answer = await gateway.exchange(wanted=[wants["CNY"]])
@@ -181,7 +181,7 @@ async def test_part_of_a_report_leaves_the_others_as_they_are(
     await other.exchange((sides[0], 10 * CALL_NANO))
     for side, part in zip(sides, places, strict=True):
         answer = await gateway.exchange((side, CALL_NANO), part=part, part_count=part_count, is_answer_lost=True)
-        assert {line.organization_id for line in answer.tickets} == {side.organization.id}
+        assert {line.holder_id for line in answer.tickets} == {side.organization.id}
     wanting = [ticket for ticket in await list_tickets(ledger.storage) if ticket.wanted_nano]
     assert [ticket.organization_id for ticket in wanting] == [sides[0].organization.id]
     await gateway.exchange(part=places[0], part_count=part_count, is_answer_lost=True)

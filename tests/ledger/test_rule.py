@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.account import AccountKey, AccountKind
-from keisan.domain.ids import MachineId, OrganizationId, RecordId, TicketId
+from keisan.domain.ids import KeyId, MachineId, OrganizationId, ProjectId, RecordId, TicketId
 from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import ReplicaState
@@ -21,11 +21,13 @@ from keisan.ledger.rule import (
     SuspenseCode,
     charge_tickets,
     compare_record,
+    list_spendings,
     refuse_context,
     refuse_record,
     sum_transfers,
     suspend_late,
 )
+from keisan.ledger.rule_budget import Spending
 from keisan.ledger.rule_ticket import close_ticket
 from tests.domain.samples import (
     GATEWAY_ID,
@@ -34,6 +36,7 @@ from tests.domain.samples import (
     ORGANIZATION_ID,
     PLATFORM_ID,
     PRICE_ID,
+    PROJECT_ID,
     PROVIDER_ID,
     RECORD_ID,
     REPLICA_ID,
@@ -226,17 +229,27 @@ def test_record_without_a_ticket_is_its_wallets() -> None:
         (replace(TICKET, id=TicketId(name_id(14, 2))), SuspenseCode.WRONG_TICKET),
         (replace(TICKET, organization_id=OrganizationId(name_id(1, 2))), SuspenseCode.WRONG_TICKET),
         (replace(TICKET, gateway_id=MachineId(name_id(4, 2))), SuspenseCode.WRONG_TICKET),
+        (replace(TICKET, project_id=ProjectId(name_id(2, 2))), SuspenseCode.WRONG_TICKET),
+        (replace(TICKET, project_id=PROJECT_ID, key_id=KeyId(name_id(3, 2))), SuspenseCode.WRONG_TICKET),
         (replace(TICKET, currency="USD"), SuspenseCode.WRONG_TICKET),
         (close_ticket(TICKET, NOW), SuspenseCode.CLOSED_TICKET),
         (replace(TICKET, posted_nano=69_501), SuspenseCode.SPENT_TICKET),
         (replace(TICKET, returned_nano=69_501), SuspenseCode.SPENT_TICKET),
         (replace(TICKET, credit_nano=30_499), SuspenseCode.SPENT_TICKET),
     ],
-    ids=["unknown", "organization", "gateway", "currency", "closed", "posted", "returned", "small"],
+    ids=["unknown", "organization", "gateway", "project", "key", "currency", "closed", "posted", "returned", "small"],
 )
 def test_ticket_pays_for_its_own_and_no_more_than_it_holds(ticket: Ticket, code: SuspenseCode) -> None:
     record = build_record(ticket_id=TICKET.id)
     assert charge(ticket, record) == (ticket.posted_nano, {record.id: code})
+
+
+def test_what_tickets_pay_for_is_spent_by_their_holders() -> None:
+    ticket = replace(TICKET, project_id=PROJECT_ID)
+    paid, unpaid, free = (build_record(id=name_record_id(number), ticket_id=ticket.id) for number in (1, 2, 3))
+    records = [paid, unpaid, replace(free, amount_nano=0), build_record(ticket_id=None)]
+    spendings = list_spendings(map(build_posted, records), {ticket.id: ticket}, {unpaid.id})
+    assert spendings == [Spending(ticket.holder, "CNY", paid.amount_nano, paid.admitted_at)]
 
 
 def test_record_that_cost_nothing_needs_no_ticket() -> None:

@@ -13,6 +13,7 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvariantBroken, StorageUnavailable
 from keisan.domain.lease import WorkNoun
+from keisan.domain.organization import Billing
 from keisan.storage import migration
 from keisan.storage.database import Database
 from keisan.storage.migration import list_revisions, load_history, name_newest_revision
@@ -170,7 +171,8 @@ async def test_limits_come_to_rows_that_were_there_before_them(empty_storage: Da
     assert {column["name"] for column in columns} == {"id", "platform_id", "version", "created_at", "name"}
     await empty_storage.migrate()
     async with empty_storage.read() as view:
-        assert await view.organizations.get(EVERYTHING, world.left.organization.id) == world.left.organization
+        found = await view.organizations.get(EVERYTHING, world.left.organization.id)
+        assert found == replace(world.left.organization, billing=Billing.POSTPAID)
         assert await view.keys.get(EVERYTHING, world.left.key.id) == world.left.key
         assert await view.projects.get(EVERYTHING, narrow.id) == replace(narrow, limits=CallLimits(), policy="")
 

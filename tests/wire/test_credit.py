@@ -11,7 +11,7 @@ from tests.domain.samples import KEY_ID, ORGANIZATION_ID, name_id
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "golden" / "credit.json").read_text())
 TICKET = {"ticket_id": str(name_id(14)), "spent_nano": "1", "reserved_nano": "2", "returned_nano": "3"}
-WANT = {"organization_id": str(ORGANIZATION_ID), "currency": "CNY", "wanted_nano": "4"}
+WANT = {"holder_id": str(ORGANIZATION_ID), "currency": "CNY", "wanted_nano": "4"}
 RATE = {"limit_id": f"key:{KEY_ID}:requests", "share_ppm": 5, "demand_per_minute": 6}
 REPORT = {
     "incarnation": str(name_id(15)),
@@ -27,7 +27,7 @@ def test_report_of_a_relay_is_read_whole() -> None:
     assert (report.incarnation, report.is_spool_passed) == (name_id(15), True)
     (ticket,), (want,), (rate,) = report.tickets, report.wanted, report.rates
     assert (ticket.ticket_id, ticket.spent_nano, ticket.reserved_nano, ticket.returned_nano) == (name_id(14), 1, 2, 3)
-    assert (want.organization_id, want.wanted_nano, want.currency) == (ORGANIZATION_ID, 4, "CNY")
+    assert (want.holder_id, want.wanted_nano, want.currency) == (ORGANIZATION_ID, 4, "CNY")
     assert (rate.limit_id, rate.share_ppm, rate.demand_per_minute) == (RATE["limit_id"], 5, 6)
     assert (report.sequence, report.default_share_ppm, report.is_last, ticket.credit_nano) == (0, 0, False, None)
 
@@ -62,7 +62,7 @@ def test_what_storage_or_ledger_could_not_hold_is_refused(changes: dict[str, obj
 
 
 def test_answer_tells_amounts_exactly() -> None:
-    line = {"ticket_id": name_id(14), "organization_id": ORGANIZATION_ID, "currency": "CNY"}
+    line = {"ticket_id": name_id(14), "holder_id": ORGANIZATION_ID, "currency": "CNY"}
     answer = CreditAnswer.model_validate(
         {"lease_s": 7200, "renew_s": 10, "tickets": [line | {"credit_nano": 2**70 + 1, "give_back_nano": 0}]}
     )

@@ -47,7 +47,7 @@ static void put_tickets(Buffer *answer, const char *incarnation) {
         if (memcmp(one->incarnation, incarnation, ID_LENGTH)) continue;
         char text[320];
         int length = snprintf(text, sizeof text,
-            "%s{\"ticket_id\":\"%.24s%.12s\",\"organization_id\":\"%.36s\",\"credit_nano\":\"" CREDIT_NANO "\",\"give_back_nano\":\"0\",\"currency\":\"JPY\"}",
+            "%s{\"ticket_id\":\"%.24s%.12s\",\"holder_id\":\"%.36s\",\"credit_nano\":\"" CREDIT_NANO "\",\"give_back_nano\":\"0\",\"currency\":\"JPY\"}",
             comma, one->organization, one->incarnation + 24, one->organization);
         put(answer, text, (size_t)length);
         comma = ",";
@@ -58,8 +58,8 @@ void answer_credit(const char *report, size_t length, Buffer *answer) {
     static const char nobody[ID_LENGTH];
     const char *end = report + length;
     const char *incarnation = find_id(report, end, "\"incarnation\":\"");
-    /* Only what is wanted names organizations. */
-    for (const char *found = report; incarnation && (found = find_id(found, end, "\"organization_id\":\"")); found += ID_LENGTH) open_ticket(incarnation, found);
+    /* Only what is wanted names holders. */
+    for (const char *found = report; incarnation && (found = find_id(found, end, "\"holder_id\":\"")); found += ID_LENGTH) open_ticket(incarnation, found);
     static const char head[] = "{\"lease_s\":7200,\"renew_s\":10,\"tickets\":[", tail[] = "],\"refused\":[],\"rates\":[],\"default_share_ppm\":1000000}";
     put(answer, head, sizeof head - 1);
     put_tickets(answer, incarnation ? incarnation : nobody);

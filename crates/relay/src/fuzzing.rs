@@ -36,7 +36,7 @@ impl LivingSource for NewLife {
         Arc::default()
     }
 
-    fn find_purse(&mut self, _organization_id: &str, currency: Currency) -> Arc<Purse> {
+    fn find_purse(&mut self, _holder_id: &str, currency: Currency) -> Arc<Purse> {
         Arc::new(Purse::new(currency, Arc::default()))
     }
 

@@ -219,8 +219,8 @@ impl LivingSource for Registry<'_> {
         self.credit.shares.find_meter(limit_id)
     }
 
-    fn find_purse(&mut self, organization_id: &str, currency: Currency) -> Arc<Purse> {
-        self.credit.find_purse(organization_id, currency)
+    fn find_purse(&mut self, holder_id: &str, currency: Currency) -> Arc<Purse> {
+        self.credit.find_purse(holder_id, currency)
     }
 
     fn find_times(&mut self, model: &str) -> Arc<ModelTimes> {

@@ -15,7 +15,7 @@ use crate::spool::{Room, SpoolFault};
 #[derive(Debug)]
 pub struct Hold {
     limits: LimitHold,
-    /// None for an organization that pays afterwards.
+    /// None where nothing bounds what a call may cost: its organization pays afterwards, and nobody has a budget.
     reservation: Option<Reservation>,
     pub room: Room,
 }

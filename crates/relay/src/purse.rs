@@ -1,10 +1,11 @@
-//! Credit of one organization in one currency at this gateway (R1): a ticket that grows, and the reservations of its open calls.
+//! Credit of one holder (organization, project or key) in one currency at this gateway (R1): a ticket that grows, and the reservations of its open calls.
 //! A reservation ends exactly once: settled with what the call cost, or dropped, which voids it.
 
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use keisan_route::{Code, Refusal};
+use serde::Deserialize;
 use tokio::sync::Notify;
 
 use crate::currency::Currency;
@@ -37,11 +38,32 @@ impl Bell {
     }
 }
 
-/// A numbered transfer from an organization's escrow to this gateway. Credit, returned and spent only grow.
+/// A numbered transfer from a holder's escrow to this gateway. Credit, returned and spent only grow.
 #[derive(Debug)]
 pub struct Ticket {
     pub id: String,
     amounts: Mutex<Amounts>,
+}
+
+/// What leaves nothing more, as far as the platform says.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    Wallet,
+    Budget,
+    #[default]
+    #[serde(other)]
+    Unknown,
+}
+
+impl Bound {
+    const fn tell(self) -> &'static str {
+        match self {
+            Self::Wallet => "; its organization's wallet has no more",
+            Self::Budget => "; a budget allows no more",
+            Self::Unknown => "",
+        }
+    }
 }
 
 /// Nano-units of the purse's currency.
@@ -125,6 +147,7 @@ struct State {
     spent_at_report: u128,
     /// How often the platform said that there is nothing more.
     refusals: u64,
+    refused_by: Bound,
 }
 
 impl State {
@@ -158,7 +181,7 @@ impl State {
     }
 }
 
-/// The credit of one organization in one currency.
+/// The credit of one holder in one currency.
 #[derive(Debug)]
 pub struct Purse {
     pub currency: Currency,
@@ -174,7 +197,7 @@ pub struct PurseReport {
     pub wanted_nano: u128,
 }
 
-/// Credit of one or more organizations in one currency, summed up.
+/// Credit of one or more holders in one currency, summed up.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
     pub tickets: u64,
@@ -228,7 +251,8 @@ impl Purse {
     }
 
     fn refuse_credit(&self, nano: u128, free: u128) -> Refusal {
-        let text = format!("this call may cost up to {nano} nano-units of {}, and {free} are left", self.currency);
+        let why = self.lock().refused_by.tell();
+        let text = format!("this call may cost up to {nano} nano-units of {}, and {free} are left{why}", self.currency);
         Refusal::new(Code::InsufficientCredit, text)
     }
 
@@ -293,7 +317,7 @@ impl Purse {
         }
     }
 
-    /// Takes what the platform says of this organization's ticket; a total that is lower than known is an old answer.
+    /// Takes what the platform says of this holder's ticket; a total that is lower than known is an old answer.
     pub fn apply_ticket(&self, id: &str, (credit, give_back): (u128, u128), lease_until: Instant) {
         let mut state = self.lock();
         let ticket = state.take_up(id, lease_until);
@@ -316,9 +340,11 @@ impl Purse {
         self.lock().tickets().next().is_none()
     }
 
-    /// The platform has nothing more for this organization.
-    pub fn apply_refusal(&self) {
-        self.lock().refusals += 1;
+    /// The platform has nothing more for this holder.
+    pub fn apply_refusal(&self, bound: Bound) {
+        let mut state = self.lock();
+        state.refusals += 1;
+        state.refused_by = bound;
     }
 
     /// Lets those who wait look again.
@@ -393,13 +419,17 @@ mod tests {
             while purse.report().wanted_nano == 0 {
                 tokio::task::yield_now().await;
             }
-            purse.apply_refusal();
+            purse.apply_refusal(Bound::Budget);
             purse.wake();
         };
         let (waited, ()) = tokio::join!(waits, refuses);
         let refusal = waited.unwrap_err();
         assert_eq!(refusal.code, Code::InsufficientCredit);
-        assert!(refusal.message.contains("50") && refusal.message.contains("10"), "{}", refusal.message);
+        assert!(
+            refusal.message.contains("50") && refusal.message.ends_with("10 are left; a budget allows no more"),
+            "{}",
+            refusal.message
+        );
     }
 
     #[tokio::test]

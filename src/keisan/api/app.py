@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from keisan.api import (
     account,
+    budget,
     deduction,
     deployment,
     device,
@@ -47,6 +48,7 @@ ROUTERS = (
     top_up.router,
     project.router,
     key.router,
+    budget.router,
     policy.router,
     provider.router,
     site.router,

@@ -3,6 +3,7 @@
 import typer
 
 from keisan.cli import (
+    budget,
     chat,
     deduction,
     deployment,
@@ -25,6 +26,7 @@ ROOMS = (
     organization,
     project,
     key,
+    budget,
     policy,
     model,
     offer,

@@ -12,6 +12,7 @@ from keisan.cli.session import Session
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.kit.units import format_nano, parse_nano
 from keisan.sdk import Billing, OrganizationUpdate, OrganizationView, TopUpCreate
+from keisan.wire.base import explain_refusal
 
 OrganizationArgument = Annotated[str, typer.Argument(help="Name or id of the organization.")]
 BillingArgument = Annotated[Billing, typer.Argument(help="How it pays.")]
@@ -19,6 +20,7 @@ AmountArgument = Annotated[str, typer.Argument(help="How much, for example 250 o
 CurrencyArgument = Annotated[str, typer.Argument(help="Of which currency, for example CNY.")]
 NoteOption = Annotated[str, typer.Option(help="Why, for those who read the events.")]
 AgeArgument = Annotated[str, typer.Argument(metavar="SECONDS", help="A number of seconds, or none for any age.")]
+ZoneArgument = Annotated[str, typer.Argument(help="An IANA name, for example Asia/Tokyo.")]
 
 
 async def list_organizations(session: Session) -> None:
@@ -70,6 +72,14 @@ async def set_snapshot_age(session: Session, organization: OrganizationArgument,
     session.output.show_view(changed, f"{changed.name}: {told}")
 
 
+async def set_time_zone(session: Session, organization: OrganizationArgument, time_zone: ZoneArgument) -> None:
+    """Say in which time zone an organization's months begin, those of its budgets."""
+    with explain_refusal():
+        change = OrganizationUpdate(time_zone=time_zone)
+    changed = await _update(session, organization, change)
+    session.output.show_view(changed, f"{changed.name}: {changed.time_zone}")
+
+
 async def choose_organization(session: Session, wanted: str) -> OrganizationView:
     """Return the organization of a name or id; raises NotFound naming those there are."""
     found = [line async for line in session.keisan.organizations.list()]
@@ -96,7 +106,7 @@ async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> 
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add organizations list, limit, policy, billing, top-up and snapshot-age."""
+    """Add organizations list, limit, policy, billing, top-up, snapshot-age and time-zone."""
     group = typer.Typer(help="Organizations of the platform.", no_args_is_help=True)
     add_command(group, "list", list_organizations)
     add_command(group, "limit", limit_organization)
@@ -104,4 +114,5 @@ def add_commands(application: typer.Typer) -> None:
     add_command(group, "billing", set_billing)
     add_command(group, "top-up", fill_wallet)
     add_command(group, "snapshot-age", set_snapshot_age)
+    add_command(group, "time-zone", set_time_zone)
     application.add_typer(group, name="organizations")

@@ -3,12 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from keisan.domain.budget import Budget
 from keisan.domain.key import Key
 from keisan.domain.organization import Organization
 from keisan.domain.project import Project
 
+Described = Organization | Project | Key | Budget
 
-def describe_changes(before: Organization | Project | Key, after: Organization | Project | Key) -> dict[str, str]:
+
+def describe_changes(before: Described, after: Described) -> dict[str, str]:
     """Return an event's detail: `name` and `previous_name` for a change of name, and so on; nothing is the empty text."""
     old, new = _tell_fields(asdict(before)), _tell_fields(asdict(after))
     detail: dict[str, str] = {}

@@ -65,6 +65,7 @@ def build_organization(control: Control, body: OrganizationCreate) -> Organizati
         name=body.name,
         billing=body.billing,
         snapshot_age_s_max=body.snapshot_age_s_max,
+        time_zone=body.time_zone,
         limits=change_limits(CallLimits(), body.limits),
         policy=body.policy,
         version=1,
@@ -88,6 +89,7 @@ def _change_organization(stored: Organization, body: OrganizationUpdate) -> Orga
         name=body.name if "name" in named else stored.name,
         billing=body.billing if "billing" in named else stored.billing,
         snapshot_age_s_max=body.snapshot_age_s_max if "snapshot_age_s_max" in named else stored.snapshot_age_s_max,
+        time_zone=body.time_zone if "time_zone" in named else stored.time_zone,
         limits=change_limits(stored.limits, body.limits),
         version=stored.version + 1,
     )

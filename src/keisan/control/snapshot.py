@@ -116,6 +116,7 @@ class SnapshotFeed:
                 for door in await view.doors.list_all(scope)
                 if door.is_told
             ],
+            budgeted=await view.budgets.list_budgeted(scope),
         )
         tables = compile_tables(rows)
         return Snapshot(

@@ -3,8 +3,9 @@
 A model without a price cannot be called, so it is left out; so is a replica without an endpoint.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from uuid import UUID
 
 from keisan.domain.access import RIGHTS_BY_ROLE
 from keisan.domain.call_limits import CallLimits
@@ -41,7 +42,7 @@ class SnapshotRows:
     """All that a snapshot is made of: keys in force, models, their prices in force, sites, live replicas, and all known chips.
 
     All chips, not only those that serve: then the table does not change while the process runs, and needs no deltas.
-    Doors are those that gateways are told of, each with the secret that they show there.
+    `budgeted` are the ids of the organizations, projects and keys that have budgets. Doors are those that gateways are told of, each with the secret that they show there.
     """
 
     organizations: Iterable[Organization]
@@ -53,6 +54,7 @@ class SnapshotRows:
     replicas: Iterable[Replica]
     chips: Iterable[Chip]
     doors: Sequence[tuple[Door, Secret]] = ()
+    budgeted: Container[UUID] = ()
 
 
 def compile_tables(rows: SnapshotRows) -> SnapshotTables:
@@ -61,7 +63,7 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
     places = {door.id: door.place for door, _ in rows.doors if door.place is not None}
     callable_models = [model for model in rows.models if model.id in rows.prices]
     return SnapshotTables(
-        keys={str(key.id): compile_key(key) for key in rows.keys},
+        keys={str(key.id): compile_key(key, is_budgeted=key.id in rows.budgeted) for key in rows.keys},
         models={str(model.id): compile_model(model, rows.prices[model.id]) for model in callable_models},
         prices={str(price.id): compile_price(price) for price in rows.prices.values()},
         engines=compile_engines(sites.values()),
@@ -70,8 +72,14 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
             for replica in rows.replicas
             if is_served(replica)
         },
-        organizations={str(line.id): compile_organization(line) for line in rows.organizations},
-        projects={str(project.id): compile_project(project) for project in rows.projects},
+        organizations={
+            str(line.id): compile_organization(line, is_budgeted=line.id in rows.budgeted)
+            for line in rows.organizations
+        },
+        projects={
+            str(project.id): compile_project(project, is_budgeted=project.id in rows.budgeted)
+            for project in rows.projects
+        },
         chips={chip.id: compile_chip(chip) for chip in rows.chips},
         doors={str(door.id): compile_door(door.place, secret) for door, secret in rows.doors if door.place is not None},
     )
@@ -82,7 +90,7 @@ def is_served(replica: Replica) -> bool:
     return replica.state is ReplicaState.READY and replica.endpoint is not None
 
 
-def compile_key(key: Key) -> SnapshotKey:
+def compile_key(key: Key, *, is_budgeted: bool) -> SnapshotKey:
     """Return a key's row; rights are those of its role, in a settled order."""
     return SnapshotKey(
         digest=key.digest,
@@ -92,23 +100,28 @@ def compile_key(key: Key) -> SnapshotKey:
         models=key.models,
         limits=compile_limits(key.limits),
         policy=key.policy,
+        is_budgeted=is_budgeted,
     )
 
 
-def compile_organization(organization: Organization) -> SnapshotOrganization:
+def compile_organization(organization: Organization, *, is_budgeted: bool) -> SnapshotOrganization:
     """Return an organization's row."""
     return SnapshotOrganization(
         billing=organization.billing,
         snapshot_age_s_max=organization.snapshot_age_s_max,
         limits=compile_limits(organization.limits),
         policy=organization.policy,
+        is_budgeted=is_budgeted,
     )
 
 
-def compile_project(project: Project) -> SnapshotProject:
+def compile_project(project: Project, *, is_budgeted: bool) -> SnapshotProject:
     """Return a project's row."""
     return SnapshotProject(
-        organization_id=project.organization_id, limits=compile_limits(project.limits), policy=project.policy
+        organization_id=project.organization_id,
+        limits=compile_limits(project.limits),
+        policy=project.policy,
+        is_budgeted=is_budgeted,
     )
 
 

@@ -37,6 +37,7 @@ class Right(StrEnum):
     READ_EVENTS = "read_events"
     WRITE_ORGANIZATIONS = "write_organizations"
     WRITE_PROJECTS = "write_projects"
+    WRITE_BUDGETS = "write_budgets"
     WRITE_KEYS = "write_keys"
     WRITE_PROVIDERS = "write_providers"
     WRITE_SITES = "write_sites"
@@ -81,7 +82,9 @@ RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.PLATFORM_ADMIN: frozenset(Right) - {Right.SERVE_GATEWAY, Right.SERVE_SITE},
     Role.AUDITOR: frozenset({Right.READ, Right.READ_EVENTS}),
     Role.PROVIDER: frozenset({Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS}),
-    Role.ORGANIZATION_ADMIN: frozenset({Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_KEYS}),
+    Role.ORGANIZATION_ADMIN: frozenset(
+        {Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_BUDGETS, Right.WRITE_KEYS}
+    ),
     Role.DEVELOPER: frozenset({Right.CALL, Right.READ}),
 }
 

@@ -30,6 +30,7 @@ AccountId = NewType("AccountId", UUID)
 EntryId = NewType("EntryId", UUID)
 RecordId = NewType("RecordId", UUID)
 TicketId = NewType("TicketId", UUID)
+BudgetId = NewType("BudgetId", UUID)
 EventId = NewType("EventId", UUID)
 
 PUBLIC_KEY_BYTES = 32

@@ -20,7 +20,7 @@ class Organization:
     """`name` is unique on its platform; `version` rises by one with each change and is the ETag.
 
     A gateway whose snapshot is older than `snapshot_age_s_max` no longer serves it; None serves it at any age (R10).
-    `policy` is the normalised text of a policy, empty for none.
+    `time_zone` is the IANA name of the one in which its months begin. `policy` is the normalised text of a policy, empty for none.
     """
 
     id: OrganizationId
@@ -28,6 +28,7 @@ class Organization:
     name: str
     billing: Billing
     snapshot_age_s_max: int | None
+    time_zone: str
     limits: CallLimits
     policy: str
     version: int

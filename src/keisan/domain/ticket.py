@@ -1,6 +1,7 @@
-"""A ticket: credit of an organization's wallet, leased ahead of use to one incarnation of a gateway (R1).
+"""A ticket: credit of a holder, leased ahead of use to one incarnation of a gateway (R1).
 
-Leasing moves no money: what a ticket holds is set aside from the wallet until it is posted, returned, or the ticket ends.
+Leasing moves no money: what a ticket holds is set aside, within the wallet and the budgets that bind its holder, until it
+is posted, returned, or the ticket ends.
 """
 
 from dataclasses import dataclass
@@ -8,7 +9,8 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
-from keisan.domain.ids import MachineId, OrganizationId, PlatformId, TicketId
+from keisan.domain.holder import Holder
+from keisan.domain.ids import KeyId, MachineId, OrganizationId, PlatformId, ProjectId, TicketId
 from keisan.domain.limits import CREDIT_RENEW_S, TICKET_LATENESS_S, TICKET_LEASE_S
 
 
@@ -21,19 +23,21 @@ class TicketState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """Amounts in nano-units of `currency`.
+    """Amounts in nano-units of `currency`. `project_id` and `key_id` are None unless it was leased for one of these.
 
     `credit_nano` is all that was ever leased, `returned_nano` all that the gateway gave back, `spent_nano` what it said
     its ended calls cost, `posted_nano` what their records that have arrived cost: these four only grow.
     `reserved_nano` is what its open calls held when it last spoke.
     `give_back_nano` is what to ask back at its gateway's next word, `wanted_nano` what it wanted and did not get, since
-    `wanting_since`; `is_contested`: more of the wallet is on tickets than in it, and several gateways hold some.
+    `wanting_since`; `is_contested`: of a wallet or budget that binds it more is on tickets than not, and several hold some.
     `expires_at` is one lease after its gateway's last word, or sooner by the time that passes before that is written anew.
     """
 
     id: TicketId
     platform_id: PlatformId
     organization_id: OrganizationId
+    project_id: ProjectId | None
+    key_id: KeyId | None
     currency: str
     gateway_id: MachineId
     incarnation: UUID
@@ -52,8 +56,13 @@ class Ticket:
     closed_at: datetime | None
 
     @property
+    def holder(self) -> Holder:
+        """Return for whom it was leased."""
+        return Holder(self.organization_id, self.project_id, self.key_id)
+
+    @property
     def held_nano(self) -> int:
-        """Return what is set aside for it from the wallet."""
+        """Return what is set aside for it."""
         return self.credit_nano - self.returned_nano - self.posted_nano if self.state is TicketState.OPEN else 0
 
     @property

@@ -131,7 +131,7 @@ class CreditLease:
                 "default_share_ppm": self._find_default(),
                 "is_last": is_last,
             }
-            owners = name_owners({ticket_id: ticket.organization_id for ticket_id, ticket in self._heard.items()})
+            owners = name_owners({ticket_id: ticket.holder_id for ticket_id, ticket in self._heard.items()})
             return [self._number_report(part) for part in split_report(said | known, owners)]
         except (ValueError, KeyError, TypeError) as fault:
             raise Failed("the relay's credit report cannot be read", str(fault)[:500]) from fault

@@ -1,6 +1,6 @@
 """A credit report of any length in parts that each fit one exchange, and the answers to them as one.
 
-All lines of one owner stand in one part, so the platform sees what a ticket holds beside what is wanted of its wallet.
+All lines of one owner stand in one part, so the platform sees what a ticket holds beside what is wanted by its holder.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,11 +19,11 @@ Owners = Mapping[str, Callable[[Line], UUID]]
 NOBODY = UUID(int=0)
 
 
-def name_owners(organizations: Mapping[str, UUID]) -> Owners:
-    """Return whose each line is; `organizations` are those of the tickets that were heard of."""
+def name_owners(holders: Mapping[str, UUID]) -> Owners:
+    """Return whose each line is; `holders` are those of the tickets that were heard of."""
     return {
-        "tickets": lambda line: organizations.get(str(line["ticket_id"]), NOBODY),
-        "wanted": lambda line: UUID(line["organization_id"]),
+        "tickets": lambda line: holders.get(str(line["ticket_id"]), NOBODY),
+        "wanted": lambda line: UUID(line["holder_id"]),
         "rates": lambda line: parse_limit_id(line["limit_id"]).owner_id,
     }
 

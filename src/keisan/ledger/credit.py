@@ -1,29 +1,35 @@
-"""The credit exchange (R1): a gateway's word is taken in, its wants are served from wallets, its tickets are renewed.
+"""The credit exchange (R1): a gateway's word is taken in, its wants are served within bounds, its tickets are renewed.
 
-One transaction, which locks in the order that intake does: wallets, then tickets. Leasing is guarded by the lock of the
-wallet, so two gateways never get the same money.
+One transaction, which locks in the order that intake does: wallets, then tickets, then budgets. Leasing is guarded by the
+lock of the organization's wallet, so two gateways never get the same money, nor the same part of a budget.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import Account
 from keisan.domain.errors import StateConflict
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import MachineId, OrganizationId, TicketId
+from keisan.domain.holder import Holder
+from keisan.domain.ids import MachineId, TicketId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.lease import WorkNoun
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
+from keisan.ledger.budget import lock_books, write_books
+from keisan.ledger.escrow import Escrow, Wallet, find_holders, load_facts, lock_wallets
+from keisan.ledger.rule_escrow import build_bounds
 from keisan.ledger.rule_ticket import (
+    Bound,
     Moment,
     Pot,
     close_ticket,
     compute_end,
     is_ended_by,
     merge_report,
+    recall_ticket,
     renew_ticket,
     serve_want,
 )
@@ -33,21 +39,27 @@ from keisan.wire.credit import CreditAnswer, CreditReport, LeasedTicket, Refused
 
 # How often a gateway speaks that holds credit which others may want: several times while a call waits for it.
 RENEW_CONTESTED_S = 1
-Wallet = tuple[OrganizationId, str]
+# Whose credit, as its id stands in a report, in which currency.
+Line = tuple[UUID, str]
 
 
 @dataclass(slots=True)
 class _Exchange:
-    """An exchange while it is worked on. `tickets` are those of the gateway and those on the wallets it wants from."""
+    """An exchange while it is worked on. `tickets` are those of the gateway and those on the wallets it wants from.
+
+    `bounds` are of what it wants and may have; `recalled` are its own tickets of holders from whom nothing is leased.
+    """
 
     transaction: Transaction
     gateway: Incarnation
     report: CreditReport
     moment: Moment
-    wallets: Mapping[Wallet, Account]
+    bounds: Mapping[Escrow, Sequence[Bound]]
+    holders: Mapping[UUID, Holder]
     stored: Mapping[TicketId, Ticket]
+    recalled: frozenset[TicketId]
     tickets: dict[TicketId, Ticket]
-    refused: list[Wallet] = field(default_factory=list)
+    refused: dict[Line, Bound | None] = field(default_factory=dict)
 
     @property
     def own(self) -> list[Ticket]:
@@ -59,7 +71,7 @@ class _Exchange:
     @property
     def told(self) -> list[Ticket]:
         """Return those of them that the report is about."""
-        return [ticket for ticket in self.own if self.report.is_about(ticket.organization_id)]
+        return [ticket for ticket in self.own if self.report.is_about(ticket.holder.id)]
 
 
 async def exchange_credit(
@@ -89,7 +101,7 @@ async def exchange_credit(
         lease_s=terms.lease_s,
         renew_s=_choose_renew_s(exchange),
         tickets=tuple(answered),
-        refused=tuple(RefusedWant(organization_id=owner_id, currency=code) for owner_id, code in exchange.refused),
+        refused=tuple(_describe_refusal(line, bound) for line, bound in exchange.refused.items()),
         rates=rates,
         default_share_ppm=default_share_ppm,
     )
@@ -118,22 +130,46 @@ async def _note_word(
 async def _open_exchange(
     transaction: Transaction, gateway: Incarnation, report: CreditReport, moment: Moment
 ) -> _Exchange:
-    scope = PlatformScope()
-    wanted = {(OrganizationId(want.organization_id), want.currency) for want in report.wanted}
-    named = await transaction.accounts.list_wallets(scope, {owner_id for owner_id, _ in wanted})
-    locked = await transaction.accounts.lock(
-        [account.id for account in named if (account.organization_id, account.currency) in wanted]
-    )
-    wallets = {
-        (account.organization_id, account.currency): account
-        for account in locked.values()
-        if account.organization_id is not None
-    }
+    holders = await find_holders(transaction, {want.holder_id for want in report.wanted})
+    wanted = {(holders[want.holder_id], want.currency) for want in report.wanted if want.holder_id in holders}
+    facts = await load_facts(transaction, holders.values())
+    leasable = {escrow for escrow in wanted if facts.is_leasable(*escrow)}
+    wallets = await lock_wallets(transaction, leasable, facts)
     tickets = await transaction.tickets.lock_open(gateway.gateway_id, wallets)
-    gateways = await transaction.incarnations.list_all(scope)
+    books = await lock_books(transaction, {holder for holder, _ in leasable})
+    # A step in which something is set aside was present, whatever the clock says later.
+    begun = [book.begin_step(moment.now) for book in books]
+    await write_books(transaction, books, begun)
+    bounds: dict[Escrow, Sequence[Bound]] = {}
+    for holder, currency in leasable:
+        wallet = wallets.get((holder.organization_id, currency))
+        binding = wallet if facts.is_prepaid(holder) else None
+        if wallet is not None:
+            bounds[holder, currency] = build_bounds(holder, binding, begun, currency, moment.now)
+    own = [ticket for ticket in tickets.values() if ticket.gateway_id == gateway.gateway_id]
+    return _Exchange(
+        transaction=transaction,
+        gateway=gateway,
+        report=report,
+        moment=replace(moment, speaking=await _list_speaking(transaction, moment)),
+        bounds={escrow: binding for escrow, binding in bounds.items() if binding},
+        holders=holders,
+        stored=tickets,
+        recalled=await _list_recalled(transaction, own),
+        tickets=dict(tickets),
+    )
+
+
+async def _list_speaking(transaction: Transaction, moment: Moment) -> frozenset[UUID]:
+    gateways = await transaction.incarnations.list_all(PlatformScope())
     silence_s, now = moment.terms.silence_s, moment.now
-    speaking = frozenset(each.incarnation for each in gateways if each.is_heard_within(silence_s, now))
-    return _Exchange(transaction, gateway, report, replace(moment, speaking=speaking), wallets, tickets, dict(tickets))
+    return frozenset(each.incarnation for each in gateways if each.is_heard_within(silence_s, now))
+
+
+async def _list_recalled(transaction: Transaction, tickets: Sequence[Ticket]) -> frozenset[TicketId]:
+    """Return those tickets whose holders are leased nothing any more: no longer budgeted, revoked, or now postpaid."""
+    facts = await load_facts(transaction, {ticket.holder for ticket in tickets})
+    return frozenset(ticket.id for ticket in tickets if not facts.is_leasable(ticket.holder, ticket.currency))
 
 
 def _take_word(exchange: _Exchange) -> None:
@@ -148,43 +184,53 @@ def _take_word(exchange: _Exchange) -> None:
         if is_ended_by(heard, report):
             exchange.tickets[ticket.id] = close_ticket(heard, moment.now)
         elif is_own:
-            exchange.tickets[ticket.id] = renew_ticket(heard, moment)
+            renewed = renew_ticket(heard, moment)
+            is_recalled = ticket.id in exchange.recalled
+            exchange.tickets[ticket.id] = recall_ticket(renewed, moment.now) if is_recalled else renewed
 
 
 def _serve_wants(exchange: _Exchange) -> None:
-    """Serve each want from its wallet; one that is not repeated is none any more."""
-    wanted, pots = _gather_wants(exchange), _build_pots(exchange)
-    own = {(ticket.organization_id, ticket.currency): ticket for ticket in exchange.own}
+    """Serve each want within its bounds; one that is not repeated is none any more."""
+    wanted = _gather_wants(exchange)
+    own = {(ticket.holder, ticket.currency): ticket for ticket in exchange.own}
     words = {word.ticket_id: word for word in exchange.report.tickets}
     for ticket in exchange.told:
-        if ticket.wanted_nano and (ticket.organization_id, ticket.currency) not in wanted:
+        if ticket.wanted_nano and (ticket.holder, ticket.currency) not in wanted:
             exchange.tickets[ticket.id] = replace(ticket, wanted_nano=0, wanting_since=None)
-    for wallet, wanted_nano in wanted.items():
-        ticket = own.get(wallet) or _build_ticket(exchange, wallet)
+    for escrow, wanted_nano in wanted.items():
+        ticket = own.get(escrow) or _build_ticket(exchange, escrow)
+        ticket = exchange.tickets.get(ticket.id, ticket)
         missing_nano = wanted_nano - _count_unheard(ticket, words.get(ticket.id))
         if missing_nano > 0:
-            _serve_want(exchange, pots[wallet].put(ticket), ticket, missing_nano)
+            _serve_want(exchange, _build_pot(exchange, escrow).put(ticket), ticket, missing_nano)
 
 
-def _gather_wants(exchange: _Exchange) -> dict[Wallet, int]:
-    """Return what is wanted from each wallet; of one that there is not, nothing."""
-    wanted: dict[Wallet, int] = {}
+def _gather_wants(exchange: _Exchange) -> dict[Escrow, int]:
+    """Return what is wanted of each escrow; of one that there is not, nothing."""
+    wanted: dict[Escrow, int] = {}
     for line in exchange.report.wanted:
-        wallet = OrganizationId(line.organization_id), line.currency
-        if wallet in exchange.wallets:
-            wanted[wallet] = max(line.wanted_nano, wanted.get(wallet, 0))
+        holder = exchange.holders.get(line.holder_id)
+        if holder is not None and (holder, line.currency) in exchange.bounds:
+            escrow = holder, line.currency
+            wanted[escrow] = max(line.wanted_nano, wanted.get(escrow, 0))
         else:
-            exchange.refused.append(wallet)
+            exchange.refused[line.holder_id, line.currency] = None
     return wanted
 
 
-def _build_pots(exchange: _Exchange) -> dict[Wallet, Pot]:
-    open_tickets: dict[Wallet, dict[TicketId, Ticket]] = {wallet: {} for wallet in exchange.wallets}
-    for ticket in exchange.tickets.values():
-        wallet = (ticket.organization_id, ticket.currency)
-        if ticket.state is TicketState.OPEN and wallet in open_tickets:
-            open_tickets[wallet][ticket.id] = ticket
-    return {wallet: Pot(exchange.wallets[wallet].balance_nano, on_wallet) for wallet, on_wallet in open_tickets.items()}
+def _build_pot(exchange: _Exchange, escrow: Escrow) -> Pot:
+    """Return the bounds of an escrow with the open tickets under them, as they are after what was served before."""
+    holder, currency = escrow
+    wallet = (holder.organization_id, currency)
+    return Pot(exchange.bounds[escrow], _list_open(exchange.tickets.values(), wallet))
+
+
+def _list_open(tickets: Iterable[Ticket], wallet: Wallet) -> dict[TicketId, Ticket]:
+    return {
+        ticket.id: ticket
+        for ticket in tickets
+        if ticket.state is TicketState.OPEN and (ticket.organization_id, ticket.currency) == wallet
+    }
 
 
 def _count_unheard(ticket: Ticket, word: TicketReport | None) -> int:
@@ -195,22 +241,24 @@ def _count_unheard(ticket: Ticket, word: TicketReport | None) -> int:
 
 
 def _serve_want(exchange: _Exchange, pot: Pot, own: Ticket, wanted_nano: int) -> None:
-    served, is_refused = serve_want(pot, own.id, wanted_nano, exchange.moment)
+    served, refusing = serve_want(pot, own.id, wanted_nano, exchange.moment)
     exchange.tickets |= served.tickets
-    if is_refused:
-        exchange.refused.append((own.organization_id, own.currency))
+    if refusing is not None:
+        exchange.refused[own.holder.id, own.currency] = refusing
         if own.id not in exchange.stored and not served.tickets[own.id].credit_nano:
-            # A wallet that is empty needs no ticket for each gateway that asks.
+            # What is used up needs no ticket for each gateway that asks.
             exchange.tickets.pop(own.id)
 
 
-def _build_ticket(exchange: _Exchange, wallet: Wallet) -> Ticket:
-    gateway, now = exchange.gateway, exchange.moment.now
+def _build_ticket(exchange: _Exchange, escrow: Escrow) -> Ticket:
+    gateway, now, (holder, currency) = exchange.gateway, exchange.moment.now, escrow
     ticket = Ticket(
         id=TicketId(create_id()),
         platform_id=gateway.platform_id,
-        organization_id=wallet[0],
-        currency=wallet[1],
+        organization_id=holder.organization_id,
+        project_id=holder.project_id,
+        key_id=holder.key_id,
+        currency=currency,
         gateway_id=gateway.gateway_id,
         incarnation=gateway.incarnation,
         state=TicketState.OPEN,
@@ -244,9 +292,10 @@ async def _write_tickets(exchange: _Exchange) -> None:
 
 
 async def note_closed(transaction: Transaction, actor: str, ticket: Ticket) -> None:
-    """Write the event of a ticket that is closed now, as it was before: what it held goes back to the wallet."""
+    """Write the event of a ticket that is closed now, as it was before: what it held is free again."""
     detail = {
         "organization_id": str(ticket.organization_id),
+        "holder_id": str(ticket.holder.id),
         "gateway_id": str(ticket.gateway_id),
         "currency": ticket.currency,
         "credit_nano": str(ticket.credit_nano),
@@ -259,11 +308,17 @@ async def note_closed(transaction: Transaction, actor: str, ticket: Ticket) -> N
 def _describe_ticket(ticket: Ticket) -> LeasedTicket:
     return LeasedTicket(
         ticket_id=ticket.id,
-        organization_id=ticket.organization_id,
+        holder_id=ticket.holder.id,
         credit_nano=ticket.credit_nano,
         give_back_nano=ticket.give_back_nano,
         currency=ticket.currency,
     )
+
+
+def _describe_refusal(line: Line, bound: Bound | None) -> RefusedWant:
+    holder_id, currency = line
+    name = "" if bound is None else "wallet" if bound.is_wallet else "budget"
+    return RefusedWant(holder_id=holder_id, currency=currency, bound=name)
 
 
 def _choose_renew_s(exchange: _Exchange) -> int:

@@ -5,15 +5,18 @@ The record's id is the idempotency key. One bad record never blocks the others: 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import NamedTuple
 
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
-from keisan.domain.ids import EntryId, MachineId, RecordId
+from keisan.domain.ids import EntryId, MachineId, RecordId, TicketId
 from keisan.domain.price import Price
+from keisan.domain.ticket import Ticket
 from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
 from keisan.kit.identity_map import IdentityMap
 from keisan.kit.ids import create_id
+from keisan.ledger.budget import lock_books, write_books
 from keisan.ledger.intake_facts import load_facts
 from keisan.ledger.journal import EntryDraft, Journal, list_accounts
 from keisan.ledger.receipt import hash_leaves, order_records
@@ -23,11 +26,13 @@ from keisan.ledger.rule import (
     SuspenseCode,
     charge_tickets,
     compare_record,
+    list_spendings,
     refuse_context,
     refuse_record,
     sum_transfers,
     suspend_late,
 )
+from keisan.ledger.rule_budget import count_spendings
 from keisan.ledger.rule_split import split_amount
 from keisan.ledger.rule_terms import TermsBook
 from keisan.storage.base import Storage, Transaction
@@ -171,8 +176,22 @@ async def _charge_tickets(
         charges = charge_tickets(timely, tickets)
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
         suspended |= charges.suspended
+        await _spend_budgets(transaction, timely, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
     return suspended
+
+
+async def _spend_budgets(
+    transaction: Transaction,
+    posted: Sequence[PostedRecord],
+    tickets: Mapping[TicketId, Ticket],
+    suspended: Mapping[RecordId, SuspenseCode],
+    now: datetime,
+) -> None:
+    """Count what tickets paid for in the budgets that bind them; they are locked after accounts and tickets."""
+    books = await lock_books(transaction, {ticket.holder for ticket in tickets.values()})
+    if books:
+        await write_books(transaction, books, count_spendings(books, list_spendings(posted, tickets, suspended), now))
 
 
 async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, journal: Journal) -> None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.deduction import Deduction
 from keisan.domain.errors import InvalidInput
+from keisan.domain.holder import Holder
 from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
 from keisan.domain.key import Key
 from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
@@ -17,6 +18,7 @@ from keisan.domain.replica import Replica
 from keisan.domain.ticket import Ticket, TicketState
 from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
 from keisan.kit.identity_map import IdentityMap
+from keisan.ledger.rule_budget import Spending
 from keisan.ledger.rule_split import AccountPair, SplitSum
 
 
@@ -135,7 +137,7 @@ def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ti
 
     A record without a ticket is its wallet's: its call was promised to a post-paid organization.
     """
-    held = {ticket_id: _Held(ticket, ticket.held_nano) for ticket_id, ticket in tickets.items()}
+    held = {ticket_id: _Held(ticket, ticket.holder, ticket.held_nano) for ticket_id, ticket in tickets.items()}
     suspended: dict[RecordId, SuspenseCode] = {}
     for each in posted:
         record = each.record
@@ -155,6 +157,7 @@ class _Held:
     """A ticket, and what it holds while records are posted against it."""
 
     ticket: Ticket
+    holder: Holder
     held_nano: int
 
     def to_ticket(self) -> Ticket:
@@ -166,12 +169,26 @@ class _Held:
 def _refuse_ticket(posted: PostedRecord, own: _Held | None) -> SuspenseCode | None:
     """Return why a ticket does not pay for a record, or None."""
     context = posted.record.context
-    wanted = (context.organization_id, context.gateway_id, posted.charge.currency)
-    if own is None or (own.ticket.organization_id, own.ticket.gateway_id, own.ticket.currency) != wanted:
+    if own is None or (own.ticket.gateway_id, own.ticket.currency) != (context.gateway_id, posted.charge.currency):
+        return SuspenseCode.WRONG_TICKET
+    if not own.holder.is_over(Holder(context.organization_id, context.project_id, context.key_id)):
         return SuspenseCode.WRONG_TICKET
     if own.ticket.state is TicketState.CLOSED:
         return SuspenseCode.CLOSED_TICKET
     return SuspenseCode.SPENT_TICKET if posted.record.amount_nano > own.held_nano else None
+
+
+def list_spendings(
+    posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ticket], suspended: Collection[RecordId]
+) -> list[Spending]:
+    """Return what tickets paid for, record by record: what suspense pays counts in no budget."""
+    holders = {ticket_id: ticket.holder for ticket_id, ticket in tickets.items()}
+    return [
+        Spending(holders[record.ticket_id], each.charge.currency, record.amount_nano, record.admitted_at)
+        for each in posted
+        for record in (each.record,)
+        if record.ticket_id is not None and record.amount_nano and record.id not in suspended
+    ]
 
 
 def sum_transfers(posted: Iterable[PostedRecord], suspended: Collection[RecordId] = ()) -> tuple[Transfer, ...]:

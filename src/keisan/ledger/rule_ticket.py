@@ -3,12 +3,13 @@
 Nothing here can overspend: a lease never exceeds what is available, and what is available is what no ticket holds.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import attrgetter
 from uuid import UUID
 
+from keisan.domain.holder import Holder
 from keisan.domain.ids import TicketId
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.wire.credit import CreditReport, TicketReport
@@ -42,21 +43,37 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
-class Pot:
-    """A wallet and every open ticket on it."""
+class Bound:
+    """The most that the tickets of a holder, and of those below it, may hold: a wallet's, or a budget's that is left."""
 
-    wallet_nano: int
+    holder: Holder
+    limit_nano: int
+    is_wallet: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pot:
+    """The bounds that bind one holder, the finest holder's first, and every open ticket under any of them."""
+
+    bounds: Sequence[Bound]
     tickets: Mapping[TicketId, Ticket]
 
     @property
-    def held_nano(self) -> int:
-        """Return what all tickets hold."""
-        return sum(ticket.held_nano for ticket in self.tickets.values())
-
-    @property
     def available_nano(self) -> int:
-        """Return what no ticket holds; below zero only if more was posted than leased."""
-        return self.wallet_nano - self.held_nano
+        """Return what may be leased: below zero if a bound was lowered, or more was posted than leased."""
+        return min(self.count_available(bound) for bound in self.bounds)
+
+    def list_under(self, bound: Bound) -> list[Ticket]:
+        """Return the tickets that count against a bound."""
+        return [ticket for ticket in self.tickets.values() if bound.holder.is_over(ticket.holder)]
+
+    def count_held(self, bound: Bound) -> int:
+        """Return what all tickets under a bound hold."""
+        return sum(ticket.held_nano for ticket in self.list_under(bound))
+
+    def count_available(self, bound: Bound) -> int:
+        """Return what no ticket holds of a bound."""
+        return bound.limit_nano - self.count_held(bound)
 
     def put(self, *tickets: Ticket) -> "Pot":
         """Return the pot with these tickets in place of what they were."""
@@ -97,30 +114,62 @@ def compute_lease_nano(wanted_nano: int, available_nano: int, gateway_count: int
     return max(0, min(available_nano, max(wanted_nano, plenty_nano)))
 
 
-def serve_want(pot: Pot, own_id: TicketId, wanted_nano: int, moment: Moment) -> tuple[Pot, bool]:
-    """Return the pot after the want of one of its tickets, and whether nothing more can come.
+def serve_want(pot: Pot, own_id: TicketId, wanted_nano: int, moment: Moment) -> tuple[Pot, Bound | None]:
+    """Return the pot after the want of one of its tickets, and the bound within which nothing more can come, if any.
 
-    What is missing is asked back from the other tickets. Of two that want the same, the one that wanted first is served
-    first: the other neither takes what is there nor what comes back.
+    What is missing is asked back from the other tickets under each bound that lacks it. Of two that want the same, the
+    one that wanted first is served first: the other neither takes what is there nor what comes back.
     """
     own = _note_want(pot.tickets[own_id], wanted_nano, moment)
-    rivals = _list_rivals(pot, own, moment)
-    kept_nano = sum(rival.wanted_nano for rival in rivals)
-    leased_nano = compute_lease_nano(wanted_nano, pot.available_nano - kept_nano, moment.gateway_count)
+    queues = [_Queue(bound, _list_rivals(pot.list_under(bound), own, moment)) for bound in pot.bounds]
+    room_nano = min(pot.count_available(queue.bound) - queue.wanted_nano for queue in queues)
+    leased_nano = compute_lease_nano(wanted_nano, room_nano, moment.gateway_count)
     missing_nano = max(0, wanted_nano - leased_nano)
     # What was served in part is a new want: its calls may go on waiting.
     since = moment.now if leased_nano else own.wanting_since
     own = replace(own, credit_nano=own.credit_nano + leased_nano, wanted_nano=missing_nano, wanting_since=since)
     served = pot.put(own)
-    others = [other for other in pot.tickets.values() if other.id != own_id and moment.is_reachable(other)]
-    is_refused = missing_nano > 0 and served.available_nano <= 0 and not any(other.unspent_nano for other in others)
-    if is_refused or not missing_nano:
+    refusing = _find_refusing(served, own, moment) if missing_nano else None
+    if refusing is not None or not missing_nano:
         served = served.put(replace(own, wanted_nano=0, wanting_since=None))
     else:
-        givers = [other for other in others if other not in rivals]
-        asked_nano = sum(other.give_back_nano for other in others)
-        served = served.put(*_ask_back(givers, missing_nano + kept_nano - asked_nano))
-    return mark_contested(served, moment), is_refused
+        for queue in queues:
+            served = _ask_within(served, queue, own, moment)
+    return mark_contested(served, own.holder, moment), refusing
+
+
+@dataclass(frozen=True, slots=True)
+class _Queue:
+    """A bound, and the tickets under it whose wants are served first."""
+
+    bound: Bound
+    rivals: Sequence[Ticket]
+
+    @property
+    def wanted_nano(self) -> int:
+        return sum(rival.wanted_nano for rival in self.rivals)
+
+
+def _list_others(pot: Pot, bound: Bound, own: Ticket, moment: Moment) -> list[Ticket]:
+    """Return the other tickets under a bound that something could come back from."""
+    return [other for other in pot.list_under(bound) if other.id != own.id and moment.is_reachable(other)]
+
+
+def _find_refusing(pot: Pot, own: Ticket, moment: Moment) -> Bound | None:
+    for bound in pot.bounds:
+        others = _list_others(pot, bound, own, moment)
+        if pot.count_available(bound) <= 0 and not any(other.unspent_nano for other in others):
+            return bound
+    return None
+
+
+def _ask_within(pot: Pot, queue: _Queue, own: Ticket, moment: Moment) -> Pot:
+    """Return the pot after what a bound lacks was asked back, beside what is asked back already."""
+    others = _list_others(pot, queue.bound, own, moment)
+    ahead = {rival.id for rival in queue.rivals}
+    asked_nano = sum(other.give_back_nano for other in others)
+    needed_nano = own.wanted_nano + queue.wanted_nano - pot.count_available(queue.bound) - asked_nano
+    return pot.put(*_ask_back([other for other in others if other.id not in ahead], needed_nano))
 
 
 def _note_want(own: Ticket, wanted_nano: int, moment: Moment) -> Ticket:
@@ -128,13 +177,13 @@ def _note_want(own: Ticket, wanted_nano: int, moment: Moment) -> Ticket:
     return replace(own, wanted_nano=wanted_nano, wanting_since=since or moment.now)
 
 
-def _list_rivals(pot: Pot, own: Ticket, moment: Moment) -> list[Ticket]:
-    """Return the tickets whose wants go before the own one: those of calls that wait, by how long they do."""
+def _list_rivals(tickets: Iterable[Ticket], own: Ticket, moment: Moment) -> list[Ticket]:
+    """Return those tickets whose wants go before the own one: those of calls that wait, by how long they do."""
 
     def rank(ticket: Ticket) -> tuple[bool, datetime, TicketId]:
         return (not moment.is_fresh(ticket), ticket.wanting_since or moment.now, ticket.id)
 
-    wanting = [other for other in pot.tickets.values() if other.wanted_nano and other.id != own.id]
+    wanting = [other for other in tickets if other.wanted_nano and other.id != own.id]
     waiting = [other for other in wanting if moment.is_fresh(other) and moment.is_reachable(other)]
     return [other for other in waiting if rank(other) < rank(own)]
 
@@ -150,14 +199,31 @@ def _ask_back(givers: Iterable[Ticket], needed_nano: int) -> list[Ticket]:
     return list(asked.values())
 
 
-def mark_contested(pot: Pot, moment: Moment) -> Pot:
-    """Return the pot with every ticket marked if more is on tickets than in the wallet and several gateways hold some.
+def mark_contested(pot: Pot, holder: Holder, moment: Moment) -> Pot:
+    """Return the pot with the tickets marked of which, within a bound, more is held than left, and several hold some.
 
-    Their gateways then speak more often, so that what one needs comes back from another while a call waits.
+    Their gateways then speak more often, so that what one needs comes back from another while a call waits. Other
+    holders' tickets stay marked: they may be bound by more than this pot knows.
     """
-    holders = [ticket for ticket in pot.tickets.values() if ticket.unspent_nano and moment.is_reachable(ticket)]
-    is_contested = len(holders) > 1 and pot.available_nano < pot.held_nano
-    return pot.put(*(replace(ticket, is_contested=is_contested) for ticket in pot.tickets.values()))
+    contested: set[TicketId] = set()
+    for bound in pot.bounds:
+        under = pot.list_under(bound)
+        holders = [ticket for ticket in under if ticket.unspent_nano and moment.is_reachable(ticket)]
+        if len(holders) > 1 and pot.count_available(bound) < pot.count_held(bound):
+            contested |= {ticket.id for ticket in under}
+    return pot.put(
+        *(
+            replace(ticket, is_contested=ticket.id in contested or (ticket.is_contested and ticket.holder != holder))
+            for ticket in pot.tickets.values()
+        )
+    )
+
+
+def recall_ticket(ticket: Ticket, now: datetime) -> Ticket:
+    """Return the ticket of a holder from whom nothing is leased any more: asked back whole, and closed once it is empty."""
+    if not ticket.held_nano and not ticket.reserved_nano:
+        return close_ticket(ticket, now)
+    return replace(ticket, give_back_nano=ticket.unspent_nano, wanted_nano=0, wanting_since=None)
 
 
 def is_ended_by(ticket: Ticket, report: CreditReport) -> bool:
@@ -178,7 +244,7 @@ def compute_end(ticket: Ticket, terms: CreditTerms) -> datetime:
 
 
 def close_ticket(ticket: Ticket, now: datetime) -> Ticket:
-    """Return the ticket closed: what it held is the wallet's again."""
+    """Return the ticket closed: what it held is free again."""
     return replace(
         ticket,
         state=TicketState.CLOSED,

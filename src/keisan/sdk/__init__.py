@@ -5,6 +5,7 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 """
 
 from keisan.domain.access import MachineKind, Role
+from keisan.domain.budget import PeriodKind
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.errors import (
     AlreadyExists,
@@ -30,6 +31,7 @@ from keisan.domain.organization import Billing
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.wire.account import AccountView
+from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -58,6 +60,9 @@ __all__ = [
     "AlreadyExists",
     "AsyncKeisan",
     "Billing",
+    "BudgetCreate",
+    "BudgetUpdate",
+    "BudgetView",
     "CallLimitsChange",
     "CallLimitsView",
     "ChatMessage",
@@ -99,6 +104,7 @@ __all__ = [
     "OrganizationCreate",
     "OrganizationUpdate",
     "OrganizationView",
+    "PeriodKind",
     "PermissionDenied",
     "PlatformUnreachable",
     "PlatformView",

@@ -16,6 +16,7 @@ from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
+from keisan.sdk.budget import AsyncBudgets, Budgets
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.deployment import AsyncDeployments, Deployments
 from keisan.sdk.device import AsyncDevices, Devices
@@ -98,6 +99,7 @@ class AsyncKeisan:
         self.organizations = AsyncOrganizations(transport)
         self.projects = AsyncProjects(transport)
         self.keys = AsyncKeys(transport)
+        self.budgets = AsyncBudgets(transport)
         self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
         self.sites = AsyncSites(transport)
@@ -206,6 +208,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.organizations = Organizations(inner.organizations, shell)
         self.projects = Projects(inner.projects, shell)
         self.keys = Keys(inner.keys, shell)
+        self.budgets = Budgets(inner.budgets, shell)
         self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)
         self.sites = Sites(inner.sites, shell)

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol, TypeVar
+from typing import Protocol
 from uuid import UUID
 
 from keisan.domain.access import MachineKind, Scope
@@ -35,7 +35,6 @@ from keisan.domain.machine import JoinToken, Machine
 from keisan.domain.model import Model
 from keisan.domain.node import Node
 from keisan.domain.organization import Organization
-from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.platform import Platform
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
@@ -44,30 +43,15 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_ledger import (
     AccountRepository,
+    BudgetRepository,
     EntryRepository,
     IncarnationRepository,
     ShareRepository,
     TicketRepository,
     UsageRepository,
 )
+from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
-
-Noun = TypeVar("Noun")
-NounId = TypeVar("NounId", contravariant=True)
-
-
-class Repository(Protocol[Noun, NounId]):
-    """What every noun's repository does.
-
-    `get` raises NotFound, also for what lies outside the scope. `list` orders by id. `insert` raises AlreadyExists when
-    a unique name or id is taken. `update` writes the row whose stored version is `noun.version - 1` and raises
-    VersionMismatch otherwise.
-    """
-
-    async def get(self, scope: Scope, noun_id: NounId) -> Noun: ...
-    async def list(self, scope: Scope, page: PageRequest) -> PageOf[Noun]: ...
-    async def insert(self, noun: Noun) -> None: ...
-    async def update(self, noun: Noun) -> None: ...
 
 
 class PlatformRepository(Protocol):
@@ -81,25 +65,15 @@ class PlatformRepository(Protocol):
 class OrganizationRepository(Repository[Organization, OrganizationId], Protocol):
     """Organizations; an organization sees itself only."""
 
-    async def list_by_ids(self, scope: Scope, ids: Iterable[OrganizationId]) -> Sequence[Organization]:
-        """Return the organizations with these ids."""
-        ...
-
-    async def list_all(self, scope: Scope) -> Sequence[Organization]:
-        """Return all organizations in scope."""
-        ...
+    async def list_by_ids(self, scope: Scope, ids: Iterable[OrganizationId]) -> Sequence[Organization]: ...
+    async def list_all(self, scope: Scope) -> Sequence[Organization]: ...
 
 
 class ProjectRepository(Repository[Project, ProjectId], Protocol):
     """Projects of the organizations in scope."""
 
-    async def list_by_ids(self, scope: Scope, ids: Iterable[ProjectId]) -> Sequence[Project]:
-        """Return the projects with these ids."""
-        ...
-
-    async def list_all(self, scope: Scope) -> Sequence[Project]:
-        """Return all projects in scope."""
-        ...
+    async def list_by_ids(self, scope: Scope, ids: Iterable[ProjectId]) -> Sequence[Project]: ...
+    async def list_all(self, scope: Scope) -> Sequence[Project]: ...
 
 
 class KeyRepository(Repository[Key, KeyId], Protocol):
@@ -309,6 +283,7 @@ class Transaction(Protocol):
     deployments: DeploymentRepository
     replicas: ReplicaRepository
     accounts: AccountRepository
+    budgets: BudgetRepository
     tickets: TicketRepository
     shares: ShareRepository
     incarnations: IncarnationRepository

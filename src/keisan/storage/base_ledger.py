@@ -6,17 +6,20 @@ Kept apart from base.py for its length only; what is said there of scopes, error
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Protocol
+from uuid import UUID
 
 from keisan.domain.access import Scope
 from keisan.domain.account import Account, AccountKey, Posting
+from keisan.domain.budget import Budget
 from keisan.domain.entry import ChainEnd, Entry
-from keisan.domain.ids import AccountId, EntryId, MachineId, OrganizationId, RecordId, TicketId
+from keisan.domain.ids import AccountId, BudgetId, EntryId, MachineId, OrganizationId, RecordId, TicketId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.share import Share
 from keisan.domain.ticket import Ticket
 from keisan.domain.usage import PostedRecord, SuspendedRecord, UsageRecord
 from keisan.domain.usage_sum import UsageFilter, UsageSum
+from keisan.storage.base_noun import Repository
 
 
 class AccountRepository(Protocol):
@@ -60,6 +63,22 @@ class AccountRepository(Protocol):
         ...
 
 
+class BudgetRepository(Repository[Budget, BudgetId], Protocol):
+    """Budgets, and what was spent of them by step; an organization sees its own.
+
+    A transaction locks accounts first, tickets after, and budgets last, in order of id, or waits in a ring. It has locked
+    those whose steps it changes; `changed` are written, `dropped` forgotten. `delete` raises VersionMismatch as update
+    does; `list_budgeted` returns the ids of all holders that have one.
+    """
+
+    async def list_holders(self, scope: Scope, holder_ids: Iterable[UUID]) -> Sequence[Budget]: ...
+    async def list_budgeted(self, scope: Scope) -> frozenset[UUID]: ...
+    async def lock_holders(self, holder_ids: Iterable[UUID]) -> Sequence[Budget]: ...
+    async def delete(self, noun: Budget) -> None: ...
+    async def list_spent(self, scope: Scope, ids: Iterable[BudgetId]) -> Mapping[BudgetId, Mapping[int, int]]: ...
+    async def change_spent(self, budget_id: BudgetId, changed: Mapping[int, int], dropped: Iterable[int]) -> None: ...
+
+
 class TicketRepository(Protocol):
     """Tickets; an organization sees its own. A transaction locks accounts first and tickets after, or waits in a ring."""
 
@@ -79,6 +98,7 @@ class TicketRepository(Protocol):
         """
         ...
 
+    async def list_open(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[Ticket]: ...
     async def update_many(self, tickets: Sequence[Ticket]) -> None:
         """Write tickets that this transaction has locked."""
         ...

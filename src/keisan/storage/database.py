@@ -10,6 +10,7 @@ from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
 from keisan.storage import base, base_ledger, base_price
 from keisan.storage.account import AccountRepository
+from keisan.storage.budget import BudgetRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.deployment import DeploymentRepository
@@ -65,6 +66,7 @@ class DatabaseTransaction:
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
+        self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)
         self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)

@@ -18,6 +18,7 @@ organization = Table(
     build_column("name", Text()),
     build_column("billing", EnumText(Billing)),
     build_column("snapshot_age_s_max", BigInteger(), is_nullable=True),
+    build_column("time_zone", Text()),
     build_limits_column(),
     build_column("policy", Text()),
     UniqueConstraint("platform_id", "name"),

@@ -1,9 +1,10 @@
-"""Tickets: an organization sees those on its wallets. Whoever changes one has locked its row, wallets before tickets."""
+"""Tickets: an organization sees its own. Whoever changes one has locked its row, wallets before tickets."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import Boolean, ForeignKey, Index, Table, Text, bindparam, or_, select, tuple_, update
 
+from keisan.domain.access import Scope
 from keisan.domain.ids import MachineId, OrganizationId, TicketId
 from keisan.domain.ticket import Ticket, TicketState
 from keisan.storage.repository import (
@@ -22,6 +23,8 @@ ticket = Table(
     build_id("id", is_primary=True),
     build_column("platform_id", Text()),
     build_id("organization_id", ForeignKey("organization.id")),
+    build_id("project_id", ForeignKey("project.id"), is_nullable=True),
+    build_id("key_id", ForeignKey("key.id"), is_nullable=True),
     build_column("currency", Text()),
     build_id("gateway_id", ForeignKey("machine.id")),
     build_id("incarnation"),
@@ -43,7 +46,7 @@ ticket = Table(
 )
 IS_OPEN = ticket.c.state == TicketState.OPEN
 # Set once, when the ticket is opened.
-BIRTH_COLUMNS = FIXED_COLUMNS | {"organization_id", "currency", "gateway_id", "incarnation"}
+BIRTH_COLUMNS = FIXED_COLUMNS | {"organization_id", "project_id", "key_id", "currency", "gateway_id", "incarnation"}
 CHANGING_COLUMNS = tuple(name for name in ticket.columns.keys() if name not in BIRTH_COLUMNS)  # noqa: SIM118  # no dict
 
 
@@ -67,6 +70,13 @@ class TicketRepository(FixedRepository[Ticket, TicketId]):
         """Return the open tickets of a gateway and those on wallets, locked until commit in order of id."""
         on_wallets = tuple_(ticket.c.organization_id, ticket.c.currency).in_(sorted(set(wallets)))
         return await self._lock(select(ticket).where(IS_OPEN, or_(ticket.c.gateway_id == gateway_id, on_wallets)))
+
+    async def list_open(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> tuple[Ticket, ...]:
+        """Return the open tickets of these organizations."""
+        found: tuple[Ticket, ...] = ()
+        for chunk in split_chunks(sorted(set(organization_ids)), PARAMETERS_PER_STATEMENT_MAX):
+            found += await self._list_where(scope, IS_OPEN, ticket.c.organization_id.in_(chunk))
+        return found
 
     async def update_many(self, tickets: Sequence[Ticket]) -> None:
         """Write tickets that this transaction has locked."""

@@ -17,11 +17,20 @@ from pydantic import (
     model_serializer,
 )
 
+from keisan.domain.budget import check_time_zone
 from keisan.domain.errors import InvalidInput
 from keisan.domain.limits import NAME_CHARACTERS_MAX
 
 # The largest whole number that both databases store.
 INTEGER_MAX = 2**63 - 1
+
+
+def _check_time_zone(name: str) -> str:
+    try:
+        return check_time_zone(name)
+    except InvalidInput as fault:
+        raise ValueError(fault.outside) from fault
+
 
 Name = Annotated[
     str,
@@ -29,6 +38,8 @@ Name = Annotated[
         min_length=1, max_length=NAME_CHARACTERS_MAX, pattern=r"^[\w][\w .:/@+-]*$", strip_whitespace=True
     ),
 ]
+# One that this release's copy of the IANA database knows.
+TimeZoneName = Annotated[str, StringConstraints(max_length=NAME_CHARACTERS_MAX), AfterValidator(_check_time_zone)]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 # What a machine passes on from elsewhere (host names, an engine's log) may hold anything; PostgreSQL stores no NUL.
 ForeignText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))]

@@ -37,9 +37,12 @@ class TicketReport(WireInput):
 
 
 class CreditWant(WireInput):
-    """Free credit that a gateway would like to have now, beyond what it holds, in the currency of the price to be paid."""
+    """Free credit that a gateway would like to have now, beyond what it holds, in the currency of the price to be paid.
 
-    organization_id: UUID
+    Its holder is the one whose budgets bind the calls most closely: a key, a project, or an organization.
+    """
+
+    holder_id: UUID
     currency: Currency
     wanted_nano: CreditNano
 
@@ -62,7 +65,7 @@ class CreditReport(WireInput):
     call is open, no record in the spool, and none will come.
 
     What has too many lines is said in parts, one exchange each. A part is about those owners (of tickets and wants the
-    organization, of a limit its owner) whose id is `part` modulo `part_count`; of others it says nothing.
+    holder, of a limit its owner) whose id is `part` modulo `part_count`; of others it says nothing.
     """
 
     incarnation: UUID
@@ -99,17 +102,21 @@ class LeasedTicket(WireView):
     """
 
     ticket_id: UUID
-    organization_id: UUID
+    holder_id: UUID
     credit_nano: NanoText
     give_back_nano: NanoText
     currency: str
 
 
 class RefusedWant(WireView):
-    """A wallet in which there is nothing more for a gateway, or that there is not."""
+    """A holder of whose credit there is nothing more for a gateway, or that there is not.
 
-    organization_id: UUID
+    `bound` tells what binds, "wallet" or "budget"; it is empty if the holder is leased nothing in this currency.
+    """
+
+    holder_id: UUID
     currency: str
+    bound: str = ""
 
 
 class RateShare(WireView):

@@ -5,18 +5,23 @@ from uuid import UUID
 
 from pydantic import Field
 
+from keisan.domain.budget import DEFAULT_TIME_ZONE
 from keisan.domain.organization import Billing
-from keisan.wire.base import Name, WireChange, WireInput, WireView
+from keisan.wire.base import Name, TimeZoneName, WireChange, WireInput, WireView
 from keisan.wire.call_limits import Bound, CallLimitsChange, CallLimitsView
 from keisan.wire.policy import PolicyText
 
 
 class OrganizationCreate(WireInput):
-    """A new organization. `snapshot_age_s_max` is in seconds; null lets a gateway serve it however old its snapshot is."""
+    """A new organization. `snapshot_age_s_max` is in seconds; null lets a gateway serve it however old its snapshot is.
+
+    In `time_zone`, an IANA name, its months begin.
+    """
 
     name: Name
     billing: Billing = Billing.POSTPAID
     snapshot_age_s_max: Bound | None = None
+    time_zone: TimeZoneName = DEFAULT_TIME_ZONE
     limits: CallLimitsChange = CallLimitsChange()
     policy: PolicyText = ""
 
@@ -27,6 +32,7 @@ class OrganizationUpdate(WireChange):
     name: Name = Field(default_factory=str)
     billing: Billing = Field(default_factory=lambda: Billing.POSTPAID)
     snapshot_age_s_max: Bound | None = None
+    time_zone: TimeZoneName = Field(default_factory=str)
     limits: CallLimitsChange = Field(default_factory=CallLimitsChange)
     policy: PolicyText = Field(default_factory=str)
 
@@ -39,6 +45,7 @@ class OrganizationView(WireView):
     name: str
     billing: Billing
     snapshot_age_s_max: int | None
+    time_zone: str
     limits: CallLimitsView
     policy: str
     version: int

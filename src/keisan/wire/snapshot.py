@@ -43,7 +43,11 @@ class SnapshotLimits(SnapshotRow):
 
 
 class SnapshotKey(SnapshotRow):
-    """A key in force: the digest of its secret (64 hex digits), its rights, the models it may name (None: all), and what binds its calls."""
+    """A key in force: the digest of its secret (64 hex digits), its rights, the models it may name (None: all), and what binds its calls.
+
+    Credit for a call is the key's if it is budgeted, else its project's if that is, else the organization's if that is
+    budgeted or prepaid; else none is needed. It is leased by the id of that holder.
+    """
 
     digest: str
     organization_id: UUID
@@ -52,6 +56,7 @@ class SnapshotKey(SnapshotRow):
     models: tuple[str, ...] | None
     limits: SnapshotLimits
     policy: str
+    is_budgeted: bool = False
 
 
 class SnapshotModel(SnapshotRow):
@@ -139,6 +144,7 @@ class SnapshotOrganization(SnapshotRow):
     snapshot_age_s_max: Bound | None
     limits: SnapshotLimits
     policy: str
+    is_budgeted: bool = False
 
 
 class SnapshotProject(SnapshotRow):
@@ -147,6 +153,7 @@ class SnapshotProject(SnapshotRow):
     organization_id: UUID
     limits: SnapshotLimits
     policy: str
+    is_budgeted: bool = False
 
 
 class SnapshotFact(SnapshotRow):

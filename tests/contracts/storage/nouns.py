@@ -14,11 +14,13 @@ from keisan.domain.page import PageOf
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.verdict import Verdict
-from keisan.storage.base import Repository, Transaction
+from keisan.storage.base import Transaction
+from keisan.storage.base_noun import Repository
 from tests.domain.samples import DOOR_PLACE
 from tests.factories import (
     NOW,
     World,
+    create_budget,
     create_deployment,
     create_device,
     create_door,
@@ -99,6 +101,15 @@ NOUNS = (
         seen_by_organization=lambda world: {world.left.key.id},
         seen_by_provider=see_none,
         clash=lambda noun, other: replace(noun, digest=other.digest),
+    ),
+    NounCase(
+        "budgets",
+        create=lambda world: create_budget(world.left.key),
+        change=lambda noun: replace(noun, amount_nano=10**37),
+        planted=lambda world: {world.left.budget.id, world.right.budget.id},
+        seen_by_organization=lambda world: {world.left.budget.id},
+        seen_by_provider=see_none,
+        clash=lambda noun, other: replace(noun, key_id=other.key_id, currency=other.currency, period=other.period),
     ),
     NounCase(
         "machines",

@@ -4,15 +4,18 @@ import asyncio
 from collections.abc import Awaitable
 from dataclasses import replace
 from random import Random
+from uuid import UUID
 
 import pytest
 
 from keisan.domain.account import AccountKind
+from keisan.domain.budget import PeriodKind
 from keisan.domain.errors import StateConflict
+from keisan.domain.page import PageRequest
 from keisan.domain.share import SHARE_WHOLE_PPM
 from keisan.ledger.credit import exchange_credit
 from keisan.storage.database import Database
-from tests.factories import FixedClock, Side, create_machine, plant_world
+from tests.factories import FixedClock, Side, create_budget, create_machine, plant_world
 from tests.ledger.credit_world import (
     EVERYTHING,
     OUTPUT_NANO,
@@ -87,6 +90,64 @@ async def test_exchanges_uploads_and_top_ups_never_wait_in_a_ring(storage: Datab
         random.shuffle(work)
         await run_together(*work)
         await check_books(storage)
+    balances = await list_balances(storage)
+    assert balances[AccountKind.SUSPENSE] == 0
+    assert balances[AccountKind.PROVIDER_PAYABLE] > 0
+
+
+async def check_budgets(storage: Database) -> None:
+    async with storage.read() as view:
+        budgets = (await view.budgets.list(EVERYTHING, PageRequest())).items
+        spent = await view.budgets.list_spent(EVERYTHING, [budget.id for budget in budgets])
+        tickets = await view.tickets.list_open(EVERYTHING, {budget.organization_id for budget in budgets})
+    for budget in budgets:
+        held = [ticket.held_nano for ticket in tickets if budget.holder.is_over(ticket.holder)]
+        assert sum(spent.get(budget.id, {}).values()) + sum(held) <= budget.amount_nano
+
+
+async def raise_budget(storage: Database, holder_id: UUID) -> None:
+    """Raise the amount of a holder's budget by a call."""
+    async with storage.write() as transaction:
+        for budget in await transaction.budgets.lock_holders([holder_id]):
+            raised = replace(budget, amount_nano=budget.amount_nano + CALL_NANO, version=budget.version + 1)
+            await transaction.budgets.update(raised)
+
+
+async def replace_budget(storage: Database, side: Side) -> None:
+    """Take the key's own budget away, with what was counted, and give it another one."""
+    async with storage.write() as transaction:
+        for budget in await transaction.budgets.lock_holders([side.key.id]):
+            await transaction.budgets.delete(budget)
+        await transaction.budgets.insert(create_budget(side.key))
+
+
+async def test_budgets_are_leased_once_and_nobody_waits_in_a_ring(storage: Database, gateways: list[Gateway]) -> None:
+    sides, random = choose_sides(gateways[0]), Random(7)
+    for side in sides:
+        await top_up(storage, side.organization.id, 1000 * CALL_NANO)
+        async with storage.write() as transaction:
+            for changes in ({"key_id": None}, {"key_id": None, "project_id": None}):
+                budget = create_budget(side.key, amount_nano=60 * CALL_NANO, period=PeriodKind.LIFETIME, **changes)
+                await transaction.budgets.insert(budget)
+    for gateway in gateways:
+        await gateway.fetch_snapshot()
+    for _ in range(6):
+        work: list[Awaitable[object]] = []
+        for gateway in gateways:
+            for side in random.sample(sides, 2):
+                while gateway.begin_call(side, CALL_NANO) and random.random() < 0.8:
+                    gateway.end_call(random.choice([10, 50, 100]))
+            side = random.choice(sides)
+            work += [
+                gateway.exchange(*((side, CALL_NANO) for side in random.sample(sides, 2))),
+                gateway.upload(),
+                raise_budget(storage, random.choice([side.project.id, side.organization.id])),
+            ]
+        work.append(replace_budget(storage, random.choice(sides)))
+        random.shuffle(work)
+        await run_together(*work)
+        await check_books(storage)
+        await check_budgets(storage)
     balances = await list_balances(storage)
     assert balances[AccountKind.SUSPENSE] == 0
     assert balances[AccountKind.PROVIDER_PAYABLE] > 0

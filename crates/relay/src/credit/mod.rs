@@ -40,9 +40,9 @@ impl CreditBook {
         Self { bell, shares, purses: Mutex::default(), reported_at: Mutex::new(started) }
     }
 
-    pub fn find_purse(&self, organization_id: &str, currency: Currency) -> Arc<Purse> {
+    pub fn find_purse(&self, holder_id: &str, currency: Currency) -> Arc<Purse> {
         let mut purses = lock(&self.purses);
-        let purse = purses.entry((organization_id.to_owned(), currency));
+        let purse = purses.entry((holder_id.to_owned(), currency));
         Arc::clone(purse.or_insert_with(|| Arc::new(Purse::new(currency, Arc::clone(&self.bell)))))
     }
 
@@ -67,12 +67,12 @@ impl CreditBook {
         let now = Instant::now();
         let elapsed = now.duration_since(std::mem::replace(&mut *lock(&self.reported_at), now));
         let (mut tickets, mut wanted) = (Vec::new(), Vec::new());
-        for ((organization_id, currency), purse) in &*lock(&self.purses) {
+        for ((holder_id, currency), purse) in &*lock(&self.purses) {
             let report = purse.report();
             tickets.extend(report.tickets.into_iter().map(TicketReport::new));
             if report.wanted_nano > 0 {
                 let wanted_nano = report.wanted_nano.to_string();
-                wanted.push(Want { organization_id: organization_id.clone(), currency: *currency, wanted_nano });
+                wanted.push(Want { holder_id: holder_id.clone(), currency: *currency, wanted_nano });
             }
         }
         let rates = self.report_rates(elapsed);
@@ -98,11 +98,11 @@ impl CreditBook {
         let asked_at = *lock(&self.reported_at);
         let leased_until = asked_at + Duration::from_secs(answer.lease_s.min(LEASE_S_MAX));
         for (ticket, amounts) in answer.tickets.iter().zip(amounts) {
-            let purse = self.find_purse(&ticket.organization_id, ticket.currency);
+            let purse = self.find_purse(&ticket.holder_id, ticket.currency);
             purse.apply_ticket(&ticket.ticket_id, amounts, leased_until);
         }
         for want in &answer.refused {
-            self.find_purse(&want.organization_id, want.currency).apply_refusal();
+            self.find_purse(&want.holder_id, want.currency).apply_refusal(want.bound);
         }
         let open: HashSet<&str> = answer.tickets.iter().map(|ticket| ticket.ticket_id.as_str()).collect();
         for purse in lock(&self.purses).values() {

@@ -18,7 +18,7 @@ fn currency(code: &str) -> Currency {
 }
 
 fn ticket(id: &str, code: &str, credit_nano: u128) -> Value {
-    json!({"ticket_id": id, "organization_id": "o", "currency": code, "credit_nano": credit_nano.to_string(),
+    json!({"ticket_id": id, "holder_id": "o", "currency": code, "credit_nano": credit_nano.to_string(),
         "give_back_nano": "0"})
 }
 
@@ -52,15 +52,15 @@ async fn an_organization_in_want_is_named_with_its_currency() {
     let book = book();
     let (yuan, yen) = (book.find_purse("o", currency("CNY")), book.find_purse("o", currency("JPY")));
     let waits = async { tokio::join!(yuan.reserve(70, Duration::from_secs(20)), yen.reserve(5, Duration::ZERO)) };
-    let wanted = json!([{"organization_id": "o", "currency": "CNY", "wanted_nano": "70"}]);
+    let wanted = json!([{"holder_id": "o", "currency": "CNY", "wanted_nano": "70"}]);
     let exchange = async {
         while report(&book)["wanted"] != wanted {
             tokio::task::yield_now().await;
         }
-        apply(&book, &json!({"refused": [{"organization_id": "o", "currency": "JPY"}]}));
+        apply(&book, &json!({"refused": [{"holder_id": "o", "currency": "JPY"}]}));
         tokio::task::yield_now().await;
         assert_eq!(report(&book)["wanted"], wanted, "it was not the one that was refused");
-        apply(&book, &json!({"refused": [{"organization_id": "o", "currency": "CNY"}]}));
+        apply(&book, &json!({"refused": [{"holder_id": "o", "currency": "CNY"}]}));
     };
     let refusal = tokio::join!(waits, exchange).0.0.unwrap_err();
     assert!(refusal.message.contains("CNY"), "{}", refusal.message);
@@ -145,8 +145,8 @@ async fn the_golden_exchange_is_what_is_read_and_written() {
     let golden: Value = serde_json::from_str(GOLDEN).unwrap();
     let expected = &golden["relay_report"];
     let (answer, book) = (&golden["answer"], book());
-    let organization_id = answer["tickets"][0]["organization_id"].as_str().unwrap();
-    let [yuan, yen] = ["CNY", "JPY"].map(|code| book.find_purse(organization_id, currency(code)));
+    let holder_id = answer["tickets"][0]["holder_id"].as_str().unwrap();
+    let [yuan, yen] = ["CNY", "JPY"].map(|code| book.find_purse(holder_id, currency(code)));
     let meter = book.shares.find_meter(expected["rates"][0]["limit_id"].as_str().unwrap());
     book.apply(&answer.to_string()).unwrap();
     assert!(yuan.reserve(377, Duration::ZERO).await.unwrap().settle(300));

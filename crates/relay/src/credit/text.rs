@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::currency::Currency;
-use crate::purse::Amounts;
+use crate::purse::{Amounts, Bound};
 
 #[derive(Serialize)]
 pub struct ReportText<'a> {
@@ -35,7 +35,7 @@ impl TicketReport {
 
 #[derive(Serialize)]
 pub struct Want {
-    pub organization_id: String,
+    pub holder_id: String,
     pub currency: Currency,
     pub wanted_nano: String,
 }
@@ -62,7 +62,7 @@ pub struct AnswerText {
 #[derive(Deserialize)]
 pub struct TicketAnswer {
     pub ticket_id: String,
-    pub organization_id: String,
+    pub holder_id: String,
     pub currency: Currency,
     credit_nano: String,
     give_back_nano: String,
@@ -78,8 +78,10 @@ impl TicketAnswer {
 
 #[derive(Deserialize)]
 pub struct RefusedWant {
-    pub organization_id: String,
+    pub holder_id: String,
     pub currency: Currency,
+    #[serde(default)]
+    pub bound: Bound,
 }
 
 #[derive(Deserialize)]

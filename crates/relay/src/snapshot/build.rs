@@ -142,13 +142,13 @@ impl Building<'_> {
         Layer {
             limits: self.build_limits("organization", id, &row.limits),
             policy: Arc::new(read_policy(&row.policy)),
-            purses: is_prepaid.then(|| self.find_purses(id)),
+            purses: (is_prepaid || row.is_budgeted).then(|| self.find_purses(id)),
             snapshot_age_max: row.snapshot_age_s_max.map(Duration::from_secs),
         }
     }
 
-    fn find_purses(&mut self, organization_id: &str) -> Arc<[Arc<Purse>]> {
-        let find = |currency: &Currency| self.source.find_purse(organization_id, *currency);
+    fn find_purses(&mut self, holder_id: &str) -> Arc<[Arc<Purse>]> {
+        let find = |currency: &Currency| self.source.find_purse(holder_id, *currency);
         self.currencies.iter().map(find).collect()
     }
 
@@ -156,7 +156,7 @@ impl Building<'_> {
         Layer {
             limits: self.build_limits("project", id, &row.limits),
             policy: Arc::new(read_policy(&row.policy)),
-            purses: None,
+            purses: row.is_budgeted.then(|| self.find_purses(id)),
             snapshot_age_max: None,
         }
     }
@@ -165,6 +165,9 @@ impl Building<'_> {
         let none = Layer::default();
         let (organization, project) = (layers.0.unwrap_or(&none), layers.1.unwrap_or(&none));
         let limits = self.build_limits("key", id, &row.limits);
+        // The finest that is budgeted; what binds those above it the platform minds when it leases.
+        let own_purses = row.is_budgeted.then(|| self.find_purses(id));
+        let purses = own_purses.or_else(|| project.purses.clone()).or_else(|| organization.purses.clone());
         let record_part =
             write_part(&[("organization_id", &row.organization_id), ("project_id", &row.project_id), ("key_id", id)]);
         Key {
@@ -177,7 +180,7 @@ impl Building<'_> {
                 Arc::clone(&project.policy),
                 Arc::new(read_policy(&row.policy)),
             ],
-            purses: organization.purses.clone(),
+            purses,
             snapshot_age_max: organization.snapshot_age_max,
             organization_id: row.organization_id,
             models: row.models,

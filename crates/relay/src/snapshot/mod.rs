@@ -76,7 +76,8 @@ pub struct Key {
     pub limits: Arc<CallLimits>,
     /// Of each layer; all are in force together.
     pub policies: [Arc<Policy>; LAYERS.len()],
-    /// The credit that a prepaid organization's calls are taken from, one for each currency in which a model is priced.
+    /// The credit that calls are taken from, one for each currency in which a model is priced: the key's own if it is
+    /// budgeted, else its project's, else its organization's if that is budgeted or prepaid, else none.
     pub purses: Option<Arc<[Arc<Purse>]>>,
     /// How old a snapshot may be to serve this key.
     pub snapshot_age_max: Option<Duration>,
@@ -150,7 +151,7 @@ impl Snapshot {
 pub trait LivingSource {
     fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica>;
     fn find_meter(&mut self, limit_id: &str) -> Arc<Meter>;
-    fn find_purse(&mut self, organization_id: &str, currency: Currency) -> Arc<Purse>;
+    fn find_purse(&mut self, holder_id: &str, currency: Currency) -> Arc<Purse>;
     fn find_times(&mut self, model: &str) -> Arc<ModelTimes>;
 }
 
@@ -178,7 +179,7 @@ mod tests {
             Arc::default()
         }
 
-        fn find_purse(&mut self, _organization_id: &str, currency: Currency) -> Arc<Purse> {
+        fn find_purse(&mut self, _holder_id: &str, currency: Currency) -> Arc<Purse> {
             Arc::new(Purse::new(currency, Arc::default()))
         }
 
@@ -218,7 +219,7 @@ mod tests {
         assert_eq!((model.currency.code(), other.currency.code()), ("CNY", "JPY"));
         let purses: Vec<_> = snapshot.keys.values().filter_map(|key| key.purses.as_ref()).collect();
         let currencies: Vec<_> = purses[0].iter().map(|purse| purse.currency.code()).collect();
-        assert_eq!((purses.len(), currencies), (1, vec!["CNY", "JPY"]));
+        assert_eq!((purses.len(), currencies), (2, vec!["CNY", "JPY"]));
         assert!(!other.is_on(Surface::Completions));
         assert_eq!(other.replicas[0].profile.requests_per_connection_max, 1_000);
         let place = DoorPlace { host: "door.example".into(), port: 8443, is_tls: true };
@@ -227,6 +228,82 @@ mod tests {
         let pass = other.replicas[0].row.door_pass.as_ref().unwrap();
         assert!(pass.certificates.starts_with("-----BEGIN CERTIFICATE-----"));
         assert_eq!(pass.secret.header(), "Bearer dk-keisan-golden");
+    }
+
+    /// Whose credit each key of a snapshot is given, by the key's digest's first letters.
+    fn list_escrows(text: &[u8]) -> BTreeMap<String, Option<String>> {
+        let mut source = Purses::default();
+        let snapshot = parse_snapshot(text, PLATFORM, &mut source).unwrap();
+        let find_holder = |wanted: &Arc<Purse>| {
+            let found = source.made.iter().find(|(_, purse)| Arc::ptr_eq(purse, wanted));
+            found.unwrap().0.clone()
+        };
+        let describe = |(digest, key): (&KeyDigest, &Arc<Key>)| {
+            let holders = key.purses.as_ref().map(|purses| purses.iter().map(find_holder).collect::<Vec<_>>());
+            if let Some(holders) = &holders {
+                assert!(holders.len() == 2 && holders[0] == holders[1], "one purse for each currency: {holders:?}");
+            }
+            (format!("{:02x}{:02x}", digest[0], digest[1]), holders.map(|mut holders| holders.remove(0)))
+        };
+        snapshot.keys.iter().map(describe).collect()
+    }
+
+    #[derive(Default)]
+    struct Purses {
+        made: Vec<(String, Arc<Purse>)>,
+    }
+
+    impl LivingSource for Purses {
+        fn find_replica(&mut self, id: &str, row: ReplicaRow, profile: EngineProfile, facts: Facts) -> Arc<Replica> {
+            NewReplicas.find_replica(id, row, profile, facts)
+        }
+
+        fn find_meter(&mut self, _limit_id: &str) -> Arc<Meter> {
+            Arc::default()
+        }
+
+        fn find_purse(&mut self, holder_id: &str, currency: Currency) -> Arc<Purse> {
+            let purse = Arc::new(Purse::new(currency, Arc::default()));
+            self.made.push((holder_id.to_owned(), Arc::clone(&purse)));
+            purse
+        }
+
+        fn find_times(&mut self, _model: &str) -> Arc<ModelTimes> {
+            Arc::default()
+        }
+    }
+
+    /// The golden snapshot with whoever is named budgeted, and nobody else; the second organization is prepaid.
+    fn budget(holder_ids: &[&str]) -> Vec<u8> {
+        let mut snapshot: serde_json::Value = serde_json::from_slice(GOLDEN).unwrap();
+        for table in ["organizations", "projects", "keys"] {
+            for (id, row) in snapshot["tables"][table].as_object_mut().unwrap() {
+                row["is_budgeted"] = holder_ids.contains(&id.as_str()).into();
+            }
+        }
+        snapshot.to_string().into_bytes()
+    }
+
+    #[test]
+    fn the_finest_that_is_budgeted_pays_for_a_call() {
+        const DEVELOPER: &str = "019ab000-0003-7000-8000-000000000001";
+        const NARROW: &str = "019ab000-0003-7000-8000-000000000002";
+        const NARROW_PROJECT: &str = "019ab000-0002-7000-8000-000000000002";
+        const PREPAID: &str = "019ab000-0001-7000-8000-000000000002";
+        const POSTPAID: &str = "019ab000-0001-7000-8000-000000000001";
+        let digests: BTreeMap<String, String> = {
+            let snapshot: serde_json::Value = serde_json::from_slice(GOLDEN).unwrap();
+            let rows = snapshot["tables"]["keys"].as_object().unwrap().clone();
+            rows.into_iter().map(|(id, row)| (id, row["digest"].as_str().unwrap()[..4].to_owned())).collect()
+        };
+        let find = |budgeted: &[&str], key: &str| list_escrows(&budget(budgeted))[&digests[key]].clone();
+        assert_eq!(find(&[], DEVELOPER), None, "nobody bounds a postpaid organization");
+        assert_eq!(find(&[], NARROW).unwrap(), PREPAID);
+        assert_eq!(find(&[POSTPAID], DEVELOPER).unwrap(), POSTPAID);
+        assert_eq!(find(&[NARROW_PROJECT, PREPAID], NARROW).unwrap(), NARROW_PROJECT);
+        assert_eq!(find(&[NARROW, NARROW_PROJECT, PREPAID], NARROW).unwrap(), NARROW);
+        assert_eq!(find(&[DEVELOPER], DEVELOPER).unwrap(), DEVELOPER);
+        assert_eq!(find(&[DEVELOPER], NARROW).unwrap(), PREPAID, "another key's budget is its own");
     }
 
     #[test]

@@ -57,12 +57,16 @@ pub struct OrganizationRow {
     pub snapshot_age_s_max: Option<u64>,
     pub limits: LimitsText,
     pub policy: String,
+    #[serde(default)]
+    pub is_budgeted: bool,
 }
 
 #[derive(Deserialize)]
 pub struct ProjectRow {
     pub limits: LimitsText,
     pub policy: String,
+    #[serde(default)]
+    pub is_budgeted: bool,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +80,8 @@ pub struct KeyRow {
     pub limits: LimitsText,
     #[serde(default)]
     pub policy: String,
+    #[serde(default)]
+    pub is_budgeted: bool,
 }
 
 #[derive(Deserialize)]

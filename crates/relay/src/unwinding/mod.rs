@@ -133,7 +133,7 @@ impl Stage {
         let spool = Spool::open(&options.spool_directory, options.limits.spool_bytes_max).unwrap();
         let gateway = Arc::new(Gateway::new(options, spool));
         gateway.load_snapshot(build_snapshot(&directory).to_string().as_bytes()).unwrap();
-        let ticket = json!({"ticket_id": "t", "organization_id": "o", "currency": "CNY", "credit_nano": "9000000000",
+        let ticket = json!({"ticket_id": "t", "holder_id": "o", "currency": "CNY", "credit_nano": "9000000000",
             "give_back_nano": "0"});
         let answer = json!({"lease_s": 600, "renew_s": 10, "tickets": [ticket], "default_share_ppm": 1_000_000});
         gateway.credit.apply(&answer.to_string()).unwrap();

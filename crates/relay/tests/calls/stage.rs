@@ -155,7 +155,7 @@ impl Stage {
 
 /// An open ticket of the organization "o", as the platform tells it.
 pub fn build_ticket(ticket_id: &str, currency: &str, credit_nano: &str) -> Value {
-    json!({"ticket_id": ticket_id, "organization_id": "o", "currency": currency, "credit_nano": credit_nano, "give_back_nano": "0"})
+    json!({"ticket_id": ticket_id, "holder_id": "o", "currency": currency, "credit_nano": credit_nano, "give_back_nano": "0"})
 }
 
 fn apply_credit(relay: &Relay, more: &Value, share_ppm: u64) {

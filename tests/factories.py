@@ -7,18 +7,23 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.alert import Alert
 from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.deduction import Deduction, DeductionKind
+from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
 from keisan.domain.door import Door
 from keisan.domain.entry import Entry, EntryKind
 from keisan.domain.ids import (
     AccountId,
+    AlertId,
     BudgetId,
     DeductionId,
+    DeliveryId,
     DeploymentId,
     DeviceId,
+    EntryId,
     JoinTokenId,
     KeyId,
     MachineId,
@@ -32,6 +37,7 @@ from keisan.domain.ids import (
     ProviderId,
     ReplicaId,
     SiteId,
+    WebhookId,
     hash_public_key,
 )
 from keisan.domain.key import Key
@@ -46,7 +52,9 @@ from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
 from keisan.domain.site import Site
+from keisan.domain.top_up import TopUp
 from keisan.domain.usage import UsageRecord
+from keisan.domain.webhook import Webhook, WebhookState
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner
@@ -55,8 +63,10 @@ from keisan.storage.base import Storage, Transaction
 from tests.domain.samples import (
     ENTRY_ID,
     FACTS,
+    build_alert,
     build_budget,
     build_deduction,
+    build_delivery,
     build_deployment,
     build_device,
     build_door,
@@ -71,6 +81,8 @@ from tests.domain.samples import (
     build_record,
     build_replica,
     build_site,
+    build_top_up,
+    build_webhook,
     create_record_id,
 )
 
@@ -115,6 +127,10 @@ class Side:
     offer: Offer
     margin: Deduction
     tax: Deduction
+    webhook: Webhook
+    alert: Alert
+    delivery: Delivery
+    top_up: TopUp
     wallet_id: AccountId
     payable_id: AccountId
 
@@ -332,6 +348,52 @@ def create_record(key: Key, price: Price, replica: Replica, gateway: Machine) ->
     )
 
 
+def create_webhook(organization: Organization | None) -> Webhook:
+    """Return a webhook of an organization, or the platform's own."""
+    return build_webhook(
+        id=WebhookId(create_id()),
+        platform_id=PLATFORM_ID,
+        organization_id=organization.id if organization else None,
+        created_at=NOW,
+    )
+
+
+def create_alert(organization: Organization | None) -> Alert:
+    return build_alert(
+        id=AlertId(create_id()),
+        platform_id=PLATFORM_ID,
+        organization_id=organization.id if organization else None,
+        subject_id=create_id(),
+        created_at=NOW,
+    )
+
+
+def create_delivery(webhook: Webhook, alert: Alert, sequence: int = 1) -> Delivery:
+    return build_delivery(
+        id=DeliveryId(create_id()),
+        platform_id=PLATFORM_ID,
+        organization_id=webhook.organization_id,
+        webhook_id=webhook.id,
+        sequence=sequence,
+        alert_id=alert.id,
+        wanted_since=NOW,
+        next_at=NOW,
+        created_at=NOW,
+    )
+
+
+def create_top_up(key: Key) -> TopUp:
+    """Return what a key proposed for its own organization."""
+    return build_top_up(
+        id=EntryId(create_id()),
+        platform_id=PLATFORM_ID,
+        organization_id=key.organization_id,
+        proposed_by=key.id,
+        expires_at=NOW + timedelta(days=7),
+        created_at=NOW,
+    )
+
+
 async def plant_world(storage: Storage) -> World:
     """Insert a world and return it."""
     platform, model, gateway = create_platform(), create_model(), create_machine()
@@ -373,6 +435,14 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.offers.insert(offer)
     await transaction.deductions.insert(margin)
     await transaction.deductions.insert(tax)
+    # Disabled, so that nothing is sent where a test has no receiver.
+    webhook = replace(create_webhook(organization), state=WebhookState.DISABLED)
+    alert, top_up = create_alert(organization), create_top_up(key)
+    delivery = replace(create_delivery(webhook, alert), state=DeliveryState.DELIVERED)
+    await transaction.webhooks.insert(webhook)
+    await transaction.alerts.insert(alert)
+    await transaction.deliveries.insert(delivery)
+    await transaction.top_ups.insert(top_up)
     wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
     payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
     accounts = await transaction.accounts.open([wallet, payable])
@@ -392,6 +462,10 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         offer=offer,
         margin=margin,
         tax=tax,
+        webhook=webhook,
+        alert=alert,
+        delivery=delivery,
+        top_up=top_up,
         wallet_id=accounts[wallet],
         payable_id=accounts[payable],
     )

@@ -31,7 +31,9 @@ from keisan.control.provider import build_provider, insert_provider
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import MachineKind, PlatformScope, Role
-from keisan.domain.ids import NodeId, ProviderId, ReplicaId, hash_public_key
+from keisan.domain.alert import AlertDraft, AlertKind
+from keisan.domain.delivery import DeliveryState
+from keisan.domain.ids import EntryId, NodeId, ProviderId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
 from keisan.domain.machine import Machine
 from keisan.domain.page import PageRequest
@@ -41,6 +43,7 @@ from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
+from keisan.ledger.alert import raise_alerts
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
@@ -52,7 +55,7 @@ from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
-from tests.domain.samples import create_record_id
+from tests.domain.samples import build_top_up, build_webhook, create_record_id
 from tests.factories import PUBLIC_KEY, SIGNER
 from tests.wire.records import build_line
 
@@ -187,6 +190,7 @@ async def open_stage(empty: Database, clock: SteppedClock) -> AsyncIterator[Stag
                 await _add_people(stage, transaction)
             await _add_machines(stage)
             await _add_facts(stage)
+            await _add_alerts(stage)
             yield stage
 
 
@@ -216,7 +220,12 @@ async def _open_app(
     storage: Database, clock: SteppedClock
 ) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
     control = Control(
-        storage, clock, hash_public_key(PUBLIC_KEY), door_root=Secret("the root of the stage"), signer=SIGNER
+        storage,
+        clock,
+        hash_public_key(PUBLIC_KEY),
+        door_root=Secret("the root of the stage"),
+        webhook_root=Secret("another root of the stage"),
+        signer=SIGNER,
     )
     await open_journal(control)
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
@@ -331,6 +340,28 @@ async def _add_terms(stage: Stage) -> None:
         answer = await stage.ask("admin", "POST", f"/{noun}s", body)
         assert answer.status_code == 201, answer.text
         stage.ids[noun] = UUID(answer.json()["id"])
+
+
+async def _add_alerts(stage: Stage) -> None:
+    """Give the first organization a webhook with a dead delivery, and a top-up that a key other than the admin's proposed."""
+    now, owner_id = stage.clock.now(), stage.project.organization_id
+    born: dict[str, object] = {"platform_id": stage.control.platform_id, "organization_id": owner_id, "created_at": now}
+    webhook = build_webhook(id=WebhookId(create_id()), **born)
+    top_up = build_top_up(
+        id=EntryId(create_id()),
+        proposed_by=stage.keys["revoked"].id,
+        expires_at=now + timedelta(days=7),
+        **born,
+    )
+    async with stage.storage.write() as transaction:
+        await transaction.webhooks.insert(webhook)
+        draft = AlertDraft(owner_id, AlertKind.WALLET_LOW, stage.ids["account"], {"currency": "CNY"})
+        [alert] = await raise_alerts(transaction, [draft], now)
+        found = await transaction.deliveries.find_next(EVERYTHING, webhook.id)
+        assert found is not None
+        await transaction.deliveries.update(replace(found, state=DeliveryState.DEAD, version=2))
+        await transaction.top_ups.insert(top_up)
+    stage.ids.update(webhook=webhook.id, alert=alert.id, delivery=found.id, top_up=top_up.id)
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -73,6 +73,9 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "report_site": build_report(),
+        "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
+        "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},
+        "update_webhook": {"state": "disabled"},
         "create_top_up": {"amount_nano": "1000", "currency": "CNY", "note": "attack"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
@@ -98,7 +101,7 @@ def find_private(stage: Stage, text: str) -> set[str]:
 
 async def test_document_lists_what_is_attacked(stage: Stage) -> None:
     operations = await list_operations(stage)
-    assert len(operations) >= 52
+    assert len(operations) >= 67
     assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
     assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
 
@@ -110,9 +113,9 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     assert shown == set(stage.ids) - PUBLIC_IDS
     machine_only = {"report_site", "hand_in_usage", "exchange_credit", "fetch_snapshot"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
-    # The deployment and the budget were changed just before, and the guessed token is no token.
+    # The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
     told = {name: status for name, (status, _) in refused.items()}
-    assert told == {"delete_deployment": 412, "delete_budget": 412, "join_machine": 401}
+    assert told == {"delete_deployment": 412, "delete_budget": 412, "join_machine": 401, "reject_top_up": 409}
 
 
 @pytest.mark.parametrize("who", [NOBODY, "revoked"])

@@ -22,7 +22,18 @@ EVERY_COMMAND = [
     ("organizations", "policy", "x", "none"),
     ("organizations", "billing", "x", "prepaid"),
     ("organizations", "top-up", "x", "10", "CNY"),
+    ("organizations", "credit-note", "x", "10", "CNY", "--note", "why"),
+    ("organizations", "wallet-low", "x", "10", "CNY"),
     ("organizations", "snapshot-age", "x", "60"),
+    ("organizations", "time-zone", "x", "Asia/Tokyo"),
+    ("budgets", "list"),
+    ("budgets", "create", "100", "CNY"),
+    ("budgets", "update", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "100"),
+    ("budgets", "delete", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("top-ups", "list"),
+    ("top-ups", "approve", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("top-ups", "reject", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("top-ups", "four-eyes", "10", "CNY"),
     ("projects", "list"),
     ("projects", "limit", "x"),
     ("projects", "policy", "x", "none"),
@@ -44,12 +55,35 @@ EVERY_COMMAND = [
     ("deductions", "withdraw", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("receipt", "get", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("usage",),
+    ("alerts", "list"),
+    ("webhooks", "list"),
+    ("webhooks", "create", "https://receiver.example/"),
+    ("webhooks", "enable", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("webhooks", "disable", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("webhooks", "rotate", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("webhooks", "deliveries", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("webhooks", "redeliver", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("logs",),
 ]
 
 
 GROUPS = frozenset(
-    {"organizations", "projects", "keys", "policy", "models", "deploy", "sites", "offers", "deductions", "receipt"}
+    {
+        "organizations",
+        "top-ups",
+        "projects",
+        "keys",
+        "budgets",
+        "policy",
+        "models",
+        "deploy",
+        "sites",
+        "offers",
+        "deductions",
+        "receipt",
+        "alerts",
+        "webhooks",
+    }
 )
 # They speak to nobody.
 LOCAL = {("receipt", "verify")}

@@ -46,4 +46,11 @@ async def world(storage: Database) -> World:
 @pytest.fixture
 def control(storage: Database, clock: FixedClock, world: World) -> Control:
     """What commands of the planted platform work with."""
-    return Control(storage, clock, world.platform.id, door_root=Secret("the root of the tests"), signer=SIGNER)
+    return Control(
+        storage,
+        clock,
+        world.platform.id,
+        door_root=Secret("the root of the tests"),
+        webhook_root=Secret("another root of the tests"),
+        signer=SIGNER,
+    )

@@ -35,3 +35,16 @@ def test_digest_of_a_key_is_no_news() -> None:
         "revoked_at",
         "previous_revoked_at",
     }
+
+
+def test_amounts_are_told_by_currency() -> None:
+    before = build_organization(wallet_low_nano={"CNY": 1, "EUR": 2})
+    after = replace(before, wallet_low_nano={"CNY": 5, "USD": 0})
+    assert describe_changes(before, after) == {
+        "wallet_low_nano.CNY": "5",
+        "previous_wallet_low_nano.CNY": "1",
+        "wallet_low_nano.EUR": "",
+        "previous_wallet_low_nano.EUR": "2",
+        "wallet_low_nano.USD": "0",
+        "previous_wallet_low_nano.USD": "",
+    }

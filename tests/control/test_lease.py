@@ -53,6 +53,18 @@ class Scripted:
         return self.due_again_at
 
 
+@dataclass
+class Reaching(Scripted):
+    """One that also reaches out, which takes what it was told and hands it on."""
+
+    performed: list[UUID] = field(default_factory=list)
+
+    async def perform(self, change: object) -> object:
+        assert isinstance(change, UUID)
+        self.performed.append(change)
+        return SECOND
+
+
 def build_loop(control: Control, reconciler: Scripted, *, first_s: float = 1.0) -> LeaseLoop:
     backoff = Backoff(first_s=first_s, factor=2.0, most_s=60.0)
     return LeaseLoop(control, {WorkNoun.DEPLOYMENT: reconciler}, backoff=backoff, random=Random(1))
@@ -119,14 +131,6 @@ async def test_failing_work_is_tried_again_after_growing_waits(control: Control,
         clock.instant += timedelta(seconds=span_s / 2) + timedelta(microseconds=1)
     scripted.faults.clear()
     assert await loop.run_round() == 1
-    assert scripted.applied == [FIRST]
-
-
-async def test_noun_without_reconciler_is_a_failure_that_stops_no_other(control: Control) -> None:
-    scripted = Scripted()
-    await put(control, SECOND, noun=WorkNoun.SITE)
-    await put(control, FIRST)
-    assert await build_loop(control, scripted).run_round() == 2
     assert scripted.applied == [FIRST]
 
 
@@ -217,7 +221,7 @@ async def test_loop_outlives_rounds_that_fail_whatever_the_fault(
     faults = iter([StorageUnavailable("locked"), RuntimeError("a defect")])
     take = OutboxRepository.take
 
-    async def fail_twice(self: OutboxRepository, now: datetime, life: timedelta, most: int) -> object:
+    async def fail_twice(self: OutboxRepository, now: datetime, life: timedelta, most: int, nouns: object) -> object:
         for fault in faults:
             raise fault
         return await take(self, now, life, most)
@@ -255,3 +259,21 @@ async def test_platform_comes_to_rest_with_the_real_reconcilers(
         right = await view.replicas.list_deployment(SCOPE, world.right.deployment.id)
     assert site.verdict is Verdict.UNKNOWN
     assert [(replica.state, replica.verdict) for replica in right] == [(ReplicaState.READY, Verdict.UNKNOWN)]
+
+
+async def test_what_is_performed_is_what_is_applied(control: Control) -> None:
+    reaching = Reaching()
+    await put(control, FIRST, GONE)
+    assert await build_loop(control, reaching).run_round() == 2
+    assert (reaching.performed, reaching.applied) == ([FIRST], [SECOND])
+
+
+async def test_loop_takes_its_own_nouns_and_no_more_than_it_may(control: Control) -> None:
+    scripted = Scripted()
+    await put(control, FIRST, SECOND)
+    await put(control, FIRST, noun=WorkNoun.WEBHOOK)
+    loop = replace(build_loop(control, scripted), leases_max=1)
+    assert [await loop.run_round() for _ in range(3)] == [1, 1, 0]
+    assert sorted(scripted.applied) == [FIRST, SECOND]
+    others = LeaseLoop(control, {WorkNoun.WEBHOOK: scripted})
+    assert await others.run_round() == 1

@@ -8,7 +8,7 @@ from keisan.control.context import Control
 from keisan.control.organization import create_organization, update_organization
 from keisan.domain.access import Role
 from keisan.domain.call_limits import CallLimits
-from keisan.domain.errors import AlreadyExists, PermissionDenied, VersionMismatch
+from keisan.domain.errors import AlreadyExists, NotFound, PermissionDenied, VersionMismatch
 from keisan.domain.organization import Billing
 from keisan.wire.call_limits import CallLimitsChange
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate
@@ -91,3 +91,23 @@ async def test_update_changes_what_it_names_and_tells_both_values(control: Contr
         "policy": "",
         "previous_policy": "advisory none",
     }
+
+
+async def test_own_admin_says_when_a_wallet_is_low_and_nothing_else(control: Control, world: World) -> None:
+    owner = await add_key(control, world.left.project, Role.ORGANIZATION_ADMIN)
+    before = await get_version(control)
+    low = OrganizationUpdate(wallet_low_nano={"CNY": 1000, "USD": -5})
+    changed = await update_organization(control, owner, world.left.organization.id, 1, low)
+    assert changed.wallet_low_nano == {"CNY": 1000, "USD": -5}
+    less = OrganizationUpdate(wallet_low_nano={"USD": None})
+    assert (await update_organization(control, owner, changed.id, 2, less)).wallet_low_nano == {"CNY": 1000}
+    # Gateways have nothing to do with it.
+    assert await get_version(control) == before
+    both = OrganizationUpdate(wallet_low_nano={"CNY": 1}, name="gamma")
+    with pytest.raises(PermissionDenied):
+        await update_organization(control, owner, changed.id, 3, both)
+    with pytest.raises(NotFound):
+        await update_organization(control, owner, world.right.organization.id, 1, low)
+    developer = await add_key(control, world.left.project, Role.DEVELOPER)
+    with pytest.raises(PermissionDenied):
+        await update_organization(control, developer, changed.id, 3, low)

@@ -8,8 +8,12 @@ import pytest
 import uvicorn
 from cryptography import x509
 
-from keisan.daemon.platform import Server, open_storage
+from keisan.control.context import Control
+from keisan.daemon.platform import Server, build_deliverers, build_loop, open_storage
 from keisan.daemon.settings import PlatformSettings
+from keisan.domain.ids import hash_public_key
+from keisan.domain.lease import WorkNoun
+from keisan.domain.limits import DELIVERIES_OPEN_MAX
 from keisan.kit.clock import SystemClock
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
@@ -43,6 +47,18 @@ async def test_storage_is_the_named_one(tmp_path: Path, url: str | None, expecte
     assert (tmp_path / "keisan.db").exists() == (url is None)
     for opened in (storage, *alike.values()):
         await opened.close()
+
+
+async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
+    """A noun that no loop takes would wait for ever."""
+    storage = open_sqlite(tmp_path / "keisan.db", SystemClock())
+    control = Control(storage, SystemClock(), hash_public_key(b"\x07" * 32))
+    within, deliverers = build_loop(PlatformSettings(), control), build_deliverers(control)
+    assert len(deliverers) == DELIVERIES_OPEN_MAX
+    for deliverer in deliverers:
+        assert set(deliverer.reconcilers) == {WorkNoun.WEBHOOK}
+    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK}
+    await storage.close()
 
 
 async def answer_nothing(scope: object, receive: object, send: object) -> None:

@@ -6,7 +6,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from keisan.daemon.platform_identity import DOOR_ROOT_BYTES, ensure_identity
+from keisan.daemon.platform_identity import ROOT_BYTES, ensure_identity
 from keisan.domain.errors import Failed
 from keisan.domain.ids import PUBLIC_KEY_BYTES
 
@@ -20,14 +20,20 @@ def test_identity_is_made_once_and_private(tmp_path: Path) -> None:
     assert ensure_identity(tmp_path / "other.pem").public_key != identity.public_key
 
 
-def test_root_of_doors_secrets_comes_back_with_the_key_and_is_not_the_key(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["door_root", "webhook_root"])
+def test_roots_of_secrets_come_back_with_the_key_and_are_not_the_key(tmp_path: Path, name: str) -> None:
     path = tmp_path / "identity.pem"
-    root = ensure_identity(path).door_root.reveal()
-    assert ensure_identity(path).door_root.reveal() == root
-    assert len(root) == 2 * DOOR_ROOT_BYTES
-    assert ensure_identity(tmp_path / "other.pem").door_root.reveal() != root
+    root = getattr(ensure_identity(path), name).reveal()
+    assert getattr(ensure_identity(path), name).reveal() == root
+    assert len(root) == 2 * ROOT_BYTES
+    assert getattr(ensure_identity(tmp_path / "other.pem"), name).reveal() != root
     key = load_pem_private_key(path.read_bytes(), password=None)
     assert root != key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()).hex()
+
+
+def test_each_purpose_has_a_root_of_its_own(tmp_path: Path) -> None:
+    identity = ensure_identity(tmp_path / "identity.pem")
+    assert identity.door_root.reveal() != identity.webhook_root.reveal()
 
 
 def test_damaged_or_foreign_key_is_a_fault(tmp_path: Path) -> None:

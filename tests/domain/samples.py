@@ -7,10 +7,12 @@ from typing import Any
 from uuid import UUID
 
 from keisan.domain.access import Role
+from keisan.domain.alert import Alert, AlertKind
 from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
 from keisan.domain.deduction import Deduction, DeductionKind
+from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment, DeploymentState
 from keisan.domain.device import Device
 from keisan.domain.door import Door, DoorPlace, DoorStage
@@ -18,8 +20,10 @@ from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.fact import FactName
 from keisan.domain.ids import (
+    AlertId,
     BudgetId,
     DeductionId,
+    DeliveryId,
     DeploymentId,
     DeviceId,
     EntryId,
@@ -37,6 +41,7 @@ from keisan.domain.ids import (
     ReplicaId,
     SiteId,
     TicketId,
+    WebhookId,
 )
 from keisan.domain.key import Key
 from keisan.domain.model import Model, ModelFacts, Surface
@@ -48,8 +53,10 @@ from keisan.domain.project import Project
 from keisan.domain.replica import Endpoint, Replica, ReplicaState
 from keisan.domain.site import Site
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
+from keisan.domain.top_up import TopUp, TopUpKind, TopUpState
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
 from keisan.domain.verdict import Verdict
+from keisan.domain.webhook import Webhook, WebhookState
 from keisan.kit.clock import to_milliseconds
 
 
@@ -455,3 +462,78 @@ def build_ticket(**changes: Any) -> Ticket:
         closed_at=None,
     )
     return replace(ticket, **changes)
+
+
+def build_webhook(**changes: Any) -> Webhook:
+    """Return a webhook of the organization for alerts of all kinds."""
+    webhook = Webhook(
+        id=WebhookId(name_id(16)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        url="https://receiver.example/alerts",
+        kinds=(),
+        state=WebhookState.ENABLED,
+        salt="5a" * 32,
+        other_salt="",
+        rotated_at=None,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(webhook, **changes)
+
+
+def build_alert(**changes: Any) -> Alert:
+    alert = Alert(
+        id=AlertId(name_id(17)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        kind=AlertKind.WALLET_LOW,
+        subject_id=name_id(18),
+        detail={"currency": "CNY"},
+        created_at=NOW,
+    )
+    return replace(alert, **changes)
+
+
+def build_delivery(**changes: Any) -> Delivery:
+    """Return the first delivery of the webhook, which was not tried yet."""
+    delivery = Delivery(
+        id=DeliveryId(name_id(19)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        webhook_id=WebhookId(name_id(16)),
+        sequence=1,
+        alert_id=AlertId(name_id(17)),
+        state=DeliveryState.PENDING,
+        attempt_count=0,
+        wanted_since=NOW,
+        next_at=NOW,
+        last_answer="",
+        version=1,
+        created_at=NOW,
+    )
+    return replace(delivery, **changes)
+
+
+def build_top_up(**changes: Any) -> TopUp:
+    """Return a top-up that one key proposed and nobody has decided on."""
+    top_up = TopUp(
+        id=EntryId(name_id(20)),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        kind=TopUpKind.TOP_UP,
+        currency="CNY",
+        amount_nano=5_000_000_000,
+        note="invoice 7",
+        record_id=None,
+        statement_id=None,
+        state=TopUpState.PROPOSED,
+        proposed_by=KEY_ID,
+        decided_by=None,
+        decided_at=None,
+        expires_at=NOW + timedelta(days=7),
+        balance_nano=None,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(top_up, **changes)

@@ -7,7 +7,15 @@ import pytest
 
 from keisan.domain.access import RIGHTS_BY_ROLE, OrganizationScope, ProviderScope, Role
 from keisan.domain.errors import PermissionDenied
-from keisan.domain.key import KEY_PREFIX, KEY_SECRET_BYTES, MACHINE_PREFIX, Secret, create_secret, digest_secret
+from keisan.domain.key import (
+    KEY_PREFIX,
+    KEY_SECRET_BYTES,
+    MACHINE_PREFIX,
+    Secret,
+    create_salt,
+    create_secret,
+    digest_secret,
+)
 from tests.domain.samples import KEY_ID, ORGANIZATION_ID, PROJECT_ID, PROVIDER_ID, build_key
 
 
@@ -48,3 +56,9 @@ def test_provider_key_stands_for_its_provider_or_for_nobody() -> None:
     assert principal.scope == ProviderScope(PROVIDER_ID)
     with pytest.raises(PermissionDenied):
         build_key(role=Role.PROVIDER).to_principal()
+
+
+def test_salts_are_long_and_never_the_same() -> None:
+    salts = {create_salt() for _ in range(50)}
+    assert len(salts) == 50
+    assert {len(bytes.fromhex(salt)) for salt in salts} == {32}

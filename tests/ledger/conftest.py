@@ -3,6 +3,7 @@
 # pytest finds a fixture by its name in this module.
 from tests.databases import (  # noqa: F401  # fixtures
     clock,
+    empty_storage,
     migrated_file,
     postgresql_storage,
     shared_postgresql,

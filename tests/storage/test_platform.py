@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from keisan.domain.errors import AlreadyExists, NotFound
+from keisan.domain.errors import AlreadyExists, NotFound, VersionMismatch
 from keisan.domain.ids import hash_public_key
 from keisan.storage.database import Database
 from tests.factories import create_platform
@@ -38,3 +38,15 @@ async def test_database_belongs_to_one_platform(storage: Database) -> None:
                 await transaction.platform.insert(second)
     async with storage.read() as view:
         assert await view.platform.get() == platform
+
+
+async def test_limits_are_written_exactly_under_the_version(storage: Database) -> None:
+    platform = create_platform()
+    limited = replace(platform, name="renamed", four_eyes_nano={"CNY": 2**80, "USD": 0}, version=2)
+    async with storage.write() as transaction:
+        await transaction.platform.insert(platform)
+        await transaction.platform.update(limited)
+        assert await transaction.platform.get() == limited
+    with pytest.raises(VersionMismatch):
+        async with storage.write() as transaction:
+            await transaction.platform.update(limited)

@@ -11,8 +11,10 @@ from starlette.middleware import Middleware
 
 from keisan.api import (
     account,
+    alert,
     budget,
     deduction,
+    delivery,
     deployment,
     device,
     door,
@@ -33,6 +35,7 @@ from keisan.api import (
     site,
     top_up,
     usage,
+    webhook,
 )
 from keisan.api.authentication import API_PATH, Authentication
 from keisan.api.body_limit import BodyLimit
@@ -46,6 +49,7 @@ ROUTERS = (
     platform.router,
     organization.router,
     top_up.router,
+    top_up.decision_router,
     project.router,
     key.router,
     budget.router,
@@ -64,6 +68,9 @@ ROUTERS = (
     replica.router,
     account.router,
     usage.router,
+    webhook.router,
+    delivery.router,
+    alert.router,
     event.router,
     gateway.router,
     site.report_router,

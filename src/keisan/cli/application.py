@@ -3,6 +3,7 @@
 import typer
 
 from keisan.cli import (
+    alert,
     budget,
     chat,
     deduction,
@@ -17,13 +18,16 @@ from keisan.cli import (
     receipt,
     site,
     status,
+    top_up,
     usage,
+    webhook,
 )
 
 ROOMS = (
     status,
     chat,
     organization,
+    top_up,
     project,
     key,
     budget,
@@ -35,6 +39,8 @@ ROOMS = (
     site,
     usage,
     receipt,
+    alert,
+    webhook,
     event,
 )
 

@@ -1,17 +1,19 @@
 """`keisan organizations`: list them, say how they pay, fill their wallets, bound their calls, set their policies."""
 
+from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
-from keisan.cli.call_limits import BoundOptions, describe_limits, read_bounds, read_number
+from keisan.cli.call_limits import NONE, BoundOptions, describe_limits, read_bounds, read_number
 from keisan.cli.command import add_command
 from keisan.cli.key import wait_for_newest
 from keisan.cli.policy import PolicyArgument, describe_policy, read_policy
 from keisan.cli.session import Session
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.kit.units import format_nano, parse_nano
-from keisan.sdk import Billing, OrganizationUpdate, OrganizationView, TopUpCreate
+from keisan.sdk import Billing, OrganizationUpdate, OrganizationView, TopUpCreate, TopUpKind, TopUpView
 from keisan.wire.base import explain_refusal
 
 OrganizationArgument = Annotated[str, typer.Argument(help="Name or id of the organization.")]
@@ -19,8 +21,18 @@ BillingArgument = Annotated[Billing, typer.Argument(help="How it pays.")]
 AmountArgument = Annotated[str, typer.Argument(help="How much, for example 250 or 0.5.")]
 CurrencyArgument = Annotated[str, typer.Argument(help="Of which currency, for example CNY.")]
 NoteOption = Annotated[str, typer.Option(help="Why, for those who read the events.")]
+LowArgument = Annotated[str, typer.Argument(metavar="AMOUNT", help=f"A balance, or {NONE} for no alert.")]
 AgeArgument = Annotated[str, typer.Argument(metavar="SECONDS", help="A number of seconds, or none for any age.")]
 ZoneArgument = Annotated[str, typer.Argument(help="An IANA name, for example Asia/Tokyo.")]
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonOptions:
+    """Why money is given back, and for what."""
+
+    note: Annotated[str, typer.Option(help="Why; a credit note must say so.")] = ""
+    record: Annotated[UUID | None, typer.Option(help="The usage record it gives back for.")] = None
+    statement: Annotated[UUID | None, typer.Option(help="The statement it gives back for.")] = None
 
 
 async def list_organizations(session: Session) -> None:
@@ -61,7 +73,33 @@ async def fill_wallet(
     body = _read_top_up(amount, currency, note)
     chosen = await choose_organization(session, organization)
     made = await session.keisan.organizations.top_up(chosen.id, body)
-    session.output.show_view(made, f"{chosen.name} has {format_nano(made.balance_nano, made.currency)}")
+    _show_top_up(session, chosen, made)
+
+
+async def write_credit_note(
+    session: Session,
+    organization: OrganizationArgument,
+    amount: AmountArgument,
+    currency: CurrencyArgument,
+    reason: ReasonOptions,
+) -> None:
+    """Give an organization money back of the platform's revenue; the note must say why."""
+    change = {"kind": TopUpKind.CREDIT_NOTE, "record_id": reason.record, "statement_id": reason.statement}
+    body = _read_top_up(amount, currency, reason.note).model_copy(update=change)
+    chosen = await choose_organization(session, organization)
+    made = await session.keisan.organizations.top_up(chosen.id, body)
+    _show_top_up(session, chosen, made)
+
+
+async def set_wallet_low(
+    session: Session, organization: OrganizationArgument, amount: LowArgument, currency: CurrencyArgument
+) -> None:
+    """Say below which balance of a wallet the organization is alerted; its own admin may."""
+    low_nano = None if amount == NONE else read_amount(amount)
+    change = OrganizationUpdate.model_validate({"wallet_low_nano": {currency: low_nano}})
+    changed = await session.keisan.organizations.update(await choose_organization(session, organization), change)
+    told = ", ".join(format_nano(nano, name) for name, nano in changed.wallet_low_nano.items()) or NONE
+    session.output.show_view(changed, f"{changed.name}: {told}")
 
 
 async def set_snapshot_age(session: Session, organization: OrganizationArgument, age: AgeArgument) -> None:
@@ -91,6 +129,22 @@ async def choose_organization(session: Session, wanted: str) -> OrganizationView
     )
 
 
+def read_amount(text: str) -> int:
+    """Return an amount as people write it in nano-units; raises InvalidInput."""
+    try:
+        return parse_nano(text)
+    except ValueError as fault:
+        raise InvalidInput(str(fault), "AMOUNT") from fault
+
+
+def _show_top_up(session: Session, organization: OrganizationView, made: TopUpView) -> None:
+    if made.balance_nano is None:
+        text = f"{format_nano(made.amount_nano, made.currency)} for {organization.name} is proposed as {made.id}"
+        session.output.show_view(made, f"{text}; another admin's key approves it with `keisan top-ups approve`")
+    else:
+        session.output.show_view(made, f"{organization.name} has {format_nano(made.balance_nano, made.currency)}")
+
+
 def _read_top_up(amount: str, currency: str, note: str) -> TopUpCreate:
     try:
         return TopUpCreate(amount_nano=parse_nano(amount), currency=currency, note=note)
@@ -106,13 +160,15 @@ async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> 
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add organizations list, limit, policy, billing, top-up, snapshot-age and time-zone."""
+    """Add organizations list, limit, policy, billing, top-up, credit-note, wallet-low, snapshot-age and time-zone."""
     group = typer.Typer(help="Organizations of the platform.", no_args_is_help=True)
     add_command(group, "list", list_organizations)
     add_command(group, "limit", limit_organization)
     add_command(group, "policy", set_policy)
     add_command(group, "billing", set_billing)
     add_command(group, "top-up", fill_wallet)
+    add_command(group, "credit-note", write_credit_note)
+    add_command(group, "wallet-low", set_wallet_low)
     add_command(group, "snapshot-age", set_snapshot_age)
     add_command(group, "time-zone", set_time_zone)
     application.add_typer(group, name="organizations")

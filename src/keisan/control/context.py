@@ -20,7 +20,8 @@ CONTROL_ACTOR = "control"
 class Control:
     """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id.
 
-    `door_root` is what the secrets of doors are made of: no database holds it, and None makes none. `signer` holds the platform's key.
+    `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
+    None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     """
 
     storage: Storage
@@ -28,7 +29,9 @@ class Control:
     platform_id: PlatformId
     chips: Mapping[str, Chip] = field(default_factory=dict)
     door_root: Secret | None = None
+    webhook_root: Secret | None = None
     signer: Signer | None = None
+    is_insecure: bool = False
 
     @property
     def journal(self) -> Journal:
@@ -42,6 +45,12 @@ class Control:
         if self.door_root is None:
             raise InvariantBroken("this process has no root for the secrets of doors")
         return self.door_root
+
+    def get_webhook_root(self) -> Secret:
+        """Return the root of the webhooks' secrets; raises InvariantBroken where daemon gave none."""
+        if self.webhook_root is None:
+            raise InvariantBroken("this process has no root for the secrets of webhooks")
+        return self.webhook_root
 
 
 def name_actor(principal: Principal) -> str:

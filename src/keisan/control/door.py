@@ -16,13 +16,13 @@ from keisan.domain.door import (
     DoorSight,
     DoorStage,
     advance_door,
-    create_salt,
     digest_salt,
     list_salts,
 )
 from keisan.domain.errors import StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import ReplicaId, SiteId
+from keisan.domain.key import create_salt
 from keisan.domain.limits import DOOR_SECRET_KEPT_S_MAX, DOOR_SECRET_KEPT_S_MIN
 from keisan.domain.machine import Machine
 from keisan.domain.site import Site

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from keisan.control.context import Control
-from keisan.control.reconcilers.base import Reconciler
+from keisan.control.reconcilers.base import Performer, Reconciler
 from keisan.domain.errors import KeisanError, LeaseLost
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, LEASES_TAKEN_MAX
@@ -25,13 +25,18 @@ LEASE_LIFE = timedelta(seconds=LEASE_LIFE_S)
 
 @dataclass(frozen=True, slots=True)
 class LeaseLoop:
-    """`idle_s` is the wait after a round that found nothing due; `backoff` spaces the tries of failing work."""
+    """Works on the nouns it has reconcilers for, up to `leases_max` pieces a round, one after the other.
+
+    `idle_s` is the wait after a round that found nothing due; `backoff` spaces the tries of failing work. What waits for
+    others, outside the platform, has loops of its own, so that it holds up nothing here.
+    """
 
     control: Control
     reconcilers: Reconcilers
     idle_s: float = 0.25
     backoff: Backoff = field(default_factory=Backoff)
     random: Random = field(default_factory=Random)
+    leases_max: int = LEASES_TAKEN_MAX
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; the round under way is finished first."""
@@ -48,7 +53,7 @@ class LeaseLoop:
         """Take what is due, work on it, and return how many pieces there were."""
         now = self.control.clock.now()
         async with self.control.storage.write() as transaction:
-            leases = await transaction.outbox.take(now, LEASE_LIFE, LEASES_TAKEN_MAX)
+            leases = await transaction.outbox.take(now, LEASE_LIFE, self.leases_max, self.reconcilers)
         for lease in leases:
             await self._work(lease)
         return len(leases)
@@ -70,6 +75,8 @@ class LeaseLoop:
         async with self.control.storage.read() as view:
             state = await reconciler.load(view, lease.noun_id)
         change = None if state is None else reconciler.decide(state, self.control.clock.now())
+        if state is not None and isinstance(reconciler, Performer):
+            change = await reconciler.perform(change)
         async with self.control.storage.write() as transaction:
             now = self.control.clock.now()
             await transaction.outbox.check(lease, now)

@@ -13,8 +13,12 @@ from keisan.domain.organization import Organization
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
+from keisan.wire.base import change_amounts
 from keisan.wire.call_limits import change_limits
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate
+
+# What an organization's own admin may set; gateways do not hear of it.
+OWN_FIELDS = frozenset({"wallet_low_nano"})
 
 
 async def create_organization(control: Control, principal: Principal, body: OrganizationCreate) -> Organization:
@@ -39,9 +43,11 @@ async def update_organization(
 ) -> Organization:
     """Change an organization; what is below it may lose all matches by a new policy, and an event says so.
 
-    Raises PermissionDenied, NotFound, VersionMismatch, AlreadyExists, or InvalidInput for a policy that can never match.
+    An organization's own admin may set below which balances it wants to be told. Raises PermissionDenied, NotFound,
+    VersionMismatch, AlreadyExists, or InvalidInput for a policy that can never match.
     """
-    principal.require(Right.WRITE_ORGANIZATIONS)
+    is_own = body.model_fields_set == OWN_FIELDS
+    principal.require(Right.WRITE_ALERTS if is_own else Right.WRITE_ORGANIZATIONS)
     async with control.storage.write() as transaction:
         stored = await transaction.organizations.get(principal.scope, organization_id)
         check_version(stored.version, expected_version)
@@ -53,7 +59,8 @@ async def update_organization(
         await transaction.events.append(draft)
         if updated.policy != stored.policy:
             await note_conflicts(transaction, name_actor(principal), updated)
-        await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization_id])
+        if not is_own:
+            await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization_id])
     return updated
 
 
@@ -91,5 +98,6 @@ def _change_organization(stored: Organization, body: OrganizationUpdate) -> Orga
         snapshot_age_s_max=body.snapshot_age_s_max if "snapshot_age_s_max" in named else stored.snapshot_age_s_max,
         time_zone=body.time_zone if "time_zone" in named else stored.time_zone,
         limits=change_limits(stored.limits, body.limits),
+        wallet_low_nano=change_amounts(stored.wallet_low_nano, body.wallet_low_nano),
         version=stored.version + 1,
     )

@@ -20,6 +20,8 @@ from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
+from keisan.control.reconcilers.top_up import TopUpReconciler
+from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import prepare_folder
@@ -31,8 +33,10 @@ from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.lease import WorkNoun
+from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.observe import write_log, write_warning
+from keisan.kit.outbound import Outbound
 from keisan.storage.base import Storage
 from keisan.storage.sqlite import open_sqlite
 
@@ -43,6 +47,7 @@ CONNECTIONS_WAITING_MAX = 1024
 CERTIFICATE_LOOK_S = 5.0
 # An agent reports every second; this many misses make its site unknown.
 SITE_SILENCE_S = 15.0
+DELIVERY_IDLE_S = 1.0
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -63,7 +68,16 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
         chips = {chip.id: chip for chip in load_chips()}
-        control = Control(storage, clock, outcome.platform.id, chips, identity.door_root, identity.signer)
+        control = Control(
+            storage,
+            clock,
+            outcome.platform.id,
+            chips,
+            door_root=identity.door_root,
+            webhook_root=identity.webhook_root,
+            signer=identity.signer,
+            is_insecure=own.insecure,
+        )
         await open_journal(control)
 
         def announce(url: str) -> None:
@@ -128,17 +142,34 @@ def build_server(own: PlatformSettings, control: Control, announce: Callable[[st
 async def _serve(
     server: "Server", own: PlatformSettings, control: Control, listener: socket.socket, stop: asyncio.Event
 ) -> None:
+    async with asyncio.TaskGroup() as group:
+        group.create_task(build_loop(own, control).run(stop), name="lease loop")
+        beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
+        beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        await server.answer(listener, stop)
+        # A receiver that is slow to answer holds up no end: what it was sent is sent again by the next process.
+        for task in beside:
+            task.cancel()
+
+
+def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
+    """Return the loop for all work within the platform."""
     reconcilers: Reconcilers = {
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
         WorkNoun.TICKET: TicketReconciler(own.terms),
+        WorkNoun.TOP_UP: TopUpReconciler(),
     }
-    async with asyncio.TaskGroup() as group:
-        group.create_task(LeaseLoop(control, reconcilers).run(stop), name="lease loop")
-        following = group.create_task(server.follow_certificate(control.clock), name="certificate")
-        await server.answer(listener, stop)
-        following.cancel()
+    return LeaseLoop(control, reconcilers)
+
+
+def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:
+    """Return the loops that send alerts: so many at a time, and a slow receiver holds up one of them and nothing else."""
+    outbound = Outbound(is_local_open=control.is_insecure, timeout_s=DELIVERY_SEND_S_MAX)
+    reconcilers: Reconcilers = {WorkNoun.WEBHOOK: WebhookReconciler(control, outbound)}
+    loop = LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
+    return (loop,) * DELIVERIES_OPEN_MAX
 
 
 class Server(uvicorn.Server):

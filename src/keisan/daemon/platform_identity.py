@@ -18,15 +18,16 @@ from keisan.domain.key import Secret
 from keisan.kit.private_file import write_private_file
 from keisan.kit.signature import KeySigner
 
-DOOR_ROOT_BYTES = 32
+ROOT_BYTES = 32
 
 
 @dataclass(frozen=True, slots=True)
 class PlatformIdentity:
-    """`signer` signs with the key; `door_root` is what the secrets of doors are made of, always the same for one key."""
+    """`signer` signs with the key; the roots are what secrets of doors and webhooks are made of, always the same for one key."""
 
     signer: KeySigner
     door_root: Secret
+    webhook_root: Secret
 
     @property
     def public_key(self) -> bytes:
@@ -55,7 +56,14 @@ def ensure_identity(path: Path) -> PlatformIdentity:
 
 
 def _describe(key: Ed25519PrivateKey) -> PlatformIdentity:
-    # The key signs; what is shown to doors is made of something that is made of it and tells nothing of it.
-    derivation = HKDF(SHA256(), length=DOOR_ROOT_BYTES, salt=None, info=b"keisan secrets of doors")
-    door_root = derivation.derive(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption()))
-    return PlatformIdentity(KeySigner(key), Secret(door_root.hex()))
+    return PlatformIdentity(
+        signer=KeySigner(key),
+        door_root=_derive_root(key, b"keisan secrets of doors"),
+        webhook_root=_derive_root(key, b"keisan secrets of webhooks"),
+    )
+
+
+def _derive_root(key: Ed25519PrivateKey, purpose: bytes) -> Secret:
+    """Return a root for one purpose: the key signs, and what others are shown is made of what tells nothing of it."""
+    derivation = HKDF(SHA256(), length=ROOT_BYTES, salt=None, info=purpose)
+    return Secret(derivation.derive(key.private_bytes(Encoding.Raw, PrivateFormat.Raw, NoEncryption())).hex())

@@ -48,6 +48,8 @@ class Right(StrEnum):
     WRITE_DEDUCTIONS = "write_deductions"
     WRITE_DEPLOYMENTS = "write_deployments"
     WRITE_TOP_UPS = "write_top_ups"
+    WRITE_PLATFORM = "write_platform"
+    WRITE_ALERTS = "write_alerts"
     SERVE_GATEWAY = "serve_gateway"
     SERVE_SITE = "serve_site"
 
@@ -83,7 +85,7 @@ RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.AUDITOR: frozenset({Right.READ, Right.READ_EVENTS}),
     Role.PROVIDER: frozenset({Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS}),
     Role.ORGANIZATION_ADMIN: frozenset(
-        {Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_BUDGETS, Right.WRITE_KEYS}
+        {Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_BUDGETS, Right.WRITE_KEYS, Right.WRITE_ALERTS}
     ),
     Role.DEVELOPER: frozenset({Right.CALL, Right.READ}),
 }

@@ -40,6 +40,19 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
+class BalanceMove:
+    """What postings did to a balance. `floor_nano` is what the holder is told below; None for whoever is told of nothing."""
+
+    account_id: AccountId
+    kind: AccountKind
+    organization_id: OrganizationId | None
+    currency: str
+    before_nano: int
+    after_nano: int
+    floor_nano: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class AccountKey:
     """What makes an account one: kind, owner and currency."""
 

@@ -4,19 +4,15 @@ steady -> arriving (the door is to let a new secret in) -> leaving (gateways sho
 all do) -> closing (the door is to forget the old one) -> steady. A door's first secret skips from arriving to steady.
 """
 
-import base64
-import hashlib
-import hmac
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from keisan.domain import key
 from keisan.domain.ids import PlatformId, SiteId
 from keisan.domain.key import Secret, digest_secret
 
 DOOR_PREFIX = "dk-keisan-"
-SALT_BYTES = 32
 
 
 class DoorStage(StrEnum):
@@ -77,15 +73,9 @@ class DoorSight:
     are_gateways_moved: bool
 
 
-def create_salt() -> str:
-    """Return a new salt: 256 random bits as hex digits."""
-    return secrets.token_hex(SALT_BYTES)
-
-
 def derive_secret(root: Secret, site_id: SiteId, salt: str) -> Secret:
-    """Return the secret of a salt at one site: a keyed hash (HMAC-SHA256), so no secret tells of the root or another."""
-    mark = hmac.digest(root.reveal().encode(), site_id.bytes + bytes.fromhex(salt), hashlib.sha256)
-    return Secret(DOOR_PREFIX + base64.urlsafe_b64encode(mark).rstrip(b"=").decode())
+    """Return the secret of a salt at one site."""
+    return key.derive_secret(DOOR_PREFIX, root, site_id, salt)
 
 
 def digest_salt(root: Secret, site_id: SiteId, salt: str) -> str:

@@ -26,6 +26,7 @@ class EntryKind(StrEnum):
     OPENING = "opening"
     USAGE = "usage"
     TOP_UP = "top_up"
+    CREDIT_NOTE = "credit_note"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
-KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied | NotFound | Refused > (AlreadyExists,
-VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict, LimitExceeded) | Unavailable > (StorageUnavailable,
-PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused >
+(AlreadyExists, VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > AlreadyDecided, LimitExceeded) | Unavailable >
+(StorageUnavailable, PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -57,6 +57,12 @@ class PermissionDenied(KeisanError):
     code = "permission_denied"
 
 
+class SelfApproval(PermissionDenied):
+    """Whoever proposed it may not approve it: that takes another key."""
+
+    code = "self_approval"
+
+
 class NotFound(KeisanError):
     """There is no such thing within the asker's scope."""
 
@@ -97,6 +103,12 @@ class StateConflict(Refused):
     """The noun's state table has no such transition, or something still depends on the noun."""
 
     code = "state_conflict"
+
+
+class AlreadyDecided(StateConflict):
+    """What was proposed has been approved or rejected, or its time is over."""
+
+    code = "already_decided"
 
 
 class LimitExceeded(Refused):

@@ -32,6 +32,9 @@ RecordId = NewType("RecordId", UUID)
 TicketId = NewType("TicketId", UUID)
 BudgetId = NewType("BudgetId", UUID)
 EventId = NewType("EventId", UUID)
+WebhookId = NewType("WebhookId", UUID)
+AlertId = NewType("AlertId", UUID)
+DeliveryId = NewType("DeliveryId", UUID)
 
 PUBLIC_KEY_BYTES = 32
 _PLATFORM_ID = re.compile(r"[0-9a-f]{64}")

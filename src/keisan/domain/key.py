@@ -2,9 +2,11 @@
 
 import base64
 import hashlib
+import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from keisan.domain.access import RIGHTS_BY_ROLE, Principal, Role, choose_scope
 from keisan.domain.call_limits import CallLimits
@@ -14,6 +16,7 @@ KEY_SECRET_BYTES = 32
 KEY_PREFIX = "sk-keisan-"
 MACHINE_PREFIX = "mk-keisan-"
 JOIN_TOKEN_PREFIX = "jt-keisan-"
+SALT_BYTES = 32
 
 
 class Secret:
@@ -76,3 +79,14 @@ def create_secret(prefix: str = KEY_PREFIX) -> Secret:
 def digest_secret(secret: Secret) -> str:
     """Return the hex SHA-256 of the secret's whole text, prefix included."""
     return hashlib.sha256(secret.reveal().encode()).hexdigest()
+
+
+def create_salt() -> str:
+    """Return a new salt: 256 random bits as hex digits."""
+    return secrets.token_hex(SALT_BYTES)
+
+
+def derive_secret(prefix: str, root: Secret, owner_id: UUID, salt: str) -> Secret:
+    """Return the secret of a salt and its owner: a keyed hash (HMAC-SHA256), so no secret tells of the root or another."""
+    mark = hmac.digest(root.reveal().encode(), owner_id.bytes + bytes.fromhex(salt), hashlib.sha256)
+    return Secret(prefix + base64.urlsafe_b64encode(mark).rstrip(b"=").decode())

@@ -16,6 +16,8 @@ class WorkNoun(StrEnum):
     PRICE = "price"
     SITE = "site"
     TICKET = "ticket"
+    WEBHOOK = "webhook"
+    TOP_UP = "top_up"
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,13 @@ DOOR_SECRETS_MAX = 2
 # How long a replaced secret opens a door at least, and how long a gateway that is cut off is waited for.
 DOOR_SECRET_KEPT_S_MIN = 5
 DOOR_SECRET_KEPT_S_MAX = 600
+# A secret that was replaced signs beside the new one for so long, in seconds.
+WEBHOOK_SECRET_KEPT_S = 24 * 3600
+WEBHOOKS_MAX = 16
+DELIVERY_SEND_S_MAX = 10
+DELIVERY_LIFE_S = 72 * 3600
+DELIVERIES_OPEN_MAX = 4
+TOP_UP_PROPOSED_S = 7 * 24 * 3600
 LOG_TAIL_CHARACTERS_MAX = 4096
 LEASE_LIFE_S = 30
 LEASES_TAKEN_MAX = 64
@@ -39,6 +46,7 @@ UNIX_SOCKET_PATH_BYTES_MAX = 107
 
 # What a ticket may still be spent on is never late.
 assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
+assert DELIVERY_SEND_S_MAX * 2 <= LEASE_LIFE_S
 assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
 # A usage record has at most 4 KiB; as lines it has a line end and its parts' numbers more, so the largest batch fits a body.
 assert USAGE_BATCH_RECORDS_MAX * (4096 + 40) < API_BODY_BYTES_MAX

@@ -1,6 +1,7 @@
 """An organization: the industry user that holds projects, keys and a wallet."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -21,6 +22,7 @@ class Organization:
 
     A gateway whose snapshot is older than `snapshot_age_s_max` no longer serves it; None serves it at any age (R10).
     `time_zone` is the IANA name of the one in which its months begin. `policy` is the normalised text of a policy, empty for none.
+    `wallet_low_nano` is, by currency, the balance of its wallet below which it wants to be told.
     """
 
     id: OrganizationId
@@ -33,3 +35,4 @@ class Organization:
     policy: str
     version: int
     created_at: datetime
+    wallet_low_nano: Mapping[str, int] = field(default_factory=dict, hash=False)

@@ -1,6 +1,7 @@
 """One operator's control plane: national, regional or industry."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -17,7 +18,10 @@ class PlatformKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Platform:
-    """This platform. `public_key` is its first Ed25519 public key (32 raw bytes), of which the id is the hash."""
+    """This platform. `public_key` is its first Ed25519 public key (32 raw bytes), of which the id is the hash.
+
+    `four_eyes_nano` is, by currency, the largest amount that one admin alone puts into a wallet at a time.
+    """
 
     id: PlatformId
     name: str
@@ -26,3 +30,4 @@ class Platform:
     public_key: bytes
     version: int
     created_at: datetime
+    four_eyes_nano: Mapping[str, int] = field(default_factory=dict, hash=False)

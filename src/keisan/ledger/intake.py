@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId, TicketId
@@ -16,6 +17,7 @@ from keisan.domain.ticket import Ticket
 from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
 from keisan.kit.identity_map import IdentityMap
 from keisan.kit.ids import create_id
+from keisan.ledger.alert import raise_alerts
 from keisan.ledger.budget import lock_books, write_books
 from keisan.ledger.intake_facts import load_facts
 from keisan.ledger.journal import EntryDraft, Journal, list_accounts
@@ -135,7 +137,16 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
         leaf_hashes=hash_leaves(order_records(posted)),
         id=entry_id,
     )
-    await journal.write_entry(transaction, draft)
+    entry = await journal.write_entry(transaction, draft)
+    await raise_alerts(transaction, _describe_suspended(posted, suspended), entry.created_at)
+
+
+def _describe_suspended(posted: Sequence[PostedRecord], suspended: Mapping[RecordId, SuspenseCode]) -> list[AlertDraft]:
+    """Return one alert for a whole batch, for the platform alone, which pays: a gateway may hand in thousands at once."""
+    if not suspended:
+        return []
+    ids = [each.record.id for each in posted if each.record.id in suspended]
+    return [AlertDraft(None, AlertKind.RECORD_SUSPENDED, ids[0], {"record_count": str(len(ids))})]
 
 
 class _Charger:

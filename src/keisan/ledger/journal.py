@@ -12,6 +12,7 @@ from keisan.domain.merkle import compute_root
 from keisan.kit.clock import Clock, from_milliseconds, to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.kit.signature import Signer
+from keisan.ledger.alert import note_wallet_moves
 from keisan.ledger.paging import walk_pages
 from keisan.ledger.receipt import hash_leaves
 from keisan.storage.base import Transaction
@@ -37,7 +38,7 @@ class Journal:
     signer: Signer
 
     async def write_entry(self, transaction: Transaction, draft: EntryDraft) -> Entry:
-        """Move the money and append the entry, signed.
+        """Move the money and append the entry, signed; tell organizations whose wallets have become low by it.
 
         The end of the chain is locked until commit, so this comes last in a transaction, but for its events. Raises as
         AccountRepository.post does.
@@ -58,8 +59,11 @@ class Journal:
             )
             for transfer in draft.transfers
         ]
-        await transaction.accounts.post(postings)
-        return await self._seal(transaction, replace(draft, id=entry_id), postings, created_at_ms)
+        moves = await transaction.accounts.post(postings)
+        entry = await self._seal(transaction, replace(draft, id=entry_id), postings, created_at_ms)
+        # After the chain's end, which an alert locks too: nothing new is waited for.
+        await note_wallet_moves(transaction, moves, entry.created_at)
+        return entry
 
     async def write_opening(self, transaction: Transaction) -> None:
         """Append the first entry where there is none yet: it seals what was posted before there was a journal."""

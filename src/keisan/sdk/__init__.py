@@ -5,9 +5,12 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 """
 
 from keisan.domain.access import MachineKind, Role
+from keisan.domain.alert import AlertKind
 from keisan.domain.budget import PeriodKind
 from keisan.domain.deduction import DeductionKind
+from keisan.domain.delivery import DeliveryState
 from keisan.domain.errors import (
+    AlreadyDecided,
     AlreadyExists,
     EngineUnavailable,
     IdempotencyMismatch,
@@ -20,6 +23,7 @@ from keisan.domain.errors import (
     PreconditionRequired,
     ReceiptInvalid,
     Refused,
+    SelfApproval,
     StateConflict,
     StorageUnavailable,
     Unauthenticated,
@@ -28,12 +32,16 @@ from keisan.domain.errors import (
 )
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
+from keisan.domain.top_up import TopUpKind, TopUpState
+from keisan.domain.webhook import WebhookState
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.wire.account import AccountView
+from keisan.wire.alert import AlertView
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deduction import DeductionCreate, DeductionView
+from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
 from keisan.wire.device import DeviceView
 from keisan.wire.door import DoorView
@@ -44,7 +52,7 @@ from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
 from keisan.wire.offer import OfferCreate, OfferView
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
-from keisan.wire.platform import HealthView, PlatformView
+from keisan.wire.platform import HealthView, PlatformUpdate, PlatformView
 from keisan.wire.policy import PolicyChipView, PolicyView
 from keisan.wire.price import PriceCreate, PriceView
 from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
@@ -54,9 +62,13 @@ from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
+from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, WebhookView
 
 __all__ = [
     "AccountView",
+    "AlertKind",
+    "AlertView",
+    "AlreadyDecided",
     "AlreadyExists",
     "AsyncKeisan",
     "Billing",
@@ -71,6 +83,8 @@ __all__ = [
     "DeductionCreate",
     "DeductionKind",
     "DeductionView",
+    "DeliveryState",
+    "DeliveryView",
     "DeploymentCreate",
     "DeploymentView",
     "DeviceView",
@@ -107,6 +121,7 @@ __all__ = [
     "PeriodKind",
     "PermissionDenied",
     "PlatformUnreachable",
+    "PlatformUpdate",
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
@@ -124,11 +139,14 @@ __all__ = [
     "ReplicaLog",
     "ReplicaView",
     "Role",
+    "SelfApproval",
     "SiteCreate",
     "SiteView",
     "StateConflict",
     "StorageUnavailable",
     "TopUpCreate",
+    "TopUpKind",
+    "TopUpState",
     "TopUpView",
     "Unauthenticated",
     "Unavailable",
@@ -138,6 +156,11 @@ __all__ = [
     "UsageSummary",
     "VerifiedReceipt",
     "VersionMismatch",
+    "WebhookCreate",
+    "WebhookShown",
+    "WebhookState",
+    "WebhookUpdate",
+    "WebhookView",
     "parse_receipt",
     "verify_receipt",
 ]

@@ -15,9 +15,11 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
 from keisan.sdk.deduction import AsyncDeductions, Deductions
+from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
 from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.door import AsyncDoors, Doors
@@ -36,8 +38,10 @@ from keisan.sdk.project import AsyncProjects, Projects
 from keisan.sdk.provider import AsyncProviders, Providers
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
+from keisan.sdk.top_up import AsyncTopUps, TopUps
 from keisan.sdk.transport import Transport
 from keisan.sdk.usage import AsyncUsage, Usage
+from keisan.sdk.webhook import AsyncWebhooks, Webhooks
 from keisan.wire.deployment import DeploymentView
 from keisan.wire.door import DoorView
 from keisan.wire.machine import GatewayList
@@ -115,6 +119,10 @@ class AsyncKeisan:
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
         self.usage = AsyncUsage(transport)
+        self.top_ups = AsyncTopUps(transport)
+        self.webhooks = AsyncWebhooks(transport)
+        self.deliveries = AsyncDeliveries(transport)
+        self.alerts = AsyncAlerts(transport)
         self.events = AsyncEvents(transport)
         self.gateways = AsyncGateways(transport, connections.gateway)
 
@@ -224,6 +232,10 @@ class Keisan(Blocking[AsyncKeisan]):
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
         self.usage = Usage(inner.usage, shell)
+        self.top_ups = TopUps(inner.top_ups, shell)
+        self.webhooks = Webhooks(inner.webhooks, shell)
+        self.deliveries = Deliveries(inner.deliveries, shell)
+        self.alerts = Alerts(inner.alerts, shell)
         self.events = Events(inner.events, shell)
         self.gateways = Gateways(inner.gateways, shell)
 

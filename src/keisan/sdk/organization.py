@@ -42,7 +42,10 @@ class AsyncOrganizations:
         return await self._transport.write(OrganizationView, "PATCH", path, change, version=organization.version)
 
     async def top_up(self, organization_id: UUID, body: TopUpCreate) -> TopUpView:
-        """Put money from outside into a wallet; raises NotFound without such an organization."""
+        """Put money into a wallet, or propose it where that takes two people: its state tells.
+
+        Raises NotFound without such an organization or record, InvalidInput for a credit note that does not say why.
+        """
         return await self._transport.write(TopUpView, "POST", f"/organizations/{organization_id}/top-ups", body)
 
 

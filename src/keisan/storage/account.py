@@ -18,7 +18,7 @@ from sqlalchemy import (
 )
 
 from keisan.domain.access import Scope
-from keisan.domain.account import Account, AccountKey, AccountKind, Posting
+from keisan.domain.account import Account, AccountKey, AccountKind, BalanceMove, Posting
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.ids import AccountId, EntryId, OrganizationId, PlatformId
 from keisan.domain.page import PageOf, PageRequest
@@ -26,6 +26,7 @@ from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.entry import entry
+from keisan.storage.organization import organization
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.repository import (
     PARAMETERS_PER_STATEMENT_MAX,
@@ -89,6 +90,15 @@ def limit_to_payable(provider_id: UUID) -> Condition:
     return (account.c.kind == AccountKind.PROVIDER_PAYABLE) & (account.c.provider_id == provider_id)
 
 
+# What the organization of a wallet is told below, by currency, read with the wallet: it costs a batch no query of its own.
+FLOORS = (
+    select(organization.c.wallet_low_nano)
+    .where(organization.c.id == account.c.organization_id, account.c.kind == AccountKind.WALLET)
+    .correlate(account)
+    .scalar_subquery()
+    .label("floors")
+)
+
 VISIBILITY = Visibility(organization=limit_to_wallet, provider=limit_to_payable)
 PLATFORM_VISIBILITY = Visibility()
 
@@ -146,26 +156,26 @@ class AccountRepository:
             locked |= {row["id"]: Account(**row) for row in await self._connection.fetch_locked(statement)}
         return locked
 
-    async def post(self, postings: Sequence[Posting]) -> None:
-        """Append postings and move the balances of both accounts, exactly, in this transaction.
+    async def post(self, postings: Sequence[Posting]) -> Sequence[BalanceMove]:
+        """Append postings and move the balances of both accounts, exactly, in this transaction; return what moved.
 
         Raises NotFound for an unknown account, InvariantBroken for an amount below 1 or a mix of currencies.
         """
         if not postings:
-            return
-        moves = _sum_moves(postings)
+            return ()
+        sums = _sum_moves(postings)
         # Rows are locked in order of id, so that two transactions with the same accounts cannot wait for each other.
-        wanted = select(account.c.id, account.c.currency, account.c.balance_nano)
-        locked = await self._connection.fetch_locked(
-            wanted.where(account.c.id.in_(sorted(moves))).order_by(account.c.id)
-        )
+        wanted = select(*list_fields(), FLOORS).where(account.c.id.in_(sorted(sums))).order_by(account.c.id)
+        locked = await self._connection.fetch_locked(wanted)
         _check_currencies(postings, locked)
         rows = [{column.name: getattr(line, column.name) for column in posting.columns} for line in postings]
         await self._connection.change(posting.insert(), rows)
         moved = update(account).where(account.c.id == bindparam("account_id")).values(balance_nano=bindparam("balance"))
+        moves = [_describe_move(row, sums[row["id"]]) for row in locked]
         await self._connection.change(
-            moved, [{"account_id": row["id"], "balance": row["balance_nano"] + moves[row["id"]]} for row in locked]
+            moved, [{"account_id": move.account_id, "balance": move.after_nano} for move in moves]
         )
+        return moves
 
     async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:
         """Return postings of entries after `page.after`, the last entry whole; raises NotFound as get does."""
@@ -247,6 +257,18 @@ def _sum_moves(postings: Sequence[Posting]) -> dict[UUID, int]:
         moves[line.debit_account_id] = moves.get(line.debit_account_id, 0) - line.amount_nano
         moves[line.credit_account_id] = moves.get(line.credit_account_id, 0) + line.amount_nano
     return moves
+
+
+def _describe_move(row: AnyRow, sum_nano: int) -> BalanceMove:
+    return BalanceMove(
+        account_id=row["id"],
+        kind=row["kind"],
+        organization_id=row["organization_id"],
+        currency=row["currency"],
+        before_nano=row["balance_nano"],
+        after_nano=row["balance_nano"] + sum_nano,
+        floor_nano=(row["floors"] or {}).get(row["currency"]),
+    )
 
 
 def _check_currencies(postings: Sequence[Posting], locked: Sequence[AnyRow]) -> None:

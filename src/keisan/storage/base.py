@@ -41,6 +41,7 @@ from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
 from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
+from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -60,6 +61,9 @@ class PlatformRepository(Protocol):
     async def find(self) -> Platform | None: ...
     async def get(self) -> Platform: ...
     async def insert(self, platform: Platform) -> None: ...
+    async def update(self, platform: Platform) -> None:
+        """Write its name and its limits; raises VersionMismatch unless the stored version is one less."""
+        ...
 
 
 class OrganizationRepository(Repository[Organization, OrganizationId], Protocol):
@@ -224,8 +228,10 @@ class OutboxRepository(Protocol):
         """Make the work due at the earlier of `due_at` and what is stored, raise its generation, count attempts anew."""
         ...
 
-    async def take(self, now: datetime, life: timedelta, most: int) -> Sequence[Lease]:
-        """Lease up to `most` rows that are due and not under another's live lease."""
+    async def take(
+        self, now: datetime, life: timedelta, most: int, nouns: Iterable[WorkNoun] | None = None
+    ) -> Sequence[Lease]:
+        """Lease up to `most` rows that are due and not under another's live lease: of these nouns, or of all for None."""
         ...
 
     async def check(self, lease: Lease, now: datetime) -> None:
@@ -284,6 +290,10 @@ class Transaction(Protocol):
     replicas: ReplicaRepository
     accounts: AccountRepository
     budgets: BudgetRepository
+    top_ups: TopUpRepository
+    webhooks: WebhookRepository
+    alerts: AlertRepository
+    deliveries: DeliveryRepository
     tickets: TicketRepository
     shares: ShareRepository
     incarnations: IncarnationRepository

@@ -9,7 +9,7 @@ from typing import Protocol
 from uuid import UUID
 
 from keisan.domain.access import Scope
-from keisan.domain.account import Account, AccountKey, Posting
+from keisan.domain.account import Account, AccountKey, BalanceMove, Posting
 from keisan.domain.budget import Budget
 from keisan.domain.entry import ChainEnd, Entry
 from keisan.domain.ids import AccountId, BudgetId, EntryId, MachineId, OrganizationId, RecordId, TicketId
@@ -39,8 +39,8 @@ class AccountRepository(Protocol):
         """Return these accounts as they are, locked until commit in order of id: before any ticket is locked."""
         ...
 
-    async def post(self, postings: Sequence[Posting]) -> None:
-        """Append postings and move the balances of both accounts, exactly, in this transaction."""
+    async def post(self, postings: Sequence[Posting]) -> Sequence[BalanceMove]:
+        """Append postings and move the balances of both accounts, exactly, in this transaction; return what moved."""
         ...
 
     async def list_postings(self, scope: Scope, account_id: AccountId, page: PageRequest) -> Sequence[Posting]:

@@ -8,11 +8,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_ledger, base_price
+from keisan.storage import base, base_alert, base_ledger, base_price
 from keisan.storage.account import AccountRepository
+from keisan.storage.alert import AlertRepository
 from keisan.storage.budget import BudgetRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
+from keisan.storage.delivery import DeliveryRepository
 from keisan.storage.deployment import DeploymentRepository
 from keisan.storage.device import DeviceRepository
 from keisan.storage.dialect import Dialect
@@ -39,7 +41,9 @@ from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
 from keisan.storage.ticket import TicketRepository
+from keisan.storage.top_up import TopUpRepository
 from keisan.storage.usage import UsageRepository
+from keisan.storage.webhook import WebhookRepository
 
 
 class DatabaseTransaction:
@@ -72,6 +76,10 @@ class DatabaseTransaction:
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)
         self.entries: base_ledger.EntryRepository = EntryRepository(connection, head)
+        self.top_ups: base_alert.TopUpRepository = TopUpRepository(connection)
+        self.webhooks: base_alert.WebhookRepository = WebhookRepository(connection)
+        self.alerts: base_alert.AlertRepository = AlertRepository(connection)
+        self.deliveries: base_alert.DeliveryRepository = DeliveryRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

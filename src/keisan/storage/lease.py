@@ -4,7 +4,7 @@ Two rows, so that making work due never waits for whoever does it. All transacti
 rows last (at commit, in one order), so none waits for another in a ring.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -75,12 +75,16 @@ class OutboxRepository:
         work = (noun, noun_id)
         self._puts[work] = min(due_at, self._puts.get(work, due_at))
 
-    async def take(self, now: datetime, life: timedelta, most: int) -> Sequence[Lease]:
-        """Lease up to `most` rows that are due and not under another's live lease."""
+    async def take(
+        self, now: datetime, life: timedelta, most: int, nouns: Iterable[WorkNoun] | None = None
+    ) -> Sequence[Lease]:
+        """Lease up to `most` rows that are due and not under another's live lease: of these nouns, or of all for None."""
         await self.flush()
         is_same = and_(outbox.c.noun == lease.c.noun, outbox.c.noun_id == lease.c.noun_id)
         is_free = or_(lease.c.token.is_(None), lease.c.expires_at <= now)
         due = select(outbox).join(lease, is_same).where(outbox.c.due_at <= now, is_free)
+        if nouns is not None:
+            due = due.where(outbox.c.noun.in_(sorted(nouns)))
         rows = await self._connection.fetch_locked(
             due.order_by(outbox.c.due_at, outbox.c.noun_id).limit(most), is_skipping=True
         )

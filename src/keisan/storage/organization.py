@@ -9,7 +9,15 @@ from keisan.domain.ids import OrganizationId
 from keisan.domain.organization import Billing, Organization
 from keisan.storage.call_limits import build_limits_column
 from keisan.storage.repository import TableRepository, Visibility, limit_to_owner
-from keisan.storage.schema import EnumText, build_column, build_noun_columns, metadata
+from keisan.storage.schema import (
+    EnumText,
+    Structure,
+    build_column,
+    build_noun_columns,
+    decode_amounts,
+    encode_amounts,
+    metadata,
+)
 
 organization = Table(
     "organization",
@@ -21,6 +29,7 @@ organization = Table(
     build_column("time_zone", Text()),
     build_limits_column(),
     build_column("policy", Text()),
+    build_column("wallet_low_nano", Structure(encode_amounts, decode_amounts)),
     UniqueConstraint("platform_id", "name"),
 )
 

@@ -10,13 +10,23 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     select,
+    update,
 )
 
-from keisan.domain.errors import AlreadyExists, NotFound
+from keisan.domain.errors import AlreadyExists, NotFound, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.storage.connection import GuardedConnection
-from keisan.storage.schema import AnyColumn, EnumText, Instant, build_column, metadata
+from keisan.storage.schema import (
+    AnyColumn,
+    EnumText,
+    Instant,
+    Structure,
+    build_column,
+    decode_amounts,
+    encode_amounts,
+    metadata,
+)
 
 platform = Table(
     "platform",
@@ -28,6 +38,7 @@ platform = Table(
     build_column("public_key", LargeBinary()),
     build_column("version", BigInteger()),
     build_column("created_at", Instant()),
+    build_column("four_eyes_nano", Structure(encode_amounts, decode_amounts)),
     # Always 1, so that a second platform breaks a unique key.
     build_column("position", SmallInteger()),
     PrimaryKeyConstraint("id"),
@@ -68,3 +79,10 @@ class PlatformRepository:
         row = {column.name: getattr(noun, column.name) for column in list_fields()} | {"position": 1}
         if not await self._connection.insert_or_ignore(platform, row):
             raise AlreadyExists("this database belongs to a platform already")
+
+    async def update(self, noun: Platform) -> None:
+        """Write what may change of the platform; raises VersionMismatch unless the stored version is one less."""
+        values = {"name": noun.name, "four_eyes_nano": noun.four_eyes_nano, "version": noun.version}
+        is_expected = (platform.c.id == noun.id) & (platform.c.version == noun.version - 1)
+        if await self._connection.change(update(platform).where(is_expected).values(values)) != 1:
+            raise VersionMismatch(f"the platform is not at version {noun.version - 1}")

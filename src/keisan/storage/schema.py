@@ -118,6 +118,16 @@ class Structure(TypeDecorator[Value], Generic[Value]):
         return None if value is None else self.decode(value)
 
 
+def encode_amounts(amounts: Mapping[str, int]) -> dict[str, str]:
+    """Return amounts by currency as JSON keeps them exactly: as decimal texts."""
+    return {currency: str(amount_nano) for currency, amount_nano in amounts.items()}
+
+
+def decode_amounts(stored: Mapping[str, str]) -> dict[str, int]:
+    """Return what encode_amounts was given."""
+    return {currency: int(text) for currency, text in stored.items()}
+
+
 def build_id(name: str, *arguments: SchemaItem, is_primary: bool = False, is_nullable: bool = False) -> AnyColumn:
     """Return a column of ids: native uuid on PostgreSQL, 32 hex digits on SQLite; both sort as the 16 bytes do."""
     return Column(name, Uuid(), *arguments, primary_key=is_primary, nullable=is_nullable)

@@ -1,6 +1,6 @@
 """What every wire type is: frozen pydantic models. Input refuses unknown fields; views ignore them (version skew)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Annotated
 
@@ -56,6 +56,20 @@ def _refuse_inexact(value: object) -> object:
 
 # Amounts and prices cross JSON as decimal strings (R3): a double would lose units beyond 2^53.
 NanoText = Annotated[int, Field(strict=False), BeforeValidator(_refuse_inexact), PlainSerializer(str, return_type=str)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+CURRENCIES_MAX = 32
+# More than anybody has, and far from the end of what can be stored.
+AMOUNT_NANO_MAX = 10**27
+BoundedNanoText = Annotated[NanoText, Field(ge=-AMOUNT_NANO_MAX, le=AMOUNT_NANO_MAX)]
+# By currency; null takes one away, and what is not named stays.
+AmountsChange = Annotated[dict[Currency, BoundedNanoText | None], Field(max_length=CURRENCIES_MAX)]
+Amounts = dict[str, NanoText]
+
+
+def change_amounts(stored: Mapping[str, int], change: Mapping[str, int | None]) -> dict[str, int]:
+    """Return amounts by currency after a change."""
+    merged = {**stored, **change}
+    return {currency: amount_nano for currency, amount_nano in sorted(merged.items()) if amount_nano is not None}
 
 
 # What pydantic puts before the thing that it expected.

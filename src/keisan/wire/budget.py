@@ -7,8 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from keisan.domain.budget import PeriodKind
-from keisan.wire.base import Count, NanoText, WireInput, WireView
-from keisan.wire.price import Currency
+from keisan.wire.base import Count, Currency, NanoText, WireInput, WireView
 
 # More than anybody has, and far from the end of what is summed.
 BUDGET_NANO_MAX: Final = 10**27

@@ -12,8 +12,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from keisan.domain.limits import CREDIT_LINES_MAX, CREDIT_PARTS_MAX
 from keisan.domain.share import LIMIT_ID_PATTERN, SHARE_WHOLE_PPM
-from keisan.wire.base import Count, NanoText, WireInput, WireView
-from keisan.wire.price import Currency
+from keisan.wire.base import Count, Currency, NanoText, WireInput, WireView
 
 # A total that a gateway names stays within what both databases store.
 CREDIT_NANO_MAX = 10**36

@@ -8,8 +8,7 @@ from pydantic import AwareDatetime, StringConstraints
 
 from keisan.domain.offer import OfferKind
 from keisan.domain.price import TokenClass
-from keisan.wire.base import Count, NanoText, WireInput, WireView
-from keisan.wire.price import Currency
+from keisan.wire.base import Count, Currency, NanoText, WireInput, WireView
 
 ChipName = Annotated[str, StringConstraints(min_length=1, max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]*$")]
 

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from keisan.domain.budget import DEFAULT_TIME_ZONE
 from keisan.domain.organization import Billing
-from keisan.wire.base import Name, TimeZoneName, WireChange, WireInput, WireView
+from keisan.wire.base import Amounts, AmountsChange, Name, TimeZoneName, WireChange, WireInput, WireView
 from keisan.wire.call_limits import Bound, CallLimitsChange, CallLimitsView
 from keisan.wire.policy import PolicyText
 
@@ -27,7 +27,10 @@ class OrganizationCreate(WireInput):
 
 
 class OrganizationUpdate(WireChange):
-    """A change of what is named; needs If-Match."""
+    """A change of what is named; needs If-Match. `wallet_low_nano` may be set by the organization's own admin.
+
+    By currency it is the balance of its wallet below which the organization is alerted; null takes one away.
+    """
 
     name: Name = Field(default_factory=str)
     billing: Billing = Field(default_factory=lambda: Billing.POSTPAID)
@@ -35,6 +38,7 @@ class OrganizationUpdate(WireChange):
     time_zone: TimeZoneName = Field(default_factory=str)
     limits: CallLimitsChange = Field(default_factory=CallLimitsChange)
     policy: PolicyText = Field(default_factory=str)
+    wallet_low_nano: AmountsChange = Field(default_factory=dict)
 
 
 class OrganizationView(WireView):
@@ -48,5 +52,6 @@ class OrganizationView(WireView):
     time_zone: str
     limits: CallLimitsView
     policy: str
+    wallet_low_nano: Amounts = Field(default_factory=dict)
     version: int
     created_at: datetime

@@ -1,15 +1,12 @@
 """Prices on the wire: decimal strings of nano-units per 1,000,000 units of a class."""
 
 from datetime import datetime
-from typing import Annotated
 from uuid import UUID
 
-from pydantic import AwareDatetime, StringConstraints
+from pydantic import AwareDatetime
 
 from keisan.domain.price import TokenClass
-from keisan.wire.base import NanoText, WireInput, WireView
-
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+from keisan.wire.base import Currency, NanoText, WireInput, WireView
 
 
 class PriceCreate(WireInput):

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from keisan.domain.alert import AlertKind
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.delivery import DeliveryState
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.door import DoorStage
 from keisan.domain.offer import OfferKind
@@ -13,14 +15,19 @@ from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
+from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.verdict import Verdict
+from keisan.domain.webhook import WebhookState
+from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
 from keisan.storage.base_noun import Repository
 from tests.domain.samples import DOOR_PLACE
 from tests.factories import (
     NOW,
     World,
+    create_alert,
     create_budget,
+    create_delivery,
     create_deployment,
     create_device,
     create_door,
@@ -36,6 +43,8 @@ from tests.factories import (
     create_provider,
     create_replica,
     create_site,
+    create_top_up,
+    create_webhook,
 )
 
 # The suite treats all nouns alike, so their types are open here.
@@ -76,6 +85,7 @@ NOUNS = (
             snapshot_age_s_max=3600,
             limits=CallLimits(2**62, None, 1, None),
             policy="region in CN-SX",
+            wallet_low_nano={"CNY": 2**80, "USD": -1},
         ),
         planted=lambda world: {world.left.organization.id, world.right.organization.id},
         seen_by_organization=lambda world: {world.left.organization.id},
@@ -202,6 +212,64 @@ NOUNS = (
         seen_by_organization=see_none,
         seen_by_provider=lambda world: {world.left.replica.id},
     ),
+    NounCase(
+        "top_ups",
+        create=lambda world: create_top_up(world.left.key),
+        change=lambda noun: replace(
+            noun,
+            kind=TopUpKind.CREDIT_NOTE,
+            state=TopUpState.POSTED,
+            amount_nano=10**27,
+            record_id=create_id(),
+            statement_id=create_id(),
+            decided_by=noun.proposed_by,
+            decided_at=NOW,
+            balance_nano=-(10**30),
+        ),
+        planted=lambda world: {world.left.top_up.id, world.right.top_up.id},
+        seen_by_organization=lambda world: {world.left.top_up.id},
+        seen_by_provider=see_none,
+    ),
+    NounCase(
+        "webhooks",
+        create=lambda _: create_webhook(None),
+        change=lambda noun: replace(
+            noun,
+            url="https://receiver.example/other",
+            kinds=(AlertKind.WALLET_LOW, AlertKind.TOP_UP_PROPOSED),
+            state=WebhookState.DISABLED,
+            salt="5b" * 32,
+            other_salt=noun.salt,
+            rotated_at=NOW,
+        ),
+        planted=lambda world: {world.left.webhook.id, world.right.webhook.id},
+        seen_by_organization=lambda world: {world.left.webhook.id},
+        seen_by_provider=see_none,
+    ),
+    NounCase(
+        "deliveries",
+        create=lambda world: create_delivery(world.left.webhook, world.left.alert, 2),
+        change=lambda noun: replace(
+            noun,
+            state=DeliveryState.DEAD,
+            attempt_count=7,
+            wanted_since=NOW + timedelta(seconds=1),
+            next_at=NOW + timedelta(hours=1),
+            last_answer="HTTP 503",
+        ),
+        planted=lambda world: {world.left.delivery.id, world.right.delivery.id},
+        seen_by_organization=lambda world: {world.left.delivery.id},
+        seen_by_provider=see_none,
+        clash=lambda noun, other: replace(noun, webhook_id=other.webhook_id, sequence=other.sequence),
+    ),
+)
+ALERTS = NounCase(
+    "alerts",
+    create=lambda _: create_alert(None),
+    change=lambda noun: noun,
+    planted=lambda world: {world.left.alert.id, world.right.alert.id},
+    seen_by_organization=lambda world: {world.left.alert.id},
+    seen_by_provider=see_none,
 )
 PRICES = NounCase(
     "prices",
@@ -241,7 +309,7 @@ DEDUCTIONS = NounCase(
     clash=lambda noun, other: replace(noun, version=other.version),
 )
 # Written once: there is no update.
-FIXED = (PRICES, OFFERS, DEDUCTIONS)
+FIXED = (PRICES, OFFERS, DEDUCTIONS, ALERTS)
 
 
 def list_page_ids(page: PageOf[Noun]) -> list[Noun]:

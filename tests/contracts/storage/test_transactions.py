@@ -29,7 +29,15 @@ from keisan.storage.base import StoredAnswer, Transaction
 from keisan.storage.database import Database
 from tests.contracts.storage.nouns import FIXED, NOUNS, NounCase
 from tests.domain.samples import build_posted, build_record, build_ticket
-from tests.factories import NOW, PLATFORM_ID, create_join_token, create_organization, create_project, plant_world
+from tests.factories import (
+    NOW,
+    PLATFORM_ID,
+    create_join_token,
+    create_organization,
+    create_platform,
+    create_project,
+    plant_world,
+)
 
 EVERYTHING = PlatformScope()
 WRITERS = 8
@@ -199,6 +207,8 @@ WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "open": lambda view: view.accounts.open([AccountKey(AccountKind.SUSPENSE, None, None, "CNY")]),
     "post": lambda view: view.accounts.post([build_posting(create_id(), create_id())]),
     "lock accounts": lambda view: view.accounts.lock([AccountId(create_id())]),
+    "update platform": lambda view: view.platform.update(create_platform()),
+    "lock top-up": lambda view: view.top_ups.lock(EVERYTHING, EntryId(create_id())),
     "lock tickets": lambda view: view.tickets.lock([TicketId(create_id())]),
     "lock open tickets": lambda view: view.tickets.lock_open(MachineId(create_id()), []),
     "update tickets": lambda view: view.tickets.update_many([build_ticket()]),

@@ -37,7 +37,7 @@ def check_sdk(tree: Tree) -> list[Violation]:
 def check_contracts(tree: Tree) -> list[Violation]:
     return [
         file.report(node, f"{node.name}: a contract is documented")
-        for file in tree.select("/base.py", "src/keisan/")
+        for file in [*tree.select("/base.py", "src/keisan/"), *tree.select(".py", "src/keisan/storage/base_")]
         for node in walk_public(file.tree.body)
         if not ast.get_docstring(node) and not (isinstance(node, Function) and _is_bare(node))
     ]

@@ -1,7 +1,7 @@
 """The contract of a reconciler: load what is, decide on values, apply under the lease. The loop is in control/lease.py."""
 
 from datetime import datetime
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 from uuid import UUID
 
 from keisan.storage.base import Transaction
@@ -25,5 +25,17 @@ class Reconciler(Protocol, Generic[State, Change]):
         """Write the change within a transaction that holds the lease; return when to look again.
 
         None means not before the next change. Raises VersionMismatch if something changed since the load; the loop then tries again.
+        """
+        ...
+
+
+@runtime_checkable
+class Performer(Protocol):
+    """A reconciler that also reaches out of the platform: between its two transactions, under the lease of both."""
+
+    async def perform(self, change: object) -> object:
+        """Do what was decided and return the change to apply, with what came of it.
+
+        It takes less than half of a lease's life, and may be done again if the lease is lost.
         """
         ...

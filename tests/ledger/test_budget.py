@@ -20,6 +20,7 @@ from hypothesis.stateful import (
 )
 
 from keisan.domain.account import AccountKind
+from keisan.domain.alert import AlertKind
 from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.holder import Holder
 from keisan.domain.organization import Billing
@@ -459,3 +460,24 @@ def test_no_budget_is_passed_whatever_happens(tmp_path: Path) -> None:
     Budgets.template = tmp_path / "template.db"
     Budgets.world = asyncio.run(plant_template(Budgets.template))
     run_state_machine_as_test(Budgets, settings=settings(max_examples=20, stateful_step_count=25, deadline=None))
+
+
+async def test_thresholds_are_told_once_as_they_are_crossed(ledger: IntakeWorld, gateway: Gateway) -> None:
+    side = ledger.world.left
+    await top_up(ledger.storage, side.organization.id, 100 * CALL_NANO)
+    await set_budgets(ledger.storage, side, build_budget(side, 0, 10))
+    await gateway.fetch_snapshot()
+    await gateway.exchange((side, 10 * CALL_NANO))
+    planted = await list_thresholds(ledger)
+    told: list[list[str]] = []
+    for _ in range(10):
+        await spend(gateway, side, 1)
+        told.append((await list_thresholds(ledger))[len(planted) :])
+    crossed = ["500000", "800000", "1000000"]
+    assert told == [crossed[: (calls >= 5) + (calls >= 8) + (calls >= 10)] for calls in range(1, 11)]
+
+
+async def list_thresholds(ledger: IntakeWorld) -> list[str]:
+    async with ledger.storage.read() as view:
+        alerts = (await view.alerts.list(EVERYTHING, PageRequest(limit=100))).items
+    return [alert.detail["threshold_ppm"] for alert in alerts if alert.kind is AlertKind.BUDGET_THRESHOLD]

@@ -34,6 +34,7 @@ from keisan.ledger.rule import (
     sum_transfers,
     suspend_late,
 )
+from keisan.ledger.rule_alert import describe_crossed
 from keisan.ledger.rule_budget import count_spendings
 from keisan.ledger.rule_split import split_amount
 from keisan.ledger.rule_terms import TermsBook
@@ -128,7 +129,7 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     charger = _Charger(facts, entry_id)
     posted = [charger.charge(sorting.parsed[position]) for position in sorting.new.values()]
     await transaction.usage.insert_many(posted)
-    suspended = await _charge_tickets(transaction, posted, journal)
+    suspended, alerts = await _charge_tickets(transaction, posted, journal)
     for position, each in zip(sorting.new.values(), posted, strict=True):
         sorting.answer(position, IntakeOutcome.CREATED, suspended.get(each.record.id, "") if suspended else "")
     draft = EntryDraft(
@@ -138,7 +139,8 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
         id=entry_id,
     )
     entry = await journal.write_entry(transaction, draft)
-    await raise_alerts(transaction, _describe_suspended(posted, suspended), entry.created_at)
+    # Last of all: alerts lock the head, as the entry did.
+    await raise_alerts(transaction, [*alerts, *_describe_suspended(posted, suspended)], entry.created_at)
 
 
 def _describe_suspended(posted: Sequence[PostedRecord], suspended: Mapping[RecordId, SuspenseCode]) -> list[AlertDraft]:
@@ -171,13 +173,14 @@ class _Charger:
 
 async def _charge_tickets(
     transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal
-) -> Mapping[RecordId, SuspenseCode]:
-    """Post records against their tickets, and return those that suspense pays for, which are noted."""
+) -> tuple[Mapping[RecordId, SuspenseCode], Sequence[AlertDraft]]:
+    """Post records against their tickets and budgets; return those that suspense pays for, which are noted, and what to tell."""
     now = journal.clock.now()
     late = suspend_late((each.record for each in posted), now)
     timely = [each for each in posted if each.record.id not in late] if late else posted
     ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
     suspended: dict[RecordId, SuspenseCode] = dict(late)
+    alerts: list[AlertDraft] = []
     if ticket_ids:
         # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
         # alone comes later: whoever waits for it needs nothing else.
@@ -187,9 +190,9 @@ async def _charge_tickets(
         charges = charge_tickets(timely, tickets)
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
         suspended |= charges.suspended
-        await _spend_budgets(transaction, timely, tickets, suspended, now)
+        alerts = await _spend_budgets(transaction, timely, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
-    return suspended
+    return suspended, alerts
 
 
 async def _spend_budgets(
@@ -198,11 +201,14 @@ async def _spend_budgets(
     tickets: Mapping[TicketId, Ticket],
     suspended: Mapping[RecordId, SuspenseCode],
     now: datetime,
-) -> None:
-    """Count what tickets paid for in the budgets that bind them; they are locked after accounts and tickets."""
+) -> list[AlertDraft]:
+    """Count what tickets paid for in the budgets that bind them, which are locked after accounts and tickets."""
     books = await lock_books(transaction, {ticket.holder for ticket in tickets.values()})
-    if books:
-        await write_books(transaction, books, count_spendings(books, list_spendings(posted, tickets, suspended), now))
+    if not books:
+        return []
+    counted = count_spendings(books, list_spendings(posted, tickets, suspended), now)
+    await write_books(transaction, books, counted)
+    return describe_crossed(books, counted, now)
 
 
 async def _quarantine_bad(transaction: Transaction, sorting: _Sorting, gateway_id: MachineId, journal: Journal) -> None:

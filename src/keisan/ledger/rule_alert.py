@@ -1,6 +1,10 @@
 """When money that moves is told of: which thresholds spending has crossed, and whether a wallet has become low."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Sequence
+from datetime import datetime
+
+from keisan.domain.alert import AlertDraft, AlertKind
+from keisan.ledger.rule_budget import BudgetBook
 
 PPM = 1_000_000
 # Half of a budget, four fifths, all of it.
@@ -25,6 +29,30 @@ def find_crossed(
         if before_nano < reached_nano <= after_nano and threshold_ppm not in told_ppm:
             crossed.append(threshold_ppm)
     return tuple(crossed)
+
+
+def describe_crossed(before: Sequence[BudgetBook], after: Sequence[BudgetBook], now: datetime) -> list[AlertDraft]:
+    """Return what is told of budgets of which more was spent: one alert for each threshold that was crossed.
+
+    Within a month, or for ever, each is crossed once. A rolling window lets go of what is old, and what is crossed again is
+    told again.
+    """
+    return [
+        AlertDraft(
+            organization_id=new.budget.organization_id,
+            kind=AlertKind.BUDGET_THRESHOLD,
+            subject_id=new.budget.id,
+            detail={
+                "threshold_ppm": str(threshold_ppm),
+                "spent_nano": str(new.sum_present(now)),
+                "amount_nano": str(new.budget.amount_nano),
+                "currency": new.budget.currency,
+                "period": str(new.budget.period),
+            },
+        )
+        for old, new in zip(before, after, strict=True)
+        for threshold_ppm in find_crossed(old.sum_present(now), new.sum_present(now), new.budget.amount_nano)
+    ]
 
 
 def is_fallen(before_nano: int, after_nano: int, floor_nano: int) -> bool:

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.deadline import wait_until
@@ -29,10 +29,31 @@ SERVER_OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class PostgresqlServer:
-    """A running server; `socket_folder` is where its unix socket is, `programs` where createdb is."""
+    """A running server; `socket_folder` is where its unix socket is, `programs` where createdb is.
+
+    `command` starts it, `processes` are its first process and those that came after it was killed.
+    """
 
     socket_folder: Path
     programs: Path
+    command: tuple[str, ...]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self) -> None:
+        """Start it, also after it was killed; raises AssertionError if it does not take connections."""
+        log = self.socket_folder / "log"
+        with log.open("ab") as output:
+            self.processes.append(
+                subprocess.Popen(
+                    self.command, stdout=output, stderr=output, cwd=self.socket_folder, start_new_session=True
+                )
+            )
+        wait_until(self.is_ready, f"PostgreSQL starts (its log: {log})", START_S_MAX)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does, with all its processes."""
+        os.killpg(self.processes[-1].pid, signal.SIGKILL)
+        self.processes[-1].wait(STOP_S_MAX)
 
     def format_url(self, database: str) -> str:
         """Return SQLAlchemy's URL of a database for the asyncpg driver."""
@@ -80,22 +101,20 @@ def run_server(programs: Path, wanted: Sequence[str] = SERVER_OPTIONS) -> Iterat
     folder = Path(tempfile.mkdtemp(prefix="keisan-pg-", dir="/tmp"))
     if os.geteuid() == 0:
         shutil.chown(folder, user=SUPERUSER)
-    data, log = folder / "data", folder / "log"
+    data = folder / "data"
     launcher = _format_launcher()
     try:
         initdb = [str(programs / "initdb"), f"--pgdata={data}", f"--username={SUPERUSER}"]
         initdb += ["--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run([*launcher, *initdb], check=True, timeout=START_S_MAX, capture_output=True, cwd=folder)
         options = [part for option in wanted for part in ("-c", option)]
-        command = [*launcher, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options]
-        with log.open("wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, start_new_session=True)
+        command = (*launcher, str(programs / "postgres"), "-D", str(data), "-k", str(folder), *options)
+        server = PostgresqlServer(folder, programs, command)
+        server.start()
         try:
-            server = PostgresqlServer(folder, programs)
-            wait_until(server.is_ready, f"PostgreSQL starts (its log: {log})", START_S_MAX)
             yield server
         finally:
-            process.send_signal(signal.SIGINT)
-            process.wait(STOP_S_MAX)
+            server.processes[-1].send_signal(signal.SIGINT)
+            server.processes[-1].wait(STOP_S_MAX)
     finally:
         shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,211 @@
+"""kill -9 of PostgreSQL and of the platform while usage is handed in: each record is posted once, and the audit holds.
+
+Gateways are played: each hands in its batches in order and says each again until it is answered, sometimes once more, as a
+gateway does that died before it noted the answer. A real one's spool under kill -9 is tests/e2e/relay/test_gateway_killed.py.
+"""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import httpx
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+from keisan.daemon.folder import DataFolder, prepare_folder
+from keisan.domain.access import PlatformScope
+from keisan.domain.key import Secret, digest_secret
+from keisan.kit.clock import SystemClock
+from keisan.ledger.audit import Audit, audit_ledger
+from keisan.storage.postgresql import open_postgresql
+from keisan.wire.usage import USAGE_BATCH_TYPE
+from stage.ledger import Books, plant_books, write_batches
+from tests.deadline import let_time_pass, wait_until
+from tests.postgresql import PostgresqlServer, find_programs, run_server
+
+pytestmark = [pytest.mark.e2e, pytest.mark.postgresql, pytest.mark.timeout(3600)]
+RECORDS = int(os.environ.get("KEISAN_TEST_LEDGER_RECORDS", "30000"))
+BATCH_RECORDS = 500
+KILLS = int(os.environ.get("KEISAN_TEST_LEDGER_KILLS", "6"))
+START_S_MAX = 60.0
+# What is answered and said again all the same.
+REPEAT_SHARE = 0.1
+# With fsync: what is lost here is lost in earnest.
+SERVER_OPTIONS = ("listen_addresses=", "max_connections=60")
+# The key of the tests' own platform.
+PLATFORM_KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the played gateways saw."""
+
+    created: int = 0
+    repeats: int = 0
+    failures: int = 0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Platform:
+    """A platform process that may be killed and started again, always on another port."""
+
+    def __init__(self, folder: DataFolder) -> None:
+        self._folder = folder
+        self.url = ""
+        self.process: subprocess.Popen[bytes]
+
+    def start(self) -> None:
+        """Start it and wait until it says where it answers."""
+        log = self._folder.root / "log"
+        command = [sys.executable, "-m", "keisan.daemon.main", "platform", "--data", str(self._folder.root)]
+        command += ["--config", str(self._folder.root / "keisan.toml"), "--listen", "127.0.0.1:0"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
+
+        def find_url() -> bool:
+            said = [line for line in log.read_text().splitlines() if '"ready"' in line or "http://127.0.0.1:" in line]
+            urls = [word.strip('",}') for line in said for word in line.split() if "http://127.0.0.1:" in word]
+            self.url = urls[-1] if urls else ""
+            return bool(urls) or self.process.poll() is not None
+
+        wait_until(find_url, f"the platform answers (its log: {log})", START_S_MAX)
+
+    def kill(self) -> None:
+        """End it as `kill -9` does."""
+        os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait(30)
+
+
+@pytest.fixture
+def server() -> Iterator[PostgresqlServer]:
+    """A server of this test's own, with fsync."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with run_server(programs, SERVER_OPTIONS) as started:
+        started.create_database("books")
+        yield started
+
+
+def prepare_data(root: Path, url: str) -> DataFolder:
+    """Make a data directory for a platform whose books are planted already."""
+    folder = prepare_folder(root)
+    pem = PLATFORM_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (folder.platform / "identity.pem").write_bytes(pem)
+    (folder.platform / "identity.pem").chmod(0o600)
+    (root / "keisan.toml").write_text(f"[platform]\ndatabase_url = {json.dumps(url)}\n")
+    return folder
+
+
+async def plant(url: str) -> tuple[Books, list[Secret]]:
+    """Plant books, and give each gateway a secret."""
+    storage = open_postgresql(url, SystemClock())
+    try:
+        books = await plant_books(storage)
+        secrets = [Secret(f"mk-keisan-gateway-{number}") for number in range(len(books.gateway_ids))]
+        async with storage.write() as transaction:
+            for gateway_id, secret in zip(books.gateway_ids, secrets, strict=True):
+                machine = await transaction.machines.get(PlatformScope(), gateway_id)
+                named = replace(machine, digest=digest_secret(secret), version=machine.version + 1)
+                await transaction.machines.update(named)
+    finally:
+        await storage.close()
+    return books, secrets
+
+
+async def audit(url: str) -> tuple[int, Audit]:
+    """Count and audit what is stored."""
+    storage = open_postgresql(url, SystemClock())
+    try:
+        async with storage.read() as view:
+            return await view.usage.count(PlatformScope()), await audit_ledger(view, lambda _: None)
+    finally:
+        await storage.close()
+
+
+def hand_in(platform: Platform, secret: Secret, bodies: Iterator[bytes], tally: Tally, source: random.Random) -> None:
+    """Hand in batches in order, each until it is answered."""
+    headers = {"authorization": f"Bearer {secret.reveal()}", "content-type": USAGE_BATCH_TYPE}
+    for body in bodies:
+        is_answered = False
+        while not is_answered or source.random() < REPEAT_SHARE:
+            try:
+                answer = httpx.post(
+                    f"{platform.url}/api/v1/gateway/usage", content=body, headers=headers, timeout=60, trust_env=False
+                )
+                told = answer.json() if answer.status_code == 200 else None
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError):
+                told = None
+            with tally.lock:
+                if told is None:
+                    tally.failures += 1
+                else:
+                    assert {line["outcome"] for line in told["answers"]} <= {"exists"}, told["answers"][:3]
+                    tally.created += told["created_count"]
+                    tally.repeats += len(told["answers"])
+            is_answered = is_answered or told is not None
+            if told is None:
+                let_time_pass(0.1)
+
+
+def kill_in_turn(server: PostgresqlServer, platform: Platform, tally: Tally, source: random.Random) -> None:
+    """Kill one or both, at moments spread over the work."""
+    for number in range(KILLS):
+        due = (number + source.random()) * RECORDS / (KILLS + 1)
+        wait_until(lambda due=due: tally.created >= due, "records are posted", 1800)  # type: ignore[misc]  # bound here
+        let_time_pass(source.random() * 0.2)
+        if number % 3 != 1:
+            server.kill()
+        if number % 3 != 0:
+            platform.kill()
+        if number % 3 != 1:
+            server.start()
+        if number % 3 != 0:
+            platform.start()
+
+
+def test_each_record_is_posted_once(
+    server: PostgresqlServer, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    seed = int(os.environ.get("KEISAN_TEST_SEED", str(random.randrange(2**32))))
+    source, url = random.Random(seed), server.format_url("books")
+    books, secrets = asyncio.run(plant(url))
+    platform, tally = Platform(prepare_data(tmp_path, url)), Tally()
+    platform.start()
+    batches = RECORDS // BATCH_RECORDS // len(secrets)
+    try:
+        with ThreadPoolExecutor(len(secrets)) as pool:
+            work = [
+                pool.submit(
+                    hand_in,
+                    platform,
+                    secret,
+                    write_batches(books, gateway_id, batches, BATCH_RECORDS),
+                    tally,
+                    random.Random(seed + place),
+                )
+                for place, (gateway_id, secret) in enumerate(zip(books.gateway_ids, secrets, strict=True))
+            ]
+            # Here, since PostgreSQL ends with the thread that started it.
+            kill_in_turn(server, platform, tally, source)
+            for each in work:
+                each.result()
+    finally:
+        platform.kill()
+    stored, audited = asyncio.run(audit(url))
+    told = f"seed {seed}: {tally.created} told created, {tally.repeats} repeats, {tally.failures} unanswered"
+    record_property("ledger", f"{stored} stored, {KILLS} kills; {told}")
+    assert stored == batches * len(secrets) * BATCH_RECORDS, told
+    assert audited.difference is None, (audited.difference, told)
+    # What was committed and not told, because the platform died in between, came back as a repeat.
+    assert tally.created <= stored, told

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import Account, AccountKey, AccountKind, Posting
-from keisan.domain.ids import EntryId, MachineId, OrganizationId
+from keisan.domain.account import Account, AccountKey, AccountKind, Transfer
+from keisan.domain.entry import EntryKind
+from keisan.domain.ids import MachineId, OrganizationId
 from keisan.domain.page import PageRequest
 from keisan.domain.share import Share
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
@@ -15,10 +16,11 @@ from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.ledger.credit import exchange_credit
 from keisan.ledger.intake import accept_usage
+from keisan.ledger.journal import EntryDraft
 from keisan.storage.base import Storage
 from keisan.wire.credit import CreditAnswer, CreditReport
 from tests.domain.samples import create_record_id
-from tests.factories import NOW, Side
+from tests.factories import NOW, PLATFORM_ID, FixedClock, Side, build_journal
 from tests.ledger.intake_world import IntakeWorld
 
 EVERYTHING = PlatformScope()
@@ -191,11 +193,9 @@ async def top_up(storage: Storage, organization_id: OrganizationId, amount_nano:
     """Put money from outside into a wallet."""
     outside = AccountKey(AccountKind.OUTSIDE, None, None, currency)
     wallet = AccountKey(AccountKind.WALLET, organization_id, None, currency)
+    draft = EntryDraft(EntryKind.TOP_UP, [Transfer(outside, wallet, amount_nano)], organization_id)
     async with storage.write() as transaction:
-        accounts = await transaction.accounts.open([outside, wallet])
-        entry_id = EntryId(create_id())
-        posting = Posting(entry_id, accounts[outside], accounts[wallet], currency, amount_nano, 0, NOW)
-        await transaction.accounts.post([posting])
+        await build_journal(PLATFORM_ID, FixedClock()).write_entry(transaction, draft)
 
 
 async def list_tickets(storage: Storage) -> tuple[Ticket, ...]:

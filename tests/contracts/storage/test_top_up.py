@@ -18,7 +18,7 @@ from keisan.domain.top_up import TopUp, TopUpState
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
 from tests.control.people import add_key
-from tests.factories import FixedClock, World, plant_world
+from tests.factories import SIGNER, FixedClock, World, plant_world
 
 EVERYTHING = PlatformScope()
 ADMINS = 6
@@ -31,7 +31,7 @@ async def world(storage: Database) -> World:
 
 @pytest.fixture
 def control(storage: Database, clock: FixedClock, world: World) -> Control:
-    return Control(storage, clock, world.platform.id)
+    return Control(storage, clock, world.platform.id, signer=SIGNER)
 
 
 async def add_admins(control: Control, world: World) -> list[Principal]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 
-def require(is_so: bool, fault: str) -> None:
-    if not is_so:
+def require(fact: object, fault: str) -> None:
+    if not fact:
         sys.exit(f"this receipt is not good: {fault}")
 
 

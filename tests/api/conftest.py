@@ -18,7 +18,7 @@ def stage_template(tmp_path_factory: pytest.TempPathFactory) -> tuple[Stage, Pat
 
     async def build() -> Stage:
         clock = SteppedClock()
-        async with open_stage(open_sqlite(path, clock), clock) as built:
+        async with open_stage(open_sqlite(path, clock), clock, path.parent) as built:
             return built
 
     return asyncio.run(build()), path
@@ -32,10 +32,10 @@ async def stage(stage_template: tuple[Stage, Path], tmp_path: Path) -> AsyncIter
 
 
 @pytest.fixture
-async def postgresql_stage(postgresql_url: str) -> AsyncIterator[Stage]:
+async def postgresql_stage(postgresql_url: str, tmp_path: Path) -> AsyncIterator[Stage]:
     """The same on PostgreSQL, where writers run at the same time and texts have stricter rules."""
     clock = SteppedClock()
-    async with open_stage(open_postgresql(postgresql_url, clock), clock) as opened:
+    async with open_stage(open_postgresql(postgresql_url, clock), clock, tmp_path) as opened:
         yield opened
 
 

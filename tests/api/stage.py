@@ -28,6 +28,7 @@ from keisan.control.machine import build_join_token, insert_join_token, join_mac
 from keisan.control.organization import build_organization, insert_organization
 from keisan.control.project import build_project, insert_project
 from keisan.control.provider import build_provider, insert_provider
+from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import MachineKind, PlatformScope, Role
@@ -44,6 +45,7 @@ from keisan.domain.site import Site
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
+from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
@@ -62,6 +64,7 @@ from tests.wire.records import build_line
 EVERYTHING = PlatformScope()
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
+ARCHIVE = "archive"
 MODEL_BODY: dict[str, object] = {
     "name": "smollm2-135m-instruct",
     "owner": "HuggingFaceTB",
@@ -179,18 +182,22 @@ async def migrate(storage: Database) -> AsyncIterator[Database]:
 
 
 @asynccontextmanager
-async def open_stage(empty: Database, clock: SteppedClock) -> AsyncIterator[Stage]:
-    """Open a platform with two organizations, two providers, a site, a model, a deployment and its replica."""
+async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> AsyncIterator[Stage]:
+    """Open a platform with two organizations, two providers, a site, a model, a deployment and its replica.
+
+    Its archive lies in `folder`, and has the one record there is.
+    """
     async with migrate(empty) as storage:
         outcome = await prepare_platform(storage, clock, build_plan())
         assert outcome.site is not None
-        async with _open_app(storage, clock) as parts:
+        async with _open_app(storage, clock, folder) as parts:
             stage = Stage(*parts, project=outcome.project, site=outcome.site)
             async with storage.write() as transaction:
                 await _add_people(stage, transaction)
             await _add_machines(stage)
             await _add_facts(stage)
             await _add_alerts(stage)
+            await archive_usage(stage)
             yield stage
 
 
@@ -198,10 +205,11 @@ async def open_stage(empty: Database, clock: SteppedClock) -> AsyncIterator[Stag
 async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator[Stage]:
     """Open a copy of a stage that was closed: the same people and facts, its own database."""
     shutil.copy(source, path)
+    shutil.copytree(source.parent / ARCHIVE, path.parent / ARCHIVE)
     clock = SteppedClock()
     storage = open_sqlite(path, clock)
     try:
-        async with _open_app(storage, clock) as parts:
+        async with _open_app(storage, clock, path.parent) as parts:
             yield Stage(
                 *parts,
                 project=template.project,
@@ -217,7 +225,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 
 @asynccontextmanager
 async def _open_app(
-    storage: Database, clock: SteppedClock
+    storage: Database, clock: SteppedClock, folder: Path
 ) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
     control = Control(
         storage,
@@ -226,6 +234,7 @@ async def _open_app(
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,
+        archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
@@ -362,6 +371,20 @@ async def _add_alerts(stage: Stage) -> None:
         await transaction.deliveries.update(replace(found, state=DeliveryState.DEAD, version=2))
         await transaction.top_ups.insert(top_up)
     stage.ids.update(webhook=webhook.id, alert=alert.id, delivery=found.id, top_up=top_up.id)
+
+
+async def archive_usage(stage: Stage) -> None:
+    """Bring what was posted until now into the archive."""
+    reconciler = ArchiveReconciler(stage.storage, stage.control.get_archive(), stage.clock)
+    is_behind = True
+    while is_behind:
+        async with stage.storage.read() as view:
+            state = await reconciler.load(view, ARCHIVE_ID)
+        state = replace(state, cursor=replace(state.cursor, archived_at=None))
+        change = await reconciler.perform(reconciler.decide(state, stage.clock.now()))
+        async with stage.storage.write() as transaction:
+            await reconciler.apply(transaction, change, stage.clock.now())
+        is_behind = not change.is_idle
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -11,6 +11,22 @@ def test_every_room_adds_its_commands() -> None:
     names = {command.name for command in application.registered_commands}
     groups = {group.name for group in application.registered_groups}
     assert (names, groups) == (
-        {"status", "chat", "usage", "logs"},
-        {"organizations", "projects", "keys", "policy", "models", "offers", "deductions", "deploy", "sites"},
+        {"status", "chat", "logs"},
+        {
+            "organizations",
+            "top-ups",
+            "projects",
+            "keys",
+            "budgets",
+            "policy",
+            "models",
+            "offers",
+            "deductions",
+            "deploy",
+            "sites",
+            "usage",
+            "receipt",
+            "alerts",
+            "webhooks",
+        },
     )

@@ -63,6 +63,8 @@ EVERY_COMMAND = [
     ("webhooks", "rotate", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("webhooks", "deliveries", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("webhooks", "redeliver", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("usage", "analyse"),
+    ("usage", "export", "x"),
     ("logs",),
 ]
 
@@ -83,6 +85,7 @@ GROUPS = frozenset(
         "receipt",
         "alerts",
         "webhooks",
+        "usage",
     }
 )
 # They speak to nobody.
@@ -93,6 +96,8 @@ def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tu
     own = [(*path, str(command.name)) for command in application.registered_commands]
     for group in application.registered_groups:
         assert group.typer_instance is not None
+        # What a group does by itself is a command too.
+        own += [(*path, str(group.name))] if group.typer_instance.registered_callback else []
         own += list_leaves(group.typer_instance, (*path, str(group.name)))
     return own
 

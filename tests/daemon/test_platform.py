@@ -15,6 +15,7 @@ from keisan.domain.ids import hash_public_key
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX
 from keisan.kit.clock import SystemClock
+from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from tests.daemon.certificate import write_certificate
@@ -52,7 +53,9 @@ async def test_storage_is_the_named_one(tmp_path: Path, url: str | None, expecte
 async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     """A noun that no loop takes would wait for ever."""
     storage = open_sqlite(tmp_path / "keisan.db", SystemClock())
-    control = Control(storage, SystemClock(), hash_public_key(b"\x07" * 32))
+    control = Control(
+        storage, SystemClock(), hash_public_key(b"\x07" * 32), archive=ArchiveFolder(tmp_path, SystemClock())
+    )
     within, deliverers = build_loop(PlatformSettings(), control), build_deliverers(control)
     assert len(deliverers) == DELIVERIES_OPEN_MAX
     for deliverer in deliverers:

@@ -21,7 +21,7 @@ from tests.gateway.small_platform import RecordingRelay
 @pytest.fixture
 async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
     clock = SteppedClock()
-    async with open_stage(open_sqlite(tmp_path / "keisan.db", clock), clock) as opened:
+    async with open_stage(open_sqlite(tmp_path / "keisan.db", clock), clock, tmp_path) as opened:
         yield opened
 
 

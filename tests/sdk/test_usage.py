@@ -2,7 +2,11 @@
 
 from datetime import date
 
-from keisan.sdk import AsyncKeisan, UsageQuery
+import pytest
+
+from keisan.domain.archive import AnalysisKey, ExportFormat
+from keisan.domain.errors import InvalidInput
+from keisan.sdk import AnalysisQuery, AsyncKeisan, ExportQuery, UsageQuery
 from tests.api.stage import Stage
 
 
@@ -14,3 +18,15 @@ async def test_records_and_sums(stage: Stage, admin: AsyncKeisan) -> None:
     nothing = UsageQuery(since=date(2020, 1, 1), until=date(2020, 1, 2))
     assert [line async for line in admin.usage.list(nothing)] == []
     assert (await admin.usage.sum(nothing)).lines == ()
+
+
+async def test_archive_is_analysed_and_exported(stage: Stage, admin: AsyncKeisan) -> None:
+    analysis = await admin.usage.analyse(AnalysisQuery(by="model,day"))
+    (line,) = analysis.lines
+    assert (line.group[AnalysisKey.MODEL], line.amount_nano) == (str(stage.ids["model"]), 30_500)
+    pieces: list[bytes] = []
+    reach = await admin.usage.export(ExportQuery(format=ExportFormat.JSONL), pieces.append)
+    assert str(stage.ids["record"]).encode() in b"".join(pieces)
+    assert reach == analysis.reach
+    with pytest.raises(InvalidInput):
+        await admin.usage.export(ExportQuery(since=date(2020, 1, 2), until=date(2020, 1, 1)), pieces.append)

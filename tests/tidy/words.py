@@ -10,7 +10,7 @@ PREDICATE_PREFIXES = ("is_", "has_", "can_", "are_", "was_", "does_", "should_",
 
 VERBS = split_list(
     """
-    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align announce answer append apply approve
+    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align analyse announce answer append apply approve
     archive ask assemble assert assign attach audit authenticate authorize await back batch begin bill bind block boot
     bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose claim clamp classify
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm

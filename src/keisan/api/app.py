@@ -12,6 +12,7 @@ from starlette.middleware import Middleware
 from keisan.api import (
     account,
     alert,
+    archive,
     budget,
     deduction,
     delivery,
@@ -67,6 +68,8 @@ ROUTERS = (
     deployment.router,
     replica.router,
     account.router,
+    # Before usage, whose records' ids are of the same form as its paths.
+    archive.router,
     usage.router,
     webhook.router,
     delivery.router,

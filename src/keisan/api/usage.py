@@ -66,10 +66,7 @@ async def get_usage(caller: CallerOf, record_id: UUID) -> UsageRecordView:
 
 
 def _build_filter(query: UsageQuery, today: date) -> UsageFilter:
-    until = query.until or today
-    since = query.since or until - timedelta(days=min(DAYS_DEFAULT - 1, (until - date.min).days))
-    if since > until:
-        raise InvalidInput(f"since ({since}) lies after until ({until})", "since")
+    since, until = choose_days(query.since, query.until, today)
     return UsageFilter(
         since=since,
         until=until,
@@ -77,3 +74,12 @@ def _build_filter(query: UsageQuery, today: date) -> UsageFilter:
         key_id=KeyId(query.key_id) if query.key_id else None,
         model_id=ModelId(query.model_id) if query.model_id else None,
     )
+
+
+def choose_days(since: date | None, until: date | None, today: date) -> tuple[date, date]:
+    """Return the first and the last day of a query, by default the last DAYS_DEFAULT; raises InvalidInput."""
+    last = until or today
+    first = since or last - timedelta(days=min(DAYS_DEFAULT - 1, (last - date.min).days))
+    if first > last:
+        raise InvalidInput(f"since ({first}) lies after until ({last})", "since")
+    return first, last

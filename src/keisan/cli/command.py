@@ -40,6 +40,16 @@ def add_command(application: typer.Typer, name: str, work: Work, **settings: Any
 
     A parameter that is a dataclass stands for the options that are its fields.
     """
+    application.command(name, help=work.__doc__, **settings)(_build_run(work))
+
+
+def add_default(group: typer.Typer, work: Work) -> None:
+    """Make `work(session, ...)` what a group does when none of its commands is named."""
+    group.callback(invoke_without_command=True, help=work.__doc__)(_build_run(work))
+
+
+def _build_run(work: Work) -> Callable[..., None]:
+    """Return the function that typer runs, with all options of a command."""
     hints: dict[str, Any] = get_type_hints(work)
     groups: dict[str, Any] = {
         option: hint for option, hint in hints.items() if is_dataclass(hint) and hint is not Session
@@ -57,11 +67,14 @@ def add_command(application: typer.Typer, name: str, work: Work, **settings: Any
     context = inspect.Parameter("context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context)
 
     def run(context: typer.Context, **arguments: Any) -> None:
+        # A group's own work, and one of its commands comes after.
+        if context.invoked_subcommand is not None:
+            return
         raise typer.Exit(_run_work(work, groups, context, arguments))
 
     run.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]  # how typer learns it
     run.__annotations__ = {parameter.name: parameter.annotation for parameter in [context, *own, *shared]}
-    application.command(name, help=work.__doc__, **settings)(run)
+    return run
 
 
 def add_local_command(application: typer.Typer, name: str, work: Callable[..., None]) -> None:

@@ -1,12 +1,12 @@
 """`keisan usage`: calls, tokens and cost, counted apart by where the quantities came from (R6)."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from keisan.cli.command import add_command
+from keisan.cli.archive import DayOption, UntilOption, analyse_usage, export_usage
+from keisan.cli.command import add_command, add_default
 from keisan.cli.key import choose_project
 from keisan.cli.model import find_model
 from keisan.cli.session import Session
@@ -14,8 +14,6 @@ from keisan.domain.price import TokenClass
 from keisan.kit.units import format_nano
 from keisan.sdk import UsageLine, UsageQuery, UsageSummary
 
-DayOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="First day (UTC), default 30 days ago.")]
-UntilOption = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Last day (UTC), default today.")]
 ProjectOption = Annotated[str | None, typer.Option(help="Name or id of a project.")]
 ModelOption = Annotated[str | None, typer.Option(help="Name of a model.")]
 COLUMNS = ("model", "source", "calls", "input", "cached", "output", "cost")
@@ -70,5 +68,9 @@ def _sum_tokens(lines: Sequence[UsageLine], classes: Sequence[TokenClass]) -> in
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add usage."""
-    add_command(application, "usage", show_usage)
+    """Add usage, and usage analyse and export."""
+    group = typer.Typer()
+    add_default(group, show_usage)
+    add_command(group, "analyse", analyse_usage)
+    add_command(group, "export", export_usage)
+    application.add_typer(group, name="usage")

@@ -12,6 +12,7 @@ from keisan.kit.clock import Clock
 from keisan.kit.signature import Signer
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
+from keisan.storage.base_archive import Archive
 
 CONTROL_ACTOR = "control"
 
@@ -22,6 +23,7 @@ class Control:
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
+    `archive` is where usage records are kept for analysis.
     """
 
     storage: Storage
@@ -32,6 +34,7 @@ class Control:
     webhook_root: Secret | None = None
     signer: Signer | None = None
     is_insecure: bool = False
+    archive: Archive | None = None
 
     @property
     def journal(self) -> Journal:
@@ -39,6 +42,12 @@ class Control:
         if self.signer is None:
             raise InvariantBroken("this process has no key to sign the journal with")
         return Journal(self.platform_id, self.clock, self.signer)
+
+    def get_archive(self) -> Archive:
+        """Return the archive of usage; raises InvariantBroken where daemon gave none."""
+        if self.archive is None:
+            raise InvariantBroken("this process has no archive")
+        return self.archive
 
     def get_door_root(self) -> Secret:
         """Return the root of the doors' secrets; raises InvariantBroken where daemon gave none."""

@@ -28,6 +28,11 @@ class DataFolder:
         return self.root / "platform"
 
     @property
+    def archive(self) -> Path:
+        """Usage records as Parquet files, unless the settings say where else; made with the first one."""
+        return self.root / "archive"
+
+    @property
     def gateway(self) -> Path:
         """The gateway's identity, snapshot and spool."""
         return self.root / "gateway"

@@ -16,6 +16,7 @@ from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.site import SiteReconciler
@@ -37,6 +38,7 @@ from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.outbound import Outbound
+from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Storage
 from keisan.storage.sqlite import open_sqlite
 
@@ -77,8 +79,10 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             webhook_root=identity.webhook_root,
             signer=identity.signer,
             is_insecure=own.insecure,
+            archive=ArchiveFolder((own.archive_directory or folder.archive).expanduser().absolute(), clock),
         )
         await open_journal(control)
+        await start_archiving(storage, clock.now())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
@@ -155,6 +159,7 @@ async def _serve(
 def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     """Return the loop for all work within the platform."""
     reconcilers: Reconcilers = {
+        WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),

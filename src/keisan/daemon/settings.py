@@ -110,12 +110,14 @@ class ListenerSection(Section):
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
+    `archive_directory` is where usage records lie as Parquet files, `archive` in the data directory without one.
     Gateways speak every `renew_s`, spend what they were leased for `ticket_lease_s` without an answer, and their records
     are awaited for `lateness_s` more.
     """
 
     listen: ListenAddress = Address("127.0.0.1", 8080)
     database_url: Annotated[str, Field(pattern=r"^(sqlite|postgresql)(\+\w+)?://")] | None = None
+    archive_directory: Path | None = None
     name: Name = "keisan"
     kind: PlatformKind = PlatformKind.REGIONAL
     ticket_lease_s: LeaseSeconds = TICKET_LEASE_S

@@ -12,6 +12,7 @@ from uuid import UUID
 class WorkNoun(StrEnum):
     """Nouns that are reconciled; each has one reconciler in control."""
 
+    ARCHIVE = "archive"
     DEPLOYMENT = "deployment"
     PRICE = "price"
     SITE = "site"

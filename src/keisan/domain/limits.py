@@ -43,6 +43,27 @@ LOG_TAIL_CHARACTERS_MAX = 4096
 LEASE_LIFE_S = 30
 LEASES_TAKEN_MAX = 64
 UNIX_SOCKET_PATH_BYTES_MAX = 107
+# One run of the archive is one piece of the lease loop's work, which others wait for, and is held in memory.
+ARCHIVE_RUN_RECORDS_MAX = 50_000
+ARCHIVE_RUN_ENTRIES_MAX = 5_000
+# For how long a run reads: what is read by then is written well before the lease ends.
+ARCHIVE_RUN_S_MAX = 8
+ARCHIVE_READ_RECORDS_MAX = 1_000
+ARCHIVE_FILE_RECORDS_MAX = 400_000
+ARCHIVE_MERGE_FILES = 8
+ARCHIVE_MERGE_DAYS_MAX = 32
+ARCHIVE_INTERVAL_S = 60
+ARCHIVE_LOOK_S = 5
+ARCHIVE_SWEEP_S = 3600
+# How long a replaced file is kept for its readers, and how long one that is in no list may be about to be.
+ARCHIVE_KEPT_S = 2 * 3600
+ANALYSIS_TIMEOUT_S = 60
+ANALYSIS_LINES_MAX = 10_000
+ANALYSES_AT_ONCE_MAX = 2
+ANALYSIS_MEMORY_BYTES_MAX = 1024 * 1024 * 1024
+EXPORT_BATCH_RECORDS_MAX = 20_000
+EXPORT_TIMEOUT_S = 3600
+EXPORTS_AT_ONCE_MAX = 4
 
 # What a ticket may still be spent on is never late.
 assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
@@ -52,3 +73,7 @@ assert PAGE_ITEMS_DEFAULT <= PAGE_ITEMS_MAX
 assert USAGE_BATCH_RECORDS_MAX * (4096 + 40) < API_BODY_BYTES_MAX
 # A ticket, a want and a rate of the longest numbers have less than 640 bytes together as JSON.
 assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX
+# A file is read for no longer than an answer takes, and written within a lease.
+assert max(ANALYSIS_TIMEOUT_S, EXPORT_TIMEOUT_S) < ARCHIVE_KEPT_S
+assert LEASE_LIFE_S < ARCHIVE_KEPT_S
+assert ARCHIVE_RUN_S_MAX * 3 < LEASE_LIFE_S

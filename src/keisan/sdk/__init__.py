@@ -6,6 +6,7 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 
 from keisan.domain.access import MachineKind, Role
 from keisan.domain.alert import AlertKind
+from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
@@ -38,6 +39,7 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.wire.account import AccountView
 from keisan.wire.alert import AlertView
+from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deduction import DeductionCreate, DeductionView
@@ -70,6 +72,10 @@ __all__ = [
     "AlertView",
     "AlreadyDecided",
     "AlreadyExists",
+    "AnalysisKey",
+    "AnalysisLineView",
+    "AnalysisQuery",
+    "ArchiveReach",
     "AsyncKeisan",
     "Billing",
     "BudgetCreate",
@@ -91,6 +97,8 @@ __all__ = [
     "DoorView",
     "EngineUnavailable",
     "EventView",
+    "ExportFormat",
+    "ExportQuery",
     "GatewayList",
     "GatewayView",
     "HealthView",
@@ -150,6 +158,7 @@ __all__ = [
     "TopUpView",
     "Unauthenticated",
     "Unavailable",
+    "UsageAnalysis",
     "UsageLine",
     "UsageQuery",
     "UsageRecordView",

@@ -1,7 +1,8 @@
 """Requests to a platform's API: typed views out, errors of keisan.domain.errors raised, harmless repeats."""
 
 import itertools
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from random import Random
 from typing import TypeVar
@@ -18,6 +19,8 @@ from keisan.wire.page import Page
 
 API_PATH = "/api/v1"
 TRIES_MAX = 3
+# Between two pieces of a file.
+DOWNLOAD_TIMEOUT_S = 60.0
 
 View = TypeVar("View", bound=WireView)
 Query = Mapping[str, object]
@@ -53,6 +56,27 @@ class Transport:
             cursor = found.next_cursor
             if cursor is None:
                 return
+
+    async def download(self, path: str, query: Query, write: Callable[[bytes], object]) -> httpx.Headers:
+        """GET a file piece by piece into `write`, and return the answer's headers; it is not repeated.
+
+        Raises PlatformUnreachable if it breaks off: what was written then is no whole file.
+        """
+        request = self.http.build_request(
+            "GET", API_PATH + path, params=_format_query(query), timeout=DOWNLOAD_TIMEOUT_S
+        )
+        place = _name_place(request)
+        try:
+            answer = await self.http.send(request, stream=True)
+            async with aclosing(answer):
+                if answer.status_code >= 400:
+                    await answer.aread()
+                    raise read_problem(answer)
+                async for piece in answer.aiter_bytes():
+                    write(piece)
+        except httpx.HTTPError as fault:
+            raise PlatformUnreachable(f"the platform at {place} broke off", repr(fault)) from fault
+        return answer.headers
 
     async def write(
         self, view: type[View], method: str, path: str, body: WireInput | None = None, *, version: int | None = None

@@ -42,6 +42,7 @@ from keisan.domain.replica import Replica
 from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
+from keisan.storage.base_archive import ArchiveRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -299,6 +300,7 @@ class Transaction(Protocol):
     incarnations: IncarnationRepository
     usage: UsageRepository
     entries: EntryRepository
+    archive: ArchiveRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_ledger, base_price
+from keisan.storage import base, base_alert, base_archive, base_ledger, base_price
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
+from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
@@ -80,6 +81,7 @@ class DatabaseTransaction:
         self.webhooks: base_alert.WebhookRepository = WebhookRepository(connection)
         self.alerts: base_alert.AlertRepository = AlertRepository(connection)
         self.deliveries: base_alert.DeliveryRepository = DeliveryRepository(connection)
+        self.archive: base_archive.ArchiveRepository = ArchiveRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

@@ -4,9 +4,10 @@ Quantities have a column per token class, null where the record names none, so t
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
@@ -183,7 +184,7 @@ def to_row(posted: PostedRecord, context_id: object) -> tuple[object, ...]:
     )
 
 
-def read_quantities(row: AnyRow) -> dict[TokenClass, int]:
+def read_quantities(row: Mapping[Any, Any]) -> dict[TokenClass, int]:
     """Return the quantities that a row names."""
     stored = ((token_class, row[name]) for token_class, name in QUANTITY_COLUMNS.items())
     return {token_class: int(count) for token_class, count in stored if count is not None}
@@ -196,12 +197,18 @@ def to_posted_records(rows: Iterable[AnyRow]) -> list[PostedRecord]:
     for row in rows:
         context = contexts.get(row["context_id"])
         if context is None:
-            context = contexts[row["context_id"]] = UsageContext(**{name: row[name] for name in CONTEXT_FIELDS})
-        posted.append(_to_posted(row, context))
+            context = contexts[row["context_id"]] = to_context(row)
+        posted.append(to_posted(row, context))
     return posted
 
 
-def _to_posted(row: AnyRow, context: UsageContext) -> PostedRecord:
+def to_context(row: Mapping[Any, Any]) -> UsageContext:
+    """Return the context of a row that has all its columns."""
+    return UsageContext(**{name: row[name] for name in CONTEXT_FIELDS})
+
+
+def to_posted(row: Mapping[Any, Any], context: UsageContext) -> PostedRecord:
+    """Return the record of a row and its context."""
     record = UsageRecord(
         context=context, quantities=read_quantities(row), **{name: row[name] for name in RECORD_FIELDS}
     )

@@ -17,6 +17,12 @@ EXCEPTIONS = {
     "UsageRepository.find_digests": "intake runs as the platform itself, before a record has an owner",
     "SnapshotRepository.get_mark": "the snapshot is the platform's own",
     "SnapshotRepository.list_changes": "same",
+    "ArchiveRepository.get_cursor": "how far files reach, and which there are, is the platform's own: no record is told",
+    "ArchiveRepository.list_pending": "same",
+    "ArchiveRepository.list_files": "same",
+    "ArchiveRepository.list_names": "same",
+    "ArchiveRepository.list_mergeable": "same",
+    "ArchiveRepository.list_replaced": "same",
     "IdempotencyRepository.find": "the principal is narrower than any scope",
 }
 

@@ -31,7 +31,7 @@ class Reconciler(Protocol, Generic[State, Change]):
 
 @runtime_checkable
 class Performer(Protocol):
-    """A reconciler that also reaches out of the platform: between its two transactions, under the lease of both."""
+    """A reconciler that also works between its two transactions, under the lease of both: it reaches out, or writes files."""
 
     async def perform(self, change: object) -> object:
         """Do what was decided and return the change to apply, with what came of it.

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -13,6 +14,7 @@ from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment
 from keisan.domain.device import Device
+from keisan.domain.dispute import Dispute
 from keisan.domain.door import Door
 from keisan.domain.entry import Entry, EntryKind
 from keisan.domain.ids import (
@@ -23,6 +25,7 @@ from keisan.domain.ids import (
     DeliveryId,
     DeploymentId,
     DeviceId,
+    DisputeId,
     EntryId,
     JoinTokenId,
     KeyId,
@@ -31,12 +34,14 @@ from keisan.domain.ids import (
     NodeId,
     OfferId,
     OrganizationId,
+    PayoutId,
     PlatformId,
     PriceId,
     ProjectId,
     ProviderId,
     ReplicaId,
     SiteId,
+    StatementId,
     WebhookId,
     hash_public_key,
 )
@@ -46,12 +51,15 @@ from keisan.domain.model import Model
 from keisan.domain.node import Node
 from keisan.domain.offer import Offer
 from keisan.domain.organization import Billing, Organization
+from keisan.domain.payout import Payout
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.price import Price
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
 from keisan.domain.site import Site
+from keisan.domain.statement import Statement, StatementHolder, StatementState
+from keisan.domain.statement_document import digest_document, write_document
 from keisan.domain.top_up import TopUp
 from keisan.domain.usage import UsageRecord
 from keisan.domain.webhook import Webhook, WebhookState
@@ -69,6 +77,7 @@ from tests.domain.samples import (
     build_delivery,
     build_deployment,
     build_device,
+    build_dispute,
     build_door,
     build_key,
     build_model,
@@ -81,6 +90,7 @@ from tests.domain.samples import (
     build_record,
     build_replica,
     build_site,
+    build_statement_content,
     build_top_up,
     build_webhook,
     create_record_id,
@@ -392,6 +402,51 @@ def create_top_up(key: Key) -> TopUp:
         expires_at=NOW + timedelta(days=7),
         created_at=NOW,
     )
+
+
+def create_statement(holder: StatementHolder, **changes: Any) -> Statement:
+    """Return a closed statement of October as the platform's own, signed; changes are of its content."""
+    content = build_statement_content(
+        id=StatementId(create_id()), platform_id=PLATFORM_ID, holder=holder, closed_at=NOW
+    )
+    content = replace(content, **changes)
+    assert content.id is not None
+    assert content.closed_at is not None
+    document = write_document(content)
+    return Statement(
+        id=content.id,
+        platform_id=content.platform_id,
+        holder=content.holder,
+        period=content.period,
+        state=StatementState.CLOSED,
+        totals=content.totals,
+        balances=content.balances,
+        after_sequence=None,
+        entry_sequence=content.entry_sequence,
+        records_root=content.records_root or "",
+        document=document,
+        document_sha256=digest_document(document),
+        signature=SIGNER.sign(document),
+        closed_at=content.closed_at,
+    )
+
+
+def create_payout(statement: Statement, amount_nano: int = 61_000) -> Payout:
+    return Payout(
+        id=PayoutId(create_id()),
+        platform_id=PLATFORM_ID,
+        statement_id=statement.id,
+        provider_id=ProviderId(statement.holder.id),
+        currency=statement.holder.currency,
+        amount_nano=amount_nano,
+        note="reference 7",
+        entry_id=EntryId(create_id()),
+        created_at=NOW,
+    )
+
+
+def create_dispute(statement: Statement) -> Dispute:
+    return build_dispute(id=DisputeId(create_id()), statement_id=statement.id, holder=statement.holder)
 
 
 async def plant_world(storage: Storage) -> World:

@@ -42,6 +42,7 @@ from keisan.domain.platform import PlatformKind
 from keisan.domain.project import Project
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.site import Site
+from keisan.domain.statement import Balances, HolderKind, StatementHolder, Totals
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
@@ -57,8 +58,14 @@ from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
-from tests.domain.samples import build_top_up, build_webhook, create_record_id
-from tests.factories import PUBLIC_KEY, SIGNER
+from tests.domain.samples import (
+    build_statement_line,
+    build_statement_sum,
+    build_top_up,
+    build_webhook,
+    create_record_id,
+)
+from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
 from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
@@ -198,6 +205,7 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await _add_facts(stage)
             await _add_alerts(stage)
             await archive_usage(stage)
+            await _add_settlement(stage)
             yield stage
 
 
@@ -385,6 +393,24 @@ async def archive_usage(stage: Stage) -> None:
         async with stage.storage.write() as transaction:
             await reconciler.apply(transaction, change, stage.clock.now())
         is_behind = not change.is_idle
+
+
+async def _add_settlement(stage: Stage) -> None:
+    """Give the provider a closed statement of October, paid and disputed: the month of the calls is still open."""
+    provider = StatementHolder(HolderKind.PROVIDER, stage.site.provider_id, "CNY")
+    own = build_statement_sum(
+        project_id=None, key_id=None, price_id=None, site_id=stage.site.id, chip="cpu-x86-64", tax_nano=0
+    )
+    line = build_statement_line(sum=own, project_name="", key_name="", site_name=stage.site.name, price_version=None)
+    statement = create_statement(
+        provider, holder_name="hikari", lines=[line], totals=Totals(2, 61_000, 0, 0), balances=Balances(0, 61_000)
+    )
+    payout, dispute = create_payout(statement), create_dispute(statement)
+    async with stage.storage.write() as transaction:
+        await transaction.statements.insert(statement)
+        await transaction.payouts.insert(payout)
+        await transaction.disputes.insert(dispute)
+    stage.ids.update(statement=statement.id, payout=payout.id, dispute=dispute.id)
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -21,6 +21,8 @@ OPEN_TO_GATEWAYS = {
     "exchange_credit": "its own",
 }
 OPEN_TO_SITES = {"get_health": "public", "report_site": "its own"}
+# Operation -> what it cannot be asked without.
+QUERIES = {"draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY"}
 READERS = ("auditor", "developer")
 
 
@@ -77,6 +79,10 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},
         "update_webhook": {"state": "disabled"},
         "create_top_up": {"amount_nano": "1000", "currency": "CNY", "note": "attack"},
+        "close_statements": {"period": "2026-10"},
+        "create_payout": {"note": "attack"},
+        "open_dispute": {"reason": "attack"},
+        "resolve_dispute": {"verdict": "rejected", "resolution": "attack"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
     }
@@ -84,7 +90,8 @@ def build_bodies(stage: Stage) -> dict[str, object]:
 
 async def attack(stage: Stage, who: str, operation: Operation) -> tuple[int, str]:
     """Ask one operation about things that are not the asker's; return the status and the text of the answer."""
-    path = operation.path.format(**{f"{name}_id": value for name, value in stage.ids.items()})
+    names = {f"{name}_id": value for name, value in stage.ids.items()}
+    path = (operation.path + QUERIES.get(operation.name, "")).format(**names)
     body = build_bodies(stage)[operation.name] if operation.has_body else None
     answer = await stage.ask(who, operation.method, path, body, {"if-match": '"1"'})
     return answer.status_code, answer.text
@@ -101,7 +108,7 @@ def find_private(stage: Stage, text: str) -> set[str]:
 
 async def test_document_lists_what_is_attacked(stage: Stage) -> None:
     operations = await list_operations(stage)
-    assert len(operations) >= 67
+    assert len(operations) >= 81
     assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
     assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
 
@@ -113,9 +120,15 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     assert shown == set(stage.ids) - PUBLIC_IDS
     machine_only = {"report_site", "hand_in_usage", "exchange_credit", "fetch_snapshot"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
-    # The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
+    # Who resolves disputes opens none. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
     told = {name: status for name, (status, _) in refused.items()}
-    assert told == {"delete_deployment": 412, "delete_budget": 412, "join_machine": 401, "reject_top_up": 409}
+    assert told == {
+        "delete_deployment": 412,
+        "delete_budget": 412,
+        "join_machine": 401,
+        "reject_top_up": 409,
+        "open_dispute": 403,
+    }
 
 
 @pytest.mark.parametrize("who", [NOBODY, "revoked"])

@@ -28,5 +28,8 @@ def test_every_room_adds_its_commands() -> None:
             "receipt",
             "alerts",
             "webhooks",
+            "statement",
+            "payout",
+            "dispute",
         },
     )

@@ -65,6 +65,17 @@ EVERY_COMMAND = [
     ("webhooks", "redeliver", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("usage", "analyse"),
     ("usage", "export", "x"),
+    ("statement", "list"),
+    ("statement", "show", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("statement", "preview", "customer", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "CNY"),
+    ("statement", "export", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
+    ("statement", "close", "2026-11"),
+    ("payout", "list"),
+    ("payout", "create", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("dispute", "list"),
+    ("dispute", "open", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
+    ("dispute", "reject", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
+    ("dispute", "uphold", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "1", "x"),
     ("logs",),
 ]
 
@@ -85,11 +96,14 @@ GROUPS = frozenset(
         "receipt",
         "alerts",
         "webhooks",
+        "statement",
+        "payout",
+        "dispute",
         "usage",
     }
 )
 # They speak to nobody.
-LOCAL = {("receipt", "verify")}
+LOCAL = {("receipt", "verify"), ("statement", "verify")}
 
 
 def list_leaves(application: typer.Typer, path: tuple[str, ...] = ()) -> list[tuple[str, ...]]:

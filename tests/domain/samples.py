@@ -2,7 +2,7 @@
 
 import secrets
 from dataclasses import fields, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment, DeploymentState
 from keisan.domain.device import Device
+from keisan.domain.dispute import Dispute, DisputeState
 from keisan.domain.door import Door, DoorPlace, DoorStage
 from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
@@ -26,6 +27,7 @@ from keisan.domain.ids import (
     DeliveryId,
     DeploymentId,
     DeviceId,
+    DisputeId,
     EntryId,
     KeyId,
     MachineId,
@@ -40,6 +42,7 @@ from keisan.domain.ids import (
     RecordId,
     ReplicaId,
     SiteId,
+    StatementId,
     TicketId,
     WebhookId,
 )
@@ -52,6 +55,17 @@ from keisan.domain.price import Price, TokenClass, compute_amount_nano
 from keisan.domain.project import Project
 from keisan.domain.replica import Endpoint, Replica, ReplicaState
 from keisan.domain.site import Site
+from keisan.domain.statement import (
+    Adjustment,
+    Balances,
+    HolderKind,
+    Period,
+    StatementContent,
+    StatementHolder,
+    StatementLine,
+    StatementSum,
+    Totals,
+)
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.domain.top_up import TopUp, TopUpKind, TopUpState
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
@@ -537,3 +551,86 @@ def build_top_up(**changes: Any) -> TopUp:
         created_at=NOW,
     )
     return replace(top_up, **changes)
+
+
+def build_statement_sum(**changes: Any) -> StatementSum:
+    """Return a customer's sum over two of `build_record`'s records."""
+    own = StatementSum(
+        project_id=PROJECT_ID,
+        key_id=KEY_ID,
+        price_id=PRICE_ID,
+        site_id=None,
+        chip=None,
+        model_id=MODEL_ID,
+        is_late=False,
+        record_count=2,
+        quantities={TokenClass.INPUT: 74, TokenClass.OUTPUT: 16},
+        amount_nano=61_000,
+        tax_nano=1_000,
+    )
+    return replace(own, **changes)
+
+
+def build_statement_line(**changes: Any) -> StatementLine:
+    """Return the line of `build_statement_sum`."""
+    line = StatementLine(
+        sum=build_statement_sum(),
+        project_name="first",
+        key_name="first",
+        model_name=FACTS.name,
+        price_version=1,
+        nano_per_million=PRICES,
+    )
+    return replace(line, **changes)
+
+
+def build_adjustment(**changes: Any) -> Adjustment:
+    """Return what a dispute of another statement gave."""
+    adjustment = Adjustment(
+        dispute_id=DisputeId(name_id(18)),
+        statement_id=StatementId(name_id(19)),
+        amount_nano=500,
+        resolution="counted twice",
+        resolved_at=NOW,
+    )
+    return replace(adjustment, **changes)
+
+
+def build_statement_content(**changes: Any) -> StatementContent:
+    """Return a customer's closed statement of October with one line."""
+    content = StatementContent(
+        id=StatementId(name_id(17)),
+        platform_id=PLATFORM_ID,
+        holder=StatementHolder(HolderKind.CUSTOMER, ORGANIZATION_ID, "CNY"),
+        holder_name="alpha",
+        period=Period(date(2026, 10, 1), date(2026, 10, 31)),
+        totals=Totals(record_count=2, amount_nano=61_000, tax_nano=1_000, adjustment_nano=0),
+        balances=Balances(opening_nano=0, closing_nano=-61_000),
+        entry_sequence=7,
+        records_root="0a" * 32,
+        closed_at=NOW,
+        lines=[build_statement_line()],
+        adjustments=[],
+    )
+    return replace(content, **changes)
+
+
+def build_dispute(**changes: Any) -> Dispute:
+    """Return an open dispute of all of a statement."""
+    dispute = Dispute(
+        id=DisputeId(name_id(20)),
+        platform_id=PLATFORM_ID,
+        statement_id=StatementId(name_id(17)),
+        holder=StatementHolder(HolderKind.CUSTOMER, ORGANIZATION_ID, "CNY"),
+        reason="counted twice",
+        record_ids=(),
+        state=DisputeState.OPEN,
+        resolution="",
+        amount_nano=None,
+        entry_id=None,
+        entry_sequence=None,
+        version=1,
+        created_at=NOW,
+        resolved_at=None,
+    )
+    return replace(dispute, **changes)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.merkle import EMPTY_ROOT, build_path, compute_root, follow_path, hash_leaf, hash_node
+from keisan.domain.merkle import EMPTY_ROOT, RootBuilder, build_path, compute_root, follow_path, hash_leaf, hash_node
 
 LEAVES = st.lists(st.binary(max_size=4), min_size=1, max_size=40).map(
     lambda leaves: [hash_leaf(leaf) for leaf in leaves]
@@ -78,3 +78,11 @@ def test_no_other_leaf_place_or_path_leads_to_the_root(leaf_hashes: list[bytes],
 def test_node_does_not_pass_for_a_leaf() -> None:
     left, right = hash_leaf(b"left"), hash_leaf(b"right")
     assert hash_leaf(left + right) != hash_node(left, right)
+
+
+@given(st.lists(st.binary(min_size=32, max_size=32), max_size=40))
+def test_root_so_far_is_that_of_the_leaves_so_far(leaf_hashes: list[bytes]) -> None:
+    builder = RootBuilder()
+    for count, leaf_hash in enumerate(leaf_hashes, start=1):
+        builder.add(leaf_hash)
+        assert builder.build() == compute_root(leaf_hashes[:count]) == define_root(leaf_hashes[:count])

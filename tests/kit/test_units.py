@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from keisan.kit.units import (
     NANO_PER_UNIT,
     format_bytes,
+    format_exact_nano,
     format_nano,
     format_percent,
     parse_nano,
@@ -39,6 +40,14 @@ def test_money_reads_back_to_the_same_nano_units(amount_nano: int) -> None:
 )
 def test_money_as_people_read_it(amount_nano: int, text: str) -> None:
     assert format_nano(amount_nano, "CNY") == text
+
+
+@given(st.integers(min_value=-(10**38), max_value=10**38))
+def test_money_for_programs_has_all_its_decimals(amount_nano: int) -> None:
+    text = format_exact_nano(amount_nano)
+    with localcontext(prec=60):
+        assert Decimal(text) * NANO_PER_UNIT == amount_nano
+    assert len(text.partition(".")[2]) == 9
 
 
 @pytest.mark.parametrize(

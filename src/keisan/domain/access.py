@@ -50,6 +50,10 @@ class Right(StrEnum):
     WRITE_TOP_UPS = "write_top_ups"
     WRITE_PLATFORM = "write_platform"
     WRITE_ALERTS = "write_alerts"
+    WRITE_STATEMENTS = "write_statements"
+    WRITE_PAYOUTS = "write_payouts"
+    OPEN_DISPUTES = "open_disputes"
+    RESOLVE_DISPUTES = "resolve_disputes"
     SERVE_GATEWAY = "serve_gateway"
     SERVE_SITE = "serve_site"
 
@@ -83,9 +87,19 @@ MACHINE_RIGHTS_BY_KIND: dict[MachineKind, frozenset[Right]] = {
 RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.PLATFORM_ADMIN: frozenset(Right) - {Right.SERVE_GATEWAY, Right.SERVE_SITE},
     Role.AUDITOR: frozenset({Right.READ, Right.READ_EVENTS}),
-    Role.PROVIDER: frozenset({Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS}),
+    Role.PROVIDER: frozenset(
+        {Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS, Right.OPEN_DISPUTES}
+    ),
     Role.ORGANIZATION_ADMIN: frozenset(
-        {Right.CALL, Right.READ, Right.WRITE_PROJECTS, Right.WRITE_BUDGETS, Right.WRITE_KEYS, Right.WRITE_ALERTS}
+        {
+            Right.CALL,
+            Right.READ,
+            Right.WRITE_PROJECTS,
+            Right.WRITE_BUDGETS,
+            Right.WRITE_KEYS,
+            Right.WRITE_ALERTS,
+            Right.OPEN_DISPUTES,
+        }
     ),
     Role.DEVELOPER: frozenset({Right.CALL, Right.READ}),
 }

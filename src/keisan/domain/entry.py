@@ -27,6 +27,8 @@ class EntryKind(StrEnum):
     USAGE = "usage"
     TOP_UP = "top_up"
     CREDIT_NOTE = "credit_note"
+    PAYOUT = "payout"
+    DISPUTE = "dispute"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,25 +19,40 @@ def hash_node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def compute_root(leaf_hashes: Iterable[bytes]) -> bytes:
-    """Return the root above hashes of leaves, in one pass that holds one hash per level of the tree."""
-    # Whole trees of falling height, as bits of the number of leaves: two of one height become one that is higher.
-    heights: list[int] = []
-    roots: list[bytes] = []
-    for leaf_hash in leaf_hashes:
+class RootBuilder:
+    """Computes a root from leaves that come one by one, and holds one hash per level of the tree."""
+
+    def __init__(self) -> None:
+        # Whole trees of falling height, as bits of the number of leaves: two of one height become one that is higher.
+        self._heights: list[int] = []
+        self._roots: list[bytes] = []
+
+    def add(self, leaf_hash: bytes) -> None:
+        """Take the hash of the next leaf."""
         height, root = 0, leaf_hash
-        while heights and heights[-1] == height:
-            heights.pop()
-            root = hash_node(roots.pop(), root)
+        while self._heights and self._heights[-1] == height:
+            self._heights.pop()
+            root = hash_node(self._roots.pop(), root)
             height += 1
-        heights.append(height)
-        roots.append(root)
-    if not roots:
-        return EMPTY_ROOT
-    root = roots.pop()
-    while roots:
-        root = hash_node(roots.pop(), root)
-    return root
+        self._heights.append(height)
+        self._roots.append(root)
+
+    def build(self) -> bytes:
+        """Return the root above the leaves so far."""
+        if not self._roots:
+            return EMPTY_ROOT
+        *higher, root = self._roots
+        for beside in reversed(higher):
+            root = hash_node(beside, root)
+        return root
+
+
+def compute_root(leaf_hashes: Iterable[bytes]) -> bytes:
+    """Return the root above hashes of leaves, in one pass."""
+    builder = RootBuilder()
+    for leaf_hash in leaf_hashes:
+        builder.add(leaf_hash)
+    return builder.build()
 
 
 def build_path(leaf_hashes: Sequence[bytes], index: int) -> tuple[bytes, ...]:

@@ -47,3 +47,10 @@ def format_percent(rate_ppm: int) -> str:
     """Return millionths as a percentage, exact: 25000 -> '2.5%'."""
     whole, rest = divmod(rate_ppm, PPM_PER_PERCENT)
     return f"{whole}.{rest:04d}".rstrip("0").rstrip(".") + "%"
+
+
+def format_exact_nano(amount_nano: int) -> str:
+    """Return nano-units as a decimal number with all nine decimals, for programs: 30500 -> '0.000030500'."""
+    sign = "-" if amount_nano < 0 else ""
+    whole, nano = divmod(abs(amount_nano), NANO_PER_UNIT)
+    return f"{sign}{whole}.{nano:09d}"

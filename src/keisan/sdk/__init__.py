@@ -33,10 +33,13 @@ from keisan.domain.errors import (
 )
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
+from keisan.domain.payout import PayoutOutcome
+from keisan.domain.statement import CloseOutcome, HolderKind
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.webhook import WebhookState
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
+from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
@@ -46,6 +49,7 @@ from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
 from keisan.wire.device import DeviceView
+from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
@@ -54,6 +58,7 @@ from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
 from keisan.wire.offer import OfferCreate, OfferView
 from keisan.wire.organization import OrganizationCreate, OrganizationUpdate, OrganizationView
+from keisan.wire.payout import PayoutAnswer, PayoutCreate, PayoutView
 from keisan.wire.platform import HealthView, PlatformUpdate, PlatformView
 from keisan.wire.policy import PolicyChipView, PolicyView
 from keisan.wire.price import PriceCreate, PriceView
@@ -62,6 +67,15 @@ from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
+from keisan.wire.statement import (
+    CloseAnswer,
+    PreviewQuery,
+    SignedStatement,
+    StatementClose,
+    StatementDetail,
+    StatementRecordView,
+    StatementView,
+)
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
 from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, WebhookView
@@ -85,6 +99,8 @@ __all__ = [
     "CallLimitsView",
     "ChatMessage",
     "ChatOptions",
+    "CloseAnswer",
+    "CloseOutcome",
     "Connections",
     "DeductionCreate",
     "DeductionKind",
@@ -94,6 +110,10 @@ __all__ = [
     "DeploymentCreate",
     "DeploymentView",
     "DeviceView",
+    "DisputeCreate",
+    "DisputeResolve",
+    "DisputeVerdict",
+    "DisputeView",
     "DoorView",
     "EngineUnavailable",
     "EventView",
@@ -102,6 +122,7 @@ __all__ = [
     "GatewayList",
     "GatewayView",
     "HealthView",
+    "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",
     "JoinTokenCreate",
@@ -126,6 +147,10 @@ __all__ = [
     "OrganizationCreate",
     "OrganizationUpdate",
     "OrganizationView",
+    "PayoutAnswer",
+    "PayoutCreate",
+    "PayoutOutcome",
+    "PayoutView",
     "PeriodKind",
     "PermissionDenied",
     "PlatformUnreachable",
@@ -134,6 +159,7 @@ __all__ = [
     "PolicyChipView",
     "PolicyView",
     "PreconditionRequired",
+    "PreviewQuery",
     "PriceCreate",
     "PriceView",
     "ProjectCreate",
@@ -148,9 +174,14 @@ __all__ = [
     "ReplicaView",
     "Role",
     "SelfApproval",
+    "SignedStatement",
     "SiteCreate",
     "SiteView",
     "StateConflict",
+    "StatementClose",
+    "StatementDetail",
+    "StatementRecordView",
+    "StatementView",
     "StorageUnavailable",
     "TopUpCreate",
     "TopUpKind",
@@ -172,4 +203,5 @@ __all__ = [
     "WebhookView",
     "parse_receipt",
     "verify_receipt",
+    "verify_statement",
 ]

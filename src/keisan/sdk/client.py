@@ -22,6 +22,7 @@ from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
 from keisan.sdk.device import AsyncDevices, Devices
+from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.gateway import AsyncGateways, Gateways
@@ -31,6 +32,7 @@ from keisan.sdk.model import AsyncModels, Models
 from keisan.sdk.node import AsyncNodes, Nodes
 from keisan.sdk.offer import AsyncOffers, Offers
 from keisan.sdk.organization import AsyncOrganizations, Organizations
+from keisan.sdk.payout import AsyncPayouts, Payouts
 from keisan.sdk.platform import AsyncPlatform, Platform
 from keisan.sdk.policy import AsyncPolicies, Policies
 from keisan.sdk.price import AsyncPrices, Prices
@@ -38,6 +40,7 @@ from keisan.sdk.project import AsyncProjects, Projects
 from keisan.sdk.provider import AsyncProviders, Providers
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
+from keisan.sdk.statement import AsyncStatements, Statements
 from keisan.sdk.top_up import AsyncTopUps, TopUps
 from keisan.sdk.transport import Transport
 from keisan.sdk.usage import AsyncUsage, Usage
@@ -123,6 +126,9 @@ class AsyncKeisan:
         self.webhooks = AsyncWebhooks(transport)
         self.deliveries = AsyncDeliveries(transport)
         self.alerts = AsyncAlerts(transport)
+        self.statements = AsyncStatements(transport)
+        self.payouts = AsyncPayouts(transport)
+        self.disputes = AsyncDisputes(transport)
         self.events = AsyncEvents(transport)
         self.gateways = AsyncGateways(transport, connections.gateway)
 
@@ -236,6 +242,9 @@ class Keisan(Blocking[AsyncKeisan]):
         self.webhooks = Webhooks(inner.webhooks, shell)
         self.deliveries = Deliveries(inner.deliveries, shell)
         self.alerts = Alerts(inner.alerts, shell)
+        self.statements = Statements(inner.statements, shell)
+        self.payouts = Payouts(inner.payouts, shell)
+        self.disputes = Disputes(inner.disputes, shell)
         self.events = Events(inner.events, shell)
         self.gateways = Gateways(inner.gateways, shell)
 

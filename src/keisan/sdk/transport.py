@@ -46,6 +46,10 @@ class Transport:
         request = self.http.build_request("GET", API_PATH + path, params=_format_query(query or {}))
         return _read(view, await self._send(request))
 
+    async def fetch_bytes(self, path: str) -> bytes:
+        """GET a file."""
+        return (await self._send(self.http.build_request("GET", API_PATH + path))).content
+
     async def walk(self, page: type[Page[View]], path: str, query: Query | None = None) -> AsyncGenerator[View, None]:
         """GET a list, page after page, each when its first item is asked for."""
         cursor: str | None = None
@@ -89,6 +93,13 @@ class Transport:
             headers["content-type"] = "application/json"
         content = body.model_dump_json() if body is not None else None
         request = self.http.build_request(method, API_PATH + path, content=content, headers=headers)
+        return _read(view, await self._send(request))
+
+    async def repeat(self, view: type[View], path: str, body: WireInput, *, timeout_s: float) -> View:
+        """POST what does nothing twice by itself and may take long: its answer is not kept, so that it need not be whole."""
+        headers = {"content-type": "application/json"}
+        content, url = body.model_dump_json(), API_PATH + path
+        request = self.http.build_request("POST", url, content=content, headers=headers, timeout=timeout_s)
         return _read(view, await self._send(request))
 
     async def _send(self, request: httpx.Request) -> httpx.Response:

@@ -127,7 +127,7 @@ class AccountRepository:
 
     async def open(self, keys: Iterable[AccountKey]) -> Mapping[AccountKey, AccountId]:
         """Return the account of each key, opened with balance 0 where there is none."""
-        wanted = {_describe_key(key): key for key in keys}
+        wanted = {describe_key(key): key for key in keys}
         if not wanted:
             return {}
         found = await self._find_open(wanted)
@@ -234,7 +234,7 @@ class AccountRepository:
             "currency": key.currency,
             "balance_nano": 0,
             "created_at": self._clock.now(),
-            "holder": _describe_key(key)[0],
+            "holder": describe_key(key)[0],
         }
 
 
@@ -243,7 +243,7 @@ def list_fields() -> tuple[AnyColumn, ...]:
     return tuple(column for column in account.columns if column.name != "holder")
 
 
-def _describe_key(key: AccountKey) -> tuple[str, str, str]:
+def describe_key(key: AccountKey) -> tuple[str, str, str]:
     """Return holder, kind and currency: what the unique key compares."""
     return f"{key.organization_id or '-'}/{key.provider_id or '-'}", str(key.kind), key.currency
 

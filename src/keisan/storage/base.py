@@ -54,6 +54,12 @@ from keisan.storage.base_ledger import (
 )
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
+from keisan.storage.base_statement import (
+    DisputeRepository,
+    PayoutRepository,
+    StatementRecordRepository,
+    StatementRepository,
+)
 
 
 class PlatformRepository(Protocol):
@@ -301,6 +307,10 @@ class Transaction(Protocol):
     usage: UsageRepository
     entries: EntryRepository
     archive: ArchiveRepository
+    statements: StatementRepository
+    statement_records: StatementRecordRepository
+    payouts: PayoutRepository
+    disputes: DisputeRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

@@ -111,6 +111,12 @@ class GuardedConnection:
         with self._watch():
             await self._dialect.lock_shares(self._connection)
 
+    async def await_posting(self) -> None:
+        """Return once every transaction that has inserted usage records by now has ended."""
+        self.require_writable()
+        with self._watch():
+            await self._dialect.await_posting(self._connection)
+
     def require_writable(self) -> None:
         """Raise InvariantBroken in a read view, and after the database has refused a statement."""
         if not self._is_writable:

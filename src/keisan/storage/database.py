@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_archive, base_ledger, base_price
+from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_statement
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
@@ -19,6 +19,7 @@ from keisan.storage.delivery import DeliveryRepository
 from keisan.storage.deployment import DeploymentRepository
 from keisan.storage.device import DeviceRepository
 from keisan.storage.dialect import Dialect
+from keisan.storage.dispute import DisputeRepository
 from keisan.storage.door import DoorRepository
 from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
@@ -33,6 +34,7 @@ from keisan.storage.model import ModelRepository
 from keisan.storage.node import NodeRepository
 from keisan.storage.offer import OfferRepository
 from keisan.storage.organization import OrganizationRepository
+from keisan.storage.payout import PayoutRepository
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
@@ -41,6 +43,8 @@ from keisan.storage.replica import ReplicaRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
+from keisan.storage.statement import StatementRepository
+from keisan.storage.statement_record import StatementRecordRepository
 from keisan.storage.ticket import TicketRepository
 from keisan.storage.top_up import TopUpRepository
 from keisan.storage.usage import UsageRepository
@@ -82,6 +86,10 @@ class DatabaseTransaction:
         self.alerts: base_alert.AlertRepository = AlertRepository(connection)
         self.deliveries: base_alert.DeliveryRepository = DeliveryRepository(connection)
         self.archive: base_archive.ArchiveRepository = ArchiveRepository(connection)
+        self.statements: base_statement.StatementRepository = StatementRepository(connection)
+        self.statement_records: base_statement.StatementRecordRepository = StatementRecordRepository(connection)
+        self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)
+        self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

@@ -61,6 +61,10 @@ class Dialect(Protocol):
         """Let no other transaction change shares of rate limits until this one ends."""
         ...
 
+    async def await_posting(self, connection: AsyncConnection) -> None:
+        """Return once every transaction that has inserted usage records by now has ended."""
+        ...
+
     def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
         """Return the condition that a column has one of thousands of values."""
         ...

@@ -169,6 +169,13 @@ class PostgresqlDialect:
         """Take the advisory lock of all shares until the transaction ends."""
         await _lock_pair(connection, SHARES_LOCK)
 
+    async def await_posting(self, connection: AsyncConnection) -> None:
+        """Take a lock that who inserts records holds against, and let it go with the transaction.
+
+        Of the table itself only: whatever goes into a partition goes through it.
+        """
+        await connection.execute(text("LOCK TABLE ONLY usage_record IN SHARE MODE"))
+
     def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
         """Return the condition with one array for all values, so that the statement is the same for any number."""
         return column == any_(bindparam(None, values, type_=ARRAY(column.type)))

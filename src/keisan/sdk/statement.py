@@ -1,0 +1,72 @@
+"""Statements of a platform."""
+
+from collections.abc import AsyncGenerator
+from uuid import UUID
+
+from keisan.sdk.blocking import Blocking, iterate, wait_for
+from keisan.sdk.transport import Transport
+from keisan.wire.page import Page
+from keisan.wire.statement import (
+    CloseAnswer,
+    PreviewQuery,
+    SignedStatement,
+    StatementClose,
+    StatementDetail,
+    StatementRecordView,
+    StatementView,
+)
+
+# Closing reads every record of a month.
+CLOSE_TIMEOUT_S = 600.0
+
+
+class AsyncStatements:
+    """Statements within the key's scope: an organization's own, a provider's own."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list(self) -> AsyncGenerator[StatementView, None]:
+        """Iterate over closed ones, oldest first; pages are fetched as they are needed."""
+        return self._transport.walk(Page[StatementView], "/statements")
+
+    async def get(self, statement_id: UUID) -> StatementDetail:
+        """Return a closed one with its lines; raises NotFound outside the key's scope."""
+        return await self._transport.fetch(StatementDetail, f"/statements/{statement_id}")
+
+    async def preview(self, query: PreviewQuery) -> StatementDetail:
+        """Return an open one, computed now; raises NotFound for a holder outside the key's scope."""
+        return await self._transport.fetch(StatementDetail, "/statements/preview", query.model_dump())
+
+    async def get_signed(self, statement_id: UUID) -> SignedStatement:
+        """Return the signed document; raises as get does."""
+        return await self._transport.fetch(SignedStatement, f"/statements/{statement_id}.json")
+
+    async def get_csv(self, statement_id: UUID) -> bytes:
+        """Return the statement as CSV; raises as get does."""
+        return await self._transport.fetch_bytes(f"/statements/{statement_id}.csv")
+
+    async def get_html(self, statement_id: UUID) -> bytes:
+        """Return the statement as a page that prints; raises as get does."""
+        return await self._transport.fetch_bytes(f"/statements/{statement_id}.html")
+
+    def list_records(self, statement_id: UUID) -> AsyncGenerator[StatementRecordView, None]:
+        """Iterate over the records of a closed one in order of id: what its root stands above. Raises as get does."""
+        return self._transport.walk(Page[StatementRecordView], f"/statements/{statement_id}/records")
+
+    async def close(self, body: StatementClose) -> CloseAnswer:
+        """Close a month; run again, it goes on. Raises StateConflict while the month's records are awaited."""
+        return await self._transport.repeat(CloseAnswer, "/statements/close", body, timeout_s=CLOSE_TIMEOUT_S)
+
+
+class Statements(Blocking[AsyncStatements]):
+    """Statements within the key's scope: an organization's own, a provider's own."""
+
+    list = iterate(AsyncStatements.list)
+    get = wait_for(AsyncStatements.get)
+    preview = wait_for(AsyncStatements.preview)
+    get_signed = wait_for(AsyncStatements.get_signed)
+    get_csv = wait_for(AsyncStatements.get_csv)
+    get_html = wait_for(AsyncStatements.get_html)
+    list_records = iterate(AsyncStatements.list_records)
+    close = wait_for(AsyncStatements.close)

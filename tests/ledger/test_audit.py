@@ -122,6 +122,18 @@ async def test_records_that_name_no_entry_of_the_chain_are_strays(ledger: Intake
     assert difference.what == "record count"
 
 
+async def test_record_of_an_entry_that_there_is_not_is_a_stray(ledger: IntakeWorld) -> None:
+    copy = (
+        text("CREATE TEMP TABLE copied AS SELECT * FROM usage_record WHERE entry_id IS NOT NULL LIMIT 1"),
+        text("UPDATE copied SET entry_id = id, id = lower(hex(randomblob(16)))"),
+        text("INSERT INTO usage_record SELECT * FROM copied"),
+    )
+    await execute(ledger.storage, *copy)
+    difference = (await run(ledger)).difference
+    assert difference is not None
+    assert (difference.what, difference.expected, difference.found) == ("records outside entries", "12", "13")
+
+
 async def test_money_that_moved_outside_the_journal_is_found(ledger: IntakeWorld) -> None:
     moved = (
         "INSERT INTO posting (entry_id, debit_account_id, credit_account_id, currency, amount_nano, record_count, created_at) "

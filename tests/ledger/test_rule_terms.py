@@ -95,6 +95,11 @@ def test_terms_are_those_of_each_records_own_instant(
         )
 
 
+def test_terms_are_chosen_once_for_a_context_until_something_changes() -> None:
+    book, record = TermsBook([build_offer(provider_id=PROVIDER_ID, model_id=MODEL_ID)], []), build_record()
+    assert book.choose_terms(record, "CNY") is book.choose_terms(record, "CNY")
+
+
 def test_offer_in_another_currency_is_none() -> None:
     offer = build_offer(provider_id=PROVIDER_ID, model_id=MODEL_ID, currency="CNY")
     book = TermsBook([offer], [])

@@ -11,7 +11,7 @@ from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
-from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope, Scope
+from keisan.domain.access import OrganizationScope, PlatformScope, Scope
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import (
@@ -272,10 +272,8 @@ def compute_due_nano(statement: Statement) -> int:
 
 def is_seen(holder: StatementHolder, scope: Scope) -> bool:
     """Tell whether a scope sees a holder's statements: an organization its own as a customer, a provider its own."""
-    match scope:
-        case PlatformScope():
-            return True
-        case OrganizationScope(organization_id):
-            return holder.kind is HolderKind.CUSTOMER and holder.id == organization_id
-        case ProviderScope(provider_id):
-            return holder.kind is HolderKind.PROVIDER and holder.id == provider_id
+    if isinstance(scope, PlatformScope):
+        return True
+    if isinstance(scope, OrganizationScope):
+        return holder.kind is HolderKind.CUSTOMER and holder.id == scope.organization_id
+    return holder.kind is HolderKind.PROVIDER and holder.id == scope.provider_id

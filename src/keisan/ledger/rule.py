@@ -144,11 +144,9 @@ def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ti
         if record.ticket_id is None or record.amount_nano == 0:
             continue
         own = held.get(record.ticket_id)
-        code = _refuse_ticket(each, own)
+        code = SuspenseCode.WRONG_TICKET if own is None else own.charge(each)
         if code is not None:
             suspended[record.id] = code
-        elif own is not None:
-            own.held_nano -= record.amount_nano
     return Charges({ticket_id: own.to_ticket() for ticket_id, own in held.items()}, suspended)
 
 
@@ -160,22 +158,24 @@ class _Held:
     holder: Holder
     held_nano: int
 
+    def charge(self, posted: PostedRecord) -> SuspenseCode | None:
+        """Post a record against the ticket, or return why it does not pay."""
+        ticket, context = self.ticket, posted.record.context
+        if (ticket.gateway_id, ticket.currency) != (context.gateway_id, posted.charge.currency):
+            return SuspenseCode.WRONG_TICKET
+        if not self.holder.is_over(Holder(context.organization_id, context.project_id, context.key_id)):
+            return SuspenseCode.WRONG_TICKET
+        if ticket.state is TicketState.CLOSED:
+            return SuspenseCode.CLOSED_TICKET
+        if posted.record.amount_nano > self.held_nano:
+            return SuspenseCode.SPENT_TICKET
+        self.held_nano -= posted.record.amount_nano
+        return None
+
     def to_ticket(self) -> Ticket:
         """Return the ticket as it is after them."""
         posted_nano = self.ticket.posted_nano + self.ticket.held_nano - self.held_nano
         return replace(self.ticket, posted_nano=posted_nano)
-
-
-def _refuse_ticket(posted: PostedRecord, own: _Held | None) -> SuspenseCode | None:
-    """Return why a ticket does not pay for a record, or None."""
-    context = posted.record.context
-    if own is None or (own.ticket.gateway_id, own.ticket.currency) != (context.gateway_id, posted.charge.currency):
-        return SuspenseCode.WRONG_TICKET
-    if not own.holder.is_over(Holder(context.organization_id, context.project_id, context.key_id)):
-        return SuspenseCode.WRONG_TICKET
-    if own.ticket.state is TicketState.CLOSED:
-        return SuspenseCode.CLOSED_TICKET
-    return SuspenseCode.SPENT_TICKET if posted.record.amount_nano > own.held_nano else None
 
 
 def list_spendings(

@@ -70,7 +70,8 @@ fn a_postpaid_call_names_no_ticket() {
 fn too_little_credit_is_refused_with_both_numbers() {
     let stage = open_waiting(10_000);
     stage.lease("t1", 100);
-    let told = json!({"refused": [{"holder_id": "o", "currency": "CNY"}], "tickets": [build_ticket("t1", "CNY", "100")]});
+    let told =
+        json!({"refused": [{"holder_id": "o", "currency": "CNY"}], "tickets": [build_ticket("t1", "CNY", "100")]});
     let refused = stage.answer_credit_when_rung(|_| told);
     let (status, error) = refuse(&stage, build_post(PATH, "sk-whole", chat_body(&json!({"max_tokens": 10}))));
     refused.join().unwrap();

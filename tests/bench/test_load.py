@@ -154,8 +154,8 @@ def test_platform_knows_a_record_again(platform: Platform) -> None:
 def test_platform_leases_to_whom_credit_is_wanted_for(platform: Platform) -> None:
     incarnation, wanting = ("019ab000-0000-7000-8000-00000000000a", "019ab000-0001-7000-8000-000000000001")
 
-    def exchange(*organizations: str) -> dict[str, Any]:
-        wanted = [{"organization_id": one, "wanted_nano": "5"} for one in organizations]
+    def exchange(*holders: str) -> dict[str, Any]:
+        wanted = [{"holder_id": one, "wanted_nano": "5"} for one in holders]
         report = json.dumps({"incarnation": incarnation, "wanted": wanted}, separators=(",", ":"))
         answer = httpx.post(f"{platform.url}/api/v1/gateway/credit", content=report).json()
         assert isinstance(answer, dict)
@@ -163,6 +163,6 @@ def test_platform_leases_to_whom_credit_is_wanted_for(platform: Platform) -> Non
 
     assert exchange()["tickets"] == []
     first = exchange(wanting)
-    assert [one["organization_id"] for one in first["tickets"]] == [wanting]
+    assert [one["holder_id"] for one in first["tickets"]] == [wanting]
     assert first["default_share_ppm"] == 1_000_000
     assert exchange() == first

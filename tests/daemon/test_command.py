@@ -129,7 +129,7 @@ def test_data_directory_follows_the_desktop_rules(tmp_path: Path, monkeypatch: p
 
 def test_shell_completion() -> None:
     script = "import sys; sys.argv = ['keisan']; from keisan.daemon.main import main; main()"
-    asked = {"_KEISAN_COMPLETE": "complete_bash", "COMP_WORDS": "keisan sta", "COMP_CWORD": "1"}
+    asked = {"_KEISAN_COMPLETE": "complete_bash", "COMP_WORDS": "keisan statu", "COMP_CWORD": "1"}
     done = subprocess.run(
         [sys.executable, "-c", script],
         capture_output=True,

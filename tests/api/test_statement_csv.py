@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.api.statement_csv import COLUMNS, FORMULA_BEGINNINGS, write_csv
-from keisan.domain.price import TokenClass
+from keisan.domain.price import COUNT_NAMES, TokenClass
 from keisan.domain.statement import StatementContent
 from tests.domain.samples import (
     SITE_ID,
@@ -44,6 +44,8 @@ def test_line_says_what_the_statement_says() -> None:
         "input_cache_write_tokens": "0",
         "output_tokens": "16",
         "reasoning_tokens": "0",
+        "images": "0",
+        "audio_seconds": "0",
         "input_price": "0.500000000",
         "input_cached_price": "0.050000000",
         "output_price": "1.500000000",
@@ -98,6 +100,6 @@ def test_what_begins_like_a_formula_is_text(beginning: str) -> None:
     assert row["project"] == f'\'{beginning}HYPERLINK("http://a.test")'
 
 
-def test_every_class_of_tokens_has_its_columns() -> None:
+def test_every_class_has_its_columns() -> None:
     for token_class in TokenClass:
-        assert {f"{token_class}_tokens", f"{token_class}_price"} <= set(COLUMNS)
+        assert {COUNT_NAMES[token_class], f"{token_class}_price"} <= set(COLUMNS)

@@ -82,5 +82,7 @@ def test_every_noun_that_may_leave_says_whose_it_is() -> None:
     own = {"platform", "head", "lease", "outbox", "posting", "snapshot_change", "stored_answer", "quarantined_record"}
     # A usage record's context says it.
     own |= {"usage_record"}
+    # Where files lie is nobody else's matter; a step is its budget's.
+    own |= {"archive", "archive_file", "budget_step"}
     for name, table in metadata.tables.items():
         assert ("platform_id" in table.c) == (name not in own), name

@@ -7,7 +7,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from keisan.domain.price import TokenClass
+from keisan.domain.price import COUNT_NAMES, TokenClass
 from keisan.domain.statement import Adjustment, StatementContent, StatementLine, name_period
 from keisan.kit.units import format_exact_nano
 
@@ -19,7 +19,7 @@ COLUMNS = (
     "line",
     *PLACES,
     "calls",
-    *(f"{token_class}_tokens" for token_class in TokenClass),
+    *COUNT_NAMES.values(),
     *(f"{token_class}_price" for token_class in TokenClass),
     "amount",
     "tax",

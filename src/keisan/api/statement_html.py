@@ -4,7 +4,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from keisan.domain.price import TokenClass
+from keisan.domain.price import COUNT_NAMES, TokenClass
 from keisan.domain.statement import HolderKind, StatementContent, name_period
 from keisan.kit.units import format_nano
 
@@ -33,6 +33,7 @@ def write_html(content: StatementContent, document_sha256: str | None) -> bytes:
             for token_class in TokenClass
             if any(line.sum.quantities.get(token_class) for line in content.lines)
         ],
+        count_names=COUNT_NAMES,
         document_sha256=document_sha256,
         show_money=show_money,
     )

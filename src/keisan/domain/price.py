@@ -32,6 +32,12 @@ class TokenClass(StrEnum):
     AUDIO_SECOND = "audio_second"
 
 
+# What a count of each class is called where it stands in a column.
+COUNT_NAMES: dict[TokenClass, str] = {token_class: f"{token_class}_tokens" for token_class in TokenClass} | {
+    TokenClass.IMAGE: "images",
+    TokenClass.AUDIO_SECOND: "audio_seconds",
+}
+
 # A class without a price of its own is priced as the class it is a part of.
 PARENT_CLASS: dict[TokenClass, TokenClass] = {
     TokenClass.INPUT_CACHED: TokenClass.INPUT,

@@ -23,16 +23,13 @@ from sqlalchemy import (
 )
 
 from keisan.domain.model import Surface
-from keisan.domain.price import TokenClass
+from keisan.domain.price import COUNT_NAMES, TokenClass
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
 from keisan.kit.identity_map import IdentityMap
 from keisan.storage.repository import Visibility, limit_to_owner
 from keisan.storage.schema import AnyRow, EnumText, ExactInteger, Instant, build_column, build_id, metadata
 
-QUANTITY_COLUMNS = {token_class: f"{token_class}_tokens" for token_class in TokenClass} | {
-    TokenClass.IMAGE: "images",
-    TokenClass.AUDIO_SECOND: "audio_seconds",
-}
+QUANTITY_COLUMNS = COUNT_NAMES
 
 usage_context = Table(
     "usage_context",

@@ -1,15 +1,23 @@
 """Receipts: each record of an entry has one that leads to the entry's root, and a record of another has none."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.errors import InvariantBroken
+from keisan.domain.access import OrganizationScope, PlatformScope
+from keisan.domain.entry import EntryKind
+from keisan.domain.errors import InvariantBroken, NotFound
+from keisan.domain.ids import EntryId
 from keisan.domain.merkle import compute_root, follow_path, hash_leaf
 from keisan.domain.usage import PostedRecord
-from keisan.ledger.receipt import LeafWriter, build_receipt, hash_leaves, order_records
+from keisan.kit.ids import create_id
+from keisan.ledger.journal import EntryDraft
+from keisan.ledger.receipt import LeafWriter, build_receipt, find_receipt, hash_leaves, order_records
+from keisan.storage.database import Database
 from tests.domain.samples import build_posted, build_record, name_id, name_record_id
-from tests.factories import PUBLIC_KEY, build_entry
+from tests.factories import PUBLIC_KEY, FixedClock, build_entry, build_journal, plant_world
 
 
 def build_many(count: int) -> list[PostedRecord]:
@@ -39,3 +47,27 @@ def test_writer_gives_each_record_its_own_context() -> None:
     writer = LeafWriter()
     assert [writer.write(each) for each in build_many(12)] == [LeafWriter().write(each) for each in build_many(12)]
     assert len({LeafWriter().write(each) for each in build_many(12)}) == 12
+
+
+async def test_record_of_before_the_journal_has_no_receipt(storage: Database) -> None:
+    world = await plant_world(storage)
+    async with storage.read() as view:
+        with pytest.raises(NotFound, match="before there were receipts"):
+            await find_receipt(view, PlatformScope(), world.left.record.id)
+
+
+async def test_receipt_is_found_within_the_scope(storage: Database) -> None:
+    world = await plant_world(storage)
+    journal, posted = build_journal(world.platform.id, FixedClock()), build_many(3)
+    entry_id = EntryId(create_id())
+    sealed = [replace(each, charge=replace(each.charge, entry_id=entry_id)) for each in posted]
+    async with storage.write() as transaction:
+        await transaction.usage.insert_many(sealed)
+        draft = EntryDraft(EntryKind.USAGE, (), leaf_hashes=hash_leaves(order_records(sealed)), id=entry_id)
+        await journal.write_entry(transaction, draft)
+    async with storage.read() as view:
+        receipt = await find_receipt(view, PlatformScope(), sealed[1].record.id)
+        with pytest.raises(NotFound):
+            await find_receipt(view, OrganizationScope(world.left.organization.id), sealed[1].record.id)
+    assert receipt.leaf == LeafWriter().write(sealed[1])
+    assert receipt.public_key == PUBLIC_KEY

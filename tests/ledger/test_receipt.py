@@ -38,6 +38,15 @@ def test_receipt_of_every_record_leads_to_the_root(count: int, data: st.DataObje
         assert follow_path(hash_leaf(receipt.leaf), receipt.index, count, receipt.path) == root
 
 
+@given(st.permutations(range(7)))
+def test_leaves_stand_in_order_of_record_id_however_records_come(order: list[int]) -> None:
+    records = build_many(7)
+    shuffled = [records[number] for number in order]
+    assert [each.record.id for each in order_records(shuffled)] == [name_record_id(number) for number in range(7)]
+    receipt = build_receipt(build_entry(), shuffled, name_record_id(5), PUBLIC_KEY)
+    assert receipt.index == 5
+
+
 def test_record_of_another_entry_has_no_receipt() -> None:
     with pytest.raises(InvariantBroken):
         build_receipt(build_entry(), build_many(3), name_record_id(9), PUBLIC_KEY)

@@ -20,7 +20,7 @@ from keisan.ledger.journal import EntryDraft
 from keisan.storage.base import Storage
 from keisan.wire.credit import CreditAnswer, CreditReport
 from tests.domain.samples import create_record_id
-from tests.factories import NOW, PLATFORM_ID, FixedClock, Side, build_journal
+from tests.factories import NOW, PLATFORM_ID, FixedClock, Side, build_journal, create_machine
 from tests.ledger.intake_world import IntakeWorld
 
 EVERYTHING = PlatformScope()
@@ -112,7 +112,7 @@ class Gateway:
 
     def write_record(self, side: Side, ticket_id: UUID | None, token_count: int) -> bytes:
         return self.ledger.write_record(
-            create_record_id(),
+            create_record_id(self.find_admission() or NOW),
             side,
             gateway_id=str(self.gateway_id),
             quantities={"output": token_count},
@@ -122,10 +122,16 @@ class Gateway:
 
     def write_admission(self) -> dict[str, object]:
         """Return when a call is admitted now, by this gateway's clock; NOW as long as nobody sets it."""
-        if not self.skew_s and not self.budgeted:
+        admitted_at = self.find_admission()
+        if admitted_at is None:
             return {}
-        admitted_at = self.ledger.clock.now() + timedelta(seconds=self.skew_s)
         return {"admitted_at_ms": to_milliseconds(admitted_at), "day": admitted_at.date().isoformat()}
+
+    def find_admission(self) -> datetime | None:
+        """Return the moment by this gateway's clock, None as long as nobody sets it; a record's id is made of it too."""
+        if not self.skew_s and not self.budgeted:
+            return None
+        return self.ledger.clock.now() + timedelta(seconds=self.skew_s)
 
     def report(self, wants: Iterable[tuple[Side, int]] = (), **changes: object) -> CreditReport:
         """Return what relay and shell say together."""
@@ -183,6 +189,14 @@ class Gateway:
         """Die without a word and begin again: the spool is still there, open calls and tickets are not."""
         self.incarnation, self.sequence = create_id(), 0
         self.tickets, self.calls, self.backlog_count = {}, [], len(self.spool)
+
+
+async def add_gateway(ledger: IntakeWorld) -> Gateway:
+    """Join another gateway."""
+    machine = create_machine()
+    async with ledger.storage.write() as transaction:
+        await transaction.machines.insert(machine)
+    return Gateway(machine.id, ledger)
 
 
 def list_refused(answer: CreditAnswer) -> tuple[tuple[UUID, str], ...]:

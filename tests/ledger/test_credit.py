@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -27,12 +26,13 @@ from keisan.ledger.credit import RENEW_CONTESTED_S, exchange_credit
 from keisan.ledger.rule_ticket import WRITES_PER_LEASE
 from keisan.storage.database import Database
 from keisan.wire.credit import CreditReport, choose_part
-from tests.factories import Side, World, create_machine
+from tests.factories import Side, World
 from tests.ledger.credit_world import (
     EVERYTHING,
     OUTPUT_NANO,
     TERMS,
     Gateway,
+    add_gateway,
     count_held,
     list_balances,
     list_open,
@@ -48,32 +48,6 @@ SUSPENSE, OUTSIDE = AccountKind.SUSPENSE, AccountKind.OUTSIDE
 CALL_NANO = 10 * OUTPUT_NANO
 # A thousand commits, each synced, would be most of the time on a disk.
 MEMORY = Path("/dev/shm")
-
-
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[IntakeWorld]:
-    """A planted platform."""
-    template = tmp_path / "template.db"
-    world = await plant_template(template)
-    async with open_world(tmp_path / "keisan.db", template, world) as opened:
-        yield opened
-
-
-async def add_gateway(ledger: IntakeWorld) -> Gateway:
-    machine = create_machine()
-    async with ledger.storage.write() as transaction:
-        await transaction.machines.insert(machine)
-    return Gateway(machine.id, ledger)
-
-
-@pytest.fixture
-async def gateway(ledger: IntakeWorld) -> Gateway:
-    return Gateway(ledger.world.gateway.id, ledger)
-
-
-@pytest.fixture
-async def other(ledger: IntakeWorld) -> Gateway:
-    return await add_gateway(ledger)
 
 
 async def fill(ledger: IntakeWorld, side: Side, calls: int) -> None:

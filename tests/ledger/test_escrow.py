@@ -1,25 +1,12 @@
 """Escrow in the exchange: holders are found by their ids, and wallets locked, on a real SQLite file."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from keisan.domain.holder import Holder
 from keisan.domain.organization import Billing
 from keisan.kit.ids import create_id
 from keisan.ledger.escrow import find_holders, load_facts, lock_wallets
-from tests.ledger.intake_world import IntakeWorld, open_world, plant_template
-
-
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[IntakeWorld]:
-    """A planted platform."""
-    template = tmp_path / "template.db"
-    world = await plant_template(template)
-    async with open_world(tmp_path / "keisan.db", template, world) as opened:
-        yield opened
+from tests.ledger.intake_world import IntakeWorld
 
 
 async def test_holders_are_found_with_their_path(ledger: IntakeWorld) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import timedelta
@@ -36,15 +36,6 @@ CREATED, EXISTS = IntakeOutcome.CREATED, IntakeOutcome.EXISTS
 DIFFERS, REFUSED = IntakeOutcome.DIFFERS, IntakeOutcome.REFUSED
 NEXT_DAY = NOW + timedelta(days=1)
 OTHER_DAY = {"admitted_at_ms": to_milliseconds(NEXT_DAY), "day": NEXT_DAY.date().isoformat()}
-
-
-@pytest.fixture
-async def ledger(tmp_path: Path) -> AsyncIterator[IntakeWorld]:
-    """A planted platform."""
-    template = tmp_path / "template.db"
-    world = await plant_template(template)
-    async with open_world(tmp_path / "keisan.db", template, world) as opened:
-        yield opened
 
 
 async def hand_in(ledger: IntakeWorld, *lines: bytes) -> list[IntakeOutcome]:

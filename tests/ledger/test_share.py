@@ -12,9 +12,8 @@ from keisan.domain.share import SHARE_WHOLE_PPM, Share
 from keisan.ledger.share import load_bounds
 from keisan.wire.credit import CreditAnswer, choose_part
 from tests.factories import NOW
-from tests.ledger.credit_world import EVERYTHING, TERMS, Gateway, list_shares
+from tests.ledger.credit_world import EVERYTHING, TERMS, Gateway, add_gateway, list_shares
 from tests.ledger.intake_world import IntakeWorld, open_world, plant_template
-from tests.ledger.test_credit import add_gateway
 
 LIMITS = CallLimits(requests_per_minute=1000, tokens_per_minute=50, calls_open_max=2000)
 

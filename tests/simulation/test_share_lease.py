@@ -22,9 +22,9 @@ from keisan.kit.ids import create_id
 from keisan.ledger.credit import exchange_credit
 from keisan.wire.credit import CreditAnswer, CreditReport
 from tests.factories import World
-from tests.ledger.credit_world import TERMS, Gateway
+from tests.ledger.credit_world import TERMS, Gateway, add_gateway
 from tests.ledger.intake_world import open_world, plant_template
-from tests.ledger.test_credit import MEMORY, add_gateway
+from tests.ledger.test_credit import MEMORY
 
 LIMITS = CallLimits(requests_per_minute=1000, tokens_per_minute=50, calls_open_max=2000)
 KINDS = ("requests", "tokens", "calls")

@@ -17,6 +17,7 @@ from pathlib import Path
 from statistics import median
 
 import psutil
+import uvloop
 
 from keisan.daemon.memory import settle_platform
 from keisan.domain.access import PlatformScope
@@ -182,7 +183,7 @@ def main() -> None:
     stored = tuple(options.stored or (QUICK_STORED if options.quick else STORED))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     settle_platform()
-    print(json.dumps(asyncio.run(measure(stored, rounds))))
+    print(json.dumps(uvloop.run(measure(stored, rounds))))
 
 
 if __name__ == "__main__":

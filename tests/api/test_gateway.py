@@ -6,7 +6,7 @@ import pytest
 
 from keisan.control.machine import GATEWAY_SILENCE_S_MAX
 from keisan.domain.limits import API_BODY_BYTES_MAX, USAGE_BATCH_RECORDS_MAX
-from keisan.wire.usage import USAGE_RECORD_BYTES_MAX
+from keisan.wire.usage_record import USAGE_RECORD_BYTES_MAX
 from tests.api.stage import EVERYTHING, Stage, build_credit_report, build_record
 
 

@@ -435,13 +435,13 @@ def build_record(**changes: Any) -> UsageRecord:
 def change_record(record: UsageRecord, **changes: Any) -> UsageRecord:
     """Return a record with other values of its own or of its context."""
     shared = {name: changes.pop(name) for name in CONTEXT_FIELDS & changes.keys()}
-    return replace(record, context=replace(record.context, **shared), **changes)
+    return record._replace(context=replace(record.context, **shared), **changes)
 
 
 def build_charge(**changes: Any) -> Charge:
     """Return the charge of `build_record`'s record: all of its amount is its provider's."""
     charge = Charge(entry_id=ENTRY_ID, currency="CNY", chip="cpu-x86-64", provider_nano=30_500, tax_nano=0)
-    return replace(charge, **changes)
+    return charge._replace(**changes)
 
 
 def build_posted(record: UsageRecord | None = None, **changes: Any) -> PostedRecord:

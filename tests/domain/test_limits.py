@@ -1,7 +1,7 @@
 """Named limits: every integer has its unit's place, and those that depend on each other agree."""
 
 from keisan.domain import limits
-from keisan.wire.usage import USAGE_RECORD_BYTES_MAX
+from keisan.wire.usage_record import USAGE_RECORD_BYTES_MAX
 
 
 def test_every_limit_is_positive() -> None:

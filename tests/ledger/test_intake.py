@@ -25,7 +25,7 @@ from keisan.domain.usage import IntakeOutcome, UsageRecord
 from keisan.kit.clock import to_milliseconds
 from keisan.ledger.intake import accept_usage
 from keisan.storage.usage import UsageRepository
-from keisan.wire.usage import parse_usage_record
+from keisan.wire.usage_record import parse_usage_record
 from tests.domain.samples import name_id, name_record_id
 from tests.factories import NOW, World, create_machine
 from tests.ledger.intake_world import SCOPE, IntakeWorld, open_world, plant_template

@@ -1,7 +1,5 @@
 """Receipts: each record of an entry has one that leads to the entry's root, and a record of another has none."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,8 +12,9 @@ from keisan.domain.merkle import compute_root, follow_path, hash_leaf
 from keisan.domain.usage import PostedRecord
 from keisan.kit.ids import create_id
 from keisan.ledger.journal import EntryDraft
-from keisan.ledger.receipt import LeafWriter, build_receipt, find_receipt, hash_leaves, order_records
+from keisan.ledger.receipt import build_receipt, find_receipt, hash_leaves, order_records
 from keisan.storage.database import Database
+from keisan.wire.leaf import LeafWriter
 from tests.domain.samples import build_posted, build_record, name_id, name_record_id
 from tests.factories import PUBLIC_KEY, FixedClock, build_entry, build_journal, plant_world
 
@@ -69,7 +68,7 @@ async def test_receipt_is_found_within_the_scope(storage: Database) -> None:
     world = await plant_world(storage)
     journal, posted = build_journal(world.platform.id, FixedClock()), build_many(3)
     entry_id = EntryId(create_id())
-    sealed = [replace(each, charge=replace(each.charge, entry_id=entry_id)) for each in posted]
+    sealed = [each._replace(charge=each.charge._replace(entry_id=entry_id)) for each in posted]
     async with storage.write() as transaction:
         await transaction.usage.insert_many(sealed)
         draft = EntryDraft(EntryKind.USAGE, (), leaf_hashes=hash_leaves(order_records(sealed)), id=entry_id)

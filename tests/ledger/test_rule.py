@@ -247,7 +247,7 @@ def test_ticket_pays_for_its_own_and_no_more_than_it_holds(ticket: Ticket, code:
 def test_what_tickets_pay_for_is_spent_by_their_holders() -> None:
     ticket = replace(TICKET, project_id=PROJECT_ID)
     paid, unpaid, free = (build_record(id=name_record_id(number), ticket_id=ticket.id) for number in (1, 2, 3))
-    records = [paid, unpaid, replace(free, amount_nano=0), build_record(ticket_id=None)]
+    records = [paid, unpaid, free._replace(amount_nano=0), build_record(ticket_id=None)]
     spendings = list_spendings(map(build_posted, records), {ticket.id: ticket}, {unpaid.id})
     assert spendings == [Spending(ticket.holder, "CNY", paid.amount_nano, paid.admitted_at)]
 
@@ -261,7 +261,7 @@ def test_record_that_cost_nothing_needs_no_ticket() -> None:
 def test_no_more_is_posted_than_a_ticket_holds(records: list[PostedRecord], credit_nano: int) -> None:
     ticket = build_ticket(credit_nano=credit_nano)
     named = [
-        replace(each, record=replace(each.record, id=name_record_id(place), ticket_id=ticket.id))
+        each._replace(record=each.record._replace(id=name_record_id(place), ticket_id=ticket.id))
         for place, each in enumerate(records)
     ]
     charges = charge_tickets(named, {ticket.id: ticket})

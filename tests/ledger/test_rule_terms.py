@@ -1,6 +1,5 @@
 """Terms: what was in force when a call was admitted, whatever else its batch holds."""
 
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -88,7 +87,7 @@ def test_terms_are_those_of_each_records_own_instant(
     book = TermsBook(offers, deductions)
     # As a parser does, records of one context share the value.
     shared = {record.context: record.context for record in records}
-    for record in (replace(record, context=shared[record.context]) for record in records):
+    for record in (record._replace(context=shared[record.context]) for record in records):
         context, at = record.context, record.admitted_at
         offer = choose_offer(offers, context.provider_id, context.model_id, "CNY", at)
         assert book.choose_terms(record, "CNY") == SplitTerms(

@@ -1,6 +1,5 @@
 """Records become columns and come back as they were, whatever they hold."""
 
-from dataclasses import replace
 from random import Random
 
 import pyarrow as pa
@@ -29,8 +28,7 @@ def test_records_come_back_as_they_were() -> None:
 @pytest.mark.parametrize("amount_nano", [0, 2**63, 10**36, 10**38 - 1])
 def test_largest_values_are_kept(amount_nano: int) -> None:
     quantities = dict.fromkeys(TokenClass, 2**63 - 1)
-    record = replace(
-        build_record(quantities={}),
+    record = build_record(quantities={})._replace(
         amount_nano=amount_nano,
         quantities=quantities,
         ticket_id=TicketId(create_id()),
@@ -53,6 +51,6 @@ def test_numbers_are_never_doubles() -> None:
 
 def test_amount_beyond_its_column_is_refused() -> None:
     posted = build_posted()
-    posted = replace(posted, record=replace(posted.record, amount_nano=10**38))
+    posted = posted._replace(record=posted.record._replace(amount_nano=10**38))
     with pytest.raises(pa.ArrowInvalid):
         build_table([ArchivedRecord(1, posted)])

@@ -46,7 +46,7 @@ async def fresh_storage(postgresql_url: str, clock: FixedClock) -> AsyncIterator
 
 
 def move_record(record: UsageRecord, day: date) -> UsageRecord:
-    return replace(record, id=create_record_id(NOW), day=day)
+    return record._replace(id=create_record_id(NOW), day=day)
 
 
 async def insert(storage: Database, *records: UsageRecord) -> None:

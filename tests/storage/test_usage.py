@@ -72,7 +72,7 @@ async def test_digests_tell_which_ids_are_taken(storage: Database) -> None:
 async def test_same_id_does_not_go_in_twice(storage: Database) -> None:
     record = (await plant_world(storage)).left.record
     new = copy_record(record)
-    for repeated in ((new, record), (new, replace(new, amount_nano=1))):
+    for repeated in ((new, record), (new, new._replace(amount_nano=1))):
         with pytest.raises(AlreadyExists):
             await insert(storage, *repeated)
     async with storage.read() as view:

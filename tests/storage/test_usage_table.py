@@ -1,10 +1,10 @@
 """Contexts: their ids are made of what they say."""
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 from keisan.domain.usage import PostedRecord, UsageContext
-from keisan.storage.usage_table import RECORD_COLUMNS, ContextRows, to_row, usage_record
+from keisan.storage.usage_table import RECORD_COLUMNS, ContextRows, to_columns, usage_record
 from tests.domain.samples import build_posted, build_record, change_record
 
 
@@ -25,8 +25,8 @@ def test_every_field_makes_another_context() -> None:
     for name in names:
         ids |= make_ids(**{name: "other"})
     posted = build_posted()
-    charges = [replace(posted.charge, chip="other"), replace(posted.charge, currency="other")]
-    others = [replace(posted, charge=charge) for charge in charges]
+    charges = [posted.charge._replace(chip="other"), posted.charge._replace(currency="other")]
+    others = [posted._replace(charge=charge) for charge in charges]
     ids |= list_ids(*others)
     assert len(ids) == 1 + len(names) + len(others)
 
@@ -37,4 +37,6 @@ def test_border_between_two_texts_matters() -> None:
 
 def test_every_column_has_its_value() -> None:
     assert sorted(RECORD_COLUMNS) == sorted(column.name for column in usage_record.columns)
-    assert len(to_row(build_posted(), "context")) == len(RECORD_COLUMNS)
+    columns = to_columns([build_posted(), build_posted()], ["context", "other"])
+    assert sorted(columns) == sorted(RECORD_COLUMNS)
+    assert {len(values) for values in columns.values()} == {2}

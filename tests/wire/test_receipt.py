@@ -16,7 +16,8 @@ from keisan.domain.ids import PlatformId, hash_public_key
 from keisan.domain.merkle import build_path, compute_root
 from keisan.domain.receipt import Receipt
 from keisan.kit.signature import KeySigner
-from keisan.ledger.receipt import LeafWriter, hash_leaves, order_records
+from keisan.ledger.receipt import hash_leaves, order_records
+from keisan.wire.leaf import LeafWriter
 from keisan.wire.receipt import ReceiptView, parse_receipt, show_receipt, verify_receipt
 from tests.domain.samples import ENTRY_ID, NOW, build_posted, build_record, name_record_id
 

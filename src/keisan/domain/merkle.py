@@ -7,16 +7,18 @@ import hashlib
 from collections.abc import Iterable, Sequence
 
 EMPTY_ROOT = hashlib.sha256(b"").digest()
+LEAF_PREFIX = b"\x00"
+NODE_PREFIX = b"\x01"
 
 
 def hash_leaf(content: bytes) -> bytes:
     """Return the hash of a leaf (32 bytes)."""
-    return hashlib.sha256(b"\x00" + content).digest()
+    return hashlib.sha256(LEAF_PREFIX + content).digest()
 
 
 def hash_node(left: bytes, right: bytes) -> bytes:
     """Return the hash of a node above two others (32 bytes)."""
-    return hashlib.sha256(b"\x01" + left + right).digest()
+    return hashlib.sha256(NODE_PREFIX + left + right).digest()
 
 
 class RootBuilder:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
+from typing import NamedTuple
 
 from keisan.domain.ids import (
     DeploymentId,
@@ -28,6 +30,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 # Source: RFC 9562, section 5.7: the first 48 of 128 bits are milliseconds since 1970.
 RECORD_ID_VERSION = 7
 RECORD_ID_RANDOM_BITS = 80
+DAY_MS = 86_400_000
 
 
 class CallOutcome(StrEnum):
@@ -76,8 +79,7 @@ class UsageContext:
     model_digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class UsageRecord:
+class UsageRecord(NamedTuple):
     """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
 
     `id` is a UUIDv7 of the moment of admission, so that its day follows from it.
@@ -105,8 +107,7 @@ class UsageRecord:
     content_digest: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """What the platform found about a record when it posted it.
 
     `entry_id` is the journal entry that it was posted in, None for what was posted before there was a journal. Of the
@@ -120,8 +121,7 @@ class Charge:
     tax_nano: int
 
 
-@dataclass(frozen=True, slots=True)
-class PostedRecord:
+class PostedRecord(NamedTuple):
     """A record and its charge."""
 
     record: UsageRecord
@@ -146,7 +146,13 @@ def find_day(record_id: RecordId) -> date | None:
     """Return the UTC day of the moment that a record's id was made of; None if the id is no UUIDv7 of a known year."""
     if record_id.version != RECORD_ID_VERSION:
         return None
+    return _count_to_day((record_id.int >> RECORD_ID_RANDOM_BITS) // DAY_MS)
+
+
+# Most records are of today or yesterday.
+@lru_cache(maxsize=64)
+def _count_to_day(days: int) -> date | None:
     try:
-        return (EPOCH + timedelta(milliseconds=record_id.int >> RECORD_ID_RANDOM_BITS)).date()
+        return (EPOCH + timedelta(days)).date()
     except OverflowError:
         return None

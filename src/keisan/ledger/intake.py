@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from keisan.domain.account import Transfer
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
@@ -39,7 +40,7 @@ from keisan.ledger.rule_budget import count_spendings
 from keisan.ledger.rule_split import split_amount
 from keisan.ledger.rule_terms import TermsBook
 from keisan.storage.base import Storage, Transaction
-from keisan.wire.usage import RecordParser
+from keisan.wire.usage_record import RecordParser
 
 
 class IntakeAnswer(NamedTuple):
@@ -64,6 +65,15 @@ class _Sorting:
         record = self.parsed.get(position)
         record_id = record.id if record else None
         self.answers[position] = IntakeAnswer(position, record_id, outcome, code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Posting:
+    """What moves for a batch, which of its records suspense pays for, and what to tell about it."""
+
+    transfers: Sequence[Transfer]
+    suspended: Mapping[RecordId, SuspenseCode]
+    alerts: Sequence[AlertDraft]
 
 
 async def accept_usage(
@@ -128,19 +138,17 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     entry_id = EntryId(create_id())
     charger = _Charger(facts, entry_id)
     posted = [charger.charge(sorting.parsed[position]) for position in sorting.new.values()]
+    # Whatever takes long comes before locks that others wait for.
+    leaf_hashes = hash_leaves(order_records(posted))
     await transaction.usage.insert_many(posted)
-    suspended, alerts = await _charge_tickets(transaction, posted, journal)
+    posting = await _charge_tickets(transaction, posted, journal)
+    suspended = posting.suspended
     for position, each in zip(sorting.new.values(), posted, strict=True):
         sorting.answer(position, IntakeOutcome.CREATED, suspended.get(each.record.id, "") if suspended else "")
-    draft = EntryDraft(
-        kind=EntryKind.USAGE,
-        transfers=sum_transfers(posted, suspended),
-        leaf_hashes=hash_leaves(order_records(posted)),
-        id=entry_id,
-    )
+    draft = EntryDraft(EntryKind.USAGE, posting.transfers, leaf_hashes=leaf_hashes, id=entry_id)
     entry = await journal.write_entry(transaction, draft)
     # Last of all: alerts lock the head, as the entry did.
-    await raise_alerts(transaction, [*alerts, *_describe_suspended(posted, suspended)], entry.created_at)
+    await raise_alerts(transaction, [*posting.alerts, *_describe_suspended(posted, suspended)], entry.created_at)
 
 
 def _describe_suspended(posted: Sequence[PostedRecord], suspended: Mapping[RecordId, SuspenseCode]) -> list[AlertDraft]:
@@ -171,20 +179,18 @@ class _Charger:
         return self._facts.prices[context.price_id].currency, self._facts.replicas[context.replica_id].chip
 
 
-async def _charge_tickets(
-    transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal
-) -> tuple[Mapping[RecordId, SuspenseCode], Sequence[AlertDraft]]:
-    """Post records against their tickets and budgets; return those that suspense pays for, which are noted, and what to tell."""
+async def _charge_tickets(transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal) -> _Posting:
+    """Post records against their tickets and budgets, and note those that suspense pays for."""
     now = journal.clock.now()
     late = suspend_late((each.record for each in posted), now)
     timely = [each for each in posted if each.record.id not in late] if late else posted
     ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
     suspended: dict[RecordId, SuspenseCode] = dict(late)
-    alerts: list[AlertDraft] = []
+    transfers, alerts = sum_transfers(timely), list[AlertDraft]()
     if ticket_ids:
         # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
         # alone comes later: whoever waits for it needs nothing else.
-        accounts = await transaction.accounts.open(list_accounts(sum_transfers(timely)))
+        accounts = await transaction.accounts.open(list_accounts(transfers))
         await transaction.accounts.lock(accounts.values())
         tickets = await transaction.tickets.lock(ticket_ids)
         charges = charge_tickets(timely, tickets)
@@ -192,7 +198,7 @@ async def _charge_tickets(
         suspended |= charges.suspended
         alerts = await _spend_budgets(transaction, timely, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
-    return suspended, alerts
+    return _Posting(sum_transfers(posted, suspended) if suspended else transfers, suspended, alerts)
 
 
 async def _spend_budgets(

@@ -1,4 +1,4 @@
-"""Receipts: the leaves of an entry's Merkle tree, and the receipt of one of its records."""
+"""Receipts: the hashes of an entry's leaves, and the receipt of one of its records."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,28 +6,11 @@ from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.entry import Entry
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.ids import RecordId
-from keisan.domain.merkle import build_path, hash_leaf
-from keisan.domain.receipt import Receipt, write_context, write_own
-from keisan.domain.usage import PostedRecord, UsageContext
-from keisan.kit.clock import to_milliseconds
-from keisan.kit.identity_map import IdentityMap
+from keisan.domain.merkle import build_path
+from keisan.domain.receipt import Receipt
+from keisan.domain.usage import PostedRecord
 from keisan.storage.base import Transaction
-
-
-class LeafWriter:
-    """Writes leaves; what many records share is written once."""
-
-    def __init__(self) -> None:
-        self._shared: IdentityMap[UsageContext, dict[tuple[str, str], str]] = IdentityMap(lambda _: {})
-
-    def write(self, posted: PostedRecord) -> bytes:
-        """Return the leaf of a record: the same bytes whenever and by whomever it is written."""
-        record, charge = posted.record, posted.charge
-        own, found = self._shared.get(record.context), (charge.currency, charge.chip)
-        shared = own.get(found)
-        if shared is None:
-            shared = own[found] = write_context(record.context, charge)
-        return (shared + write_own(record, to_milliseconds(record.admitted_at))).encode()
+from keisan.wire.leaf import LeafWriter
 
 
 def order_records(posted: Iterable[PostedRecord]) -> list[PostedRecord]:
@@ -38,7 +21,7 @@ def order_records(posted: Iterable[PostedRecord]) -> list[PostedRecord]:
 def hash_leaves(ordered: Iterable[PostedRecord]) -> list[bytes]:
     """Return the hashes of the leaves of records that are in order."""
     writer = LeafWriter()
-    return [hash_leaf(writer.write(each)) for each in ordered]
+    return [writer.hash(each) for each in ordered]
 
 
 async def find_receipt(view: Transaction, scope: Scope, record_id: RecordId) -> Receipt:

@@ -4,6 +4,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.deduction import Deduction
@@ -20,6 +21,8 @@ from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, Usage
 from keisan.kit.identity_map import IdentityMap
 from keisan.ledger.rule_budget import Spending
 from keisan.ledger.rule_split import AccountPair, SplitSum
+
+_EARLY_MAX = timedelta(seconds=USAGE_EARLY_S_MAX)
 
 
 class RefusalCode(StrEnum):
@@ -95,7 +98,7 @@ def refuse_record(record: UsageRecord, price: Price, now: datetime) -> RefusalCo
     """
     if record.day != record.admitted_at.date() or record.day != find_day(record.id):
         return RefusalCode.WRONG_DAY
-    if record.admitted_at > now + timedelta(seconds=USAGE_EARLY_S_MAX):
+    if record.admitted_at > now + _EARLY_MAX:
         return RefusalCode.WRONG_CLOCK
     return None if _has_right_amount(record, price) else RefusalCode.AMOUNT_MISMATCH
 
@@ -137,7 +140,7 @@ def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ti
 
     A record without a ticket is its wallet's: its call was promised to a post-paid organization.
     """
-    held = {ticket_id: _Held(ticket, ticket.holder, ticket.held_nano) for ticket_id, ticket in tickets.items()}
+    held = {ticket_id: _Held(ticket) for ticket_id, ticket in tickets.items()}
     suspended: dict[RecordId, SuspenseCode] = {}
     for each in posted:
         record = each.record
@@ -150,32 +153,37 @@ def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ti
     return Charges({ticket_id: own.to_ticket() for ticket_id, own in held.items()}, suspended)
 
 
-@dataclass(slots=True)
 class _Held:
     """A ticket, and what it holds while records are posted against it."""
 
-    ticket: Ticket
-    holder: Holder
-    held_nano: int
+    def __init__(self, ticket: Ticket) -> None:
+        self._ticket = ticket
+        self._held_nano = ticket.held_nano
+        self._is_closed = ticket.state is TicketState.CLOSED
+        self._is_payer: IdentityMap[UsageContext, bool] = IdentityMap(partial(_is_payer, ticket))
 
     def charge(self, posted: PostedRecord) -> SuspenseCode | None:
         """Post a record against the ticket, or return why it does not pay."""
-        ticket, context = self.ticket, posted.record.context
-        if (ticket.gateway_id, ticket.currency) != (context.gateway_id, posted.charge.currency):
+        record = posted.record
+        if not self._is_payer.get(record.context) or posted.charge.currency != self._ticket.currency:
             return SuspenseCode.WRONG_TICKET
-        if not self.holder.is_over(Holder(context.organization_id, context.project_id, context.key_id)):
-            return SuspenseCode.WRONG_TICKET
-        if ticket.state is TicketState.CLOSED:
+        if self._is_closed:
             return SuspenseCode.CLOSED_TICKET
-        if posted.record.amount_nano > self.held_nano:
+        if record.amount_nano > self._held_nano:
             return SuspenseCode.SPENT_TICKET
-        self.held_nano -= posted.record.amount_nano
+        self._held_nano -= record.amount_nano
         return None
 
     def to_ticket(self) -> Ticket:
         """Return the ticket as it is after them."""
-        posted_nano = self.ticket.posted_nano + self.ticket.held_nano - self.held_nano
-        return replace(self.ticket, posted_nano=posted_nano)
+        posted_nano = self._ticket.posted_nano + self._ticket.held_nano - self._held_nano
+        return replace(self._ticket, posted_nano=posted_nano)
+
+
+def _is_payer(ticket: Ticket, context: UsageContext) -> bool:
+    """Tell whether a ticket is for the calls of a context."""
+    holder = Holder(context.organization_id, context.project_id, context.key_id)
+    return ticket.gateway_id == context.gateway_id and ticket.holder.is_over(holder)
 
 
 def list_spendings(

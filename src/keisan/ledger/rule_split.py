@@ -5,6 +5,7 @@ A split is a function of its record and of what held when the call was admitted,
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.ids import ProviderId
@@ -24,8 +25,7 @@ class SplitTerms:
     tax_ppm: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(NamedTuple):
     """The three parts of an amount; their sum is the amount. Revenue is negative where an offer asks for more than is paid."""
 
     provider_nano: int

@@ -10,7 +10,7 @@ from keisan.domain.errors import InvariantBroken
 from keisan.domain.ids import OrganizationId, ProviderId
 from keisan.domain.key import Key
 from keisan.domain.limits import STATEMENT_CHUNK_RECORDS_MAX
-from keisan.domain.merkle import RootBuilder, hash_leaf
+from keisan.domain.merkle import RootBuilder
 from keisan.domain.model import Model
 from keisan.domain.page import PageRequest
 from keisan.domain.price import Price
@@ -29,8 +29,8 @@ from keisan.domain.statement import (
     sum_totals,
 )
 from keisan.domain.usage import PostedRecord
-from keisan.ledger.receipt import LeafWriter
 from keisan.storage.base import Transaction
+from keisan.wire.leaf import LeafWriter
 
 EVERYTHING = PlatformScope()
 Named = TypeVar("Named", Project, Key, Price, Model, Site)
@@ -72,7 +72,7 @@ async def seal_records(view: Transaction, scope: Scope, span: StatementSpan) -> 
     """Read a span's records in order of id and return their number, sum and root; holds a chunk of them at a time."""
     writer, builder, count, amount_nano = LeafWriter(), RootBuilder(), 0, 0
     async for posted in _walk_records(view, scope, span):
-        builder.add(hash_leaf(writer.write(posted)))
+        builder.add(writer.hash(posted))
         is_customer = span.holder.kind is HolderKind.CUSTOMER
         amount_nano += posted.record.amount_nano if is_customer else posted.charge.provider_nano
         count += 1

@@ -1,6 +1,6 @@
 """A connection as repositories see it: guarded against writes in a read view, with errors of domain only."""
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from datetime import date
 from uuid import UUID
@@ -87,11 +87,11 @@ class GuardedConnection:
         """Return the condition that a column has one of these values, however many."""
         return self._dialect.match_any(column, values)
 
-    async def copy_rows(self, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-        """Insert many rows, each the values of these columns."""
+    async def copy_columns(self, table: Table, columns: Mapping[str, Sequence[object]]) -> None:
+        """Insert many rows, given by their columns."""
         self.require_writable()
         with self._watch():
-            await self._dialect.copy_rows(self._connection, table, names, rows)
+            await self._dialect.copy_columns(self._connection, table, columns)
 
     async def prepare_days(self, days: frozenset[date]) -> None:
         """Make room for usage records of these days."""

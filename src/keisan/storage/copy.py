@@ -1,18 +1,15 @@
 """Rows on their way past SQLAlchemy: its types turn each column's values into what the driver takes, once per column."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Dialect, Table
 
 
-def bind_rows(
-    dialect: Dialect, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
-) -> list[tuple[Any, ...]]:
-    """Return the rows as the driver takes them; `rows` hold the values of the columns `names`, in that order."""
-    columns = list(zip(*rows, strict=True))
-    for position, name in enumerate(names):
+def bind_columns(dialect: Dialect, table: Table, columns: Mapping[str, Sequence[object]]) -> list[tuple[Any, ...]]:
+    """Return the rows that a table's columns make, as the driver takes them, with their values in the columns' order."""
+    bound: list[Sequence[object]] = []
+    for name, values in columns.items():
         bind = table.c[name].type.dialect_impl(dialect).bind_processor(dialect)
-        if bind is not None:
-            columns[position] = tuple(map(bind, columns[position]))
-    return list(zip(*columns, strict=True))
+        bound.append(values if bind is None else list(map(bind, values)))
+    return list(zip(*bound, strict=True))

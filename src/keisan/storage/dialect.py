@@ -69,8 +69,8 @@ class Dialect(Protocol):
         """Return the condition that a column has one of thousands of values."""
         ...
 
-    async def copy_rows(
-        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    async def copy_columns(
+        self, connection: AsyncConnection, table: Table, columns: Mapping[str, Sequence[object]]
     ) -> None:
         """Insert many rows of these columns the quickest way there is."""
         ...

@@ -1,6 +1,6 @@
 """PostgreSQL (13 or later): a bounded pool, limits on how long anything waits, and days as partitions (R12)."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date, timedelta
 from uuid import UUID
@@ -24,7 +24,7 @@ from keisan.domain.errors import (
 )
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection, translate_errors
-from keisan.storage.copy import bind_rows
+from keisan.storage.copy import bind_columns
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
 from keisan.storage.schema import AnyColumn
@@ -180,14 +180,14 @@ class PostgresqlDialect:
         """Return the condition with one array for all values, so that the statement is the same for any number."""
         return column == any_(bindparam(None, values, type_=ARRAY(column.type)))
 
-    async def copy_rows(
-        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    async def copy_columns(
+        self, connection: AsyncConnection, table: Table, columns: Mapping[str, Sequence[object]]
     ) -> None:
         """Insert the rows with COPY, in its binary format."""
-        bound = bind_rows(connection.dialect, table, names, rows)
+        bound = bind_columns(connection.dialect, table, columns)
         driver = (await connection.get_raw_connection()).driver_connection
         assert isinstance(driver, asyncpg.Connection)
-        await driver.copy_records_to_table(table.name, records=bound, columns=list(names))
+        await driver.copy_records_to_table(table.name, records=bound, columns=list(columns))
 
     async def check_migrated(self, connection: AsyncConnection) -> None:
         """Do nothing: PostgreSQL has held its constraints throughout."""

@@ -19,6 +19,7 @@ from keisan.domain.errors import InvalidInput
 from keisan.kit.clock import from_microseconds, to_microseconds
 
 EXACT_DIGITS_MAX = 38
+_EXACT_MAX = 10**EXACT_DIGITS_MAX - 1
 
 # Unnamed constraints cannot be dropped by a later migration, so every one has a name.
 NAMING = {
@@ -71,7 +72,7 @@ class ExactInteger(TypeDecorator[int]):
         """Return what the driver takes; raises InvalidInput for more than 38 digits."""
         if value is None:
             return None
-        if abs(value) >= 10**EXACT_DIGITS_MAX:
+        if abs(value) > _EXACT_MAX:
             raise InvalidInput(f"an amount has at most {EXACT_DIGITS_MAX} digits")
         return str(value) if dialect.name == "sqlite" else Decimal(value)
 

@@ -7,7 +7,7 @@ writer was quicker.
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import date
 from pathlib import Path
@@ -32,7 +32,7 @@ from keisan.domain.errors import (
 )
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection
-from keisan.storage.copy import bind_rows
+from keisan.storage.copy import bind_columns
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
 from keisan.storage.schema import AnyColumn
@@ -128,13 +128,13 @@ class SqliteDialect:
         """Return the condition with one parameter for each value."""
         return column.in_(values)
 
-    async def copy_rows(
-        self, connection: AsyncConnection, table: Table, names: Sequence[str], rows: Sequence[Sequence[object]]
+    async def copy_columns(
+        self, connection: AsyncConnection, table: Table, columns: Mapping[str, Sequence[object]]
     ) -> None:
         """Insert the rows one by one, by one prepared statement."""
-        bound = bind_rows(connection.dialect, table, names, rows)
+        bound = bind_columns(connection.dialect, table, columns)
         # Only names of columns that the code itself declares go into the text.
-        text = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({', '.join('?' * len(names))})"  # noqa: S608  # see above
+        text = f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608  # see above
         await connection.exec_driver_sql(text, bound)
 
     async def check_migrated(self, connection: AsyncConnection) -> None:

@@ -25,8 +25,8 @@ from keisan.storage.usage_table import (
     quarantined_record,
     read_quantities,
     suspended_record,
+    to_columns,
     to_posted_records,
-    to_row,
     usage_context,
     usage_record,
 )
@@ -61,10 +61,10 @@ class UsageRepository:
         if not posted:
             return
         contexts = ContextRows()
-        rows = [to_row(each, contexts.get_id(each)) for each in posted]
+        columns = to_columns(posted, [contexts.get_id(each) for each in posted])
         await self._connection.insert_missing(usage_context, contexts.list_all())
         await self._connection.prepare_days(frozenset(each.record.day for each in posted))
-        await self._connection.copy_rows(usage_record, RECORD_COLUMNS, rows)
+        await self._connection.copy_columns(usage_record, columns)
 
     async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
         """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""

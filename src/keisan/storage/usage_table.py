@@ -4,7 +4,7 @@ Quantities have a column per token class, null where the record names none, so t
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -116,14 +116,13 @@ suspended_record = Table(
 )
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(UsageContext))
-RECORD_FIELDS = tuple(field.name for field in fields(UsageRecord) if field.name not in {"context", "quantities"})
+RECORD_FIELDS = tuple(name for name in UsageRecord._fields if name not in {"context", "quantities"})
 SPLIT_FIELDS = ("provider_nano", "tax_nano")
 VISIBILITY = Visibility(
     organization=limit_to_owner(usage_record.c.organization_id), provider=limit_to_owner(usage_record.c.provider_id)
 )
 
 _read_context = attrgetter(*CONTEXT_FIELDS)
-_read_record = attrgetter(*RECORD_FIELDS)
 RECORD_COLUMNS = (
     *RECORD_FIELDS,
     *QUANTITY_COLUMNS.values(),
@@ -165,20 +164,19 @@ def to_context_row(context: UsageContext, currency: str, chip: str) -> dict[str,
     return {"id": UUID(bytes=hashlib.sha256(content).digest()[:16]), **dict(zip(names, values, strict=True))}
 
 
-def to_row(posted: PostedRecord, context_id: object) -> tuple[object, ...]:
-    """Return a record's values in the order of RECORD_COLUMNS."""
-    record, charge = posted.record, posted.charge
-    read_quantity = record.quantities.get
-    return (
-        *_read_record(record),
-        *[read_quantity(token_class) for token_class in QUANTITY_COLUMNS],
-        charge.provider_nano,
-        charge.tax_nano,
-        charge.entry_id,
-        record.context.organization_id,
-        record.context.provider_id,
-        context_id,
-    )
+def to_columns(posted: Sequence[PostedRecord], context_ids: Sequence[object]) -> dict[str, Sequence[object]]:
+    """Return records' values column by column; `context_ids` are those of their contexts, in the same order."""
+    records, charges = zip(*posted, strict=True)
+    own: dict[str, Sequence[Any]] = dict(zip(UsageRecord._fields, zip(*records, strict=True), strict=True))
+    charged = dict(zip(Charge._fields, zip(*charges, strict=True), strict=True))
+    contexts, quantities = own.pop("context"), own.pop("quantities")
+    counts = {name: [each.get(word) for each in quantities] for word, name in QUANTITY_COLUMNS.items()}
+    shared = {
+        "organization_id": [context.organization_id for context in contexts],
+        "provider_id": [context.provider_id for context in contexts],
+        "context_id": context_ids,
+    }
+    return own | counts | {name: charged[name] for name in (*SPLIT_FIELDS, "entry_id")} | shared
 
 
 def read_quantities(row: Mapping[Any, Any]) -> dict[TokenClass, int]:

@@ -32,6 +32,11 @@ def _check_time_zone(name: str) -> str:
         raise ValueError(fault.outside) from fault
 
 
+def replace_nul(text: str) -> str:
+    """Return a text that PostgreSQL can store."""
+    return text.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+
+
 Name = Annotated[
     str,
     StringConstraints(
@@ -42,7 +47,7 @@ Name = Annotated[
 TimeZoneName = Annotated[str, StringConstraints(max_length=NAME_CHARACTERS_MAX), AfterValidator(_check_time_zone)]
 Region = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}-[A-Z0-9]{1,3}$")]
 # What a machine passes on from elsewhere (host names, an engine's log) may hold anything; PostgreSQL stores no NUL.
-ForeignText = Annotated[str, AfterValidator(lambda text: text.replace("\x00", "\N{REPLACEMENT CHARACTER}"))]
+ForeignText = Annotated[str, AfterValidator(replace_nul)]
 # A secret on its way to the one who may have it; whatever prints the body does not print it.
 SecretText = Annotated[str, Field(repr=False)]
 Count = Annotated[int, Field(ge=0, le=INTEGER_MAX)]

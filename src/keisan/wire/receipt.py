@@ -10,9 +10,10 @@ from keisan.domain.entry import EntrySeal, read_header
 from keisan.domain.errors import InvalidInput, ReceiptInvalid
 from keisan.domain.ids import PlatformId, hash_public_key
 from keisan.domain.merkle import follow_path, hash_leaf
-from keisan.domain.receipt import LEAF_SCHEMA, Receipt
+from keisan.domain.receipt import Receipt
 from keisan.kit.signature import is_signed_by
 from keisan.wire.base import Count, WireView
+from keisan.wire.leaf import LEAF_SCHEMA
 
 # A tree of more leaves than there are records in the world has no longer paths.
 PATH_HASHES_MAX = 64

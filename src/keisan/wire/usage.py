@@ -1,109 +1,25 @@
-"""Usage records on the wire: what the relay wrote into its spool, the platform's answer per record, and views.
+"""Usage on the wire: how an upload is split into records, the platform's answer per record, and views."""
 
-The relay's serde twin stands in crates/relay; tests/golden/usage_record.json keeps the two equal.
-"""
-
-import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field
 from datetime import date, datetime
-from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import ConfigDict, Field
-
 from keisan.domain.errors import InvalidInput
-from keisan.domain.ids import (
-    DeploymentId,
-    KeyId,
-    MachineId,
-    ModelId,
-    OrganizationId,
-    PriceId,
-    ProjectId,
-    ProviderId,
-    RecordId,
-    ReplicaId,
-    SiteId,
-    TicketId,
-    parse_platform_id,
-)
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
-from keisan.domain.usage import CallOutcome, IntakeOutcome, PostedRecord, UsageContext, UsageRecord, UsageSource
-from keisan.kit.clock import from_milliseconds
-from keisan.wire.base import Count, ForeignText, NanoText, WireInput, WireView
+from keisan.domain.usage import CallOutcome, IntakeOutcome, PostedRecord, UsageRecord, UsageSource
+from keisan.wire.base import NanoText, WireInput, WireView
 from keisan.wire.page import ListQuery
+from keisan.wire.usage_record import USAGE_RECORD_BYTES_MAX
 
 # An upload is lines: of records, and before them of what they share.
 USAGE_BATCH_TYPE = "application/vnd.keisan.usage"
-USAGE_RECORD_BYTES_MAX = 4096
 USAGE_RECORD_PARTS_MAX = 4
 _LINES_MAX = USAGE_BATCH_RECORDS_MAX * (1 + USAGE_RECORD_PARTS_MAX)
 # A number of more digits names no part.
 _DIGITS_MAX = len(str(_LINES_MAX))
-# What the relay's encoder begins a record's own members with.
-_OWN_BEGINS = b',"record_id":'
-# Bounds of what the platform can store: the end of the year 9999, and 36 of NUMERIC(38,0)'s digits.
-INSTANT_MS_MAX = 253_402_300_799_999
-RECORD_NANO_MAX = 10**36
-
-
-class UsageContextBody(WireView):
-    """What a record shares with others, as the relay wrote it (schema version 1)."""
-
-    schema_version: Literal[1]
-    platform_id: str
-    gateway_id: UUID
-    organization_id: UUID
-    project_id: UUID
-    key_id: UUID
-    model_id: UUID
-    price_id: UUID
-    deployment_id: UUID
-    replica_id: UUID
-    provider_id: UUID
-    site_id: UUID
-    model_digest: ForeignText
-
-
-class UsageOwnBody(WireView):
-    """What is a record's own."""
-
-    record_id: UUID
-    surface: Surface
-    is_stream: bool
-    admitted_at_ms: Annotated[int, Field(ge=0, le=INSTANT_MS_MAX)]
-    day: date
-    duration_us: Count
-    first_byte_us: Count | None
-    outcome: CallOutcome
-    http_status: Annotated[int, Field(ge=0, le=999)]
-    usage_source: UsageSource
-    quantities: dict[TokenClass, Count]
-    amount_nano: Annotated[NanoText, Field(ge=0, le=RECORD_NANO_MAX)]
-    request_bytes: Count
-    response_bytes: Count
-    events: Count
-    # Records that older relays left in a spool do not have it.
-    ticket_id: UUID | None = None
-
-
-class UsageRecordBody(UsageOwnBody, UsageContextBody):
-    """One record as the relay wrote it; unknown fields of later relays are ignored."""
-
-
-class _SharedBody(UsageContextBody):
-    """The parts of a record and nothing else, so that they mean the same with any record after them."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class _OwnBody(UsageOwnBody):
-    """A record without its parts and nothing else."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class RecordAnswer(WireView):
@@ -156,7 +72,7 @@ class UsageRecordView(WireView):
     entry_id: UUID | None
 
 
-_OWN_FIELDS = tuple(field.name for field in fields(UsageRecord) if field.name not in {"context", "content_digest"})
+_OWN_FIELDS = tuple(name for name in UsageRecord._fields if name not in {"context", "content_digest"})
 
 
 def show_record(posted: PostedRecord) -> UsageRecordView:
@@ -260,100 +176,3 @@ class _SharedParts:
 
 def _is_number(text: bytes) -> bool:
     return text.isdigit() and len(text) <= _DIGITS_MAX
-
-
-class RecordParser:
-    """Reads the records of one batch: what many of them begin with is read once.
-
-    A record that the relay wrote is its shared members, then its own from `record_id` on. Each part is read for itself
-    and must then hold nothing else, or a member could mean one thing there and another in the whole; any other record
-    is read whole.
-    """
-
-    def __init__(self) -> None:
-        self._contexts: dict[bytes, UsageContext | None] = {}
-
-    def parse(self, line: bytes) -> UsageRecord:
-        """Return the domain record of spooled bytes; its `content_digest` is their SHA-256.
-
-        Raises InvalidInput if they are over 4 KiB, or not a record of schema version 1 in UTF-8.
-        """
-        if len(line) > USAGE_RECORD_BYTES_MAX:
-            raise InvalidInput(f"a usage record has at most {USAGE_RECORD_BYTES_MAX} bytes, got {len(line)}", "records")
-        digest = hashlib.sha256(line).digest()
-        return self._parse_own(line, digest) or _parse_whole(line, digest)
-
-    def _parse_own(self, line: bytes, digest: bytes) -> UsageRecord | None:
-        shared, found, own = line.partition(_OWN_BEGINS)
-        if not found:
-            return None
-        if shared not in self._contexts:
-            self._contexts[shared] = _parse_context(shared)
-        context = self._contexts[shared]
-        if context is None:
-            return None
-        try:
-            body = _OwnBody.model_validate_json(b"{" + _OWN_BEGINS[1:] + own)
-        except ValueError:
-            return None
-        return _to_record(body, context, digest)
-
-
-def parse_usage_record(line: bytes) -> UsageRecord:
-    """Return the domain record of spooled bytes; raises InvalidInput as RecordParser does."""
-    return RecordParser().parse(line)
-
-
-def _parse_context(shared: bytes) -> UsageContext | None:
-    try:
-        return _to_context(_SharedBody.model_validate_json(shared + b"}"))
-    except (ValueError, InvalidInput):
-        return None
-
-
-def _parse_whole(line: bytes, digest: bytes) -> UsageRecord:
-    try:
-        body = UsageRecordBody.model_validate_json(line)
-    except ValueError as fault:
-        raise InvalidInput("not a usage record of schema version 1", "records", str(fault)) from fault
-    return _to_record(body, _to_context(body), digest)
-
-
-def _to_context(body: UsageContextBody) -> UsageContext:
-    return UsageContext(
-        platform_id=parse_platform_id(body.platform_id),
-        gateway_id=MachineId(body.gateway_id),
-        organization_id=OrganizationId(body.organization_id),
-        project_id=ProjectId(body.project_id),
-        key_id=KeyId(body.key_id),
-        model_id=ModelId(body.model_id),
-        price_id=PriceId(body.price_id),
-        deployment_id=DeploymentId(body.deployment_id),
-        replica_id=ReplicaId(body.replica_id),
-        provider_id=ProviderId(body.provider_id),
-        site_id=SiteId(body.site_id),
-        model_digest=body.model_digest,
-    )
-
-
-def _to_record(body: UsageOwnBody, context: UsageContext, digest: bytes) -> UsageRecord:
-    return UsageRecord(
-        id=RecordId(body.record_id),
-        day=body.day,
-        context=context,
-        surface=body.surface,
-        is_stream=body.is_stream,
-        admitted_at=from_milliseconds(body.admitted_at_ms),
-        duration_us=body.duration_us,
-        first_byte_us=body.first_byte_us,
-        outcome=body.outcome,
-        http_status=body.http_status,
-        usage_source=body.usage_source,
-        quantities=body.quantities,
-        amount_nano=body.amount_nano,
-        request_bytes=body.request_bytes,
-        response_bytes=body.response_bytes,
-        event_count=body.events,
-        ticket_id=None if body.ticket_id is None else TicketId(body.ticket_id),
-        content_digest=digest,
-    )

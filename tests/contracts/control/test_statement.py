@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -216,8 +215,8 @@ async def test_what_customers_and_suspense_pay_is_what_providers_tax_and_revenue
         instant = datetime(2026, 10, 31, 23, tzinfo=UTC) + timedelta(seconds=random.randrange(31 * 86_400))
         amount_nano = random.choice([0, 1, 7, 10**9, 10**20, 10**36])
         record = create_record(payer.key, world.price, payee.replica, world.gateway)
-        changed = replace(
-            record, id=create_record_id(instant), day=instant.date(), admitted_at=instant, amount_nano=amount_nano
+        changed = record._replace(
+            id=create_record_id(instant), day=instant.date(), admitted_at=instant, amount_nano=amount_nano
         )
         provider_nano, tax_nano = choose_split(random, amount_nano)
         posted.append(build_posted(changed, entry_id=None, provider_nano=provider_nano, tax_nano=tax_nano))

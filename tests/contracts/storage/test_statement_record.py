@@ -36,7 +36,7 @@ async def insert(storage: Database, world: World, *instants: datetime, currency:
     posted = []
     for instant in instants:
         record = create_record(left.key, world.price, right.replica, world.gateway)
-        record = replace(record, id=create_record_id(instant), day=instant.date(), admitted_at=instant)
+        record = record._replace(id=create_record_id(instant), day=instant.date(), admitted_at=instant)
         posted.append(build_posted(record, entry_id=None, currency=currency, provider_nano=20_000, tax_nano=500))
     async with storage.write() as transaction:
         await transaction.usage.insert_many(posted)

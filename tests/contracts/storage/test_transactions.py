@@ -242,7 +242,7 @@ async def test_view_refuses_usage(storage: Database) -> None:
     world = await plant_world(storage)
     async with storage.read() as view:
         with pytest.raises(InvariantBroken):
-            await view.usage.insert_many([build_posted(replace(world.left.record, id=create_id()))])  # type: ignore[arg-type]  # new id
+            await view.usage.insert_many([build_posted(world.left.record._replace(id=create_id()))])  # type: ignore[arg-type]  # new id
 
 
 async def test_closed_storage_opens_again(storage: Database) -> None:

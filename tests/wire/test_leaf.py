@@ -8,17 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keisan.domain.merkle import hash_leaf
 from keisan.domain.price import TokenClass
-from keisan.domain.receipt import write_context, write_own
-from keisan.domain.usage import Charge, UsageRecord
+from keisan.domain.usage import Charge, PostedRecord, UsageRecord
+from keisan.wire.leaf import LeafWriter
 from tests.domain.samples import NOW, build_charge, build_record, name_id, name_record_id
 
 LEAF_SHA256 = "01d84a77834eebd3e098314c9a5345f180ec69026304a7800e5c9236ffa50294"
 ADMITTED_AT_MS = int(NOW.timestamp()) * 1000
 
 
-def write(record: UsageRecord, charge: Charge, admitted_at_ms: int = ADMITTED_AT_MS) -> str:
-    return write_context(record.context, charge) + write_own(record, admitted_at_ms)
+def write(record: UsageRecord, charge: Charge) -> str:
+    leaf = LeafWriter().write(PostedRecord(record, charge))
+    assert LeafWriter().hash(PostedRecord(record, charge)) == hash_leaf(leaf)
+    return leaf.decode()
 
 
 def test_bytes_never_change() -> None:

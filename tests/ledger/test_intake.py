@@ -115,6 +115,18 @@ async def test_same_id_on_another_day_is_refused(ledger: IntakeWorld) -> None:
     assert (await ledger.read_balances())[ledger.world.left.organization.id] == -COST_NANO
 
 
+async def test_claim_of_another_day_does_not_hide_that_a_record_is_stored(ledger: IntakeWorld) -> None:
+    good = ledger.write_record(RECORD_ID, ledger.world.left)
+    bad = ledger.write_record(RECORD_ID, ledger.world.left, **OTHER_DAY)
+    await ledger.hand_in(good)
+    for batch in ((good, bad), (bad, good)):
+        answers = await ledger.hand_in(*batch)
+        assert {line: answer.outcome for line, answer in zip(batch, answers, strict=True)} == {
+            good: EXISTS,
+            bad: REFUSED,
+        }
+
+
 async def test_record_of_another_day_than_its_admission_is_refused(ledger: IntakeWorld) -> None:
     (answer,) = await ledger.hand_in(ledger.write_record(RECORD_ID, day=NEXT_DAY.date().isoformat()))
     assert (answer.outcome, answer.code) == (REFUSED, "wrong_day")

@@ -3,9 +3,9 @@
 The record's id is the idempotency key. One bad record never blocks the others: it is quarantined and answered.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from keisan.domain.account import Transfer
@@ -15,7 +15,7 @@ from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId, TicketId
 from keisan.domain.price import Price
 from keisan.domain.ticket import Ticket
-from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord
+from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
 from keisan.kit.identity_map import IdentityMap
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
@@ -91,8 +91,7 @@ async def accept_usage(
             facts = await load_facts(transaction, gateway_id, contexts)
             # A gateway makes its ids, so while its lock is held nobody else inserts what is not seen here.
             await transaction.usage.lock_gateways(facts.gateway_ids)
-            days = {record.id: record.day for record in sorting.parsed.values()}
-            stored = await transaction.usage.find_digests(days)
+            stored = await transaction.usage.find_digests(_list_days(sorting.parsed.values()))
             _sort_records(sorting, facts, stored, journal)
             await _insert_and_post(transaction, sorting, facts, journal)
             await _quarantine_bad(transaction, sorting, gateway_id, journal)
@@ -100,6 +99,12 @@ async def accept_usage(
         # An id that two gateways claim to have made: the second look tells which of them was first.
         raise StorageUnavailable("a concurrent batch was first; hand this one in again", str(fault)) from fault
     return tuple(sorting.answers[position] for position in range(len(lines)))
+
+
+def _list_days(records: Iterable[UsageRecord]) -> dict[RecordId, date]:
+    """Return where each record would be stored: by its id, for two records of a batch may claim two days for one."""
+    days = ((record.id, find_day(record.id)) for record in records)
+    return {record_id: day for record_id, day in days if day is not None}
 
 
 def _parse_records(sorting: _Sorting) -> None:

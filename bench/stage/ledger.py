@@ -65,7 +65,7 @@ class Books:
     model: dict[str, str]
 
 
-async def plant_books(storage: Storage) -> Books:
+async def plant_books(storage: Storage, organizations: int = ORGANIZATIONS) -> Books:
     """Insert all nouns; half of the organizations pay before, with money in their wallets and tickets at each gateway."""
     await storage.migrate()
     platform, model = create_platform(), create_model()
@@ -90,8 +90,8 @@ async def plant_books(storage: Storage) -> Books:
             await transaction.replicas.insert(served)
             names = ("deployment_id", "provider_id", "site_id")
             places.append({"replica_id": str(served.id), **{name: str(getattr(served, name)) for name in names}})
-        for number in range(ORGANIZATIONS):
-            billing = Billing.PREPAID if number % 2 else Billing.POSTPAID
+        for number in range(organizations):
+            billing = Billing.POSTPAID if number % 2 else Billing.PREPAID
             organization = replace(create_organization(), billing=billing)
             project = create_project(organization)
             await transaction.organizations.insert(organization)
@@ -162,9 +162,9 @@ def _write_own(ticket_id: UUID | None) -> bytes:
 
 
 @asynccontextmanager
-async def open_books(storage: Storage) -> AsyncIterator[Books]:
+async def open_books(storage: Storage, organizations: int = ORGANIZATIONS) -> AsyncIterator[Books]:
     """Plant books in an empty database, and close it at the end."""
     try:
-        yield await plant_books(storage)
+        yield await plant_books(storage, organizations)
     finally:
         await storage.close()

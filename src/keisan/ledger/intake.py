@@ -28,11 +28,11 @@ from keisan.ledger.rule import (
     SuspenseCode,
     charge_tickets,
     compare_record,
+    find_late,
     list_spendings,
     refuse_context,
     refuse_record,
     sum_transfers,
-    suspend_late,
 )
 from keisan.ledger.rule_alert import describe_crossed
 from keisan.ledger.rule_budget import count_spendings
@@ -176,21 +176,20 @@ async def _charge_tickets(
 ) -> tuple[Mapping[RecordId, SuspenseCode], Sequence[AlertDraft]]:
     """Post records against their tickets and budgets; return those that suspense pays for, which are noted, and what to tell."""
     now = journal.clock.now()
-    late = suspend_late((each.record for each in posted), now)
-    timely = [each for each in posted if each.record.id not in late] if late else posted
-    ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
-    suspended: dict[RecordId, SuspenseCode] = dict(late)
+    late = find_late((each.record for each in posted), now)
+    ticket_ids = {each.record.ticket_id for each in posted if each.record.ticket_id is not None}
+    suspended: Mapping[RecordId, SuspenseCode] = dict.fromkeys(late, SuspenseCode.LATE)
     alerts: list[AlertDraft] = []
     if ticket_ids:
         # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
         # alone comes later: whoever waits for it needs nothing else.
-        accounts = await transaction.accounts.open(list_accounts(sum_transfers(timely)))
+        accounts = await transaction.accounts.open(list_accounts(sum_transfers(posted)))
         await transaction.accounts.lock(accounts.values())
         tickets = await transaction.tickets.lock(ticket_ids)
-        charges = charge_tickets(timely, tickets)
+        charges = charge_tickets(posted, tickets, late)
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
-        suspended |= charges.suspended
-        alerts = await _spend_budgets(transaction, timely, tickets, suspended, now)
+        suspended = charges.suspended
+        alerts = await _spend_budgets(transaction, posted, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
     return suspended, alerts
 

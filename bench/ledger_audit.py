@@ -1,7 +1,6 @@
 """Question: how long do an audit of all records and a statement of one organization that made them all take, and in what memory?
 
-Method: uploads are posted until so many records are stored; then the ledger is audited and the organization's statement is
-drawn and sealed, on PostgreSQL and SQLite.
+Method: uploads are posted; then the ledger is audited and the organization's statement drawn and sealed, on both databases.
 Reference: counting the same records in the same database, in the same run.
 Wrong if: audit or statement find a difference or count other records than were posted, or a record's time grows with size.
 """

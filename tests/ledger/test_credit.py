@@ -18,10 +18,11 @@ from keisan.domain.account import AccountKind
 from keisan.domain.errors import StateConflict
 from keisan.domain.ids import OrganizationId, TicketId
 from keisan.domain.lease import WorkNoun
-from keisan.domain.limits import CREDIT_PARTS_MAX
+from keisan.domain.limits import CREDIT_PARTS_MAX, USAGE_LATE_S_MAX
 from keisan.domain.page import PageRequest
 from keisan.domain.ticket import TicketState
 from keisan.kit.ids import create_id
+from keisan.ledger.audit import audit_ledger
 from keisan.ledger.credit import RENEW_CONTESTED_S, exchange_credit
 from keisan.ledger.rule_ticket import WRITES_PER_LEASE
 from keisan.storage.database import Database
@@ -333,6 +334,34 @@ async def test_silent_ticket_ends_after_the_window_and_late_records_are_the_plat
     assert (await list_balances(ledger.storage))[WALLET] == 10 * CALL_NANO
     answer = await gateway.exchange()
     assert answer.tickets == (), "and is told that the ticket is closed"
+
+
+async def test_late_record_leaves_nothing_set_aside_while_its_gateway_lives(
+    ledger: IntakeWorld, gateway: Gateway, other: Gateway
+) -> None:
+    """Its ticket is open for weeks: what suspense paid for would be nobody's until the gateway starts anew."""
+    left = ledger.world.left
+    async with ledger.storage.write() as transaction:
+        await ledger.journal.write_opening(transaction)
+    await fill(ledger, left, 10)
+    await gateway.exchange((left, 10 * CALL_NANO))
+    for _ in range(3):
+        assert gateway.begin_call(left, CALL_NANO)
+        gateway.end_call(100)
+    assert await gateway.upload(1) == ["created"]
+    for _ in range(USAGE_LATE_S_MAX // TERMS.lease_s + 1):
+        await ledger.clock.sleep(TERMS.lease_s)
+        await gateway.exchange()
+    assert await gateway.upload() == ["late_leased"] * 2
+    assert await count_held(ledger.storage) == gateway.count_free(left) == 7 * CALL_NANO
+    await gateway.exchange(is_answer_lost=True)
+    assert await count_held(ledger.storage) == 7 * CALL_NANO, "its word takes nothing back"
+    balances = await list_balances(ledger.storage)
+    assert (balances[WALLET], balances[SUSPENSE]) == (9 * CALL_NANO, -2 * CALL_NANO)
+    await other.exchange((left, 2 * CALL_NANO))
+    assert other.count_free(left) == 2 * CALL_NANO
+    async with ledger.storage.read() as view:
+        assert (await audit_ledger(view, lambda _: None)).difference is None
 
 
 class Money(RuleBasedStateMachine):

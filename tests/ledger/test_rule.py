@@ -21,11 +21,11 @@ from keisan.ledger.rule import (
     SuspenseCode,
     charge_tickets,
     compare_record,
+    find_late,
     list_spendings,
     refuse_context,
     refuse_record,
     sum_transfers,
-    suspend_late,
 )
 from keisan.ledger.rule_budget import Spending
 from keisan.ledger.rule_ticket import close_ticket
@@ -132,8 +132,8 @@ def test_clock_that_is_far_ahead_is_wrong() -> None:
 
 def test_record_is_late_after_the_window_in_which_it_is_awaited() -> None:
     record, window = build_record(), timedelta(seconds=USAGE_LATE_S_MAX)
-    assert suspend_late([record], NOW + window) == {}
-    assert suspend_late([record], NOW + window + timedelta(microseconds=1)) == {record.id: SuspenseCode.LATE}
+    assert find_late([record], NOW + window) == frozenset()
+    assert find_late([record], NOW + window + timedelta(microseconds=1)) == {record.id}
 
 
 def test_same_bytes_under_the_same_id_exist_and_others_differ() -> None:
@@ -242,6 +242,26 @@ def test_record_without_a_ticket_is_its_wallets() -> None:
 def test_ticket_pays_for_its_own_and_no_more_than_it_holds(ticket: Ticket, code: SuspenseCode) -> None:
     record = build_record(ticket_id=TICKET.id)
     assert charge(ticket, record) == (ticket.posted_nano, {record.id: code})
+
+
+@pytest.mark.parametrize(
+    ("ticket", "ticket_id", "code", "posted_nano"),
+    [
+        (TICKET, TICKET.id, SuspenseCode.LATE_LEASED, 30_500),
+        (TICKET, None, SuspenseCode.LATE, 0),
+        (TICKET, name_id(14, 2), SuspenseCode.LATE, 0),
+        (close_ticket(TICKET, NOW), TICKET.id, SuspenseCode.LATE, 0),
+        (replace(TICKET, credit_nano=30_499), TICKET.id, SuspenseCode.LATE, 0),
+    ],
+    ids=["open", "none", "unknown", "closed", "small"],
+)
+def test_ticket_holds_nothing_any_more_for_what_came_late(
+    ticket: Ticket, ticket_id: TicketId | None, code: SuspenseCode, posted_nano: int
+) -> None:
+    record = build_record(ticket_id=ticket_id)
+    charges = charge_tickets([build_posted(record)], {ticket.id: ticket}, {record.id})
+    assert charges.suspended == {record.id: code}
+    assert charges.tickets[ticket.id].posted_nano == posted_nano
 
 
 def test_what_tickets_pay_for_is_spent_by_their_holders() -> None:

@@ -18,6 +18,7 @@ from keisan.domain.errors import (
     SettingsInvalid,
     StateConflict,
     StorageUnavailable,
+    TransactionConflict,
 )
 from keisan.domain.ids import AccountId, EntryId
 from keisan.domain.usage import UsageRecord
@@ -132,8 +133,9 @@ async def test_append_only_tables_refuse_truncate(postgresql_storage: Database, 
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
-        ("40001", StorageUnavailable),
-        ("40P01", StorageUnavailable),
+        ("40001", TransactionConflict),
+        ("40P01", TransactionConflict),
+        ("40003", StorageUnavailable),
         ("55P03", StorageUnavailable),
         ("57014", StorageUnavailable),
         ("57P01", StorageUnavailable),
@@ -178,7 +180,7 @@ async def test_real_deadlock_is_retryable_and_one_gets_through(postgresql_storag
                 await transaction.organizations.update(replace(pair[order[0]], version=2))
                 await both_hold.wait()
                 await transaction.organizations.update(replace(pair[order[1]], version=2))
-        except StorageUnavailable:
+        except TransactionConflict:
             return False
         return True
 

@@ -47,6 +47,7 @@ from keisan.api.context import ApiContext
 from keisan.api.edge import Edge
 from keisan.api.idempotency import Idempotency
 from keisan.api.reference import describe_api
+from keisan.api.repetition import Repetition
 from keisan.wire.problem import Problem
 
 ROUTERS = (
@@ -100,6 +101,7 @@ def create_app(context: ApiContext) -> FastAPI:
             Middleware(Edge, context=context),
             Middleware(BodyLimit),
             Middleware(Authentication, context=context),
+            Middleware(Repetition),
             Middleware(Idempotency),
         ],
         exception_handlers={HTTPException: _pass_on, RequestValidationError: _pass_on},

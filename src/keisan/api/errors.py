@@ -34,6 +34,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.LimitExceeded: 409,
     errors.Unavailable: 503,
     errors.StorageUnavailable: 503,
+    errors.TransactionConflict: 503,
     errors.PlatformUnreachable: 503,
     errors.EngineUnavailable: 503,
     errors.Failed: 500,

@@ -1,8 +1,8 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
-KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused >
-(AlreadyExists, VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > AlreadyDecided, LimitExceeded) | Unavailable >
-(StorageUnavailable, PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
+VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > AlreadyDecided, LimitExceeded) | Unavailable > (StorageUnavailable >
+TransactionConflict, PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -128,6 +128,12 @@ class StorageUnavailable(Unavailable):
     """The database cannot be reached or is locked."""
 
     code = "storage_unavailable"
+
+
+class TransactionConflict(StorageUnavailable):
+    """The database ended a transaction for the sake of others that waited in a ring with it: nothing was committed."""
+
+    code = "transaction_conflict"
 
 
 class PlatformUnreachable(Unavailable):

@@ -26,7 +26,7 @@ class Ticket:
     """Amounts in nano-units of `currency`. `project_id` and `key_id` are None unless it was leased for one of these.
 
     `credit_nano` is all that was ever leased, `returned_nano` all that the gateway gave back, `spent_nano` what it said
-    its ended calls cost, `posted_nano` what their records that have arrived cost: these four only grow.
+    its ended calls cost, `posted_nano` what their records that have arrived cost, whoever paid: these four only grow.
     `reserved_nano` is what its open calls held when it last spoke.
     `give_back_nano` is what to ask back at its gateway's next word, `wanted_nano` what it wanted and did not get, since
     `wanting_since`; `is_contested`: of a wallet or budget that binds it more is on tickets than not, and several hold some.

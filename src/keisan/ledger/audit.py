@@ -4,7 +4,7 @@ It reads one consistent view in order of the journal, with bounded memory but fo
 """
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -14,7 +14,7 @@ from keisan.domain.entry import FIRST_ENTRY_HASH, ChainEnd, Entry, EntryKind
 from keisan.domain.ids import AccountId, EntryId, PlatformId, RecordId, TicketId
 from keisan.domain.usage import PostedRecord
 from keisan.ledger.paging import walk_pages
-from keisan.ledger.rule import sum_transfers
+from keisan.ledger.rule import SuspenseCode, sum_transfers
 from keisan.ledger.rule_audit import Difference, Moves, check_chain, check_entry, check_postings, check_records
 from keisan.storage.base import Transaction
 
@@ -129,7 +129,7 @@ def _count_entry(
     audit: Audit,
     records: Sequence[PostedRecord],
     postings: Iterable[Posting],
-    suspended: frozenset[RecordId],
+    suspended: Mapping[RecordId, str],
 ) -> None:
     audit.entry_count += 1
     audit.record_count += len(records)
@@ -139,7 +139,8 @@ def _count_entry(
         audit.balances[posting.credit_account_id] += posting.amount_nano
     for posted in records:
         record = posted.record
-        if record.ticket_id is not None and record.id not in suspended:
+        # What suspense paid for was in no ticket, but for what one still held when it came late.
+        if record.ticket_id is not None and suspended.get(record.id) in (None, SuspenseCode.LATE_LEASED):
             audit.charged[record.ticket_id] += record.amount_nano
 
 

@@ -29,11 +29,11 @@ from keisan.ledger.rule import (
     SuspenseCode,
     charge_tickets,
     compare_record,
+    find_late,
     list_spendings,
     refuse_context,
     refuse_record,
     sum_transfers,
-    suspend_late,
 )
 from keisan.ledger.rule_alert import describe_crossed
 from keisan.ledger.rule_budget import count_spendings
@@ -187,21 +187,20 @@ class _Charger:
 async def _charge_tickets(transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal) -> _Posting:
     """Post records against their tickets and budgets, and note those that suspense pays for."""
     now = journal.clock.now()
-    late = suspend_late((each.record for each in posted), now)
-    timely = [each for each in posted if each.record.id not in late] if late else posted
-    ticket_ids = {each.record.ticket_id for each in timely if each.record.ticket_id is not None}
-    suspended: dict[RecordId, SuspenseCode] = dict(late)
-    transfers, alerts = sum_transfers(timely), list[AlertDraft]()
+    late = find_late((each.record for each in posted), now)
+    ticket_ids = {each.record.ticket_id for each in posted if each.record.ticket_id is not None}
+    suspended: Mapping[RecordId, SuspenseCode] = dict.fromkeys(late, SuspenseCode.LATE)
+    transfers, alerts = sum_transfers(posted), list[AlertDraft]()
     if ticket_ids:
         # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
         # alone comes later: whoever waits for it needs nothing else.
         accounts = await transaction.accounts.open(list_accounts(transfers))
         await transaction.accounts.lock(accounts.values())
         tickets = await transaction.tickets.lock(ticket_ids)
-        charges = charge_tickets(timely, tickets)
+        charges = charge_tickets(posted, tickets, late)
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
-        suspended |= charges.suspended
-        alerts = await _spend_budgets(transaction, timely, tickets, suspended, now)
+        suspended = charges.suspended
+        alerts = await _spend_budgets(transaction, posted, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
     return _Posting(sum_transfers(posted, suspended) if suspended else transfers, suspended, alerts)
 

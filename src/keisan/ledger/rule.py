@@ -40,9 +40,13 @@ class RefusalCode(StrEnum):
 
 
 class SuspenseCode(StrEnum):
-    """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1), or it is late."""
+    """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1), or it is late.
+
+    `late_leased`: late, and its ticket still held its cost, which it holds no more.
+    """
 
     LATE = "late"
+    LATE_LEASED = "late_leased"
     WRONG_TICKET = "wrong_ticket"
     CLOSED_TICKET = "closed_ticket"
     SPENT_TICKET = "spent_ticket"
@@ -129,26 +133,31 @@ def compare_record(record: UsageRecord, stored_digest: bytes | None) -> IntakeOu
     return IntakeOutcome.EXISTS if record.content_digest == stored_digest else IntakeOutcome.DIFFERS
 
 
-def suspend_late(records: Iterable[UsageRecord], now: datetime) -> dict[RecordId, SuspenseCode]:
+def find_late(records: Iterable[UsageRecord], now: datetime) -> frozenset[RecordId]:
     """Return the records that come after the window in which they are awaited: no customer pays for them any more."""
     first = now - timedelta(seconds=USAGE_LATE_S_MAX)
-    return {record.id: SuspenseCode.LATE for record in records if record.admitted_at < first}
+    return frozenset(record.id for record in records if record.admitted_at < first)
 
 
-def charge_tickets(posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ticket]) -> Charges:
+def charge_tickets(
+    posted: Iterable[PostedRecord], tickets: Mapping[TicketId, Ticket], late: Collection[RecordId] = ()
+) -> Charges:
     """Post records against the tickets they name, in order: never more against a ticket than it holds.
 
-    A record without a ticket is its wallet's: its call was promised to a post-paid organization.
+    A record without a ticket is its wallet's: its call was promised to a post-paid organization. A `late` one is suspense's,
+    and its ticket holds nothing for it any more, or the wallet would not have that part back while the gateway lives.
     """
     held = {ticket_id: _Held(ticket) for ticket_id, ticket in tickets.items()}
-    suspended: dict[RecordId, SuspenseCode] = {}
+    suspended = dict.fromkeys(late, SuspenseCode.LATE)
     for each in posted:
         record = each.record
         if record.ticket_id is None or record.amount_nano == 0:
             continue
         own = held.get(record.ticket_id)
         code = SuspenseCode.WRONG_TICKET if own is None else own.charge(each)
-        if code is not None:
+        if late and record.id in late:
+            suspended[record.id] = SuspenseCode.LATE if code is not None else SuspenseCode.LATE_LEASED
+        elif code is not None:
             suspended[record.id] = code
     return Charges({ticket_id: own.to_ticket() for ticket_id, own in held.items()}, suspended)
 

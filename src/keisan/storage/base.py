@@ -327,7 +327,7 @@ class Storage(Protocol):
     def write(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a write transaction: committed when the block ends, rolled back when it raises.
 
-        Serialization failures and deadlocks surface as StorageUnavailable; the caller repeats the whole block.
+        Serialization failures and deadlocks surface as TransactionConflict; the caller repeats the whole block.
         """
         ...
 

@@ -177,8 +177,8 @@ class UsageRepository(Protocol):
         """Return those records of several journal entries that are in scope, in no order."""
         ...
 
-    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> frozenset[RecordId]:
-        """Return which of these records suspense paid for; nothing outside a platform's scope."""
+    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> Mapping[RecordId, str]:
+        """Return of those of these records that suspense paid for why; nothing outside a platform's scope."""
         ...
 
     async def count(self, scope: Scope) -> int:

@@ -21,6 +21,7 @@ from keisan.domain.errors import (
     SettingsInvalid,
     StateConflict,
     StorageUnavailable,
+    TransactionConflict,
 )
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection, translate_errors
@@ -47,6 +48,9 @@ SHARES_LOCK = (0x6B656973, 3)
 UNAVAILABLE_CLASSES = ("08", "28", "40", "53", "55", "57", "58", "3D", "3F", "0A", "XX")
 # Undefined table or column: the schema is not the one expected. 25P03: the server ended an idle transaction.
 UNAVAILABLE_CODES = ("42P01", "42703", "25P03")
+# A failed serialization and a deadlock: the server has undone the transaction whole, and would take it again at once. Not so
+# 40003, after which nobody knows.
+CONFLICT_CODES = ("40001", "40P01")
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
 # Days outside these have one partition before and one after, made by the first migration.
@@ -238,6 +242,8 @@ def _translate_code(code: str, cause: str) -> KeisanError:
         return AlreadyExists("a unique name or id is taken", cause)
     if code == FOREIGN_KEY_VIOLATION:
         return StateConflict("something named here does not exist, or something still depends on it", cause)
+    if code in CONFLICT_CODES:
+        return TransactionConflict("the database ended this for the sake of another write", f"{code} {cause}")
     if code[:2] in UNAVAILABLE_CLASSES or code in UNAVAILABLE_CODES:
         return StorageUnavailable("the database cannot be reached or is busy", f"{code} {cause}")
     return InvariantBroken("the database refused what must never be", f"{code} {cause}")

@@ -133,11 +133,12 @@ class UsageRepository:
         rows = await self._connection.fetch_all(select_posted().where(VISIBILITY.limit(scope), is_wanted))
         return to_posted_records(rows)
 
-    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> frozenset[RecordId]:
-        """Return which of these records suspense paid for; nothing outside a platform's scope."""
+    async def find_suspended(self, scope: Scope, ids: Sequence[RecordId]) -> Mapping[RecordId, str]:
+        """Return of those of these records that suspense paid for why; nothing outside a platform's scope."""
         is_wanted = self._connection.match_any(suspended_record.c.record_id, ids)
-        statement = select(suspended_record.c.record_id).where(PLATFORM_VISIBILITY.limit(scope), is_wanted)
-        return frozenset(RecordId(row["record_id"]) for row in await self._connection.fetch_all(statement))
+        fields = select(suspended_record.c.record_id, suspended_record.c.code)
+        rows = await self._connection.fetch_all(fields.where(PLATFORM_VISIBILITY.limit(scope), is_wanted))
+        return {RecordId(row["record_id"]): row["code"] for row in rows}
 
     async def count(self, scope: Scope) -> int:
         """Return how many records there are in scope."""

@@ -1,0 +1,134 @@
+"""The books of a platform without what differs from run to run: no ids, no times, no order.
+
+Two runs *end in the same place* when their books are equal: the same balances, tickets, postings, records with who paid for
+each, top-ups, budgets, statements, payouts and disputes.
+"""
+
+from collections import Counter
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from dataclasses import dataclass
+from typing import TypeVar
+from uuid import UUID
+
+from sqlalchemy import select
+
+from keisan.domain.access import PlatformScope, Scope
+from keisan.domain.account import AccountKind
+from keisan.domain.page import PageOf, PageRequest
+from keisan.ledger.audit import audit_ledger
+from keisan.ledger.paging import walk_pages
+from keisan.storage.base import Transaction
+from keisan.storage.database import Database
+from keisan.storage.schema import metadata
+
+EVERYTHING = PlatformScope()
+ENTRIES_MAX = 10_000
+Item = TypeVar("Item")
+# Who works on what, and until when, is no part of what was done.
+LEFT_OUT = frozenset({"outbox", "lease"})
+
+
+@dataclass(frozen=True)
+class Books:
+    """What there is, by what it is; `balances` without those of 0."""
+
+    balances: Mapping[tuple[str, str, str], int]
+    tickets: Counter[Hashable]
+    postings: Counter[Hashable]
+    records: Counter[Hashable]
+    top_ups: Counter[Hashable]
+    budgets: Counter[Hashable]
+    statements: Counter[Hashable]
+    payouts: Counter[Hashable]
+    disputes: Counter[Hashable]
+    entries: Counter[Hashable]
+    events: Counter[Hashable]
+
+    def sum_kind(self, kind: AccountKind) -> int:
+        """Return the sum of the balances of a kind."""
+        return sum(balance_nano for (own, _, _), balance_nano in self.balances.items() if own == kind)
+
+
+async def read_books(storage: Database) -> Books:
+    """Return the books of one view."""
+    async with storage.read() as view:
+        return await _read_view(view)
+
+
+async def _read_view(view: Transaction) -> Books:
+    names = await _list_names(view)
+    accounts = {each.id: each async for each in walk_pages(view.accounts.list)}
+    labels = {
+        each.id: (str(each.kind), _name(names, each.organization_id, each.provider_id), each.currency)
+        for each in accounts.values()
+    }
+    entries = await view.entries.list(EVERYTHING, 0, ENTRIES_MAX)
+    entry_ids = [entry.id for entry in entries]
+    postings = await view.accounts.list_of_entries(EVERYTHING, entry_ids)
+    records = await view.usage.list_entries(EVERYTHING, entry_ids)
+    codes = await view.usage.find_suspended(EVERYTHING, [each.record.id for each in records])
+    budgets = [each async for each in walk_pages(view.budgets.list)]
+    spent = await view.budgets.list_spent(EVERYTHING, [budget.id for budget in budgets])
+    return Books(
+        balances={labels[each.id]: each.balance_nano for each in accounts.values() if each.balance_nano},
+        tickets=await _count(
+            view.tickets.list,
+            lambda each: (
+                names[each.organization_id],
+                each.currency,
+                each.state,
+                each.credit_nano,
+                each.returned_nano,
+                each.posted_nano,
+            ),
+        ),
+        postings=Counter(
+            (labels[each.debit_account_id], labels[each.credit_account_id], each.amount_nano, each.record_count)
+            for each in postings
+        ),
+        records=Counter(
+            (each.record.amount_nano, each.charge.provider_nano, each.charge.tax_nano, codes.get(each.record.id, ""))
+            for each in records
+        ),
+        top_ups=await _count(view.top_ups.list, lambda each: (each.kind, each.amount_nano, each.state)),
+        budgets=Counter((each.period, each.amount_nano, sum(spent.get(each.id, {}).values())) for each in budgets),
+        statements=await _count(
+            view.statements.list, lambda each: (names[each.holder.id], each.period.first_day, each.totals)
+        ),
+        payouts=await _count(view.payouts.list, lambda each: (names[each.provider_id], each.amount_nano)),
+        disputes=await _count(view.disputes.list, lambda each: (names[each.holder.id], each.state, each.amount_nano)),
+        entries=Counter(str(entry.kind) for entry in entries),
+        events=Counter(event.action for event in await view.events.list(EVERYTHING, 0, ENTRIES_MAX)),
+    )
+
+
+async def _count(
+    read: Callable[[Scope, PageRequest], Awaitable[PageOf[Item]]], describe: Callable[[Item], Hashable]
+) -> Counter[Hashable]:
+    return Counter([describe(each) async for each in walk_pages(read)])
+
+
+async def _list_names(view: Transaction) -> dict[UUID | None, str]:
+    names: dict[UUID | None, str] = {each.id: each.name for each in await view.organizations.list_all(EVERYTHING)}
+    return names | {each.id: each.name async for each in walk_pages(view.providers.list)}
+
+
+def _name(names: Mapping[UUID | None, str], organization_id: UUID | None, provider_id: UUID | None) -> str:
+    return names.get(organization_id) or names.get(provider_id) or ""
+
+
+async def dump(storage: Database) -> dict[str, list[str]]:
+    """Return every row of every table, as text: equal dumps are one state of the database."""
+    rows: dict[str, list[str]] = {}
+    async with storage._dialect.open_reader() as connection:
+        for name, table in metadata.tables.items():
+            if name not in LEFT_OUT:
+                rows[name] = sorted(map(repr, (await connection.execute(select(table))).all()))
+    return rows
+
+
+async def check_whole(storage: Database) -> None:
+    """Debits equal credits, and the audit derives every balance, ticket and root again from entries and raw records."""
+    async with storage.read() as view:
+        assert set((await view.accounts.sum_balances(EVERYTHING)).values()) <= {0}
+        assert (await audit_ledger(view, lambda _: None)).difference is None

@@ -5,12 +5,8 @@ gateway does that died before it noted the answer. A real one's spool under kill
 """
 
 import asyncio
-import json
 import os
 import random
-import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +15,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.domain.access import PlatformScope
 from keisan.domain.key import Secret, digest_secret
 from keisan.kit.clock import SystemClock
@@ -31,19 +24,17 @@ from keisan.storage.postgresql import open_postgresql
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from stage.ledger import Books, plant_books, write_batches
 from tests.deadline import let_time_pass, wait_until
+from tests.e2e.platform_process import Platform, prepare_data
 from tests.postgresql import PostgresqlServer, find_programs, run_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgresql, pytest.mark.timeout(3600)]
 RECORDS = int(os.environ.get("KEISAN_TEST_LEDGER_RECORDS", "30000"))
 BATCH_RECORDS = 500
 KILLS = int(os.environ.get("KEISAN_TEST_LEDGER_KILLS", "6"))
-START_S_MAX = 60.0
 # What is answered and said again all the same.
 REPEAT_SHARE = 0.1
 # With fsync: what is lost here is lost in earnest.
 SERVER_OPTIONS = ("listen_addresses=", "max_connections=60")
-# The key of the tests' own platform.
-PLATFORM_KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
 
 @dataclass(slots=True)
@@ -56,36 +47,6 @@ class Tally:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
-class Platform:
-    """A platform process that may be killed and started again, always on another port."""
-
-    def __init__(self, folder: DataFolder) -> None:
-        self._folder = folder
-        self.url = ""
-        self.process: subprocess.Popen[bytes]
-
-    def start(self) -> None:
-        """Start it and wait until it says where it answers."""
-        log = self._folder.root / "log"
-        command = [sys.executable, "-m", "keisan.daemon.main", "platform", "--data", str(self._folder.root)]
-        command += ["--config", str(self._folder.root / "keisan.toml"), "--listen", "127.0.0.1:0"]
-        with log.open("wb") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, start_new_session=True)
-
-        def find_url() -> bool:
-            said = [line for line in log.read_text().splitlines() if '"ready"' in line or "http://127.0.0.1:" in line]
-            urls = [word.strip('",}') for line in said for word in line.split() if "http://127.0.0.1:" in word]
-            self.url = urls[-1] if urls else ""
-            return bool(urls) or self.process.poll() is not None
-
-        wait_until(find_url, f"the platform answers (its log: {log})", START_S_MAX)
-
-    def kill(self) -> None:
-        """End it as `kill -9` does."""
-        os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait(30)
-
-
 @pytest.fixture
 def server() -> Iterator[PostgresqlServer]:
     """A server of this test's own, with fsync."""
@@ -95,16 +56,6 @@ def server() -> Iterator[PostgresqlServer]:
     with run_server(programs, SERVER_OPTIONS) as started:
         started.create_database("books")
         yield started
-
-
-def prepare_data(root: Path, url: str) -> DataFolder:
-    """Make a data directory for a platform whose books are planted already."""
-    folder = prepare_folder(root)
-    pem = PLATFORM_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    (folder.platform / "identity.pem").write_bytes(pem)
-    (folder.platform / "identity.pem").chmod(0o600)
-    (root / "keisan.toml").write_text(f"[platform]\ndatabase_url = {json.dumps(url)}\n")
-    return folder
 
 
 async def plant(url: str) -> tuple[Books, list[Secret]]:

@@ -5,8 +5,8 @@ import pytest
 from keisan.domain.access import OrganizationScope, PlatformScope
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.merkle import EMPTY_ROOT, compute_root, hash_leaf
-from keisan.domain.statement import Balances, HolderKind, StatementHolder, find_period
-from keisan.ledger.statement import RecordsSeal, check_seal, draw_statement, find_span, name_leaves, seal_records
+from keisan.domain.statement import Balances, HolderKind, RecordsSeal, StatementHolder, find_period
+from keisan.ledger.statement import check_seal, draw_statement, find_span, name_leaves, seal_records
 from keisan.storage.database import Database
 from keisan.wire.leaf import LeafWriter
 from tests.domain.samples import build_posted, build_statement_content

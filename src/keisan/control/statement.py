@@ -17,6 +17,7 @@ from keisan.domain.ids import StatementId
 from keisan.domain.statement import (
     CloseOutcome,
     Period,
+    RecordsSeal,
     Statement,
     StatementContent,
     StatementHolder,
@@ -31,7 +32,7 @@ from keisan.domain.statement_document import digest_document, write_document
 from keisan.kit.clock import from_milliseconds, to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.ledger.rule_statement import check_closing
-from keisan.ledger.statement import RecordsSeal, check_seal, draw_statement, find_span, seal_records
+from keisan.ledger.statement import check_seal, draw_statement, find_span, seal_records
 from keisan.storage.base import Transaction
 from keisan.wire.statement import PreviewQuery, StatementClose
 

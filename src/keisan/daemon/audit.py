@@ -54,6 +54,7 @@ def _write_json(audit: Audit) -> str:
         "entries": audit.entry_count,
         "records": audit.record_count,
         "postings": audit.posting_count,
+        "statements": audit.statement_count,
         "accounts": len(audit.balances),
         "last_sequence": audit.end.sequence,
         "last_hash": audit.end.hash,
@@ -63,7 +64,10 @@ def _write_json(audit: Audit) -> str:
 
 
 def _write_text(audit: Audit, duration_s: float) -> str:
-    counts = f"{audit.entry_count:,} entries, {audit.record_count:,} records, {audit.posting_count:,} postings"
+    counts = (
+        f"{audit.entry_count:,} entries, {audit.record_count:,} records, {audit.posting_count:,} postings, "
+        f"{audit.statement_count:,} statements"
+    )
     end = f"the chain ends with entry {audit.end.sequence}, {audit.end.hash}"
     found = audit.difference
     if found is None:

@@ -218,6 +218,15 @@ class Statement:
         return StatementSpan(self.holder, self.period, self.after_sequence, self.entry_sequence)
 
 
+@dataclass(frozen=True, slots=True)
+class RecordsSeal:
+    """What reading a statement's records one by one comes to; `root` in hex."""
+
+    record_count: int
+    amount_nano: int
+    root: str
+
+
 def find_period(day: date) -> Period:
     """Return the calendar month of a day."""
     first_day = day.replace(day=1)

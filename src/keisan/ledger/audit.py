@@ -1,4 +1,4 @@
-"""The audit: every balance, posting and root is derived again from raw records, and the first difference is named.
+"""The audit: every balance, posting, root and statement is derived again from raw records, and the first difference named.
 
 It reads one consistent view in order of the journal, with bounded memory but for one sum per account and per ticket.
 """
@@ -15,7 +15,17 @@ from keisan.domain.ids import AccountId, EntryId, PlatformId, RecordId, TicketId
 from keisan.domain.usage import PostedRecord
 from keisan.ledger.paging import walk_pages
 from keisan.ledger.rule import SuspenseCode, sum_transfers
-from keisan.ledger.rule_audit import Difference, Moves, check_chain, check_entry, check_postings, check_records
+from keisan.ledger.rule_audit import (
+    Difference,
+    Moves,
+    check_chain,
+    check_entry,
+    check_payout,
+    check_postings,
+    check_records,
+    check_statement,
+)
+from keisan.ledger.statement import seal_records
 from keisan.storage.base import Transaction
 
 Item = TypeVar("Item")
@@ -32,6 +42,7 @@ class Audit:
     entry_count: int = 0
     record_count: int = 0
     posting_count: int = 0
+    statement_count: int = 0
     end: ChainEnd = field(default_factory=lambda: ChainEnd(0, FIRST_ENTRY_HASH))
     difference: Difference | None = None
     balances: dict[AccountId, int] = field(default_factory=lambda: defaultdict(int))
@@ -67,8 +78,9 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None]) -> Audi
         note(audit)
         if audit.difference is not None:
             return audit
-    for check in (_audit_strays, _audit_balances, _audit_tickets):
+    for check in (_audit_strays, _audit_balances, _audit_tickets, _audit_statements, _audit_payouts):
         audit.difference = await check(view, books, audit)
+        note(audit)
         if audit.difference is not None:
             break
     return audit
@@ -166,6 +178,26 @@ async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Differen
         derived_nano = audit.charged.get(ticket.id, 0)
         if derived_nano != ticket.posted_nano:
             return Difference("ticket", f"ticket {ticket.id}", str(derived_nano), str(ticket.posted_nano))
+    return None
+
+
+async def _audit_statements(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
+    async for statement in walk_pages(view.statements.list):
+        seal = await seal_records(view, EVERYTHING, statement.span)
+        difference = check_statement(statement, books.public_key, seal)
+        if difference is not None:
+            return difference
+        audit.statement_count += 1
+    return None
+
+
+async def _audit_payouts(view: Transaction, _: _Books, __: Audit) -> Difference | None:
+    async for payout in walk_pages(view.payouts.list):
+        statement = await view.statements.get(EVERYTHING, payout.statement_id)
+        moved = await view.accounts.list_of_entries(EVERYTHING, [payout.entry_id])
+        difference = check_payout(payout, statement, moved)
+        if difference is not None:
+            return difference
     return None
 
 

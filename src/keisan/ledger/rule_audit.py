@@ -9,7 +9,10 @@ from keisan.domain.entry import ChainEnd, Entry, EntryKind, digest_postings, has
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import AccountId, PlatformId, PriceId
 from keisan.domain.merkle import compute_root
+from keisan.domain.payout import Payout
 from keisan.domain.price import Price, compute_amount_nano
+from keisan.domain.statement import RecordsSeal, Statement, compute_due_nano, name_period
+from keisan.domain.statement_document import digest_document, read_document
 from keisan.domain.usage import EPOCH, PostedRecord
 from keisan.kit.signature import is_signed_by
 from keisan.ledger.receipt import hash_leaves, order_records
@@ -94,3 +97,40 @@ def check_postings(entry: Entry, expected: Moves, postings: Iterable[Posting]) -
             where = f"{name_entry(entry)}, debit {pair[0]}, credit {pair[1]}"
             return Difference("posting", where, str(expected.get(pair)), str(found.get(pair)))
     return None
+
+
+def check_statement(statement: Statement, public_key: bytes, seal: RecordsSeal) -> Difference | None:
+    """Return how a closed statement is not the one that was signed, or not what its records come to."""
+    where = name_statement(statement)
+    if not is_signed_by(public_key, statement.document, statement.signature):
+        return Difference("signature", where, "the platform's", statement.signature.hex())
+    content = read_document(statement.document)
+    told = (content.id, content.holder, content.period, content.totals, content.balances, content.entry_sequence)
+    columns = (
+        statement.id,
+        statement.holder,
+        statement.period,
+        statement.totals,
+        statement.balances,
+        statement.entry_sequence,
+    )
+    digest = digest_document(statement.document)
+    if (*told, content.records_root, digest) != (*columns, statement.records_root, statement.document_sha256):
+        return Difference("columns", where, f"{told} {content.records_root} {digest}", str(columns))
+    stored = RecordsSeal(content.totals.record_count, content.totals.amount_nano, statement.records_root)
+    return Difference("statement", where, str(stored), str(seal)) if stored != seal else None
+
+
+def check_payout(payout: Payout, statement: Statement, moved: Sequence[Posting]) -> Difference | None:
+    """Return how a payout is not what its statement says, or not what its entry moved."""
+    where = f"payout {payout.id}"
+    due_nano = compute_due_nano(statement)
+    moved_nano = sum(posting.amount_nano for posting in moved)
+    if not payout.amount_nano == due_nano == moved_nano:
+        return Difference("payout", where, f"{due_nano} due, {moved_nano} moved", str(payout.amount_nano))
+    return None
+
+
+def name_statement(statement: Statement) -> str:
+    """Return how a difference names a statement."""
+    return f"statement {statement.id} of {statement.holder.kind} {statement.holder.id}, {name_period(statement.period)}"

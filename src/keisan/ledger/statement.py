@@ -1,7 +1,7 @@
 """Statements: drawn up from the records, and sealed with the root over their receipts."""
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from keisan.domain.statement import (
     Balances,
     HolderKind,
     Period,
+    RecordsSeal,
     Statement,
     StatementContent,
     StatementHolder,
@@ -34,15 +35,6 @@ from keisan.wire.leaf import LeafWriter
 
 EVERYTHING = PlatformScope()
 Named = TypeVar("Named", Project, Key, Price, Model, Site)
-
-
-@dataclass(frozen=True, slots=True)
-class RecordsSeal:
-    """What reading a statement's records one by one comes to; `root` in hex."""
-
-    record_count: int
-    amount_nano: int
-    root: str
 
 
 async def draw_statement(view: Transaction, scope: Scope, holder: StatementHolder, period: Period) -> StatementContent:

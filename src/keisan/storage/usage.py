@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from sqlalchemy import func, select
@@ -110,7 +111,10 @@ class UsageRepository:
 
     async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[PostedRecord]:
         """Return a page in order of id."""
-        statement = select_posted().where(VISIBILITY.limit(scope), *_list_conditions(wanted))
+        reached = None if page.after is None else find_day(RecordId(page.after))
+        left = wanted if reached is None else replace(wanted, since=max(wanted.since, reached))
+        # Ids begin with their day: the same order as that of ids alone, and the key's own, so that nothing is sorted.
+        statement = select_posted().where(VISIBILITY.limit(scope), *_list_conditions(left)).order_by(usage_record.c.day)
         rows = await self._connection.fetch_all(order_page(statement, usage_record.c.id, page))
         return cut_page(to_posted_records(rows), page, lambda posted: posted.record.id)
 
@@ -174,9 +178,7 @@ def select_posted() -> AnySelect:
 
 
 def _list_conditions(wanted: UsageFilter) -> list[Condition]:
-    # Of one day, named as such, a page is read in order of the key; of a span it is sorted out of all that is left.
-    day, is_one_day = usage_record.c.day, wanted.since == wanted.until
-    conditions: list[Condition] = [day == wanted.since if is_one_day else day.between(wanted.since, wanted.until)]
+    conditions: list[Condition] = [usage_record.c.day.between(wanted.since, wanted.until)]
     narrowed = (("project_id", wanted.project_id), ("key_id", wanted.key_id), ("model_id", wanted.model_id))
     return conditions + [usage_context.c[name] == value for name, value in narrowed if value is not None]
 

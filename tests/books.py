@@ -7,7 +7,7 @@ each, top-ups, budgets, statements, payouts and disputes.
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from uuid import UUID
 
 from sqlalchemy import select
@@ -15,6 +15,8 @@ from sqlalchemy import select
 from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.account import AccountKind
 from keisan.domain.page import PageOf, PageRequest
+from keisan.domain.ticket import TicketState
+from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.ledger.audit import audit_ledger
 from keisan.ledger.paging import walk_pages
 from keisan.storage.base import Transaction
@@ -24,8 +26,37 @@ from keisan.storage.schema import metadata
 EVERYTHING = PlatformScope()
 ENTRIES_MAX = 10_000
 Item = TypeVar("Item")
+Line = TypeVar("Line", bound=Hashable)
 # Who works on what, and until when, is no part of what was done.
 LEFT_OUT = frozenset({"outbox", "lease"})
+
+
+class TicketLine(NamedTuple):
+    """A ticket, by whose credit it has."""
+
+    owner: str
+    currency: str
+    state: TicketState
+    credit_nano: int
+    returned_nano: int
+    posted_nano: int
+
+
+class RecordLine(NamedTuple):
+    """A usage record; `code` says why suspense paid, and is empty where it did not."""
+
+    amount_nano: int
+    provider_nano: int
+    tax_nano: int
+    code: str
+
+
+class TopUpLine(NamedTuple):
+    """A top-up or a credit note."""
+
+    kind: TopUpKind
+    amount_nano: int
+    state: TopUpState
 
 
 @dataclass(frozen=True)
@@ -33,10 +64,10 @@ class Books:
     """What there is, by what it is; `balances` without those of 0."""
 
     balances: Mapping[tuple[str, str, str], int]
-    tickets: Counter[Hashable]
+    tickets: Counter[TicketLine]
     postings: Counter[Hashable]
-    records: Counter[Hashable]
-    top_ups: Counter[Hashable]
+    records: Counter[RecordLine]
+    top_ups: Counter[TopUpLine]
     budgets: Counter[Hashable]
     statements: Counter[Hashable]
     payouts: Counter[Hashable]
@@ -73,7 +104,7 @@ async def _read_view(view: Transaction) -> Books:
         balances={labels[each.id]: each.balance_nano for each in accounts.values() if each.balance_nano},
         tickets=await _count(
             view.tickets.list,
-            lambda each: (
+            lambda each: TicketLine(
                 names[each.organization_id],
                 each.currency,
                 each.state,
@@ -87,10 +118,15 @@ async def _read_view(view: Transaction) -> Books:
             for each in postings
         ),
         records=Counter(
-            (each.record.amount_nano, each.charge.provider_nano, each.charge.tax_nano, codes.get(each.record.id, ""))
+            RecordLine(
+                each.record.amount_nano,
+                each.charge.provider_nano,
+                each.charge.tax_nano,
+                codes.get(each.record.id, ""),
+            )
             for each in records
         ),
-        top_ups=await _count(view.top_ups.list, lambda each: (each.kind, each.amount_nano, each.state)),
+        top_ups=await _count(view.top_ups.list, lambda each: TopUpLine(each.kind, each.amount_nano, each.state)),
         budgets=Counter((each.period, each.amount_nano, sum(spent.get(each.id, {}).values())) for each in budgets),
         statements=await _count(
             view.statements.list, lambda each: (names[each.holder.id], each.period.first_day, each.totals)
@@ -103,8 +139,8 @@ async def _read_view(view: Transaction) -> Books:
 
 
 async def _count(
-    read: Callable[[Scope, PageRequest], Awaitable[PageOf[Item]]], describe: Callable[[Item], Hashable]
-) -> Counter[Hashable]:
+    read: Callable[[Scope, PageRequest], Awaitable[PageOf[Item]]], describe: Callable[[Item], Line]
+) -> Counter[Line]:
     return Counter([describe(each) async for each in walk_pages(read)])
 
 

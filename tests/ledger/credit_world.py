@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from uuid import UUID
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import Account, AccountKey, AccountKind, Transfer
+from keisan.domain.account import Account, AccountKey, AccountKind, Posting, Transfer
 from keisan.domain.entry import EntryKind
-from keisan.domain.ids import MachineId, OrganizationId
+from keisan.domain.ids import EntryId, MachineId, OrganizationId
 from keisan.domain.page import PageRequest
 from keisan.domain.share import Share
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
@@ -18,9 +19,10 @@ from keisan.ledger.credit import exchange_credit
 from keisan.ledger.intake import accept_usage
 from keisan.ledger.journal import EntryDraft
 from keisan.storage.base import Storage
+from keisan.storage.sqlite import open_sqlite
 from keisan.wire.credit import CreditAnswer, CreditReport
 from tests.domain.samples import create_record_id
-from tests.factories import NOW, PLATFORM_ID, FixedClock, Side, build_journal, create_machine
+from tests.factories import NOW, PLATFORM_ID, FixedClock, Side, World, build_journal, create_machine, plant_world
 from tests.ledger.intake_world import IntakeWorld
 
 EVERYTHING = PlatformScope()
@@ -248,3 +250,24 @@ async def list_shares(storage: Storage) -> list[Share]:
     async with storage.read() as view:
         gateways = await view.incarnations.list_all(EVERYTHING)
         return [share for each in gateways for share in await view.shares.list_gateway(EVERYTHING, each.gateway_id)]
+
+
+async def plant_books(path: Path) -> World:
+    """Make a database file with a world whose two older records were posted, and paid for, before its journal was opened."""
+    clock = FixedClock()
+    storage = open_sqlite(path, clock)
+    try:
+        await storage.migrate()
+        world = await plant_world(storage)
+        async with storage.write() as transaction:
+            for side in (world.left, world.right):
+                paid = Posting(
+                    EntryId(create_id()), side.wallet_id, side.payable_id, "CNY", side.record.amount_nano, 1, NOW
+                )
+                await transaction.accounts.post([paid])
+            await IntakeWorld(storage, clock, world).journal.write_opening(transaction)
+        for side in (world.left, world.right):
+            await top_up(storage, side.organization.id, side.record.amount_nano)
+        return world
+    finally:
+        await storage.close()

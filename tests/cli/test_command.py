@@ -47,6 +47,8 @@ EVERY_COMMAND = [
     ("sites", "list"),
     ("sites", "door", "x"),
     ("sites", "rotate-door", "x"),
+    ("prices", "list"),
+    ("prices", "make", "x", "CNY", "--price", "input=1", "--price", "output=1"),
     ("offers", "list"),
     ("offers", "make", "x", "CNY", "--model", "x", "--price", "input=1", "--price", "output=1"),
     ("offers", "withdraw", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),

@@ -56,6 +56,7 @@ EVERY_COMMAND = [
     ("deductions", "make", "tax", "6"),
     ("deductions", "withdraw", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("receipt", "get", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("forecast",),
     ("usage",),
     ("alerts", "list"),
     ("webhooks", "list"),

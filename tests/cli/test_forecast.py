@@ -1,15 +1,30 @@
 """`keisan forecast`: the month as a table, budgets below it, or all of it as JSON."""
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from keisan.cli.forecast import describe_method, describe_outlook, round_money
+from keisan.cli.forecast import HolderOptions, describe_method, describe_outlook, round_money, show_forecast
+from keisan.cli.output import Output
+from keisan.cli.session import Session, Target
+from keisan.domain.access import PlatformScope
 from keisan.domain.budget import PeriodKind
+from keisan.domain.key import Secret
+from keisan.domain.page import PageRequest
+from keisan.domain.usage import PostedRecord
+from keisan.domain.usage_sum import UsageFilter
 from keisan.kit.ids import create_id
-from keisan.sdk import BudgetForecastView, BudgetOutlook, ForecastMethod, ForecastRange
+from keisan.sdk import AsyncKeisan, BudgetForecastView, BudgetOutlook, Connections, ForecastMethod, ForecastRange
+from tests.api.conftest import stage, stage_template
+from tests.api.stage import Stage
 from tests.cli.conftest import CommandLine
+from tests.domain.samples import create_record_id
+from tests.sdk.platform import connect
+
+__all__ = ["stage", "stage_template"]
+
+ALL_DAYS = UsageFilter(since=date(2020, 1, 1), until=date(2030, 1, 1))
 
 
 def build_line(**changes: Any) -> ForecastRange:
@@ -47,6 +62,50 @@ def test_nothing_spent_is_said_in_words(command_line: CommandLine) -> None:
     assert "nothing was spent this month, nor in the four weeks before today" in answer.out
     told = command_line.run("forecast", "--organization", organization["name"], "--json").told
     assert (told["organization_id"], told["lines"], told["coverage_ppm"]) == (organization["id"], [], 800_000)
+
+
+async def test_table_tells_the_range_and_of_what_it_is_made(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
+    await spend_daily(stage, 30)
+    async with AsyncKeisan.over(Connections(connect(stage, "owner"))) as owner:
+        target = Target("http://unused", None, Secret("unused"))
+        await show_forecast(Session(owner, Output(is_json=False), target), HolderOptions())
+    told = capsys.readouterr().out
+    assert told.startswith("alpha: 2026-11-01 to 2026-11-30 (UTC), as of 2026-11-23 12:00 UTC\n")
+    # Spent: a Sunday and three weeks of 60. Left: half of this Monday, the rest of a week, and a Monday.
+    [line] = [line for line in told.splitlines() if line.lstrip().startswith("XTS")]
+    assert line.split() == [
+        "XTS",
+        "185.00",
+        "XTS",
+        "~250.00",
+        "XTS",
+        "~250.00",
+        "XTS",
+        "~250.00",
+        "XTS",
+        "weekdays",
+        "of",
+        "4",
+        "weeks",
+    ]
+    [other] = [line for line in told.splitlines() if line.lstrip().startswith("CNY")]
+    assert other.split() == ["CNY", "0.0000305", "CNY", "no", "forecast:", "too", "few", "days"]
+    assert "80% of months end within the range" in told
+
+
+async def spend_daily(stage: Stage, days: int) -> None:
+    """Let the stage's organization spend 10 XTS on each working day, and 5 at weekends."""
+    async with stage.storage.write() as transaction:
+        [known] = (await transaction.usage.list(PlatformScope(), ALL_DAYS, PageRequest())).items
+        posted = []
+        for back in range(1, days + 1):
+            instant = stage.clock.now() - timedelta(days=back)
+            amount_nano = (5 if instant.weekday() >= 5 else 10) * 10**9
+            record = known.record._replace(
+                id=create_record_id(instant), day=instant.date(), admitted_at=instant, amount_nano=amount_nano
+            )
+            posted.append(PostedRecord(record, known.charge._replace(currency="XTS")))
+        await transaction.usage.insert_many(posted)
 
 
 def test_budgets_stand_below(command_line: CommandLine) -> None:

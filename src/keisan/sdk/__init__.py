@@ -31,6 +31,7 @@ from keisan.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.forecast import BudgetOutlook, ForecastMethod
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
@@ -52,6 +53,7 @@ from keisan.wire.device import DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
+from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.model import ModelCreate, ModelView
@@ -93,6 +95,8 @@ __all__ = [
     "AsyncKeisan",
     "Billing",
     "BudgetCreate",
+    "BudgetForecastView",
+    "BudgetOutlook",
     "BudgetUpdate",
     "BudgetView",
     "CallLimitsChange",
@@ -119,6 +123,10 @@ __all__ = [
     "EventView",
     "ExportFormat",
     "ExportQuery",
+    "ForecastMethod",
+    "ForecastQuery",
+    "ForecastRange",
+    "ForecastView",
     "GatewayList",
     "GatewayView",
     "HealthView",

@@ -25,6 +25,7 @@ from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
+from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
@@ -107,6 +108,7 @@ class AsyncKeisan:
         self.projects = AsyncProjects(transport)
         self.keys = AsyncKeys(transport)
         self.budgets = AsyncBudgets(transport)
+        self.forecasts = AsyncForecasts(transport)
         self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
         self.sites = AsyncSites(transport)
@@ -223,6 +225,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.projects = Projects(inner.projects, shell)
         self.keys = Keys(inner.keys, shell)
         self.budgets = Budgets(inner.budgets, shell)
+        self.forecasts = Forecasts(inner.forecasts, shell)
         self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)
         self.sites = Sites(inner.sites, shell)

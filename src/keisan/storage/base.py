@@ -47,6 +47,7 @@ from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
     EntryRepository,
+    ForecastRepository,
     IncarnationRepository,
     ShareRepository,
     TicketRepository,
@@ -305,6 +306,7 @@ class Transaction(Protocol):
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository
+    forecasts: ForecastRepository
     entries: EntryRepository
     archive: ArchiveRepository
     statements: StatementRepository

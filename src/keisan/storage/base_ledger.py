@@ -12,6 +12,8 @@ from keisan.domain.access import Scope
 from keisan.domain.account import Account, AccountKey, BalanceMove, Posting
 from keisan.domain.budget import Budget
 from keisan.domain.entry import ChainEnd, Entry
+from keisan.domain.forecast import DaySum, LocalDay
+from keisan.domain.holder import Holder
 from keisan.domain.ids import AccountId, BudgetId, EntryId, MachineId, OrganizationId, RecordId, TicketId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.page import PageOf, PageRequest
@@ -210,4 +212,17 @@ class EntryRepository(Protocol):
     async def get(self, scope: Scope, entry_id: EntryId) -> Entry: ...
     async def list(self, scope: Scope, after_sequence: int, limit: int) -> Sequence[Entry]:
         """Return entries in order of sequence, after the given one; an empty list outside a platform's scope."""
+        ...
+
+
+class ForecastRepository(Protocol):
+    """What holders spent day by day. Outside the scope nothing was; a provider sees nothing."""
+
+    async def sum_days(
+        self, scope: Scope, organization_id: OrganizationId, holders: Sequence[Holder], days: Sequence[LocalDay]
+    ) -> Sequence[DaySum]:
+        """Return what an organization's holders spent on days that follow each other, in order of day for each currency.
+
+        Days without spending are left out, and so are records that suspense paid for.
+        """
         ...

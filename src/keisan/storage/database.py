@@ -23,6 +23,7 @@ from keisan.storage.dispute import DisputeRepository
 from keisan.storage.door import DoorRepository
 from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
+from keisan.storage.forecast import ForecastRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
@@ -80,6 +81,7 @@ class DatabaseTransaction:
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)
+        self.forecasts: base_ledger.ForecastRepository = ForecastRepository(connection)
         self.entries: base_ledger.EntryRepository = EntryRepository(connection, head)
         self.top_ups: base_alert.TopUpRepository = TopUpRepository(connection)
         self.webhooks: base_alert.WebhookRepository = WebhookRepository(connection)

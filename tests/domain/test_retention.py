@@ -10,7 +10,8 @@ from tests.domain.samples import NOW
 
 OLDEST = st.dictionaries(
     st.sampled_from(RetentionKind),
-    st.integers(min_value=-5, max_value=120).map(lambda hours: NOW - timedelta(hours=hours)),
+    # Half days, so that many are exactly as old as they may get.
+    st.integers(min_value=-1, max_value=10).map(lambda halves: NOW - timedelta(hours=12 * halves)),
 )
 RULES = st.dictionaries(st.sampled_from(RetentionKind), st.integers(min_value=1, max_value=4)).map(
     lambda days: tuple(RetentionRule(kind, kept_days) for kind, kept_days in days.items())

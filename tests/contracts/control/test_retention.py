@@ -26,7 +26,7 @@ DAYS = {RetentionKind.ANSWER: 1, RetentionKind.QUARANTINED_RECORD: 90, Retention
 RULES = tuple(RetentionRule(kind, days) for kind, days in DAYS.items())
 ROWS_MAX = 2
 PRINCIPAL = create_id()
-OLD_ANSWERS, OLD_RECORDS, OLD_DELIVERIES = 5, 3, 3
+OLD_ANSWERS, OLD_RECORDS, OLD_DELIVERIES = 3, 1, 1
 MICROSECOND = timedelta(microseconds=1)
 
 

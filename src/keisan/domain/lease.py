@@ -15,6 +15,7 @@ class WorkNoun(StrEnum):
     ARCHIVE = "archive"
     DEPLOYMENT = "deployment"
     PRICE = "price"
+    RETENTION = "retention"
     SITE = "site"
     TICKET = "ticket"
     WEBHOOK = "webhook"

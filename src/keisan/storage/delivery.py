@@ -24,6 +24,7 @@ delivery = Table(
     build_column("last_answer", Text()),
     UniqueConstraint("webhook_id", "sequence"),
     Index(None, "webhook_id", "state", "sequence"),
+    Index(None, "state", "wanted_since"),
 )
 
 

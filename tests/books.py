@@ -167,4 +167,5 @@ async def check_whole(storage: Database) -> None:
     """Debits equal credits, and the audit derives every balance, ticket and root again from entries and raw records."""
     async with storage.read() as view:
         assert set((await view.accounts.sum_balances(EVERYTHING)).values()) <= {0}
-        assert (await audit_ledger(view, lambda _: None)).difference is None
+        difference = (await audit_ledger(view, lambda _: None)).difference
+    assert difference is None, difference

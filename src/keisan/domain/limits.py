@@ -12,7 +12,7 @@ USAGE_BATCH_RECORDS_MAX = 3000
 USAGE_LATE_S_MAX = 7 * 24 * 3600
 USAGE_EARLY_S_MAX = 3600
 # How many records are read at a time while a statement's root is computed.
-STATEMENT_CHUNK_RECORDS_MAX = 1000
+STATEMENT_CHUNK_RECORDS_MAX = 3000
 # For how long after it was closed a statement may be disputed, and what a dispute may hold.
 DISPUTE_WINDOW_S = 30 * 24 * 3600
 DISPUTE_TEXT_CHARACTERS_MAX = 2000

@@ -1,6 +1,6 @@
 """Statements: drawn up from the records, and sealed with the root over their receipts."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
@@ -62,12 +62,15 @@ async def draw_statement(view: Transaction, scope: Scope, holder: StatementHolde
 
 async def seal_records(view: Transaction, scope: Scope, span: StatementSpan) -> RecordsSeal:
     """Read a span's records in order of id and return their number, sum and root; holds a chunk of them at a time."""
-    writer, builder, count, amount_nano = LeafWriter(), RootBuilder(), 0, 0
-    async for posted in _walk_records(view, scope, span):
-        builder.add(writer.hash(posted))
-        is_customer = span.holder.kind is HolderKind.CUSTOMER
-        amount_nano += posted.record.amount_nano if is_customer else posted.charge.provider_nano
-        count += 1
+    builder, count, amount_nano = RootBuilder(), 0, 0
+    is_customer = span.holder.kind is HolderKind.CUSTOMER
+    async for chunk in _walk_chunks(view, scope, span):
+        # A writer for each chunk, for it keeps the contexts that it has seen, and each chunk brings its own.
+        writer = LeafWriter()
+        for posted in chunk:
+            builder.add(writer.hash(posted))
+            amount_nano += posted.record.amount_nano if is_customer else posted.charge.provider_nano
+        count += len(chunk)
     return RecordsSeal(count, amount_nano, builder.build().hex())
 
 
@@ -90,12 +93,11 @@ def find_span(content: StatementContent, before: Statement | None) -> StatementS
     return StatementSpan(content.holder, content.period, after, content.entry_sequence)
 
 
-async def _walk_records(view: Transaction, scope: Scope, span: StatementSpan) -> AsyncIterator[PostedRecord]:
+async def _walk_chunks(view: Transaction, scope: Scope, span: StatementSpan) -> AsyncIterator[Sequence[PostedRecord]]:
     page: PageRequest | None = PageRequest(limit=STATEMENT_CHUNK_RECORDS_MAX)
     while page is not None:
         found = await view.statement_records.list(scope, span, page)
-        for posted in found.items:
-            yield posted
+        yield found.items
         page = None if found.next_after is None else replace(page, after=found.next_after)
 
 

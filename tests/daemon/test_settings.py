@@ -7,7 +7,6 @@ import pytest
 
 from keisan.daemon.settings import Address, Settings, load_settings, parse_address
 from keisan.domain.errors import SettingsInvalid
-from keisan.domain.retention import RetentionKind
 from keisan.domain.ticket import CreditTerms
 
 DATA: Mapping[str, object] = {"data_directory": "/tmp/keisan"}
@@ -173,16 +172,3 @@ def test_terms_of_credit_are_settings() -> None:
     assert load({**DATA, "platform": own}).platform.terms == CreditTerms(60, 120, 5)
     [fault] = list_faults(options={**DATA, "platform": own | {"ticket_lease_s": 15}})
     assert fault == "platform: expected a ticket_lease_s of more than 3 x renew_s, which is 15"
-
-
-def test_what_is_kept_has_days_within_bounds() -> None:
-    days = {rule.kind: rule.kept_days for rule in load(DATA).platform.retention.rules}
-    assert days == {RetentionKind.ANSWER: 1, RetentionKind.QUARANTINED_RECORD: 400, RetentionKind.DELIVERY: 30}
-    environment = {"KEISAN_PLATFORM__RETENTION__DELIVERY_DAYS": "60"}
-    assert load(DATA, environment).platform.retention.delivery_days == 60
-    for name, least in (("answer_days", 1), ("quarantined_record_days", 90), ("delivery_days", 7)):
-        for wrong in (least - 1, 36_501, "soon"):
-            [fault] = list_faults(options={**DATA, "platform": {"retention": {name: wrong}}})
-            assert fault.startswith(f"platform.retention.{name}: expected")
-    [fault] = list_faults(options={**DATA, "platform": {"retention": {"usage_record_days": 1}}})
-    assert "usage_record_days" in fault

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -179,7 +178,7 @@ def add_up_command(application: typer.Typer) -> None:
 
 
 def add_ledger_commands(application: typer.Typer) -> None:
-    """Add ledger audit and ledger retention."""
+    """Add ledger audit."""
     room = typer.Typer(no_args_is_help=True, help="The books of this machine's platform.")
 
     @room.callback()
@@ -197,31 +196,15 @@ def add_ledger_commands(application: typer.Typer) -> None:
         # Only for this command: storage and the ledger.
         from keisan.daemon.audit import run_audit
 
-        raise typer.Exit(_run_to_end(run_audit(settings, is_json=is_json)))
-
-    @room.command("retention")
-    def retention(
-        data: DataOption = None,
-        config: ConfigOption = None,
-        is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    ) -> None:
-        """Show what is deleted after its time and how much of it would go now, and what is kept and why."""
-        settings = read_settings(data, config, {})
-        # Only for this command: storage.
-        from keisan.daemon.retention import run_retention
-
-        raise typer.Exit(_run_to_end(run_retention(settings, is_json=is_json)))
+        try:
+            code = asyncio.run(run_audit(settings, is_json=is_json))
+        except KeisanError as fault:
+            code = tell_fault(fault)
+        except KeyboardInterrupt:
+            code = ExitCode.INTERRUPTED
+        raise typer.Exit(code)
 
     application.add_typer(room, name="ledger")
-
-
-def _run_to_end(work: Coroutine[None, None, ExitCode]) -> ExitCode:
-    try:
-        return asyncio.run(work)
-    except KeisanError as fault:
-        return tell_fault(fault)
-    except KeyboardInterrupt:
-        return ExitCode.INTERRUPTED
 
 
 def _run_up(settings: Settings, options: tuple[str, ...], is_json: bool) -> ExitCode:

@@ -19,7 +19,6 @@ from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
-from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
@@ -84,7 +83,6 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
-        await start_retention(storage, clock.now())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
@@ -164,7 +162,6 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
-        WorkNoun.RETENTION: RetentionReconciler(own.retention.rules),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
         WorkNoun.TICKET: TicketReconciler(own.terms),
         WorkNoun.TOP_UP: TopUpReconciler(),

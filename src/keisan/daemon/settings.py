@@ -15,20 +15,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from keisan.daemon.settings_faults import list_faults
 from keisan.domain.errors import SettingsInvalid
-from keisan.domain.limits import (
-    ANSWER_KEPT_DAYS,
-    ANSWER_KEPT_DAYS_MIN,
-    CREDIT_RENEW_S,
-    DELIVERY_KEPT_DAYS,
-    DELIVERY_KEPT_DAYS_MIN,
-    KEPT_DAYS_MAX,
-    QUARANTINED_RECORD_KEPT_DAYS,
-    QUARANTINED_RECORD_KEPT_DAYS_MIN,
-    TICKET_LATENESS_S,
-    TICKET_LEASE_S,
-)
+from keisan.domain.limits import CREDIT_RENEW_S, TICKET_LATENESS_S, TICKET_LEASE_S
 from keisan.domain.platform import PlatformKind
-from keisan.domain.retention import RetentionKind, RetentionRule
 from keisan.domain.ticket import CreditTerms
 from keisan.wire.base import Name, Region
 
@@ -119,26 +107,6 @@ class ListenerSection(Section):
         return self
 
 
-class RetentionSection(Section):
-    """For how many days is kept what has no more use after them. Money, usage and events are kept for ever."""
-
-    answer_days: Annotated[int, Field(ge=ANSWER_KEPT_DAYS_MIN, le=KEPT_DAYS_MAX)] = ANSWER_KEPT_DAYS
-    quarantined_record_days: Annotated[int, Field(ge=QUARANTINED_RECORD_KEPT_DAYS_MIN, le=KEPT_DAYS_MAX)] = (
-        QUARANTINED_RECORD_KEPT_DAYS
-    )
-    delivery_days: Annotated[int, Field(ge=DELIVERY_KEPT_DAYS_MIN, le=KEPT_DAYS_MAX)] = DELIVERY_KEPT_DAYS
-
-    @property
-    def rules(self) -> tuple[RetentionRule, ...]:
-        """Return a rule for each kind."""
-        days = {
-            RetentionKind.ANSWER: self.answer_days,
-            RetentionKind.QUARANTINED_RECORD: self.quarantined_record_days,
-            RetentionKind.DELIVERY: self.delivery_days,
-        }
-        return tuple(RetentionRule(kind, days[kind]) for kind in RetentionKind)
-
-
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
@@ -155,7 +123,6 @@ class PlatformSettings(ListenerSection):
     ticket_lease_s: LeaseSeconds = TICKET_LEASE_S
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
-    retention: RetentionSection = RetentionSection()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

@@ -15,7 +15,6 @@ class WorkNoun(StrEnum):
     ARCHIVE = "archive"
     DEPLOYMENT = "deployment"
     PRICE = "price"
-    RETENTION = "retention"
     SITE = "site"
     TICKET = "ticket"
     WEBHOOK = "webhook"

@@ -27,6 +27,7 @@ BUDGET_WINDOW_S_MAX = 366 * 24 * 3600
 SNAPSHOT_WAIT_S_MAX = 30
 SNAPSHOT_CHANGES_KEPT_MAX = 10_000
 IDEMPOTENCY_KEY_CHARACTERS_MAX = 128
+IDEMPOTENCY_KEPT_S = 24 * 3600
 JOIN_TOKEN_LIFE_S = 3600
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
@@ -62,17 +63,6 @@ ARCHIVE_LOOK_S = 5
 ARCHIVE_SWEEP_S = 3600
 # How long a replaced file is kept for its readers, and how long one that is in no list may be about to be.
 ARCHIVE_KEPT_S = 2 * 3600
-# One step of retention is one transaction of the lease loop, which others wait for.
-RETENTION_STEP_ROWS_MAX = 1000
-RETENTION_LOOK_S = 600
-# For how many days is kept what has no more use: as it is usual, and within what bounds.
-ANSWER_KEPT_DAYS = 1
-ANSWER_KEPT_DAYS_MIN = 1
-QUARANTINED_RECORD_KEPT_DAYS = 400
-QUARANTINED_RECORD_KEPT_DAYS_MIN = 90
-DELIVERY_KEPT_DAYS = 30
-DELIVERY_KEPT_DAYS_MIN = 7
-KEPT_DAYS_MAX = 36_500
 ANALYSIS_TIMEOUT_S = 60
 ANALYSIS_LINES_MAX = 10_000
 ANALYSES_AT_ONCE_MAX = 2
@@ -93,6 +83,3 @@ assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX
 assert max(ANALYSIS_TIMEOUT_S, EXPORT_TIMEOUT_S) < ARCHIVE_KEPT_S
 assert LEASE_LIFE_S < ARCHIVE_KEPT_S
 assert ARCHIVE_RUN_S_MAX * 3 < LEASE_LIFE_S
-# The same bytes are refused as late before they could be judged anew, and a month can be disputed to its end with them.
-assert QUARANTINED_RECORD_KEPT_DAYS_MIN * 24 * 3600 > 31 * 24 * 3600 + USAGE_LATE_S_MAX + DISPUTE_WINDOW_S
-assert DELIVERY_KEPT_DAYS_MIN * 24 * 3600 > DELIVERY_LIFE_S

@@ -55,7 +55,6 @@ from keisan.storage.base_ledger import (
 )
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
-from keisan.storage.base_retention import RetentionRepository
 from keisan.storage.base_statement import (
     DisputeRepository,
     PayoutRepository,
@@ -274,6 +273,8 @@ class IdempotencyRepository(Protocol):
         """Keep an answer; raises AlreadyExists if a concurrent request was first."""
         ...
 
+    async def delete_before(self, instant: datetime) -> int: ...
+
 
 class Transaction(Protocol):
     """All repositories within one transaction. In a read view, writing raises InvariantBroken."""
@@ -316,7 +317,6 @@ class Transaction(Protocol):
     snapshot: SnapshotRepository
     outbox: OutboxRepository
     idempotency: IdempotencyRepository
-    retention: RetentionRepository
 
 
 class Storage(Protocol):

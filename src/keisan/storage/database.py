@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_retention, base_statement
+from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_statement
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
@@ -41,7 +41,6 @@ from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.replica import ReplicaRepository
-from keisan.storage.retention import RetentionRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
@@ -98,7 +97,6 @@ class DatabaseTransaction:
         self.work = OutboxRepository(connection)
         self.outbox: base.OutboxRepository = self.work
         self.idempotency: base.IdempotencyRepository = IdempotencyRepository(connection)
-        self.retention: base_retention.RetentionRepository = RetentionRepository(connection)
 
 
 class Database:

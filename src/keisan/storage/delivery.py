@@ -24,7 +24,6 @@ delivery = Table(
     build_column("last_answer", Text()),
     UniqueConstraint("webhook_id", "sequence"),
     Index(None, "webhook_id", "state", "sequence"),
-    Index(None, "state", "wanted_since"),
 )
 
 

@@ -99,7 +99,6 @@ quarantined_record = Table(
     build_id("gateway_id"),
     build_column("created_at", Instant()),
     PrimaryKeyConstraint("digest"),
-    Index(None, "created_at"),
 )
 
 # Records that suspense paid for in place of a wallet, and why: the platform's loss until a person has looked.

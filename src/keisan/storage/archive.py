@@ -14,6 +14,7 @@ from sqlalchemy import (
     SmallInteger,
     Table,
     Text,
+    case,
     delete,
     func,
     select,
@@ -23,6 +24,7 @@ from sqlalchemy import (
 
 from keisan.domain.access import Scope
 from keisan.domain.archive import ArchiveCursor, ArchivedRecord, ArchiveFile, PendingEntry
+from keisan.domain.entry import EntryKind
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.limits import ARCHIVE_FILE_RECORDS_MAX, ARCHIVE_MERGE_FILES
 from keisan.storage.connection import GuardedConnection
@@ -85,7 +87,9 @@ class ArchiveRepository:
 
     async def list_pending(self, after_sequence: int, limit: int) -> Sequence[PendingEntry]:
         """Return entries in order of sequence, after the given one."""
-        columns = (entry.c.sequence, entry.c.id, entry.c.record_count, entry.c.created_at)
+        # The records of the first entry were posted before there was a journal, and do not name it: they go by list_before.
+        own_count = case((entry.c.kind == EntryKind.OPENING, 0), else_=entry.c.record_count).label("record_count")
+        columns = (entry.c.sequence, entry.c.id, own_count, entry.c.created_at)
         statement = select(*columns).where(entry.c.sequence > after_sequence).order_by(entry.c.sequence).limit(limit)
         return [PendingEntry(**row) for row in await self._connection.fetch_all(statement)]
 

@@ -19,7 +19,7 @@ from keisan.domain.lease import WorkNoun
 from keisan.ledger import archive as decisions
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
-from tests.factories import PLATFORM_ID, FixedClock
+from tests.factories import PLATFORM_ID, FixedClock, build_journal
 from tests.storage.archive_world import ArchiveWorld
 
 # What a writer does to the disk, in its order; each is made to fail at each of its calls.
@@ -55,6 +55,15 @@ async def test_entries_are_archived_whole_in_order_and_once(archive_world: Archi
     await archive_world.check_each_once()
     assert len({each.day for each in await archive_world.list_files()}) > 1
     await archive_world.post(6)
+    await archive_world.run()
+    await archive_world.check_each_once()
+
+
+async def test_opening_of_the_journal_counts_records_that_are_archived_before_it(archive_world: ArchiveWorld) -> None:
+    await archive_world.post_before(3)
+    async with archive_world.storage.write() as transaction:
+        await build_journal(PLATFORM_ID, archive_world.clock).write_opening(transaction)
+    await archive_world.post(4)
     await archive_world.run()
     await archive_world.check_each_once()
 

@@ -54,6 +54,7 @@ from keisan.storage.base_ledger import (
 )
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
+from keisan.storage.base_retention import RetentionRepository
 from keisan.storage.base_statement import (
     DisputeRepository,
     PayoutRepository,
@@ -272,8 +273,6 @@ class IdempotencyRepository(Protocol):
         """Keep an answer; raises AlreadyExists if a concurrent request was first."""
         ...
 
-    async def delete_before(self, instant: datetime) -> int: ...
-
 
 class Transaction(Protocol):
     """All repositories within one transaction. In a read view, writing raises InvariantBroken."""
@@ -307,6 +306,7 @@ class Transaction(Protocol):
     usage: UsageRepository
     entries: EntryRepository
     archive: ArchiveRepository
+    retention: RetentionRepository
     statements: StatementRepository
     statement_records: StatementRecordRepository
     payouts: PayoutRepository

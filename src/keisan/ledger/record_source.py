@@ -135,13 +135,11 @@ async def open_records(view: Transaction, archive: Archive | None) -> RecordSour
 
 def is_seen(posted: PostedRecord, scope: Scope) -> bool:
     """Tell whether a scope sees a record: its organization, and its provider."""
-    match scope:
-        case PlatformScope():
-            return True
-        case OrganizationScope(organization_id):
-            return posted.record.context.organization_id == organization_id
-        case ProviderScope(provider_id):
-            return posted.record.context.provider_id == provider_id
+    if isinstance(scope, OrganizationScope):
+        return posted.record.context.organization_id == scope.organization_id
+    if isinstance(scope, ProviderScope):
+        return posted.record.context.provider_id == scope.provider_id
+    return True
 
 
 def _list_keys(wanted: UsageFilter) -> list[AnalysisKey]:

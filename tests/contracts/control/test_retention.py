@@ -18,6 +18,8 @@ from keisan.domain.usage import IntakeOutcome, PostedRecord
 from keisan.ledger import intake
 from keisan.ledger.record_source import open_records
 from keisan.ledger.rule import Facts
+from keisan.storage.archive_file import write_days
+from keisan.storage.archive_schema import build_table
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.wire.dispute import DisputeCreate
@@ -35,7 +37,7 @@ from tests.retention_world import (
     open_retention_world,
     read_all,
 )
-from tests.settlement import create_principal
+from tests.settlement import EVERYTHING, create_principal
 from tests.storage.rows import execute, fetch_value
 
 
@@ -253,6 +255,23 @@ async def test_archive_that_differs_holds_the_day_and_is_told_once(world: Retent
     left_path.write_bytes(kept)
     await world.run()
     assert await world.count_stored() == 0
+
+
+async def test_archived_record_that_differs_in_one_number_holds_the_day(world: RetentionWorld) -> None:
+    """As many records, of the same ids: only what one of them says is another thing."""
+    ids = await world.fill()
+    await world.settle()
+    file = next(each for each in await world.list_files() if each.day == YESTERDAY and each.first_sequence)
+    records = list(world.folder.read_records([file], 0, file.last_sequence))
+    posted = records[0].posted
+    changed = posted._replace(charge=posted.charge._replace(provider_nano=posted.charge.provider_nano + 1))
+    records[0] = replace(records[0], posted=changed)
+    (written,) = write_days(world.folder.root, [build_table(records)], world.clock.now())
+    assert written.name == file.name
+    await world.run()
+    mark = await world.get_mark()
+    assert (mark.archived_through, str(posted.record.id) in mark.fault) == (None, True)
+    assert await world.count_stored() == len(ids) + 2
 
 
 async def test_file_that_changes_before_its_rows_go_brings_the_day_back(world: RetentionWorld) -> None:

@@ -10,7 +10,6 @@ from starlette.responses import Response
 from keisan.api.idempotency import JoinedStorage, _find_answer, _Write
 from keisan.domain.errors import NotFound
 from keisan.domain.ids import OrganizationId
-from keisan.domain.limits import IDEMPOTENCY_KEPT_S
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
 from tests.api.stage import EVERYTHING, Stage, build_report
@@ -121,15 +120,6 @@ async def test_machines_exchanges_and_reads_are_not_kept(stage: Stage) -> None:
         assert "idempotency-replayed" not in report.headers
         listed = await stage.ask("admin", "GET", "/organizations", headers=KEY)
         assert "idempotency-replayed" not in listed.headers
-
-
-async def test_answers_are_forgotten_after_a_day(stage: Stage) -> None:
-    await stage.ask("admin", "POST", "/organizations", {"name": "gamma"}, KEY)
-    stage.clock.elapsed_s = IDEMPOTENCY_KEPT_S + 1.0
-    await stage.ask("admin", "POST", "/organizations", {"name": "delta"}, {"idempotency-key": "once-2"})
-    async with stage.storage.read() as view:
-        kept = [await view.idempotency.find(stage.keys["admin"].id, key) for key in ("once-1", "once-2")]
-    assert [answer is None for answer in kept] == [True, False]
 
 
 async def test_joined_storage_is_the_one_transaction(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from keisan.domain.usage import PostedRecord
 from keisan.kit.ids import create_id
 from keisan.ledger.journal import EntryDraft
 from keisan.ledger.receipt import build_receipt, find_receipt, hash_leaves, order_records
+from keisan.ledger.record_source import open_records
 from keisan.storage.database import Database
 from keisan.wire.leaf import LeafWriter
 from tests.domain.samples import build_posted, build_record, name_id, name_record_id
@@ -61,7 +62,7 @@ async def test_record_of_before_the_journal_has_no_receipt(storage: Database) ->
     world = await plant_world(storage)
     async with storage.read() as view:
         with pytest.raises(NotFound, match="before there were receipts"):
-            await find_receipt(view, PlatformScope(), world.left.record.id)
+            await find_receipt(await open_records(view, None), PlatformScope(), world.left.record.id)
 
 
 async def test_receipt_is_found_within_the_scope(storage: Database) -> None:
@@ -74,8 +75,10 @@ async def test_receipt_is_found_within_the_scope(storage: Database) -> None:
         draft = EntryDraft(EntryKind.USAGE, (), leaf_hashes=hash_leaves(order_records(sealed)), id=entry_id)
         await journal.write_entry(transaction, draft)
     async with storage.read() as view:
-        receipt = await find_receipt(view, PlatformScope(), sealed[1].record.id)
+        receipt = await find_receipt(await open_records(view, None), PlatformScope(), sealed[1].record.id)
         with pytest.raises(NotFound):
-            await find_receipt(view, OrganizationScope(world.left.organization.id), sealed[1].record.id)
+            await find_receipt(
+                await open_records(view, None), OrganizationScope(world.left.organization.id), sealed[1].record.id
+            )
     assert receipt.leaf == LeafWriter().write(sealed[1])
     assert receipt.public_key == PUBLIC_KEY

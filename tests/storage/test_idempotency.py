@@ -1,7 +1,6 @@
 """Kept answers: one per principal and key, the first one's, until they are forgotten."""
 
 import asyncio
-from datetime import timedelta
 
 import pytest
 
@@ -53,11 +52,3 @@ async def test_one_of_many_requests_is_first(storage: Database) -> None:
         kept = await view.idempotency.find(PRINCIPAL, "first")
     assert kept is not None
     assert first == [kept.status]
-
-
-async def test_answers_are_forgotten_after_their_time(storage: Database) -> None:
-    await keep(storage)
-    async with storage.write() as transaction:
-        assert await transaction.idempotency.delete_before(NOW) == 0
-        assert await transaction.idempotency.delete_before(NOW + timedelta(microseconds=1)) == 1
-        assert await transaction.idempotency.find(PRINCIPAL, "first") is None

@@ -83,6 +83,6 @@ def test_every_noun_that_may_leave_says_whose_it_is() -> None:
     # A usage record's context says it.
     own |= {"usage_record"}
     # Where files lie is nobody else's matter; a step is its budget's.
-    own |= {"archive", "archive_file", "budget_step"}
+    own |= {"archive", "archive_file", "budget_step", "retention"}
     for name, table in metadata.tables.items():
         assert ("platform_id" in table.c) == (name not in own), name

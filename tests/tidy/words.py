@@ -17,7 +17,7 @@ VERBS = split_list(
     connect consume continue convert copy count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
     dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
-    encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict exchange exclude execute
+    encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert

@@ -31,6 +31,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.StateConflict: 409,
     errors.AlreadyDecided: 409,
+    errors.RecordsArchived: 409,
     errors.LimitExceeded: 409,
     errors.Unavailable: 503,
     errors.StorageUnavailable: 503,

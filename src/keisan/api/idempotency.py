@@ -11,7 +11,6 @@ import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -25,7 +24,7 @@ from keisan.api.context import CALLER_KEY, Caller
 from keisan.domain.access import Right
 from keisan.domain.errors import IdempotencyMismatch, InvalidInput, Refused
 from keisan.domain.key import Secret
-from keisan.domain.limits import IDEMPOTENCY_KEPT_S, IDEMPOTENCY_KEY_CHARACTERS_MAX
+from keisan.domain.limits import IDEMPOTENCY_KEY_CHARACTERS_MAX
 from keisan.storage.base import Storage, StoredAnswer, Transaction
 
 HEADER = "idempotency-key"
@@ -80,7 +79,6 @@ class Idempotency:
             kept = _seal_answer(write, answer)
             principal_id, now = write.caller.principal.id, control.clock.now()
             await transaction.idempotency.insert(principal_id, write.name, kept, now)
-            await transaction.idempotency.delete_before(now - timedelta(seconds=IDEMPOTENCY_KEPT_S))
         return answer
 
 

@@ -12,6 +12,7 @@ from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import KeyId, ModelId, ProjectId, RecordId
 from keisan.domain.usage_sum import UsageFilter
 from keisan.ledger.receipt import find_receipt
+from keisan.ledger.record_source import open_records
 from keisan.wire.page import Page
 from keisan.wire.receipt import ReceiptView, show_receipt
 from keisan.wire.usage import RecordQuery, UsageLine, UsageQuery, UsageRecordView, UsageSummary, show_record
@@ -25,6 +26,8 @@ router = APIRouter(prefix="/usage", tags=["usage"])
 async def list_usage(caller: CallerOf, query: Annotated[RecordQuery, Query()]) -> Page[UsageRecordView]:
     wanted = _build_filter(query, caller.control.clock.now().date())
     async with caller.read() as view:
+        source = await open_records(view, caller.control.archive)
+        source.require_stored(wanted)
         found = await view.usage.list(caller.scope, wanted, read_page(query))
     return build_page(found, show_record)
 
@@ -33,7 +36,8 @@ async def list_usage(caller: CallerOf, query: Annotated[RecordQuery, Query()]) -
 async def sum_usage(caller: CallerOf, query: Annotated[UsageQuery, Query()]) -> UsageSummary:
     wanted = _build_filter(query, caller.control.clock.now().date())
     async with caller.read() as view:
-        sums = await view.usage.sum(caller.scope, wanted)
+        source = await open_records(view, caller.control.archive)
+        sums = await source.sum(caller.scope, wanted)
         models = await view.models.list_by_ids(caller.scope, {line.model_id for line in sums})
     names = {model.id: model.facts.name for model in models}
     lines = tuple(
@@ -54,14 +58,16 @@ async def sum_usage(caller: CallerOf, query: Annotated[UsageQuery, Query()]) -> 
 @router.get("/{record_id}/receipt")
 async def get_receipt(caller: CallerOf, record_id: UUID) -> ReceiptView:
     async with caller.read() as view:
-        receipt = await find_receipt(view, caller.scope, RecordId(record_id))
+        source = await open_records(view, caller.control.archive)
+        receipt = await find_receipt(source, caller.scope, RecordId(record_id))
     return show_receipt(receipt)
 
 
 @router.get("/{record_id}")
 async def get_usage(caller: CallerOf, record_id: UUID) -> UsageRecordView:
     async with caller.read() as view:
-        found = await view.usage.get(caller.scope, RecordId(record_id))
+        source = await open_records(view, caller.control.archive)
+        found = await source.get(caller.scope, RecordId(record_id))
     return show_record(found)
 
 

@@ -11,9 +11,10 @@ from uuid import UUID
 
 from keisan.control.context import Control, name_actor
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.errors import NotFound, StorageUnavailable
+from keisan.domain.errors import NotFound, RecordsArchived, StorageUnavailable
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import StatementId
+from keisan.domain.retention import is_through
 from keisan.domain.statement import (
     CloseOutcome,
     Period,
@@ -58,7 +59,16 @@ async def draw_open_statement(control: Control, principal: Principal, query: Pre
     if not is_seen(holder, principal.scope):
         raise NotFound(f"there is no {holder.kind} {holder.id}")
     async with control.storage.read() as view:
+        await _check_stored(view, holder, period)
         return await draw_statement(view, principal.scope, holder, period)
+
+
+async def _check_stored(view: Transaction, holder: StatementHolder, period: Period) -> None:
+    """Raise RecordsArchived if records of the period may have left the database: those of whom closed it."""
+    mark = await view.retention.get_mark(EVERYTHING)
+    is_archived = is_through(period.first_day, mark.archived_through)
+    if is_archived and await view.statements.find(EVERYTHING, holder, period) is not None:
+        raise RecordsArchived(f"{name_period(period)} is closed and in the archive: its closed statement says all")
 
 
 async def close_period(control: Control, principal: Principal, body: StatementClose) -> Mapping[CloseOutcome, int]:

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
-from keisan.daemon.platform import open_storage
+from keisan.daemon.platform import open_archive, open_storage
 from keisan.daemon.settings import Settings
 from keisan.domain.errors import NotFound
 from keisan.kit.clock import SystemClock
@@ -37,7 +37,7 @@ async def run_audit(settings: Settings, *, is_json: bool) -> ExitCode:
     try:
         await storage.check()
         async with storage.read() as view:
-            audit = await audit_ledger(view, note)
+            audit = await audit_ledger(view, note, open_archive(settings, clock))
     finally:
         await storage.close()
     Console(soft_wrap=True).print(

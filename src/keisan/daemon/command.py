@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Coroutine
 from pathlib import Path
 from typing import Annotated
 
@@ -178,7 +179,7 @@ def add_up_command(application: typer.Typer) -> None:
 
 
 def add_ledger_commands(application: typer.Typer) -> None:
-    """Add ledger audit."""
+    """Add what works on the ledger itself."""
     room = typer.Typer(no_args_is_help=True, help="The books of this machine's platform.")
 
     @room.callback()
@@ -196,15 +197,32 @@ def add_ledger_commands(application: typer.Typer) -> None:
         # Only for this command: storage and the ledger.
         from keisan.daemon.audit import run_audit
 
-        try:
-            code = asyncio.run(run_audit(settings, is_json=is_json))
-        except KeisanError as fault:
-            code = tell_fault(fault)
-        except KeyboardInterrupt:
-            code = ExitCode.INTERRUPTED
-        raise typer.Exit(code)
+        raise typer.Exit(_run_local(run_audit(settings, is_json=is_json)))
+
+    @room.command("retention")
+    def retention(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        is_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    ) -> None:
+        """Show what would be deleted, and why what is held is held; nothing is changed."""
+        settings = read_settings(data, config, {})
+        # As above.
+        from keisan.daemon.retention import run_retention
+
+        raise typer.Exit(_run_local(run_retention(settings, is_json=is_json)))
 
     application.add_typer(room, name="ledger")
+
+
+def _run_local(work: Coroutine[None, None, ExitCode]) -> ExitCode:
+    """Run what works on the database itself, and tell what is wrong in one line."""
+    try:
+        return asyncio.run(work)
+    except KeisanError as fault:
+        return tell_fault(fault)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
 
 
 def _run_up(settings: Settings, options: tuple[str, ...], is_json: bool) -> ExitCode:

@@ -19,13 +19,15 @@ from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
+from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
+from keisan.control.reconcilers.retention_day import RetentionDayReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.daemon.first_start import build_plan, ensure_operator
-from keisan.daemon.folder import prepare_folder
+from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform
@@ -50,6 +52,7 @@ CERTIFICATE_LOOK_S = 5.0
 # An agent reports every second; this many misses make its site unknown.
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
+RETENTION_IDLE_S = 1.0
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -79,10 +82,11 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             webhook_root=identity.webhook_root,
             signer=identity.signer,
             is_insecure=own.insecure,
-            archive=ArchiveFolder((own.archive_directory or folder.archive).expanduser().absolute(), clock),
+            archive=open_archive(settings, clock),
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
+        await start_retention(storage, clock.now())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
@@ -114,6 +118,12 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
     from keisan.storage.postgresql import open_postgresql
 
     return open_postgresql(own.database_url, clock)
+
+
+def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
+    """Return the archive that the settings name; nothing is made."""
+    root = settings.platform.archive_directory or DataFolder(settings.data_directory).archive
+    return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
 def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
@@ -148,6 +158,7 @@ async def _serve(
 ) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
+        group.create_task(build_day_loop(own, control).run(stop), name="retention")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         await server.answer(listener, stop)
@@ -162,11 +173,18 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
+        WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
         WorkNoun.TICKET: TicketReconciler(own.terms),
         WorkNoun.TOP_UP: TopUpReconciler(),
     }
     return LeaseLoop(control, reconcilers)
+
+
+def build_day_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
+    """Return the loop that takes days of usage records out of the database, beside all other work."""
+    reconciler = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
+    return LeaseLoop(control, {WorkNoun.RETENTION_DAY: reconciler}, idle_s=RETENTION_IDLE_S, leases_max=1)
 
 
 def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:

@@ -15,8 +15,21 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from keisan.daemon.settings_faults import list_faults
 from keisan.domain.errors import SettingsInvalid
-from keisan.domain.limits import CREDIT_RENEW_S, TICKET_LATENESS_S, TICKET_LEASE_S
+from keisan.domain.limits import (
+    ANSWERS_DAYS_DEFAULT,
+    CREDIT_RENEW_S,
+    DELIVERIES_DAYS_DEFAULT,
+    DELIVERIES_DAYS_MIN,
+    QUARANTINE_DAYS_MIN,
+    RETENTION_DAYS_MAX,
+    TICKET_LATENESS_S,
+    TICKET_LEASE_S,
+    TICKETS_DAYS_DEFAULT,
+    TICKETS_DAYS_MIN,
+    USAGE_DAYS_MIN,
+)
 from keisan.domain.platform import PlatformKind
+from keisan.domain.retention import RetentionTerms
 from keisan.domain.ticket import CreditTerms
 from keisan.wire.base import Name, Region
 
@@ -107,6 +120,35 @@ class ListenerSection(Section):
         return self
 
 
+def check_days(least: int) -> AfterValidator:
+    """Return the check of a number of days: 0, which is for ever, or at least so many."""
+
+    def check(days: int) -> int:
+        if days != 0 and not least <= days <= RETENTION_DAYS_MAX:
+            raise ValueError(f"0 (for ever), or {least} to {RETENTION_DAYS_MAX} days")
+        return days
+
+    return AfterValidator(check)
+
+
+class RetentionSettings(Section):
+    """For how many days data is kept; 0 keeps it for ever.
+
+    Usage records go from the database only: archived, compared, their month closed and its dispute window over.
+    """
+
+    usage_days: Annotated[int, check_days(USAGE_DAYS_MIN)] = 0
+    answers_days: Annotated[int, check_days(ANSWERS_DAYS_DEFAULT)] = ANSWERS_DAYS_DEFAULT
+    tickets_days: Annotated[int, check_days(TICKETS_DAYS_MIN)] = TICKETS_DAYS_DEFAULT
+    quarantine_days: Annotated[int, check_days(QUARANTINE_DAYS_MIN)] = 0
+    deliveries_days: Annotated[int, check_days(DELIVERIES_DAYS_MIN)] = DELIVERIES_DAYS_DEFAULT
+
+    @property
+    def terms(self) -> RetentionTerms:
+        """Return the terms of retention."""
+        return RetentionTerms(**self.model_dump())
+
+
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
@@ -123,6 +165,7 @@ class PlatformSettings(ListenerSection):
     ticket_lease_s: LeaseSeconds = TICKET_LEASE_S
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
+    retention: RetentionSettings = RetentionSettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

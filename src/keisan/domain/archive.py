@@ -35,7 +35,8 @@ class ArchiveFile:
     """One file: records of one day, of entries `first_sequence` to `last_sequence` (0: of before the journal).
 
     `name` is its path within the archive. A file that was merged into another was `replaced_at` some time, and is kept a
-    while for those who are reading it.
+    while for those who are reading it. `sha256` is the digest of its bytes (hex) when they were compared with the stored
+    records, None before that.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ArchiveFile:
     size_bytes: int
     created_at: datetime
     replaced_at: datetime | None = None
+    sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
-VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > AlreadyDecided, LimitExceeded) | Unavailable > (StorageUnavailable >
+VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
 TransactionConflict, PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
@@ -109,6 +109,12 @@ class AlreadyDecided(StateConflict):
     """What was proposed has been approved or rejected, or its time is over."""
 
     code = "already_decided"
+
+
+class RecordsArchived(StateConflict):
+    """What was asked for lies in the archive alone, and is not read there: the outside text says how to have it."""
+
+    code = "records_archived"
 
 
 class LimitExceeded(Refused):

@@ -15,6 +15,8 @@ class WorkNoun(StrEnum):
     ARCHIVE = "archive"
     DEPLOYMENT = "deployment"
     PRICE = "price"
+    RETENTION = "retention"
+    RETENTION_DAY = "retention_day"
     SITE = "site"
     TICKET = "ticket"
     WEBHOOK = "webhook"

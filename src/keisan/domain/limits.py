@@ -70,6 +70,21 @@ ANALYSIS_MEMORY_BYTES_MAX = 1024 * 1024 * 1024
 EXPORT_BATCH_RECORDS_MAX = 20_000
 EXPORT_TIMEOUT_S = 3600
 EXPORTS_AT_ONCE_MAX = 4
+# For how many days what may be deleted is kept, at the least: a usage record until its month is closed and its dispute
+# window is over, a closed ticket until whatever names it comes late, a quarantined record until a person has looked.
+USAGE_DAYS_MIN = 60
+TICKETS_DAYS_MIN = 14
+QUARANTINE_DAYS_MIN = 30
+DELIVERIES_DAYS_MIN = 7
+RETENTION_DAYS_MAX = 36_500
+ANSWERS_DAYS_DEFAULT = 1
+TICKETS_DAYS_DEFAULT = 90
+DELIVERIES_DAYS_DEFAULT = 90
+# One step of retention: so much is compared, or deleted in one transaction; the rest waits for the next.
+RETENTION_ROWS_MAX = 2_000
+RETENTION_INTERVAL_S = 3600
+# For how long a partition's deletion waits for whoever reads the table: all who come after would wait with it.
+RETENTION_LOCK_MS = 200
 
 # What a ticket may still be spent on is never late.
 assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
@@ -83,3 +98,8 @@ assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX
 assert max(ANALYSIS_TIMEOUT_S, EXPORT_TIMEOUT_S) < ARCHIVE_KEPT_S
 assert LEASE_LIFE_S < ARCHIVE_KEPT_S
 assert ARCHIVE_RUN_S_MAX * 3 < LEASE_LIFE_S
+# A month may be closed USAGE_LATE_S_MAX after its end, and its last day disputed for DISPUTE_WINDOW_S from then on.
+assert USAGE_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + DISPUTE_WINDOW_S
+# A record that names a ticket which is gone is late, so suspense pays whatever the ticket was.
+assert TICKETS_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + USAGE_EARLY_S_MAX
+assert IDEMPOTENCY_KEPT_S <= ANSWERS_DAYS_DEFAULT * 24 * 3600

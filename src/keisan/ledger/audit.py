@@ -14,6 +14,7 @@ from keisan.domain.entry import FIRST_ENTRY_HASH, ChainEnd, Entry, EntryKind
 from keisan.domain.ids import AccountId, EntryId, PlatformId, RecordId, TicketId
 from keisan.domain.usage import PostedRecord
 from keisan.ledger.paging import walk_pages
+from keisan.ledger.record_source import RecordSource, open_records
 from keisan.ledger.rule import SuspenseCode, sum_transfers
 from keisan.ledger.rule_audit import (
     Difference,
@@ -25,8 +26,10 @@ from keisan.ledger.rule_audit import (
     check_records,
     check_statement,
 )
+from keisan.ledger.rule_retention import is_all_stored
 from keisan.ledger.statement import seal_records
 from keisan.storage.base import Transaction
+from keisan.storage.base_archive import Archive
 
 Item = TypeVar("Item")
 EVERYTHING = PlatformScope()
@@ -51,26 +54,30 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class _Books:
-    """What entries are held against: the platform's key, and the accounts that there are."""
+    """What entries are held against: the platform's key, the accounts that there are, and where records are."""
 
     platform_id: PlatformId
     public_key: bytes
     account_ids: dict[AccountKey, AccountId]
     accounts: Sequence[Account]
+    source: RecordSource
 
 
-async def audit_ledger(view: Transaction, note: Callable[[Audit], None]) -> Audit:
+async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive: Archive | None = None) -> Audit:
     """Return the audit of all that a view holds; `note` is called with how far it has come.
 
-    It ends with the first difference.
+    It is the view's first reader. Records that are not in the database are read from `archive`. It ends with the first
+    difference; raises StorageUnavailable if a file cannot be read that is as it was.
     """
+    await view.retention.hold_days()
+    source = await open_records(view, archive)
     platform = await view.platform.get()
     accounts = [account async for account in walk_pages(view.accounts.list)]
     keys = {AccountKey(each.kind, each.organization_id, each.provider_id, each.currency): each.id for each in accounts}
-    books = _Books(platform.id, platform.public_key, keys, accounts)
+    books = _Books(platform.id, platform.public_key, keys, accounts, source)
     audit = Audit()
     # The chain first: an entry that is missing would show as money that moved outside of all.
-    audit.difference = await _audit_chain(view, books, audit)
+    audit.difference = await _audit_chain(view, books, audit) or await _audit_files(source)
     if audit.difference is not None:
         return audit
     async for entries in _walk_entries(view):
@@ -117,10 +124,10 @@ async def _walk_entries(view: Transaction) -> AsyncIterator[list[Entry]]:
 async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Entry], audit: Audit) -> Difference | None:
     ids = [entry.id for entry in entries]
     postings = _group(await view.accounts.list_of_entries(EVERYTHING, ids), lambda posting: posting.entry_id)
-    records = _group(await view.usage.list_entries(EVERYTHING, ids), lambda posted: posted.charge.entry_id)
+    records = _group(await books.source.list_entries(entries), lambda posted: posted.charge.entry_id)
     if entries[0].kind is EntryKind.OPENING:
         postings[ids[0]] = list(await view.accounts.list_unsealed(EVERYTHING))
-        records[ids[0]] = [posted async for posted in walk_pages(view.usage.list_unsealed)]
+        records[ids[0]] = await books.source.list_unsealed()
     everything = [posted for own in records.values() for posted in own]
     suspended = await view.usage.find_suspended(EVERYTHING, [posted.record.id for posted in everything])
     prices = await view.prices.list_by_ids(EVERYTHING, {posted.record.context.price_id for posted in everything})
@@ -156,9 +163,21 @@ def _count_entry(
             audit.charged[record.ticket_id] += record.amount_nano
 
 
-async def _audit_strays(view: Transaction, _: _Books, audit: Audit) -> Difference | None:
+async def _audit_files(source: RecordSource) -> Difference | None:
+    """Look whether the files in place of deleted records are what they were when these went."""
+    if not source.files:
+        return None
+    digests = await source.get_archive().digest(source.files)
+    for each in source.files:
+        found = digests.get(each.name, "missing")
+        if found != each.sha256:
+            return Difference("archived file", each.name, each.sha256 or "a digest", found)
+    return None
+
+
+async def _audit_strays(_: Transaction, books: _Books, audit: Audit) -> Difference | None:
     """Look for records that name an entry which does not hold them, and for an end that was cut off."""
-    stored_count = await view.usage.count(EVERYTHING)
+    stored_count = await books.source.count()
     if stored_count != audit.record_count:
         return Difference("records outside entries", "usage records", str(audit.record_count), str(stored_count))
     return None
@@ -183,7 +202,8 @@ async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Differen
 
 async def _audit_statements(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
     async for statement in walk_pages(view.statements.list):
-        seal = await seal_records(view, EVERYTHING, statement.span)
+        is_stored = is_all_stored(statement.span, books.source.archived_through)
+        seal = await seal_records(view, EVERYTHING, statement.span) if is_stored else None
         difference = check_statement(statement, books.public_key, seal)
         if difference is not None:
             return difference

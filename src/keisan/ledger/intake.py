@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import NamedTuple
 
+from keisan.domain.access import PlatformScope
 from keisan.domain.account import Transfer
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId, TicketId
 from keisan.domain.price import Price
+from keisan.domain.retention import is_through
 from keisan.domain.ticket import Ticket
 from keisan.domain.usage import Charge, IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
 from keisan.kit.identity_map import IdentityMap
@@ -32,6 +34,7 @@ from keisan.ledger.rule import (
     find_late,
     list_spendings,
     refuse_context,
+    refuse_day,
     refuse_record,
     sum_transfers,
 )
@@ -128,6 +131,8 @@ def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, byt
         if outcome is not IntakeOutcome.EXISTS:
             refusal, price = known.get(record.context)
             refusal = refusal or (refuse_record(record, price, now) if price is not None else None)
+            if outcome is None:
+                refusal = refusal or refuse_day(record, facts.closed_through)
         if refusal is not None:
             sorting.answer(position, IntakeOutcome.REFUSED, refusal)
         elif outcome is None:
@@ -146,6 +151,7 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     # Whatever takes long comes before locks that others wait for.
     leaf_hashes = hash_leaves(order_records(posted))
     await transaction.usage.insert_many(posted)
+    await _check_days(transaction, posted, facts)
     posting = await _charge_tickets(transaction, posted, journal)
     suspended = posting.suspended
     for position, each in zip(sorting.new.values(), posted, strict=True):
@@ -154,6 +160,16 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     entry = await journal.write_entry(transaction, draft)
     # Last of all: alerts lock the head, as the entry did.
     await raise_alerts(transaction, [*posting.alerts, *_describe_suspended(posted, suspended)], entry.created_at)
+
+
+async def _check_days(transaction: Transaction, posted: Sequence[PostedRecord], facts: Facts) -> None:
+    """Look again which days take records: whoever closes one waits for those who inserted before, and for no others.
+
+    Raises StorageUnavailable if one was closed since the facts were read; the next try refuses its records.
+    """
+    closed_through = (await transaction.retention.get_mark(PlatformScope())).closed_through
+    if closed_through != facts.closed_through and any(is_through(each.record.day, closed_through) for each in posted):
+        raise StorageUnavailable("a day of these records was closed meanwhile; hand them in again")
 
 
 def _describe_suspended(posted: Sequence[PostedRecord], suspended: Mapping[RecordId, SuspenseCode]) -> list[AlertDraft]:

@@ -26,6 +26,7 @@ async def load_facts(transaction: Transaction, gateway_id: MachineId, contexts: 
         replicas={replica.id: replica for replica in replicas},
         offers=await transaction.offers.list_models(scope, pairs),
         deductions=await transaction.deductions.list_all(scope),
+        closed_through=(await transaction.retention.get_mark(scope)).closed_through,
     )
 
 

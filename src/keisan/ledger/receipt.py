@@ -9,7 +9,7 @@ from keisan.domain.ids import RecordId
 from keisan.domain.merkle import build_path
 from keisan.domain.receipt import Receipt
 from keisan.domain.usage import PostedRecord
-from keisan.storage.base import Transaction
+from keisan.ledger.record_source import RecordSource
 from keisan.wire.leaf import LeafWriter
 
 
@@ -24,18 +24,19 @@ def hash_leaves(ordered: Iterable[PostedRecord]) -> list[bytes]:
     return [writer.hash(each) for each in ordered]
 
 
-async def find_receipt(view: Transaction, scope: Scope, record_id: RecordId) -> Receipt:
+async def find_receipt(source: RecordSource, scope: Scope, record_id: RecordId) -> Receipt:
     """Return the receipt of a record in scope.
 
-    Raises NotFound without such a record in scope, and for one that was posted before there was a journal.
+    Raises NotFound without such a record in scope, and for one that was posted before there was a journal;
+    StorageUnavailable if it is in the archive and that cannot be read now.
     """
-    posted = await view.usage.get(scope, record_id)
+    posted = await source.get(scope, record_id)
     if posted.charge.entry_id is None:
         raise NotFound(f"the usage record {record_id} was posted before there were receipts")
     # The proof is made of hashes of all records of the entry, whosever they are; only hashes leave.
-    entry = await view.entries.get(PlatformScope(), posted.charge.entry_id)
-    records = await view.usage.list_entry(PlatformScope(), entry.id)
-    platform = await view.platform.get()
+    entry = await source.view.entries.get(PlatformScope(), posted.charge.entry_id)
+    records = await source.list_entries([entry])
+    platform = await source.view.platform.get()
     return build_receipt(entry, records, record_id, platform.public_key)
 
 

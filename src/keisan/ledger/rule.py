@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -16,6 +16,7 @@ from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
 from keisan.domain.offer import Offer
 from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.replica import Replica
+from keisan.domain.retention import is_through
 from keisan.domain.ticket import Ticket, TicketState
 from keisan.domain.usage import IntakeOutcome, PostedRecord, UsageContext, UsageRecord, find_day
 from keisan.kit.identity_map import IdentityMap
@@ -33,6 +34,8 @@ class RefusalCode(StrEnum):
     WRONG_GATEWAY = "wrong_gateway"
     WRONG_DAY = "wrong_day"
     WRONG_CLOCK = "wrong_clock"
+    # Its day takes no more records: what was posted of it may have gone to the archive.
+    CLOSED_DAY = "closed_day"
     UNKNOWN_KEY = "unknown_key"
     UNKNOWN_PRICE = "unknown_price"
     UNKNOWN_REPLICA = "unknown_replica"
@@ -56,7 +59,8 @@ class SuspenseCode(StrEnum):
 class Facts:
     """What records are held against: whose may be handed in, the keys, prices and replicas they name, and what was asked for them.
 
-    `gateway_ids` are the gateway that hands them in and the revoked ones, in whose place it may have joined.
+    `gateway_ids` are the gateway that hands them in and the revoked ones, in whose place it may have joined. No record of a
+    day through `closed_through` is new any more: whether it was posted before cannot always be told here.
     """
 
     platform_id: PlatformId
@@ -66,6 +70,7 @@ class Facts:
     replicas: Mapping[ReplicaId, Replica]
     offers: Sequence[Offer] = ()
     deductions: Sequence[Deduction] = ()
+    closed_through: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,15 @@ def refuse_record(record: UsageRecord, price: Price, now: datetime) -> RefusalCo
     if record.admitted_at > now + _EARLY_MAX:
         return RefusalCode.WRONG_CLOCK
     return None if _has_right_amount(record, price) else RefusalCode.AMOUNT_MISMATCH
+
+
+def refuse_day(record: UsageRecord, closed_through: date | None) -> RefusalCode | None:
+    """Return why a record of an acceptable day is too late even for suspense, or None.
+
+    By its id, which tells its day: no clock decides whether a record may be posted a second time.
+    """
+    day = find_day(record.id)
+    return RefusalCode.CLOSED_DAY if day is None or is_through(day, closed_through) else None
 
 
 def _has_right_replica(context: UsageContext, replica: Replica | None) -> bool:

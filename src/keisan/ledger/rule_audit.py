@@ -99,8 +99,8 @@ def check_postings(entry: Entry, expected: Moves, postings: Iterable[Posting]) -
     return None
 
 
-def check_statement(statement: Statement, public_key: bytes, seal: RecordsSeal) -> Difference | None:
-    """Return how a closed statement is not the one that was signed, or not what its records come to."""
+def check_statement(statement: Statement, public_key: bytes, seal: RecordsSeal | None) -> Difference | None:
+    """Return how a closed statement is not the one that was signed, or not what its records come to, if that is known."""
     where = name_statement(statement)
     if not is_signed_by(public_key, statement.document, statement.signature):
         return Difference("signature", where, "the platform's", statement.signature.hex())
@@ -118,7 +118,7 @@ def check_statement(statement: Statement, public_key: bytes, seal: RecordsSeal) 
     if (*told, content.records_root, digest) != (*columns, statement.records_root, statement.document_sha256):
         return Difference("columns", where, f"{told} {content.records_root} {digest}", str(columns))
     stored = RecordsSeal(content.totals.record_count, content.totals.amount_nano, statement.records_root)
-    return Difference("statement", where, str(stored), str(seal)) if stored != seal else None
+    return Difference("statement", where, str(stored), str(seal)) if seal not in (None, stored) else None
 
 
 def check_payout(payout: Payout, statement: Statement, moved: Sequence[Posting]) -> Difference | None:

@@ -1,6 +1,6 @@
 """What the database knows of the archive: how far it reaches, and which files it is made of."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime
 
@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
     case,
     delete,
+    exists,
     func,
     select,
     tuple_,
@@ -26,10 +27,12 @@ from keisan.domain.access import Scope
 from keisan.domain.archive import ArchiveCursor, ArchivedRecord, ArchiveFile, PendingEntry
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import InvariantBroken
+from keisan.domain.ids import RecordId
 from keisan.domain.limits import ARCHIVE_FILE_RECORDS_MAX, ARCHIVE_MERGE_FILES
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.entry import entry
 from keisan.storage.repository import PARAMETERS_PER_STATEMENT_MAX, split_chunks
+from keisan.storage.retention_table import retention
 from keisan.storage.schema import Instant, build_column, build_id, metadata
 from keisan.storage.usage import select_posted
 from keisan.storage.usage_table import VISIBILITY, to_context, to_posted, usage_record
@@ -62,6 +65,8 @@ archive_file = Table(
     build_column("created_at", Instant()),
     # Null while the file is in the list.
     build_column("replaced_at", Instant(), is_nullable=True),
+    # Null until its records were compared with the stored ones.
+    build_column("sha256", Text(), is_nullable=True),
     PrimaryKeyConstraint("name"),
     Index(None, "day"),
 )
@@ -123,6 +128,18 @@ class ArchiveRepository:
             ArchivedRecord(None, to_posted(row, to_context(row))) for row in await self._connection.fetch_all(statement)
         ]
 
+    async def list_day(self, scope: Scope, day: date, ids: Sequence[RecordId]) -> Sequence[ArchivedRecord]:
+        """Return those records of a day that are stored and have one of these ids, in no order."""
+        is_wanted = (usage_record.c.day == day) & self._connection.match_any(usage_record.c.id, ids)
+        statement = (
+            select_posted()
+            .add_columns(entry.c.sequence.label("entry_sequence"))
+            .outerjoin(entry, entry.c.id == usage_record.c.entry_id)
+            .where(VISIBILITY.limit(scope), is_wanted)
+        )
+        rows = await self._connection.fetch_all(statement)
+        return [ArchivedRecord(row["entry_sequence"], to_posted(row, to_context(row))) for row in rows]
+
     async def list_files(self, since: date, until: date) -> Sequence[ArchiveFile]:
         """Return the files of days `since` to `until`, both included, by day and sequence."""
         wanted = select(archive_file).where(IS_LISTED, archive_file.c.day.between(since, until))
@@ -136,9 +153,11 @@ class ArchiveRepository:
     async def list_mergeable(self, days_max: int) -> Sequence[ArchiveFile]:
         """Return all files of the newest days that have enough small ones to be worth a look."""
         is_small = archive_file.c.record_count <= ARCHIVE_FILE_RECORDS_MAX // 2
+        # Files of a day that takes no more records stay as they are: what was compared is what is kept.
+        is_closed = exists().where(archive_file.c.day <= retention.c.closed_through)
         many = (
             select(archive_file.c.day)
-            .where(IS_LISTED, is_small)
+            .where(IS_LISTED, is_small, ~is_closed)
             .group_by(archive_file.c.day)
             .having(func.count() >= ARCHIVE_MERGE_FILES)
         )
@@ -161,6 +180,13 @@ class ArchiveRepository:
         count = await self._connection.change(update(archive_file).where(IS_LISTED, is_meant).values(replaced_at=now))
         if count != len(files):
             raise InvariantBroken("only what is listed is replaced", str([each.name for each in files]))
+
+    async def put_digests(self, digests: Mapping[str, str]) -> None:
+        """Note the digests of files by name; raises InvariantBroken if one is not listed."""
+        for name, sha256 in digests.items():
+            is_meant = IS_LISTED & (archive_file.c.name == name)
+            if await self._connection.change(update(archive_file).where(is_meant).values(sha256=sha256)) != 1:
+                raise InvariantBroken("only a listed file has a digest", name)
 
     async def delete_files(self, names: Iterable[str]) -> None:
         """Forget files that were replaced."""

@@ -1,7 +1,7 @@
 """The archive in a folder of files. All that takes long is done in threads, and imported there: many processes never need it."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from keisan.domain.archive import AnalysisKey, AnalysisLine, ArchivedRecord, ArchiveFile, ExportFormat
 from keisan.domain.errors import LimitExceeded, StorageUnavailable
+from keisan.domain.ids import RecordId
 from keisan.domain.limits import ANALYSES_AT_ONCE_MAX, ANALYSIS_TIMEOUT_S, EXPORT_TIMEOUT_S, EXPORTS_AT_ONCE_MAX
 from keisan.kit.clock import Clock
-from keisan.storage.archive_name import sweep_folder
+from keisan.storage.archive_name import digest_files, sweep_folder
 from keisan.storage.base_archive import ArchiveSelection
 
 if TYPE_CHECKING:
@@ -110,6 +111,27 @@ class ArchiveFolder:
 
         yield from archive_file.read_entries(self.root, files, first, last)
 
+    async def digest(self, files: Sequence[ArchiveFile]) -> Mapping[str, str]:
+        """Return the SHA-256 (hex) of the bytes of those files that there are, by name; raises StorageUnavailable."""
+        return await _run(digest_files, self.root, [each.name for each in files])
+
+    async def count_ids(self, files: Sequence[ArchiveFile]) -> int:
+        """Return how many different record ids these files hold; raises StorageUnavailable."""
+        return await _run(_count_ids, self.root, files)
+
+    async def read_part(self, file: ArchiveFile, start: int, most: int) -> Sequence[ArchivedRecord]:
+        """Return some of a file's records; raises StorageUnavailable."""
+        return await _run(_read_part, self.root, file, start, most)
+
+    async def read_entries(self, files: Sequence[ArchiveFile], first: int, last: int) -> Sequence[ArchivedRecord]:
+        """Return all records of some entries; raises StorageUnavailable."""
+        return await _run(_read_entries, self.root, files, first, last)
+
+    async def find_record(self, files: Sequence[ArchiveFile], record_id: RecordId) -> ArchivedRecord | None:
+        """Return the record with an id; raises StorageUnavailable."""
+        async with self._turns:
+            return await _run(_find_record, self.root, files, record_id)
+
 
 @dataclass(slots=True)
 class _Analysis:
@@ -156,6 +178,34 @@ def _merge(root: Path, files: Sequence[ArchiveFile], now: datetime) -> ArchiveFi
     from keisan.storage import archive_file
 
     return archive_file.merge_files(root, files, now)
+
+
+def _count_ids(root: Path, files: Sequence[ArchiveFile]) -> int:
+    # As above.
+    from keisan.storage import archive_part
+
+    return archive_part.count_ids(root, files)
+
+
+def _read_part(root: Path, file: ArchiveFile, start: int, most: int) -> Sequence[ArchivedRecord]:
+    # As above.
+    from keisan.storage import archive_part
+
+    return archive_part.read_part(root, file, start, most)
+
+
+def _read_entries(root: Path, files: Sequence[ArchiveFile], first: int, last: int) -> Sequence[ArchivedRecord]:
+    # As above.
+    from keisan.storage import archive_part
+
+    return archive_part.read_entries(root, files, first, last)
+
+
+def _find_record(root: Path, files: Sequence[ArchiveFile], record_id: RecordId) -> ArchivedRecord | None:
+    # As above.
+    from keisan.storage import archive_part
+
+    return archive_part.find_record(root, files, record_id)
 
 
 def _remove(root: Path, names: Sequence[str]) -> None:

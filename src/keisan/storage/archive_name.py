@@ -1,5 +1,6 @@
 """Names of the archive's files: what is in one, so that whoever writes the same records again replaces the same file."""
 
+import hashlib
 from collections.abc import Iterable
 from datetime import date, datetime
 from pathlib import Path
@@ -36,3 +37,15 @@ def sweep_folder(root: Path, names: Iterable[str], before: datetime) -> int:
             path.unlink(missing_ok=True)
             count += 1
     return count
+
+
+def digest_files(root: Path, names: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 (hex) of the bytes of those files that there are, by name; raises OSError."""
+    digests: dict[str, str] = {}
+    for name in names:
+        try:
+            with (root / name).open("rb") as file:
+                digests[name] = hashlib.file_digest(file, "sha256").hexdigest()
+        except FileNotFoundError:
+            continue
+    return digests

@@ -55,6 +55,7 @@ from keisan.storage.base_ledger import (
 )
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
+from keisan.storage.base_retention import RetentionRepository
 from keisan.storage.base_statement import (
     DisputeRepository,
     PayoutRepository,
@@ -273,8 +274,6 @@ class IdempotencyRepository(Protocol):
         """Keep an answer; raises AlreadyExists if a concurrent request was first."""
         ...
 
-    async def delete_before(self, instant: datetime) -> int: ...
-
 
 class Transaction(Protocol):
     """All repositories within one transaction. In a read view, writing raises InvariantBroken."""
@@ -309,6 +308,7 @@ class Transaction(Protocol):
     forecasts: ForecastRepository
     entries: EntryRepository
     archive: ArchiveRepository
+    retention: RetentionRepository
     statements: StatementRepository
     statement_records: StatementRecordRepository
     payouts: PayoutRepository

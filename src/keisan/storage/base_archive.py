@@ -4,7 +4,7 @@ Kept apart from base.py for its length only. Who reads files takes their list fr
 so a file that is being written, or was merged into another, is in it or is not, whole.
 """
 
-from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
@@ -19,6 +19,7 @@ from keisan.domain.archive import (
     ExportFormat,
     PendingEntry,
 )
+from keisan.domain.ids import RecordId
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class ArchiveRepository(Protocol):
         """Return records of before the journal in order of day and id, after those that are archived."""
         ...
 
+    async def list_day(self, scope: Scope, day: date, ids: Sequence[RecordId]) -> Sequence[ArchivedRecord]:
+        """Return those records of a day that are stored and have one of these ids, in no order."""
+        ...
+
     async def list_files(self, since: date, until: date) -> Sequence[ArchiveFile]:
         """Return the files of days `since` to `until`, both included, by day and sequence."""
         ...
@@ -64,6 +69,10 @@ class ArchiveRepository(Protocol):
     async def add_files(self, files: Sequence[ArchiveFile]) -> None: ...
     async def mark_replaced(self, files: Sequence[ArchiveFile], now: datetime) -> None:
         """Take files out of the list; raises InvariantBroken if one is not in it."""
+        ...
+
+    async def put_digests(self, digests: Mapping[str, str]) -> None:
+        """Note the digests of files by name; raises InvariantBroken if one is not listed."""
         ...
 
     async def delete_files(self, names: Iterable[str]) -> None:
@@ -106,4 +115,24 @@ class Archive(Protocol):
 
     def read_records(self, files: Sequence[ArchiveFile], first: int, last: int) -> Iterator[ArchivedRecord]:
         """Yield all records of entries `first` to `last`, in no order: for an audit, which reads in a thread of its own."""
+        ...
+
+    async def digest(self, files: Sequence[ArchiveFile]) -> Mapping[str, str]:
+        """Return the SHA-256 (hex) of the bytes of those files that there are, by name."""
+        ...
+
+    async def count_ids(self, files: Sequence[ArchiveFile]) -> int:
+        """Return how many different record ids these files of one day hold."""
+        ...
+
+    async def read_part(self, file: ArchiveFile, start: int, most: int) -> Sequence[ArchivedRecord]:
+        """Return at most so many of a file's records, from one of its places on; fewer only where a part of the file ends."""
+        ...
+
+    async def read_entries(self, files: Sequence[ArchiveFile], first: int, last: int) -> Sequence[ArchivedRecord]:
+        """Return all records of entries `first` to `last` that these files hold, in no order; 0 is before the journal."""
+        ...
+
+    async def find_record(self, files: Sequence[ArchiveFile], record_id: RecordId) -> ArchivedRecord | None:
+        """Return the record with an id."""
         ...

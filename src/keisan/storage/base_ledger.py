@@ -183,8 +183,8 @@ class UsageRepository(Protocol):
         """Return of those of these records that suspense paid for why; nothing outside a platform's scope."""
         ...
 
-    async def count(self, scope: Scope) -> int:
-        """Return how many records there are in scope."""
+    async def count(self, scope: Scope, after: date | None = None) -> int:
+        """Return how many records there are in scope, of days after one if it is named."""
         ...
 
     async def list_unsealed(self, scope: Scope, page: PageRequest) -> PageOf[PostedRecord]:

@@ -31,6 +31,10 @@ class StatementRepository(Protocol):
         """Return the holder's statement of the latest period, of those that begin before a day if one is named."""
         ...
 
+    async def find_holding(self, scope: Scope, holder: StatementHolder, day: date, sequence: int) -> Statement | None:
+        """Return the holder's first statement that reaches to a day and to an entry: all records of both are on it or before."""
+        ...
+
 
 class StatementRecordRepository(Protocol):
     """The usage records that are on statements. Outside the scope a span is empty."""
@@ -87,6 +91,10 @@ class DisputeRepository(Protocol):
     async def update(self, dispute: Dispute) -> None: ...
     async def list_statement(self, scope: Scope, statement_id: StatementId) -> Sequence[Dispute]:
         """Return all disputes of a statement."""
+        ...
+
+    async def has_open(self, scope: Scope, holder: StatementHolder) -> bool:
+        """Tell whether a dispute of the holder is open."""
         ...
 
     async def list_adjustments(self, scope: Scope, span: StatementSpan) -> Sequence[Adjustment]:

@@ -117,6 +117,17 @@ class GuardedConnection:
         with self._watch():
             await self._dialect.await_posting(self._connection)
 
+    async def hold_days(self) -> None:
+        """Let no day of usage records be dropped until this view or transaction ends."""
+        with self._watch():
+            await self._dialect.hold_days(self._connection)
+
+    async def drop_day(self, day: date) -> bool:
+        """Drop what holds one day's usage records alone; False if nothing does."""
+        self.require_writable()
+        with self._watch():
+            return await self._dialect.drop_day(self._connection, day)
+
     def require_writable(self) -> None:
         """Raise InvariantBroken in a read view, and after the database has refused a statement."""
         if not self._is_writable:

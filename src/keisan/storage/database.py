@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_statement
+from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_retention, base_statement
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
@@ -41,6 +41,7 @@ from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.replica import ReplicaRepository
+from keisan.storage.retention import RetentionRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
@@ -88,6 +89,7 @@ class DatabaseTransaction:
         self.alerts: base_alert.AlertRepository = AlertRepository(connection)
         self.deliveries: base_alert.DeliveryRepository = DeliveryRepository(connection)
         self.archive: base_archive.ArchiveRepository = ArchiveRepository(connection)
+        self.retention: base_retention.RetentionRepository = RetentionRepository(connection)
         self.statements: base_statement.StatementRepository = StatementRepository(connection)
         self.statement_records: base_statement.StatementRecordRepository = StatementRecordRepository(connection)
         self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)

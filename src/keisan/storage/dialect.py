@@ -61,6 +61,14 @@ class Dialect(Protocol):
         """Let no other transaction change shares of rate limits until this one ends."""
         ...
 
+    async def hold_days(self, connection: AsyncConnection) -> None:
+        """Let no day of usage records be dropped until this transaction ends; before its view is fixed."""
+        ...
+
+    async def drop_day(self, connection: AsyncConnection, day: date) -> bool:
+        """Drop the part of the table that holds one day's usage records alone; False if there is no such part."""
+        ...
+
     async def await_posting(self, connection: AsyncConnection) -> None:
         """Return once every transaction that has inserted usage records by now has ended."""
         ...

@@ -8,7 +8,7 @@ from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, select
 from keisan.domain.access import Scope
 from keisan.domain.dispute import Dispute, DisputeState
 from keisan.domain.ids import DisputeId, RecordId, StatementId
-from keisan.domain.statement import Adjustment, HolderKind, StatementSpan
+from keisan.domain.statement import Adjustment, HolderKind, StatementHolder, StatementSpan
 from keisan.storage.repository import TableRepository
 from keisan.storage.schema import (
     AnyRow,
@@ -65,6 +65,11 @@ class DisputeRepository(TableRepository[Dispute, DisputeId]):
     async def list_statement(self, scope: Scope, statement_id: StatementId) -> Sequence[Dispute]:
         """Return all disputes of a statement."""
         return await self._list_where(scope, dispute.c.statement_id == statement_id)
+
+    async def has_open(self, scope: Scope, holder: StatementHolder) -> bool:
+        """Tell whether a dispute of the holder is open."""
+        is_open = match_holder(dispute, holder) & (dispute.c.state == DisputeState.OPEN)
+        return await self._find(scope, is_open) is not None
 
     async def list_adjustments(self, scope: Scope, span: StatementSpan) -> Sequence[Adjustment]:
         """Return what disputes of the holder moved after a span's `after_sequence`, up to its `until_sequence`."""

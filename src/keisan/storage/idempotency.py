@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, PrimaryKeyConstraint, SmallInteger, Table, Text, delete, select
+from sqlalchemy import Index, PrimaryKeyConstraint, SmallInteger, Table, Text, select
 
 from keisan.domain.errors import AlreadyExists
 from keisan.storage.base import StoredAnswer
@@ -26,7 +26,7 @@ stored_answer = Table(
 
 
 class IdempotencyRepository:
-    """Keeps answers and forgets them after their time."""
+    """Keeps answers; retention deletes them after their time."""
 
     def __init__(self, connection: GuardedConnection) -> None:
         self._connection = connection
@@ -50,7 +50,3 @@ class IdempotencyRepository:
         }
         if not await self._connection.insert_or_ignore(stored_answer, row):
             raise AlreadyExists("this idempotency key is in use")
-
-    async def delete_before(self, instant: datetime) -> int:
-        """Forget the answers kept before an instant and return how many there were."""
-        return await self._connection.change(delete(stored_answer).where(stored_answer.c.created_at < instant))

@@ -23,6 +23,7 @@ from keisan.domain.errors import (
     StorageUnavailable,
     TransactionConflict,
 )
+from keisan.domain.limits import RETENTION_LOCK_MS
 from keisan.kit.clock import Clock
 from keisan.storage.connection import open_connection, translate_errors
 from keisan.storage.copy import bind_columns
@@ -172,6 +173,21 @@ class PostgresqlDialect:
     async def lock_shares(self, connection: AsyncConnection) -> None:
         """Take the advisory lock of all shares until the transaction ends."""
         await _lock_pair(connection, SHARES_LOCK)
+
+    async def hold_days(self, connection: AsyncConnection) -> None:
+        """Take a lock that whoever detaches a partition waits for: dropped rows are gone from older views too."""
+        await connection.execute(text("LOCK TABLE ONLY usage_record IN ACCESS SHARE MODE"))
+
+    async def drop_day(self, connection: AsyncConnection, day: date) -> bool:
+        """Detach and drop a day's partition, waiting for RETENTION_LOCK_MS at most; False if the day has none of its own."""
+        name = name_partition(day)
+        if await _list_missing(connection, [name]):
+            return False
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{RETENTION_LOCK_MS}ms'"))
+        await connection.execute(text(f"ALTER TABLE usage_record DETACH PARTITION {name}"))
+        await connection.execute(text(f"DROP TABLE {name}"))
+        await connection.execute(text(f"SET LOCAL lock_timeout = '{LOCK_TIMEOUT_S}s'"))
+        return True
 
     async def await_posting(self, connection: AsyncConnection) -> None:
         """Take a lock that who inserts records holds against, and let it go with the transaction.

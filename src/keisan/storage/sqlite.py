@@ -121,6 +121,13 @@ class SqliteDialect:
     async def lock_shares(self, connection: AsyncConnection) -> None:
         """Do nothing: there is one writer."""
 
+    async def hold_days(self, connection: AsyncConnection) -> None:
+        """Do nothing: a view sees what was there when it began."""
+
+    async def drop_day(self, connection: AsyncConnection, day: date) -> bool:  # noqa: ARG002  # the contract's
+        """Return False: there is one plain table."""
+        return False
+
     async def await_posting(self, connection: AsyncConnection) -> None:
         """Do nothing: there is one writer."""
 

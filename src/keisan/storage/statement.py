@@ -127,6 +127,15 @@ class StatementRepository(FixedRepository[Statement, StatementId]):
         row = await self._connection.fetch_first(wanted.order_by(statement.c.first_day.desc()).limit(1))
         return None if row is None else self._to_noun(row)
 
+    async def find_holding(self, scope: Scope, holder: StatementHolder, day: date, sequence: int) -> Statement | None:
+        """Return the holder's first statement that reaches to a day and to an entry."""
+        reaches = (statement.c.last_day >= day) & (statement.c.entry_sequence >= sequence)
+        wanted = select(*statement.columns).where(
+            self.visibility.limit(scope), match_holder(statement, holder), reaches
+        )
+        row = await self._connection.fetch_first(wanted.order_by(statement.c.first_day).limit(1))
+        return None if row is None else self._to_noun(row)
+
     def _to_row(self, noun: Statement) -> dict[str, object]:
         row: dict[str, object] = {name: getattr(noun, name) for name in _OWN}
         row |= write_holder(noun.holder) | {name: getattr(noun.totals, name) for name in _TOTALS}

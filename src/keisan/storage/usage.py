@@ -144,9 +144,11 @@ class UsageRepository:
         rows = await self._connection.fetch_all(fields.where(PLATFORM_VISIBILITY.limit(scope), is_wanted))
         return {RecordId(row["record_id"]): row["code"] for row in rows}
 
-    async def count(self, scope: Scope) -> int:
-        """Return how many records there are in scope."""
+    async def count(self, scope: Scope, after: date | None = None) -> int:
+        """Return how many records there are in scope, of days after one if it is named."""
         counted = select(func.count().label("count")).select_from(usage_record).where(VISIBILITY.limit(scope))
+        if after is not None:
+            counted = counted.where(usage_record.c.day > after)
         row = await self._connection.fetch_first(counted)
         return 0 if row is None else int(row["count"])
 

@@ -22,6 +22,7 @@ from keisan.domain.ids import AccountId, EntryId, JoinTokenId, MachineId, Organi
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.page import PageRequest
+from keisan.domain.retention import RetentionKind, RetentionMark
 from keisan.domain.share import Share
 from keisan.domain.snapshot import SnapshotTable
 from keisan.kit.ids import create_id
@@ -226,7 +227,8 @@ WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "check": lambda view: view.outbox.check(LEASE, NOW),
     "finish": lambda view: view.outbox.finish(LEASE, None),
     "keep answer": lambda view: view.idempotency.insert(create_id(), "k", ANSWER, NOW),
-    "forget answers": lambda view: view.idempotency.delete_before(NOW),
+    "retention mark": lambda view: view.retention.put_mark(RetentionMark()),
+    "delete expired": lambda view: view.retention.delete_expired(RetentionKind.ANSWERS, NOW, 1),
 }
 
 

@@ -1,12 +1,14 @@
 """Settings: every fault at once and in words, unknown keys refused, command line over environment over file."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from keisan.daemon.settings import Address, Settings, load_settings, parse_address
 from keisan.domain.errors import SettingsInvalid
+from keisan.domain.retention import RetentionTerms
 from keisan.domain.ticket import CreditTerms
 
 DATA: Mapping[str, object] = {"data_directory": "/tmp/keisan"}
@@ -172,3 +174,15 @@ def test_terms_of_credit_are_settings() -> None:
     assert load({**DATA, "platform": own}).platform.terms == CreditTerms(60, 120, 5)
     [fault] = list_faults(options={**DATA, "platform": own | {"ticket_lease_s": 15}})
     assert fault == "platform: expected a ticket_lease_s of more than 3 x renew_s, which is 15"
+
+
+@pytest.mark.parametrize("name", ["usage_days", "answers_days", "tickets_days", "quarantine_days", "deliveries_days"])
+def test_data_is_kept_for_ever_or_for_some_days_at_least(tmp_path: Path, name: str) -> None:
+    least = {"usage_days": 60, "answers_days": 1, "tickets_days": 14, "quarantine_days": 30, "deliveries_days": 7}[name]
+    for days in (0, least, 36_500):
+        options = {"data_directory": tmp_path, "platform": {"retention": {name: days}}}
+        settings = load_settings(options, {}, None)
+        assert settings.platform.retention.terms == replace(RetentionTerms(), **{name: days})
+    for days in (-1, 36_501, *([least - 1] if least > 1 else [])):
+        with pytest.raises(SettingsInvalid, match="for ever"):
+            load_settings({"data_directory": tmp_path, "platform": {"retention": {name: days}}}, {}, None)

@@ -24,7 +24,6 @@ from keisan.domain.limits import (
     RETENTION_DAYS_MAX,
     TICKET_LATENESS_S,
     TICKET_LEASE_S,
-    TICKETS_DAYS_DEFAULT,
     TICKETS_DAYS_MIN,
     USAGE_DAYS_MIN,
 )
@@ -139,7 +138,7 @@ class RetentionSettings(Section):
 
     usage_days: Annotated[int, check_days(USAGE_DAYS_MIN)] = 0
     answers_days: Annotated[int, check_days(ANSWERS_DAYS_DEFAULT)] = ANSWERS_DAYS_DEFAULT
-    tickets_days: Annotated[int, check_days(TICKETS_DAYS_MIN)] = TICKETS_DAYS_DEFAULT
+    tickets_days: Annotated[int, check_days(TICKETS_DAYS_MIN)] = 0
     quarantine_days: Annotated[int, check_days(QUARANTINE_DAYS_MIN)] = 0
     deliveries_days: Annotated[int, check_days(DELIVERIES_DAYS_MIN)] = DELIVERIES_DAYS_DEFAULT
 

@@ -78,7 +78,6 @@ QUARANTINE_DAYS_MIN = 30
 DELIVERIES_DAYS_MIN = 7
 RETENTION_DAYS_MAX = 36_500
 ANSWERS_DAYS_DEFAULT = 1
-TICKETS_DAYS_DEFAULT = 90
 DELIVERIES_DAYS_DEFAULT = 90
 # One step of retention: so much is compared, or deleted in one transaction; the rest waits for the next.
 RETENTION_ROWS_MAX = 2_000

@@ -11,7 +11,6 @@ from enum import StrEnum
 from keisan.domain.limits import (
     ANSWERS_DAYS_DEFAULT,
     DELIVERIES_DAYS_DEFAULT,
-    TICKETS_DAYS_DEFAULT,
 )
 from keisan.domain.statement import StatementHolder
 
@@ -43,7 +42,7 @@ class RetentionTerms:
 
     usage_days: int = 0
     answers_days: int = ANSWERS_DAYS_DEFAULT
-    tickets_days: int = TICKETS_DAYS_DEFAULT
+    tickets_days: int = 0
     quarantine_days: int = 0
     deliveries_days: int = DELIVERIES_DAYS_DEFAULT
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
@@ -59,6 +60,9 @@ from tests.ledger.credit_world import EVERYTHING, OUTPUT_NANO, TERMS, Gateway, a
 from tests.ledger.intake_world import open_world
 from tests.settlement import Settlement, create_principal
 from tests.simulation.test_orders import MEMORY
+
+# Every step of everything, on a machine that others share and with every line counted.
+pytestmark = pytest.mark.timeout(900)
 
 CALL_NANO = 10 * OUTPUT_NANO
 PAYERS = {True: AccountKind.SUSPENSE, False: AccountKind.WALLET}

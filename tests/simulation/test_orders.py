@@ -52,6 +52,9 @@ from tests.ledger.credit_world import EVERYTHING, OUTPUT_NANO, TERMS, Gateway, p
 from tests.ledger.intake_world import IntakeWorld, open_world
 from tests.settlement import Settlement, create_principal
 
+# Every step of everything, on a machine that others share and with every line counted.
+pytestmark = pytest.mark.timeout(900)
+
 CALL_NANO = 10 * OUTPUT_NANO
 # A few thousand commits, each synced, would be most of the time on a disk.
 MEMORY = Path("/dev/shm")

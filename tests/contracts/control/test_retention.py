@@ -40,6 +40,9 @@ from tests.retention_world import (
 from tests.settlement import EVERYTHING, create_principal
 from tests.storage.rows import execute, fetch_value
 
+# Every step of everything, on a machine that others share and with every line counted.
+pytestmark = pytest.mark.timeout(900)
+
 
 @pytest.fixture
 async def world(storage: Database, clock: FixedClock, tmp_path: Path) -> RetentionWorld:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
+import pytest
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
@@ -27,6 +28,9 @@ from tests.api.stage import BASE_URL, Stage, build_credit_report, build_record, 
 from tests.books import Books, check_whole, dump, read_books
 from tests.faults import Crash, Faults, Side, open_faulty
 from tests.storage.rows import execute_unguarded
+
+# Every step of everything, on a machine that others share and with every line counted.
+pytestmark = pytest.mark.timeout(900)
 
 CLOSING_AT = datetime(2026, 12, 8, tzinfo=UTC)
 CALL_NANO = 30_500

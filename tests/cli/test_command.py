@@ -95,6 +95,7 @@ GROUPS = frozenset(
         "deploy",
         "sites",
         "offers",
+        "prices",
         "deductions",
         "receipt",
         "alerts",

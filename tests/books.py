@@ -22,6 +22,7 @@ from keisan.ledger.paging import walk_pages
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.schema import metadata
+from tests.storage.rows import execute_unguarded
 
 EVERYTHING = PlatformScope()
 ENTRIES_MAX = 10_000
@@ -169,3 +170,9 @@ async def check_whole(storage: Database) -> None:
         assert set((await view.accounts.sum_balances(EVERYTHING)).values()) <= {0}
         difference = (await audit_ledger(view, lambda _: None)).difference
     assert difference is None, difference
+
+
+async def drop_settlement(storage: Database) -> None:
+    """Take the stage's settlement away: it is made up, and an audit would say so."""
+    made_up = ("dispute", "payout", "statement")
+    await execute_unguarded(storage, made_up[1:], *(f"DELETE FROM {table}" for table in made_up))

@@ -17,7 +17,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.errors import StorageUnavailable, TransactionConflict
 from keisan.domain.page import PageRequest
 from tests.api.stage import BASE_URL, EVERYTHING, Stage, build_record
-from tests.books import Books, check_whole, dump, read_books
+from tests.books import Books, check_whole, drop_settlement, dump, read_books
 from tests.faults import Deadlock, Faults, Side, open_faulty
 
 CROSSINGS_MAX = 5
@@ -60,6 +60,7 @@ def count_entries(books: Books) -> int:
 @pytest.mark.postgresql
 async def test_conflict_at_any_statement_is_nobodys_business(postgresql_stage: Stage, ask: Ask) -> None:
     faults = Faults()
+    await drop_settlement(postgresql_stage.storage)
     async with open_failing(postgresql_stage, faults) as stage:
         # The first opens accounts, the second is as all after it. The commit is the last step: a conflict undoes all there too.
         for number in (1, 2):
@@ -127,6 +128,7 @@ async def test_write_that_waited_in_a_real_ring_is_done_once(
 ) -> None:
     """PostgreSQL ends whoever looks first for a ring, a second after beginning to wait: usually the request."""
     stage = postgresql_stage
+    await drop_settlement(stage.storage)
     endings: list[bool] = []
     assert (await ask(stage, 1)).is_success
     before = await read_books(stage.storage)

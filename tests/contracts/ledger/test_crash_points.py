@@ -25,9 +25,8 @@ from keisan.domain.limits import LEASE_LIFE_S, TICKET_LATENESS_S, TICKET_LEASE_S
 from keisan.domain.ticket import CreditTerms
 from keisan.kit.ids import create_id
 from tests.api.stage import BASE_URL, Stage, build_credit_report, build_record, copy_stage
-from tests.books import Books, check_whole, dump, read_books
+from tests.books import Books, check_whole, drop_settlement, dump, read_books
 from tests.faults import Crash, Faults, Side, open_faulty
-from tests.storage.rows import execute_unguarded
 
 # Every step of everything, on a machine that others share and with every line counted.
 pytestmark = pytest.mark.timeout(900)
@@ -265,9 +264,7 @@ async def open_hands(stage: Stage) -> AsyncIterator[Hands]:
     app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         hands = Hands(replace(stage, control=control, app=app, http=http), faults)
-        # The stage's own settlement is made up, and an audit would say so.
-        made_up = ("dispute", "payout", "statement")
-        await execute_unguarded(stage.storage, made_up[1:], *(f"DELETE FROM {table}" for table in made_up))
+        await drop_settlement(stage.storage)
         body = {"name": "second", "role": "platform_admin", "project_id": str(stage.project.id)}
         stage.secrets["second_admin"] = str((await hands.ask("admin", "POST", "/keys", body))["secret"])
         path = f"/organizations/{stage.project.organization_id}"

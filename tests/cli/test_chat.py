@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import CommandLine
+from tests.deadline import let_time_pass
 
 CTRL_C, CTRL_D = b"\x03", b"\x04"
 # The terminal becomes the one that controls the process, as a shell's window would be: TIOCSCTTY.
@@ -132,6 +133,8 @@ def test_ctrl_c_at_the_prompt_ends_it_at_once(command_line: CommandLine, small_g
         read_until(terminal, "> ")
         os.write(terminal, b"What is it?\n")
         read_until(terminal, "Tokyo.\r\n> ")
+        # Python writes the prompt before it waits, and does not hear of a signal in between; no hand is that fast.
+        let_time_pass(0.5)
         os.write(terminal, CTRL_C)
         assert process.wait(10) == 130
         assert read_until(terminal, "\n") == "^C\r\n"

@@ -208,6 +208,16 @@ async def test_pages_are_in_order_over_all_days(storage: Database) -> None:
     assert seen == sorted(seen)
 
 
+async def test_cursor_of_earlier_days_brings_no_days_that_were_not_asked_for(storage: Database) -> None:
+    record = (await plant_world(storage)).left.record
+    earlier, later = (copy_record(record, day=day) for day in (LONG_AGO, FAR_AWAY))
+    await insert(storage, earlier, later)
+    asked = UsageFilter(FAR_AWAY, FAR_AWAY)
+    async with storage.read() as view:
+        page = await view.usage.list(EVERYTHING, asked, PageRequest(earlier.id))
+    assert [each.record.id for each in page.items] == [later.id]
+
+
 async def test_scope_bounds_lists_sums_and_gets(storage: Database) -> None:
     world = await plant_world(storage)
     async with storage.read() as view:

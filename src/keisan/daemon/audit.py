@@ -6,9 +6,8 @@ from dataclasses import asdict
 from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
-from keisan.daemon.platform import open_archive, open_storage
+from keisan.daemon.platform import open_archive, open_view
 from keisan.daemon.settings import Settings
-from keisan.domain.errors import NotFound
 from keisan.kit.clock import SystemClock
 from keisan.ledger.audit import Audit, audit_ledger
 
@@ -21,10 +20,7 @@ async def run_audit(settings: Settings, *, is_json: bool) -> ExitCode:
 
     Raises NotFound without a platform here, StorageUnavailable if its database cannot be read.
     """
-    clock, folder = SystemClock(), settings.data_directory / "platform"
-    if settings.platform.database_url is None and not folder.exists():
-        raise NotFound(f"there is no platform in {settings.data_directory}")
-    storage = open_storage(settings.platform, folder, clock)
+    clock = SystemClock()
     aside, started = Console(stderr=True, soft_wrap=True), clock.monotonic_s()
     noted = started
 
@@ -34,12 +30,8 @@ async def run_audit(settings: Settings, *, is_json: bool) -> ExitCode:
             noted = clock.monotonic_s()
             aside.print(f"{audit.entry_count:,} of {audit.end.sequence:,} entries, {audit.record_count:,} records")
 
-    try:
-        await storage.check()
-        async with storage.read() as view:
-            audit = await audit_ledger(view, note, open_archive(settings, clock))
-    finally:
-        await storage.close()
+    async with open_view(settings, clock) as view:
+        audit = await audit_ledger(view, note, open_archive(settings, clock))
     Console(soft_wrap=True).print(
         _write_json(audit) if is_json else _write_text(audit, clock.monotonic_s() - started),
         markup=False,

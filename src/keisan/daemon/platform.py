@@ -4,7 +4,8 @@ import asyncio
 import importlib.metadata
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
@@ -34,14 +35,14 @@ from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
-from keisan.domain.errors import SettingsInvalid
+from keisan.domain.errors import NotFound, SettingsInvalid
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.outbound import Outbound
 from keisan.storage.archive_folder import ArchiveFolder
-from keisan.storage.base import Storage
+from keisan.storage.base import Storage, Transaction
 from keisan.storage.sqlite import open_sqlite
 
 GRACEFUL_S = 2
@@ -118,6 +119,24 @@ def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
     from keisan.storage.postgresql import open_postgresql
 
     return open_postgresql(own.database_url, clock)
+
+
+@asynccontextmanager
+async def open_view(settings: Settings, clock: Clock) -> AsyncIterator[Transaction]:
+    """Open a view of the platform that is here, whether it runs or not.
+
+    Raises NotFound without one, StorageUnavailable if its database cannot be read.
+    """
+    folder = DataFolder(settings.data_directory).platform
+    if settings.platform.database_url is None and not folder.exists():
+        raise NotFound(f"there is no platform in {settings.data_directory}")
+    storage = open_storage(settings.platform, folder, clock)
+    try:
+        await storage.check()
+        async with storage.read() as view:
+            yield view
+    finally:
+        await storage.close()
 
 
 def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:

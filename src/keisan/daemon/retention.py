@@ -6,9 +6,8 @@ from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
 from keisan.control.retention import ExaminedDay, RetentionPlan, plan_retention
-from keisan.daemon.platform import open_storage
+from keisan.daemon.platform import open_view
 from keisan.daemon.settings import Settings
-from keisan.domain.errors import NotFound
 from keisan.domain.retention import RetentionMark
 from keisan.kit.clock import SystemClock
 from keisan.ledger.rule_retention import RetentionStep
@@ -27,16 +26,9 @@ async def run_retention(settings: Settings, *, is_json: bool) -> ExitCode:
 
     Raises NotFound without a platform here, StorageUnavailable if its database cannot be read.
     """
-    clock, folder = SystemClock(), settings.data_directory / "platform"
-    if settings.platform.database_url is None and not folder.exists():
-        raise NotFound(f"there is no platform in {settings.data_directory}")
-    storage = open_storage(settings.platform, folder, clock)
-    try:
-        await storage.check()
-        async with storage.read() as view:
-            plan = await plan_retention(view, settings.platform.retention.terms, clock.now())
-    finally:
-        await storage.close()
+    clock = SystemClock()
+    async with open_view(settings, clock) as view:
+        plan = await plan_retention(view, settings.platform.retention.terms, clock.now())
     told = json.dumps(describe_plan(plan)) if is_json else "\n".join(write_plan(plan))
     Console(soft_wrap=True).print(told, markup=False, highlight=False)
     return ExitCode.OK

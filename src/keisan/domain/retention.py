@@ -8,10 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from keisan.domain.limits import (
-    ANSWERS_DAYS_DEFAULT,
-    DELIVERIES_DAYS_DEFAULT,
-)
+from keisan.domain.limits import ANSWERS_DAYS_DEFAULT, DELIVERIES_DAYS_DEFAULT
 from keisan.domain.statement import StatementHolder
 
 

@@ -2,7 +2,7 @@
 
 Each day to come is expected to cost what its weekday did on average over the last three or four weeks; with one or two
 weeks of data, what a day did on average; with less there is no forecast. A mean of past days is exact on what repeats,
-never falls when more was spent, and everybody can check it by hand. Decision 0042 says what else was tried.
+never falls when more was spent on the same days, and everybody can check it by hand. Decision 0042 says what else was tried.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -57,6 +57,7 @@ CHANGES = {
         ),
     ),
     "payout": ("payout", "UPDATE payout SET amount_nano = '7'"),
+    "payout that moved nothing": ("payout", "UPDATE payout SET entry_id = id"),
 }
 
 

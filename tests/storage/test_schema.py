@@ -1,7 +1,6 @@
 """Column types give back what went in, on both databases, at their limits."""
 
 from datetime import UTC, datetime, timedelta, timezone
-from decimal import Decimal
 
 import pytest
 from sqlalchemy.dialects import postgresql, sqlite
@@ -36,7 +35,7 @@ def test_instant_is_exact_and_in_utc(instant: datetime) -> None:
 @pytest.mark.parametrize("value", [0, 1, -1, 2**63, 10**38 - 1, -(10**38 - 1)])
 def test_integer_is_exact_to_38_digits(dialect: object, value: int) -> None:
     stored = ExactInteger().process_bind_param(value, dialect)  # type: ignore[arg-type]  # either dialect
-    assert isinstance(stored, str if dialect is SQLITE else Decimal)
+    assert isinstance(stored, str if dialect is SQLITE else int)
     assert ExactInteger().process_result_value(stored, SQLITE) == value
 
 
@@ -47,7 +46,6 @@ def test_integer_ends_at_38_digits(value: int) -> None:
 
 
 def test_word_comes_back_as_its_member() -> None:
-    assert EnumText(Verdict).process_bind_param(Verdict.OK, SQLITE) == "ok"
     assert EnumText(Verdict).process_result_value("ok", SQLITE) is Verdict.OK
     with pytest.raises(ValueError, match="nonsense"):
         EnumText(Verdict).process_result_value("nonsense", SQLITE)
@@ -55,7 +53,8 @@ def test_word_comes_back_as_its_member() -> None:
 
 @pytest.mark.parametrize("column_type", [Instant(), ExactInteger(), EnumText(Verdict), Structure(list, tuple)])
 def test_nothing_stays_nothing(column_type: Instant) -> None:
-    assert column_type.process_bind_param(None, SQLITE) is None
+    bind = column_type.bind_processor(SQLITE)
+    assert bind is None or bind(None) is None
     assert column_type.process_result_value(None, SQLITE) is None
 
 

@@ -4,8 +4,6 @@ PostgreSQL adds numerics. SQLite's sum ends at 2^63, so there a number is cut in
 summed in SQL, and Python puts the sums together.
 """
 
-from decimal import Decimal
-
 from sqlalchemy import Dialect, Text, TypeDecorator
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -29,9 +27,9 @@ class SummedInteger(TypeDecorator[int]):
     impl = Text
     cache_ok = True
 
-    def process_result_value(self, value: str | Decimal | None, _dialect: Dialect) -> int | None:
-        if value is None or isinstance(value, Decimal):
-            return None if value is None else int(value)
+    def process_result_value(self, value: str | int | None, _dialect: Dialect) -> int | None:
+        if not isinstance(value, str):
+            return value
         total = 0
         for limb in value.split(LIMB_SEPARATOR):
             total = total * 10**LIMB_DIGITS + int(limb)

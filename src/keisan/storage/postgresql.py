@@ -6,12 +6,13 @@ from datetime import date, timedelta
 from uuid import UUID
 
 import asyncpg
-from sqlalchemy import ARRAY, ColumnElement, Insert, Table, any_, bindparam, func, make_url, select, text
+from sqlalchemy import ARRAY, ColumnElement, Insert, Table, any_, bindparam, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
-from sqlalchemy.pool import NullPool
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from keisan.domain.errors import (
     AlreadyExists,
@@ -29,6 +30,7 @@ from keisan.storage.connection import open_connection, translate_errors
 from keisan.storage.copy import bind_columns
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
+from keisan.storage.numeric import decode_numeric, encode_numeric
 from keisan.storage.schema import AnyColumn
 
 CONNECTIONS_MAX = 20
@@ -89,9 +91,8 @@ class PostgresqlDialect:
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._writer = create_async_engine(
+        self._writer = _create_engine(
             url,
-            hide_parameters=True,
             pool_size=CONNECTIONS_MAX // 2,
             max_overflow=CONNECTIONS_MAX // 2,
             pool_timeout=POOL_TIMEOUT_S,
@@ -114,9 +115,8 @@ class PostgresqlDialect:
     @asynccontextmanager
     async def open_migrator(self) -> AsyncIterator[AsyncConnection]:
         """Open a connection of its own, with time enough, that waits until no other one migrates."""
-        engine = create_async_engine(
+        engine = _create_engine(
             self._url,
-            hide_parameters=True,
             poolclass=NullPool,
             connect_args=_build_arguments(MIGRATION_TIMEOUT_S, MIGRATION_TIMEOUT_S),
         )
@@ -236,6 +236,21 @@ async def _list_missing(connection: AsyncConnection, names: Iterable[str]) -> li
 async def _lock_pair(connection: AsyncConnection, pair: tuple[int, int]) -> None:
     statement = text("SELECT pg_advisory_xact_lock(CAST(:space AS integer), CAST(:number AS integer))")
     await connection.execute(statement, {"space": pair[0], "number": pair[1]})
+
+
+def _create_engine(url: str, **options: object) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True, **options)
+    event.listen(engine.sync_engine, "connect", _prepare_connection)
+    return engine
+
+
+def _prepare_connection(connection: AsyncAdapt_asyncpg_connection, _record: ConnectionPoolEntry) -> None:
+    """Let amounts cross as the whole numbers that they are."""
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "numeric", schema="pg_catalog", encoder=encode_numeric, decoder=decode_numeric, format="binary"
+        )
+    )
 
 
 def _build_arguments(statement_timeout_s: int, lock_timeout_s: int) -> dict[str, object]:

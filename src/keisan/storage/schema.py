@@ -5,7 +5,6 @@ Each type gives the same value back on both databases and sorts the same way on 
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
@@ -68,20 +67,20 @@ class ExactInteger(TypeDecorator[int]):
         is_text = dialect.name == "sqlite"
         return dialect.type_descriptor(Text() if is_text else Numeric(EXACT_DIGITS_MAX, 0))
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | Decimal | None:
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> str | int | None:
         """Return what the driver takes; raises InvalidInput for more than 38 digits."""
         if value is None:
             return None
         if abs(value) > _EXACT_MAX:
             raise InvalidInput(f"an amount has at most {EXACT_DIGITS_MAX} digits")
-        return str(value) if dialect.name == "sqlite" else Decimal(value)
+        return str(value) if dialect.name == "sqlite" else value
 
-    def process_result_value(self, value: str | Decimal | None, _dialect: Dialect) -> int | None:
+    def process_result_value(self, value: str | int | None, _dialect: Dialect) -> int | None:
         return None if value is None else int(value)
 
 
 class EnumText(TypeDecorator[Word], Generic[Word]):
-    """A member of a StrEnum as its text; no check constraint, so a new member needs no migration."""
+    """A member of a StrEnum as the text that it is; no check constraint, so a new member needs no migration."""
 
     impl = Text
     cache_ok = True
@@ -89,9 +88,6 @@ class EnumText(TypeDecorator[Word], Generic[Word]):
     def __init__(self, words: type[Word]) -> None:
         super().__init__()
         self.words = words
-
-    def process_bind_param(self, value: Word | None, _dialect: Dialect) -> str | None:
-        return None if value is None else str(value)
 
     def process_result_value(self, value: str | None, _dialect: Dialect) -> Word | None:
         return None if value is None else self.words(value)

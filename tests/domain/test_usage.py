@@ -23,6 +23,12 @@ def test_days_change_at_midnight() -> None:
     assert find_day(create_record_id(before)) == before.date()
 
 
+@given(st.integers(0, 2**40 - 1), st.sampled_from([0, 4, 7, 15]), st.integers(0, 2**12 - 1), st.integers(0, 2**64 - 1))
+def test_only_ids_of_version_7_have_a_day(milliseconds: int, version: int, middle: int, low: int) -> None:
+    made = UUID(int=milliseconds << 80 | version << 76 | middle << 64 | low)
+    assert (find_day(RecordId(made)) is not None) == (made.version == 7)
+
+
 def test_other_ids_have_no_day() -> None:
     assert find_day(RecordId(uuid4())) is None
     assert find_day(RecordId(UUID(int=(2**48 - 1) << 80 | 7 << 76))) is None

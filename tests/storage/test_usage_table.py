@@ -13,9 +13,10 @@ def make_ids(**changes: Any) -> set[object]:
 
 
 def list_ids(*posted: PostedRecord) -> set[object]:
-    rows = ContextRows()
-    ids = {rows.get_id(each) for each in (*posted, *posted)}
-    assert [row["id"] for row in rows.list_all()] == sorted(ids, key=str)
+    contexts = ContextRows((*posted, *posted))
+    assert contexts.ids[: len(posted)] == contexts.ids[len(posted) :]
+    ids = set(contexts.ids)
+    assert [row["id"] for row in contexts.rows] == sorted(ids, key=str)
     return ids
 
 

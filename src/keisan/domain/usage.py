@@ -27,9 +27,11 @@ from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-# Source: RFC 9562, section 5.7: the first 48 of 128 bits are milliseconds since 1970.
-RECORD_ID_VERSION = 7
+# Source: RFC 9562, sections 4 and 5.7: the first 48 of 128 bits are milliseconds since 1970, the next four the version, 7, and
+# the two after twelve more the variant, 2.
 RECORD_ID_RANDOM_BITS = 80
+_VARIANT_BITS_AFTER = 62
+_VERSION_AND_VARIANT, _OF_VERSION_7 = 0xF << 14 | 0b11, 7 << 14 | 0b10
 DAY_MS = 86_400_000
 
 
@@ -144,7 +146,8 @@ class SuspendedRecord:
 
 def find_day(record_id: RecordId) -> date | None:
     """Return the UTC day of the moment that a record's id was made of; None if the id is no UUIDv7 of a known year."""
-    if record_id.version != RECORD_ID_VERSION:
+    # Not UUID's own properties, which cost as much as all else here.
+    if record_id.int >> _VARIANT_BITS_AFTER & _VERSION_AND_VARIANT != _OF_VERSION_7:
         return None
     return _count_to_day((record_id.int >> RECORD_ID_RANDOM_BITS) // DAY_MS)
 

@@ -168,7 +168,8 @@ async def _check_days(transaction: Transaction, posted: Sequence[PostedRecord], 
     Raises StorageUnavailable if one was closed since the facts were read; the next try refuses its records.
     """
     closed_through = (await transaction.retention.get_mark(PlatformScope())).closed_through
-    if closed_through != facts.closed_through and any(is_through(each.record.day, closed_through) for each in posted):
+    days = {each.record.day for each in posted} if closed_through != facts.closed_through else ()
+    if any(is_through(day, closed_through) for day in days):
         raise StorageUnavailable("a day of these records was closed meanwhile; hand them in again")
 
 

@@ -113,12 +113,11 @@ def refuse_record(record: UsageRecord, price: Price, now: datetime) -> RefusalCo
 
 
 def refuse_day(record: UsageRecord, closed_through: date | None) -> RefusalCode | None:
-    """Return why a record of an acceptable day is too late even for suspense, or None.
+    """Return why a record that is acceptable otherwise is too late even for suspense, or None.
 
-    By its id, which tells its day: no clock decides whether a record may be posted a second time.
+    By its day, which is its id's: no clock decides whether a record may be posted a second time.
     """
-    day = find_day(record.id)
-    return RefusalCode.CLOSED_DAY if day is None or is_through(day, closed_through) else None
+    return RefusalCode.CLOSED_DAY if is_through(record.day, closed_through) else None
 
 
 def _has_right_replica(context: UsageContext, replica: Replica | None) -> bool:

@@ -110,6 +110,8 @@ class AccountRepository:
         self._connection = connection
         self._platform = platform
         self._clock = clock
+        # Those opened in this transaction: an account's id never changes.
+        self._opened: dict[AccountKey, AccountId] = {}
 
     async def get(self, scope: Scope, account_id: AccountId) -> Account:
         """Return the account; raises NotFound, also for what lies outside the scope."""
@@ -127,17 +129,17 @@ class AccountRepository:
 
     async def open(self, keys: Iterable[AccountKey]) -> Mapping[AccountKey, AccountId]:
         """Return the account of each key, opened with balance 0 where there is none."""
-        wanted = {describe_key(key): key for key in keys}
-        if not wanted:
-            return {}
-        found = await self._find_open(wanted)
+        asked = list(keys)
+        wanted = {describe_key(key): key for key in asked if key not in self._opened}
+        if wanted:
+            self._opened |= await self._find_open(wanted)
         # In one order for all transactions, so that two that open the same accounts cannot wait for each other.
-        missing = [key for described, key in sorted(wanted.items()) if key not in found]
-        if not missing:
-            return found
-        platform_id = await self._platform.get_id()
-        await self._connection.insert_missing(account, [self._build_row(key, platform_id) for key in missing])
-        return await self._find_open(wanted)
+        missing = [key for described, key in sorted(wanted.items()) if key not in self._opened]
+        if missing:
+            platform_id = await self._platform.get_id()
+            await self._connection.insert_missing(account, [self._build_row(key, platform_id) for key in missing])
+            self._opened |= await self._find_open(wanted)
+        return {key: self._opened[key] for key in asked}
 
     async def list_wallets(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[Account]:
         """Return the wallets of these organizations, of each currency one."""
@@ -152,7 +154,8 @@ class AccountRepository:
         """Return these accounts as they are, locked until commit in order of id."""
         locked: dict[AccountId, Account] = {}
         for chunk in split_chunks(sorted(set(ids)), PARAMETERS_PER_STATEMENT_MAX):
-            statement = select(*list_fields()).where(account.c.id.in_(chunk)).order_by(account.c.id)
+            is_wanted = self._connection.match_any(account.c.id, chunk)
+            statement = select(*list_fields()).where(is_wanted).order_by(account.c.id)
             locked |= {row["id"]: Account(**row) for row in await self._connection.fetch_locked(statement)}
         return locked
 
@@ -165,7 +168,8 @@ class AccountRepository:
             return ()
         sums = _sum_moves(postings)
         # Rows are locked in order of id, so that two transactions with the same accounts cannot wait for each other.
-        wanted = select(*list_fields(), FLOORS).where(account.c.id.in_(sorted(sums))).order_by(account.c.id)
+        is_moved = self._connection.match_any(account.c.id, sorted(sums))
+        wanted = select(*list_fields(), FLOORS).where(is_moved).order_by(account.c.id)
         locked = await self._connection.fetch_locked(wanted)
         _check_currencies(postings, locked)
         rows = [{column.name: getattr(line, column.name) for column in posting.columns} for line in postings]
@@ -215,7 +219,8 @@ class AccountRepository:
         found: dict[AccountKey, AccountId] = {}
         for chunk in split_chunks(holders, PARAMETERS_PER_STATEMENT_MAX):
             statement = select(account.c.id, account.c.holder, account.c.kind, account.c.currency)
-            for row in await self._connection.fetch_all(statement.where(account.c.holder.in_(chunk))):
+            is_wanted = self._connection.match_any(account.c.holder, chunk)
+            for row in await self._connection.fetch_all(statement.where(is_wanted)):
                 key = wanted.get((row["holder"], row["kind"], row["currency"]))
                 if key is not None:
                     found[key] = AccountId(row["id"])

@@ -156,7 +156,7 @@ class FixedRepository(Generic[Noun, NounId]):
     async def _list_ids(self, scope: Scope, ids: Iterable[UUID]) -> tuple[Noun, ...]:
         found: tuple[Noun, ...] = ()
         for chunk in split_chunks(sorted(set(ids)), PARAMETERS_PER_STATEMENT_MAX):
-            found += await self._list_where(scope, self.table.c.id.in_(chunk))
+            found += await self._list_where(scope, self._connection.match_any(self.table.c.id, chunk))
         return found
 
     def _word(self) -> str:

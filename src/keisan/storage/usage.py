@@ -16,7 +16,7 @@ from keisan.domain.usage_sum import UsageFilter, UsageSum
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.exact_sum import ExactSum
 from keisan.storage.repository import Condition, Visibility, cut_page, order_page
-from keisan.storage.schema import AnyRow, AnySelect
+from keisan.storage.schema import AnyRow, AnySelect, Values
 from keisan.storage.usage_table import (
     CONTEXT_FIELDS,
     QUANTITY_COLUMNS,
@@ -61,11 +61,18 @@ class UsageRepository:
         """Insert records that are new, set-based; raises AlreadyExists if one is not, and then inserts none."""
         if not posted:
             return
-        contexts = ContextRows()
-        columns = to_columns(posted, [contexts.get_id(each) for each in posted])
-        await self._connection.insert_missing(usage_context, contexts.list_all())
+        contexts = ContextRows(posted)
+        columns = to_columns(posted, contexts.ids)
+        await self._insert_contexts(contexts.rows)
         await self._connection.prepare_days(frozenset(each.record.day for each in posted))
         await self._connection.copy_columns(usage_record, columns)
+
+    async def _insert_contexts(self, rows: Sequence[Values]) -> None:
+        """Insert those that are not stored: nearly all are, and each that is tried costs as much as a row."""
+        is_wanted = self._connection.match_any(usage_context.c.id, [row["id"] for row in rows])
+        stored = await self._connection.fetch_all(select(usage_context.c.id).where(is_wanted))
+        known = {row["id"] for row in stored}
+        await self._connection.insert_missing(usage_context, [row for row in rows if row["id"] not in known])
 
     async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
         """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""

@@ -137,22 +137,19 @@ RECORD_COLUMNS = (
 class ContextRows:
     """The rows of the contexts that some records have."""
 
-    def __init__(self) -> None:
-        self._rows: IdentityMap[UsageContext, dict[tuple[str, str], dict[str, object]]] = IdentityMap(lambda _: {})
-
-    def get_id(self, posted: PostedRecord) -> object:
-        """Return the id of a record's context."""
-        context, charge = posted.record.context, posted.charge
-        own, found = self._rows.get(context), (charge.currency, charge.chip)
-        row = own.get(found)
-        if row is None:
-            row = own[found] = to_context_row(context, *found)
-        return row["id"]
-
-    def list_all(self) -> list[dict[str, object]]:
-        """Return all rows in order of id, equal ones once: two transactions that write them cannot wait for each other."""
-        rows = {row["id"]: row for own in self._rows.values() for row in own.values()}
-        return sorted(rows.values(), key=lambda row: str(row["id"]))
+    def __init__(self, posted: Sequence[PostedRecord]) -> None:
+        rows: IdentityMap[UsageContext, dict[tuple[str, str], dict[str, object]]] = IdentityMap(lambda _: {})
+        # The id of each record's context.
+        self.ids: list[object] = []
+        for record, charge in posted:
+            own, found = rows.get(record.context), (charge.currency, charge.chip)
+            row = own.get(found)
+            if row is None:
+                row = own[found] = to_context_row(record.context, *found)
+            self.ids.append(row["id"])
+        # In order of id, equal ones once: two transactions that write them cannot wait for each other.
+        merged = {row["id"]: row for own in rows.values() for row in own.values()}
+        self.rows = sorted(merged.values(), key=lambda row: str(row["id"]))
 
 
 def to_context_row(context: UsageContext, currency: str, chip: str) -> dict[str, object]:

@@ -66,6 +66,7 @@ from keisan.domain.statement import (
     StatementSum,
     Totals,
 )
+from keisan.domain.suspense import SuspendedRecord
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.domain.top_up import TopUp, TopUpKind, TopUpState
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
@@ -476,6 +477,22 @@ def build_ticket(**changes: Any) -> Ticket:
         closed_at=None,
     )
     return replace(ticket, **changes)
+
+
+def build_suspended(**changes: Any) -> SuspendedRecord:
+    """Return what is noted of a record that suspense paid for and nobody has judged."""
+    suspended = SuspendedRecord(
+        record_id=create_record_id(NOW),
+        day=NOW.date(),
+        platform_id=PLATFORM_ID,
+        organization_id=ORGANIZATION_ID,
+        ticket_id=None,
+        currency="CNY",
+        amount_nano=30_500,
+        code="late",
+        created_at=NOW,
+    )
+    return replace(suspended, **changes)
 
 
 def build_webhook(**changes: Any) -> Webhook:

@@ -209,7 +209,7 @@ async def test_calls_are_paid_from_a_ticket_until_nothing_is_left(credit: Credit
     (ticket,) = await list_tickets(credit.stage.storage)
     assert (ticket.posted_nano, ticket.held_nano) == (answered * COST_NANO, left_nano)
     async with credit.stage.storage.read() as view:
-        suspended = await view.usage.list_suspended(EVERYTHING, PageRequest())
+        suspended = await view.suspense.list(EVERYTHING, PageRequest())
     assert suspended.items == ()
     await credit.gateways.aclose()
     (ticket,) = await list_tickets(credit.stage.storage)
@@ -268,7 +268,7 @@ async def test_price_in_another_currency_is_paid_from_its_own_wallet(credit: Cre
     await wait_for(is_paid)
     assert (await credit.list_posted())["CNY"] >= COST_NANO
     async with credit.stage.storage.read() as view:
-        suspended = await view.usage.list_suspended(EVERYTHING, PageRequest())
+        suspended = await view.suspense.list(EVERYTHING, PageRequest())
     assert suspended.items == (), "no ticket was asked for what it could not pay"
 
 

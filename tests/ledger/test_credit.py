@@ -311,7 +311,7 @@ async def test_records_that_no_ticket_pays_for_are_the_platforms(ledger: IntakeW
     assert balances[SUSPENSE] == -(10 + 10 + 51 + 1) * OUTPUT_NANO
     assert balances[WALLET] == 20 * CALL_NANO - 51 * OUTPUT_NANO
     async with ledger.storage.read() as view:
-        noted = (await view.usage.list_suspended(EVERYTHING, PageRequest())).items
+        noted = (await view.suspense.list(EVERYTHING, PageRequest())).items
     assert sorted(line.amount_nano // OUTPUT_NANO for line in noted) == [1, 10, 10, 51]
     assert sorted(line.code for line in noted) == [spent, spent, wrong, wrong]
 

@@ -10,10 +10,13 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, UniqueConstraint, inspect, text
 
 from keisan.domain.access import PlatformScope
+from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvariantBroken, StorageUnavailable
 from keisan.domain.lease import WorkNoun
 from keisan.domain.organization import Billing
+from keisan.domain.page import PageRequest
+from keisan.domain.suspense import SuspenseState
 from keisan.storage import migration
 from keisan.storage.database import Database
 from keisan.storage.migration import list_revisions, load_history, name_newest_revision
@@ -43,6 +46,26 @@ async def test_up_down_and_up_again(empty_storage: Database) -> None:
     await empty_storage.migrate()
     await empty_storage.check()
     await plant_world(empty_storage)
+
+
+async def test_what_waited_before_there_were_judgements_can_be_judged(storage: Database) -> None:
+    world = await plant_world(storage)
+    known = build_posted(change_record(world.left.record, id=create_record_id(NOW)), currency="JPY", entry_id=None)
+    gone = build_posted(change_record(world.left.record, id=create_record_id(NOW)), currency="JPY", entry_id=None)
+    async with storage.write() as transaction:
+        await transaction.accounts.open([AccountKey(AccountKind.SUSPENSE, None, None, "EUR")])
+        await transaction.usage.insert_many([known])
+        await transaction.usage.suspend_many({known.record.id: "late", gone.record.id: "late"}, [known, gone], NOW)
+        await transaction.usage.quarantine_many({b"one": "malformed", b"two": "differs"}, world.gateway.id, NOW)
+    async with storage.read() as view:
+        before = (await view.quarantine.list(EVERYTHING, PageRequest())).items
+    await storage.downgrade("0012")
+    await storage.migrate()
+    async with storage.read() as view:
+        suspended = (await view.suspense.list(EVERYTHING, PageRequest(), SuspenseState.SUSPENDED)).items
+        assert (await view.quarantine.list(EVERYTHING, PageRequest())).items == before
+    # Of a record that left the database suspense's own account tells the currency.
+    assert {each.record_id: each.currency for each in suspended} == {known.record.id: "JPY", gone.record.id: "EUR"}
 
 
 async def test_down_to_where_it_is_does_nothing(storage: Database) -> None:

@@ -288,14 +288,15 @@ async def test_suspended_records_are_noted_with_their_reason_for_the_platform(st
     world = await plant_world(storage)
     ticket_id = TicketId(create_id())
     records = [copy_record(world.left.record, ticket_id=ticket_id, amount_nano=10**37 + place) for place in range(3)]
+    posted = [build_posted(record) for record in records]
     async with storage.write() as transaction:
-        await transaction.usage.suspend_many({records[0].id: "closed", records[2].id: "spent"}, records, NOW)
-        await transaction.usage.suspend_many({}, records, NOW)
+        await transaction.usage.suspend_many({records[0].id: "closed", records[2].id: "spent"}, posted, NOW)
+        await transaction.usage.suspend_many({}, posted, NOW)
     async with storage.read() as view:
-        noted = (await view.usage.list_suspended(EVERYTHING, PageRequest())).items
+        noted = (await view.suspense.list(EVERYTHING, PageRequest())).items
         for scope in (OrganizationScope(world.left.organization.id), ProviderScope(world.left.provider.id)):
-            assert (await view.usage.list_suspended(scope, PageRequest())).items == ()
-        first = await view.usage.list_suspended(EVERYTHING, PageRequest(limit=1))
+            assert (await view.suspense.list(scope, PageRequest())).items == ()
+        first = await view.suspense.list(EVERYTHING, PageRequest(limit=1))
     assert {(line.record_id, line.code) for line in noted} == {(records[0].id, "closed"), (records[2].id, "spent")}
     one = next(line for line in noted if line.record_id == records[2].id)
     assert (one.day, one.organization_id, one.ticket_id) == (DAY, world.left.organization.id, ticket_id)

@@ -54,6 +54,7 @@ class Right(StrEnum):
     WRITE_PAYOUTS = "write_payouts"
     OPEN_DISPUTES = "open_disputes"
     RESOLVE_DISPUTES = "resolve_disputes"
+    JUDGE_RECORDS = "judge_records"
     SERVE_GATEWAY = "serve_gateway"
     SERVE_SITE = "serve_site"
 

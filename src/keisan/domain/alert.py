@@ -18,6 +18,7 @@ class AlertKind(StrEnum):
     DISPUTE_OPENED = "dispute_opened"
     DISPUTE_RESOLVED = "dispute_resolved"
     RECORD_SUSPENDED = "record_suspended"
+    RECORD_CHARGED = "record_charged"
     TOP_UP_PROPOSED = "top_up_proposed"
 
 

@@ -29,6 +29,9 @@ class EntryKind(StrEnum):
     CREDIT_NOTE = "credit_note"
     PAYOUT = "payout"
     DISPUTE = "dispute"
+    # What a person has judged of a record that suspense paid for.
+    SUSPENSE_CHARGE = "suspense_charge"
+    SUSPENSE_WRITE_OFF = "suspense_write_off"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Typed ids, one per noun. All but PlatformId are UUIDv7: unique worldwide, opaque, without meaning.
+"""Typed ids, one per noun. All but PlatformId and QuarantineId are UUIDv7: unique worldwide, opaque, without meaning.
 
 A platform's id is the lower-case hex SHA-256 of its first Ed25519 public key (32 raw bytes).
 """
@@ -34,6 +34,7 @@ BudgetId = NewType("BudgetId", UUID)
 StatementId = NewType("StatementId", UUID)
 PayoutId = NewType("PayoutId", UUID)
 DisputeId = NewType("DisputeId", UUID)
+QuarantineId = NewType("QuarantineId", UUID)
 EventId = NewType("EventId", UUID)
 WebhookId = NewType("WebhookId", UUID)
 AlertId = NewType("AlertId", UUID)

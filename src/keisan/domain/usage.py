@@ -130,20 +130,6 @@ class PostedRecord(NamedTuple):
     charge: Charge
 
 
-@dataclass(frozen=True, slots=True)
-class SuspendedRecord:
-    """A usage record that suspense paid for in place of its organization's wallet, and why: the platform's risk (R1)."""
-
-    record_id: RecordId
-    day: date
-    platform_id: PlatformId
-    organization_id: OrganizationId
-    ticket_id: TicketId | None
-    amount_nano: int
-    code: str
-    created_at: datetime
-
-
 def find_day(record_id: RecordId) -> date | None:
     """Return the UTC day of the moment that a record's id was made of; None if the id is no UUIDv7 of a known year."""
     # Not UUID's own properties, which cost as much as all else here.

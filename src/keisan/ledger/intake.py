@@ -69,6 +69,10 @@ class _Sorting:
         record_id = record.id if record else None
         self.answers[position] = IntakeAnswer(position, record_id, outcome, code)
 
+    def list_answers(self) -> tuple[IntakeAnswer, ...]:
+        """Return one answer per record, in order."""
+        return tuple(self.answers[position] for position in range(len(self.lines)))
+
 
 @dataclass(frozen=True, slots=True)
 class _Posting:
@@ -88,20 +92,34 @@ async def accept_usage(
     """
     sorting = _Sorting(lines)
     _parse_records(sorting)
+    async with storage.write() as transaction:
+        await _take_in(transaction, journal, gateway_id, sorting)
+    return sorting.list_answers()
+
+
+async def accept_within(
+    transaction: Transaction, journal: Journal, gateway_id: MachineId, lines: Sequence[bytes]
+) -> tuple[IntakeAnswer, ...]:
+    """Do the same within a transaction, whose commit makes it so. Raises StorageUnavailable; then nothing may commit."""
+    sorting = _Sorting(lines)
+    _parse_records(sorting)
+    await _take_in(transaction, journal, gateway_id, sorting)
+    return sorting.list_answers()
+
+
+async def _take_in(transaction: Transaction, journal: Journal, gateway_id: MachineId, sorting: _Sorting) -> None:
     contexts = list({id(record.context): record.context for record in sorting.parsed.values()}.values())
+    facts = await load_facts(transaction, gateway_id, contexts)
+    # A gateway makes its ids, so while its lock is held nobody else inserts what is not seen here.
+    await transaction.usage.lock_gateways(facts.gateway_ids)
+    stored = await transaction.usage.find_digests(_list_days(sorting.parsed.values()))
+    _sort_records(sorting, facts, stored, journal)
     try:
-        async with storage.write() as transaction:
-            facts = await load_facts(transaction, gateway_id, contexts)
-            # A gateway makes its ids, so while its lock is held nobody else inserts what is not seen here.
-            await transaction.usage.lock_gateways(facts.gateway_ids)
-            stored = await transaction.usage.find_digests(_list_days(sorting.parsed.values()))
-            _sort_records(sorting, facts, stored, journal)
-            await _insert_and_post(transaction, sorting, facts, journal)
-            await _quarantine_bad(transaction, sorting, gateway_id, journal)
+        await _insert_and_post(transaction, sorting, facts, journal)
     except AlreadyExists as fault:
         # An id that two gateways claim to have made: the second look tells which of them was first.
         raise StorageUnavailable("a concurrent batch was first; hand this one in again", str(fault)) from fault
-    return tuple(sorting.answers[position] for position in range(len(lines)))
+    await _quarantine_bad(transaction, sorting, gateway_id, journal)
 
 
 def _list_days(records: Iterable[UsageRecord]) -> dict[RecordId, date]:
@@ -218,7 +236,7 @@ async def _charge_tickets(transaction: Transaction, posted: Sequence[PostedRecor
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
         suspended = charges.suspended
         alerts = await _spend_budgets(transaction, posted, tickets, suspended, now)
-    await transaction.usage.suspend_many(suspended, [each.record for each in posted], now)
+    await transaction.usage.suspend_many(suspended, posted, now)
     return _Posting(sum_transfers(posted, suspended) if suspended else transfers, suspended, alerts)
 
 

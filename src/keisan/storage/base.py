@@ -49,7 +49,9 @@ from keisan.storage.base_ledger import (
     EntryRepository,
     ForecastRepository,
     IncarnationRepository,
+    QuarantineRepository,
     ShareRepository,
+    SuspenseRepository,
     TicketRepository,
     UsageRepository,
 )
@@ -305,6 +307,8 @@ class Transaction(Protocol):
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository
+    suspense: SuspenseRepository
+    quarantine: QuarantineRepository
     forecasts: ForecastRepository
     entries: EntryRepository
     archive: ArchiveRepository

@@ -14,12 +14,23 @@ from keisan.domain.budget import Budget
 from keisan.domain.entry import ChainEnd, Entry
 from keisan.domain.forecast import DaySum, LocalDay
 from keisan.domain.holder import Holder
-from keisan.domain.ids import AccountId, BudgetId, EntryId, MachineId, OrganizationId, RecordId, TicketId
+from keisan.domain.ids import (
+    AccountId,
+    BudgetId,
+    EntryId,
+    MachineId,
+    OrganizationId,
+    QuarantineId,
+    RecordId,
+    TicketId,
+)
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.page import PageOf, PageRequest
+from keisan.domain.quarantine import QuarantinedRecord, QuarantineState
 from keisan.domain.share import Share
+from keisan.domain.suspense import SuspendedRecord, SuspenseState
 from keisan.domain.ticket import Ticket
-from keisan.domain.usage import PostedRecord, SuspendedRecord, UsageRecord
+from keisan.domain.usage import PostedRecord
 from keisan.domain.usage_sum import UsageFilter, UsageSum
 from keisan.storage.base_noun import Repository
 
@@ -160,13 +171,12 @@ class UsageRepository(Protocol):
         """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
         ...
 
-    async def count_quarantined(self, scope: Scope) -> int: ...
-    async def suspend_many(self, codes: Mapping[RecordId, str], records: Sequence[UsageRecord], now: datetime) -> None:
-        """Note of each record that has a code why suspense paid for it."""
+    async def count_quarantined(self, scope: Scope) -> int:
+        """Return how many are quarantined and not judged."""
         ...
 
-    async def list_suspended(self, scope: Scope, page: PageRequest) -> PageOf[SuspendedRecord]:
-        """Return a page in order of record; nothing outside a platform's scope."""
+    async def suspend_many(self, codes: Mapping[RecordId, str], posted: Sequence[PostedRecord], now: datetime) -> None:
+        """Note of each record that has a code why suspense paid for it."""
         ...
 
     async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[PostedRecord]: ...
@@ -192,6 +202,38 @@ class UsageRepository(Protocol):
         ...
 
     async def sum(self, scope: Scope, wanted: UsageFilter) -> Sequence[UsageSum]: ...
+
+
+class SuspenseRepository(Protocol):
+    """What is noted of records that suspense paid for; the platform sees it. A state None lists all."""
+
+    async def list(
+        self, scope: Scope, page: PageRequest, state: SuspenseState | None = None
+    ) -> PageOf[SuspendedRecord]: ...
+    async def get(self, scope: Scope, record_id: RecordId) -> SuspendedRecord: ...
+    async def lock(self, scope: Scope, record_id: RecordId) -> SuspendedRecord:
+        """Return it as `get` does, locked until commit: before any account is locked."""
+        ...
+
+    async def judge(self, judged: SuspendedRecord) -> None:
+        """Write what was judged of a record that this transaction has locked: all else stays."""
+        ...
+
+
+class QuarantineRepository(Protocol):
+    """Records that intake refused; the platform sees them. A state None lists all."""
+
+    async def list(
+        self, scope: Scope, page: PageRequest, state: QuarantineState | None = None
+    ) -> PageOf[QuarantinedRecord]: ...
+    async def get(self, scope: Scope, quarantine_id: QuarantineId) -> QuarantinedRecord: ...
+    async def lock(self, scope: Scope, quarantine_id: QuarantineId) -> QuarantinedRecord:
+        """Return it as `get` does, locked until commit: before all that intake locks."""
+        ...
+
+    async def judge(self, judged: QuarantinedRecord) -> None:
+        """Write what was judged of a record that this transaction has locked: all else stays."""
+        ...
 
 
 class EntryRepository(Protocol):

@@ -23,6 +23,10 @@ class RetentionRepository(Protocol):
         """Let no day be deleted until this view or transaction ends: as its first statement, or the day may be gone already."""
         ...
 
+    async def join_posting(self) -> None:
+        """Let whoever closes a day wait until this transaction ends, as it waits for who inserts records."""
+        ...
+
     async def find_oldest_day(self, scope: Scope, after: date | None) -> date | None:
         """Return the first day after one that has stored usage records."""
         ...

@@ -117,6 +117,12 @@ class GuardedConnection:
         with self._watch():
             await self._dialect.await_posting(self._connection)
 
+    async def join_posting(self) -> None:
+        """Be one of those whom `await_posting` waits for, until this transaction ends."""
+        self.require_writable()
+        with self._watch():
+            await self._dialect.join_posting(self._connection)
+
     async def hold_days(self) -> None:
         """Let no day of usage records be dropped until this view or transaction ends."""
         with self._watch():

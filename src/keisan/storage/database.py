@@ -40,6 +40,7 @@ from keisan.storage.platform import PlatformRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
+from keisan.storage.quarantine import QuarantineRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
 from keisan.storage.share import ShareRepository
@@ -47,6 +48,7 @@ from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
 from keisan.storage.statement import StatementRepository
 from keisan.storage.statement_record import StatementRecordRepository
+from keisan.storage.suspense import SuspenseRepository
 from keisan.storage.ticket import TicketRepository
 from keisan.storage.top_up import TopUpRepository
 from keisan.storage.usage import UsageRepository
@@ -82,6 +84,8 @@ class DatabaseTransaction:
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)
+        self.suspense: base_ledger.SuspenseRepository = SuspenseRepository(connection)
+        self.quarantine: base_ledger.QuarantineRepository = QuarantineRepository(connection)
         self.forecasts: base_ledger.ForecastRepository = ForecastRepository(connection)
         self.entries: base_ledger.EntryRepository = EntryRepository(connection, head)
         self.top_ups: base_alert.TopUpRepository = TopUpRepository(connection)

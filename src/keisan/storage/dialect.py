@@ -73,6 +73,10 @@ class Dialect(Protocol):
         """Return once every transaction that has inserted usage records by now has ended."""
         ...
 
+    async def join_posting(self, connection: AsyncConnection) -> None:
+        """Be one of those whom `await_posting` waits for, until this transaction ends."""
+        ...
+
     def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
         """Return the condition that a column has one of thousands of values."""
         ...

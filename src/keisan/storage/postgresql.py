@@ -196,6 +196,10 @@ class PostgresqlDialect:
         """
         await connection.execute(text("LOCK TABLE ONLY usage_record IN SHARE MODE"))
 
+    async def join_posting(self, connection: AsyncConnection) -> None:
+        """Take the lock that who inserts records holds."""
+        await connection.execute(text("LOCK TABLE ONLY usage_record IN ROW EXCLUSIVE MODE"))
+
     def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
         """Return the condition with one array for all values, so that the statement is the same for any number."""
         return column == any_(bindparam(None, values, type_=ARRAY(column.type)))

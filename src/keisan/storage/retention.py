@@ -2,15 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from sqlalchemy import Table, and_, delete, exists, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, select, tuple_, update
 
 from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.retention import DayClaim, RetentionKind, RetentionMark, is_through
 from keisan.domain.statement import HolderKind, StatementHolder
+from keisan.domain.suspense import SuspenseState
 from keisan.domain.ticket import TicketState
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.delivery import delivery
@@ -75,6 +76,10 @@ class RetentionRepository:
         """Let no day be deleted until this view or transaction ends."""
         await self._connection.hold_days()
 
+    async def join_posting(self) -> None:
+        """Let whoever closes a day wait until this transaction ends, as it waits for who inserts records."""
+        await self._connection.join_posting()
+
     async def find_oldest_day(self, scope: Scope, after: date | None) -> date | None:
         """Return the first day after one that has stored usage records."""
         wanted = select(func.min(usage_record.c.day).label("day")).where(PLATFORM_VISIBILITY.limit(scope))
@@ -92,18 +97,20 @@ class RetentionRepository:
 
     async def list_claims(self, scope: Scope, day: date) -> Sequence[DayClaim]:
         """Return all who must have a day's stored records on a closed statement, in order."""
-        is_suspended = exists().where(suspended_record.c.record_id == usage_record.c.id)
-        # No customer pays for what suspense paid for: it is on no customer's statement.
-        sides: tuple[tuple[HolderKind, AnyColumn, Sequence[Condition]], ...] = (
-            (HolderKind.CUSTOMER, usage_context.c.organization_id, [~is_suspended]),
-            (HolderKind.PROVIDER, usage_context.c.provider_id, []),
+        # What suspense paid for is on a customer's statement once it was charged, from the entry of that on.
+        charged = suspended_record.c.entry_sequence
+        is_on = suspended_record.c.record_id.is_(None) | (suspended_record.c.state == SuspenseState.CHARGED)
+        sides: tuple[tuple[HolderKind, AnyColumn, ColumnElement[Any], Sequence[Condition]], ...] = (
+            (HolderKind.CUSTOMER, usage_context.c.organization_id, func.coalesce(charged, entry.c.sequence), [is_on]),
+            (HolderKind.PROVIDER, usage_context.c.provider_id, entry.c.sequence, []),
         )
         claims: list[DayClaim] = []
-        for kind, owner, conditions in sides:
+        for kind, owner, sequence, conditions in sides:
             wanted = (
-                select(owner.label("owner_id"), usage_context.c.currency, func.max(entry.c.sequence).label("sequence"))
+                select(owner.label("owner_id"), usage_context.c.currency, func.max(sequence).label("sequence"))
                 .join_from(usage_record, usage_context, usage_context.c.id == usage_record.c.context_id)
                 .outerjoin(entry, entry.c.id == usage_record.c.entry_id)
+                .outerjoin(suspended_record, suspended_record.c.record_id == usage_record.c.id)
                 .where(PLATFORM_VISIBILITY.limit(scope), usage_record.c.day == day, *conditions)
                 .group_by(owner, usage_context.c.currency)
             )

@@ -131,6 +131,9 @@ class SqliteDialect:
     async def await_posting(self, connection: AsyncConnection) -> None:
         """Do nothing: there is one writer."""
 
+    async def join_posting(self, connection: AsyncConnection) -> None:
+        """Do nothing: there is one writer."""
+
     def match_any(self, column: AnyColumn, values: Sequence[object]) -> ColumnElement[bool]:
         """Return the condition with one parameter for each value."""
         return column.in_(values)

@@ -11,7 +11,9 @@ from keisan.domain.access import Scope
 from keisan.domain.errors import NotFound
 from keisan.domain.ids import EntryId, MachineId, RecordId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.usage import PostedRecord, SuspendedRecord, UsageRecord, find_day
+from keisan.domain.quarantine import QuarantineState, name_quarantined
+from keisan.domain.suspense import SuspenseState
+from keisan.domain.usage import PostedRecord, find_day
 from keisan.domain.usage_sum import UsageFilter, UsageSum
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.exact_sum import ExactSum
@@ -76,22 +78,25 @@ class UsageRepository:
 
     async def quarantine_many(self, codes: Mapping[bytes, str], gateway_id: MachineId, now: datetime) -> None:
         """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
-        shared = {"gateway_id": gateway_id, "created_at": now}
+        shared = {"gateway_id": gateway_id, "created_at": now, "state": QuarantineState.QUARANTINED, "note": ""}
         rows = [
-            {"digest": hashlib.sha256(line).hexdigest(), "text": line, "code": code} | shared
+            {"digest": digest, "id": name_quarantined(digest), "text": line, "code": code} | shared
             for line, code in codes.items()
+            for digest in (hashlib.sha256(line).hexdigest(),)
         ]
         await self._connection.insert_missing(quarantined_record, rows)
 
     async def count_quarantined(self, scope: Scope) -> int:
-        """Return how many records are quarantined; 0 outside a platform's scope."""
+        """Return how many records are quarantined and not judged; 0 outside a platform's scope."""
         counted = (
-            select(func.count().label("count")).select_from(quarantined_record).where(PLATFORM_VISIBILITY.limit(scope))
+            select(func.count().label("count"))
+            .select_from(quarantined_record)
+            .where(PLATFORM_VISIBILITY.limit(scope), quarantined_record.c.state == QuarantineState.QUARANTINED)
         )
         row = await self._connection.fetch_first(counted)
         return 0 if row is None else int(row["count"])
 
-    async def suspend_many(self, codes: Mapping[RecordId, str], records: Sequence[UsageRecord], now: datetime) -> None:
+    async def suspend_many(self, codes: Mapping[RecordId, str], posted: Sequence[PostedRecord], now: datetime) -> None:
         """Note of each record that has a code why suspense paid for it."""
         rows = [
             {
@@ -100,21 +105,19 @@ class UsageRepository:
                 "platform_id": record.context.platform_id,
                 "organization_id": record.context.organization_id,
                 "ticket_id": record.ticket_id,
+                "currency": each.charge.currency,
                 "amount_nano": record.amount_nano,
                 "code": codes[record.id],
                 "created_at": now,
+                "state": SuspenseState.SUSPENDED,
+                "note": "",
             }
-            for record in records
+            for each in posted
+            for record in (each.record,)
             if record.id in codes
         ]
         if rows:
             await self._connection.change(suspended_record.insert(), rows)
-
-    async def list_suspended(self, scope: Scope, page: PageRequest) -> PageOf[SuspendedRecord]:
-        """Return a page in order of record; nothing outside a platform's scope."""
-        statement = select(suspended_record).where(PLATFORM_VISIBILITY.limit(scope))
-        rows = await self._connection.fetch_all(order_page(statement, suspended_record.c.record_id, page))
-        return cut_page([SuspendedRecord(**row) for row in rows], page, lambda suspended: suspended.record_id)
 
     async def list(self, scope: Scope, wanted: UsageFilter, page: PageRequest) -> PageOf[PostedRecord]:
         """Return a page in order of id."""

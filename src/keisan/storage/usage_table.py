@@ -20,10 +20,13 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    UniqueConstraint,
 )
 
 from keisan.domain.model import Surface
 from keisan.domain.price import COUNT_NAMES, TokenClass
+from keisan.domain.quarantine import QuarantineState
+from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext, UsageRecord, UsageSource
 from keisan.kit.identity_map import IdentityMap
 from keisan.storage.repository import Visibility, limit_to_owner
@@ -98,10 +101,17 @@ quarantined_record = Table(
     build_column("code", Text()),
     build_id("gateway_id"),
     build_column("created_at", Instant()),
+    # The first half of the digest: what a person names it by.
+    build_id("id"),
+    build_column("state", EnumText(QuarantineState)),
+    build_column("note", Text()),
+    build_id("judged_by", is_nullable=True),
+    build_column("judged_at", Instant(), is_nullable=True),
     PrimaryKeyConstraint("digest"),
+    UniqueConstraint("id"),
 )
 
-# Records that suspense paid for in place of a wallet, and why: the platform's loss until a person has looked.
+# Records that suspense paid for in place of a wallet, and why: the platform's loss until a person has judged.
 suspended_record = Table(
     "suspended_record",
     metadata,
@@ -110,9 +120,16 @@ suspended_record = Table(
     build_column("platform_id", Text()),
     build_id("organization_id"),
     build_id("ticket_id", is_nullable=True),
+    build_column("currency", Text()),
     build_column("amount_nano", ExactInteger()),
     build_column("code", Text()),
     build_column("created_at", Instant()),
+    build_column("state", EnumText(SuspenseState)),
+    build_column("note", Text()),
+    build_id("judged_by", is_nullable=True),
+    build_column("judged_at", Instant(), is_nullable=True),
+    build_id("entry_id", is_nullable=True),
+    build_column("entry_sequence", BigInteger(), is_nullable=True),
 )
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(UsageContext))

@@ -85,7 +85,7 @@ async def test_what_suspense_paid_for_is_not_counted(storage: Database) -> None:
     owner = Holder(world.left.organization.id)
     assert [each.amount_nano for each in await sum_days(storage, world.left, owner)] == [30_500, 7]
     async with storage.write() as transaction:
-        await transaction.usage.suspend_many({posted.record.id: "late"}, [posted.record], NOW)
+        await transaction.usage.suspend_many({posted.record.id: "late"}, [posted], NOW)
     assert [each.amount_nano for each in await sum_days(storage, world.left, owner)] == [30_500]
 
 

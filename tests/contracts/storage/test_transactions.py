@@ -18,7 +18,7 @@ from keisan.domain.errors import (
     VersionMismatch,
 )
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import AccountId, EntryId, JoinTokenId, MachineId, OrganizationId, TicketId
+from keisan.domain.ids import AccountId, EntryId, JoinTokenId, MachineId, OrganizationId, QuarantineId, TicketId
 from keisan.domain.incarnation import Incarnation
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.page import PageRequest
@@ -218,7 +218,10 @@ WRITES: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "delete shares": lambda view: view.shares.delete_many([SHARE]),
     "lock incarnation": lambda view: view.incarnations.lock(MachineId(create_id())),
     "put incarnation": lambda view: view.incarnations.put(INCARNATION),
-    "suspend": lambda view: view.usage.suspend_many({RECORD.id: "spent_ticket"}, [RECORD], NOW),
+    "suspend": lambda view: view.usage.suspend_many({RECORD.id: "spent_ticket"}, [build_posted(RECORD)], NOW),
+    "lock suspended": lambda view: view.suspense.lock(EVERYTHING, RECORD.id),
+    "lock quarantined": lambda view: view.quarantine.lock(EVERYTHING, QuarantineId(create_id())),
+    "join posting": lambda view: view.retention.join_posting(),
     "quarantine_many": lambda view: view.usage.quarantine_many({b"x": "malformed"}, MachineId(create_id()), NOW),
     "event": lambda view: view.events.append(EventDraft("control", "a.b", None, {})),
     "touch": lambda view: view.snapshot.touch(SnapshotTable.KEYS, [create_id()]),

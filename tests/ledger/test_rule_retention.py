@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from keisan.domain.archive import ArchiveFile
-from keisan.domain.ids import OrganizationId, ProviderId
+from keisan.domain.ids import OrganizationId
 from keisan.domain.limits import ARCHIVE_KEPT_S, DISPUTE_WINDOW_S
 from keisan.domain.retention import DayCheck, DayClaim, HoldCode, RetentionKind, RetentionMark, RetentionTerms
 from keisan.domain.statement import HolderKind, StatementHolder, StatementSpan, find_period
@@ -92,14 +92,10 @@ def test_file_that_is_not_what_it_was_is_named() -> None:
 
 
 def test_statement_is_read_again_only_if_none_of_its_records_is_in_the_archive() -> None:
-    customer, provider = CLAIM.holder, StatementHolder(HolderKind.PROVIDER, ProviderId(create_id()), "CNY")
     period = find_period(DAY)
-    for holder in (customer, provider):
-        span = StatementSpan(holder, period, None, 7)
-        assert is_all_stored(span, None)
-        assert is_all_stored(span, period.first_day - timedelta(days=1))
-        assert not is_all_stored(span, period.first_day)
-    # What came late for a provider is of days before.
-    assert not is_all_stored(StatementSpan(provider, period, 3, 7), period.first_day - timedelta(days=1))
-    assert is_all_stored(StatementSpan(provider, period, 3, 7), None)
-    assert is_all_stored(StatementSpan(customer, period, 3, 7), period.first_day - timedelta(days=1))
+    span, day_before = StatementSpan(CLAIM.holder, period, 3, 7), period.first_day - timedelta(days=1)
+    assert is_all_stored(span, None, has_late=True)
+    assert is_all_stored(span, day_before, has_late=False)
+    assert not is_all_stored(span, period.first_day, has_late=False)
+    # Late ones are of days before.
+    assert not is_all_stored(span, day_before, has_late=True)

@@ -29,6 +29,7 @@ from keisan.control.payout import create_payout
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.statement import close_period
+from keisan.control.suspense import judge_suspense
 from keisan.control.top_up import approve_top_up, create_top_up, reject_top_up
 from keisan.domain.access import Principal, Role
 from keisan.domain.account import Account, AccountKey, AccountKind
@@ -42,6 +43,7 @@ from keisan.domain.limits import USAGE_LATE_S_MAX
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass
 from keisan.domain.statement import HolderKind
+from keisan.domain.suspense import SuspenseState, SuspenseVerdict
 from keisan.domain.ticket import Ticket
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.usage import PostedRecord
@@ -52,6 +54,7 @@ from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict
 from keisan.wire.offer import OfferCreate
 from keisan.wire.payout import PayoutCreate
 from keisan.wire.statement import StatementClose
+from keisan.wire.suspense import SuspenseJudge
 from keisan.wire.top_up import TopUpCreate
 from tests.books import check_whole
 from tests.control.people import add_key
@@ -266,6 +269,19 @@ class Mixed(RuleBasedStateMachine):
         except (StateConflict, LimitExceeded):
             return
 
+    @rule(place=st.integers(0, 9), verdict=st.sampled_from(SuspenseVerdict))
+    def judge(self, place: int, verdict: SuspenseVerdict) -> None:
+        self.run(self.judge_suspended(place, verdict))
+
+    async def judge_suspended(self, place: int, verdict: SuspenseVerdict) -> None:
+        """Judge one of the records that suspense paid for, whether it was judged before or not."""
+        async with self.ledger.storage.read() as view:
+            suspended = (await view.suspense.list(EVERYTHING, PageRequest(limit=500))).items
+        if suspended:
+            body = SuspenseJudge(verdict=verdict)
+            record_id = suspended[place % len(suspended)].record_id
+            await judge_suspense(self.control, self.settlement.admin, record_id, body)
+
     @invariant()
     def books_are_whole(self) -> None:
         self.run(self.check_books())
@@ -281,6 +297,7 @@ class Mixed(RuleBasedStateMachine):
             rebuilt = Rebuilt()
             await rebuilt.rebuild(view, keys)
             count = await view.usage.count(EVERYTHING)
+            waiting = (await view.suspense.list(EVERYTHING, PageRequest(limit=500), SuspenseState.SUSPENDED)).items
             budgets = (await view.budgets.list(EVERYTHING, PageRequest(limit=500))).items
             spent = await view.budgets.list_spent(EVERYTHING, [budget.id for budget in budgets])
         assert sum(account.balance_nano for account in accounts) == 0, "debits equal credits"
@@ -292,6 +309,8 @@ class Mixed(RuleBasedStateMachine):
         }
         # The two planted records, and what was handed in for the first time.
         assert count == 2 + self.created_count, "a duplicate never posts"
+        paid_nano = sum(account.balance_nano for account in accounts if account.kind is AccountKind.SUSPENSE)
+        assert paid_nano == -sum(each.amount_nano for each in waiting), "suspense paid for what is not judged"
         self.check_floors(accounts, tickets)
         for budget in budgets:
             own = [ticket for ticket in tickets if budget.holder.is_over(ticket.holder)]

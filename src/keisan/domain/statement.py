@@ -94,8 +94,8 @@ class Period:
 class StatementSpan:
     """Which records a statement holds: those of its period, as of the journal's entry `until_sequence`.
 
-    A provider's holds as well the records of earlier periods that came after its last statement, `after_sequence`, was
-    closed: suspense paid for them. None: there was no statement before.
+    It holds as well the records of earlier periods that belong to it since its last statement, `after_sequence`, was closed:
+    suspense paid for them, and they came late to a provider, or were charged to a customer. None: no statement before.
     """
 
     holder: StatementHolder

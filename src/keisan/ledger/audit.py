@@ -1,38 +1,49 @@
 """The audit: every balance, posting, root and statement is derived again from raw records, and the first difference named.
 
-It reads one consistent view in order of the journal, with bounded memory but for one sum per account and per ticket.
+It reads one consistent view in order of the journal, with bounded memory but for one sum per account and per ticket, and the
+entries of judgements, which people make.
 """
 
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TypeVar
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.account import Account, AccountKey, Posting, Transfer
+from keisan.domain.account import Account, AccountKey, AccountKind, Posting, Transfer
 from keisan.domain.entry import FIRST_ENTRY_HASH, ChainEnd, Entry, EntryKind
 from keisan.domain.ids import AccountId, EntryId, PlatformId, RecordId, TicketId
+from keisan.domain.statement import Statement
+from keisan.domain.statement_document import read_document
+from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import PostedRecord
 from keisan.ledger.paging import walk_pages
 from keisan.ledger.record_source import RecordSource, open_records
 from keisan.ledger.rule import SuspenseCode, sum_transfers
 from keisan.ledger.rule_audit import (
     Difference,
+    JudgedEntry,
     Moves,
     check_chain,
     check_entry,
+    check_judgement,
     check_payout,
     check_postings,
     check_records,
     check_statement,
+    check_suspense,
+    name_entry,
 )
 from keisan.ledger.rule_retention import is_all_stored
+from keisan.ledger.rule_suspense import ENTRY_KINDS, draw_judgement
 from keisan.ledger.statement import seal_records
 from keisan.storage.base import Transaction
 from keisan.storage.base_archive import Archive
 
 Item = TypeVar("Item")
 EVERYTHING = PlatformScope()
+JUDGEMENTS = frozenset(ENTRY_KINDS.values())
 # So many entries are looked at at once, unless they hold more records than this together.
 ENTRIES_AT_ONCE = 200
 RECORDS_AT_ONCE = 6000
@@ -50,6 +61,7 @@ class Audit:
     difference: Difference | None = None
     balances: dict[AccountId, int] = field(default_factory=lambda: defaultdict(int))
     charged: dict[TicketId, int] = field(default_factory=lambda: defaultdict(int))
+    judged: dict[EntryId, JudgedEntry] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +97,14 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive
         note(audit)
         if audit.difference is not None:
             return audit
-    for check in (_audit_strays, _audit_balances, _audit_tickets, _audit_statements, _audit_payouts):
+    for check in (
+        _audit_strays,
+        _audit_balances,
+        _audit_tickets,
+        _audit_suspense,
+        _audit_statements,
+        _audit_payouts,
+    ):
         audit.difference = await check(view, books, audit)
         note(audit)
         if audit.difference is not None:
@@ -140,6 +159,8 @@ async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Ent
             difference = check_postings(entry, _resolve(books, sum_transfers(own, suspended)), moved)
         if difference is not None:
             return difference
+        if entry.kind in JUDGEMENTS:
+            audit.judged[entry.id] = JudgedEntry(entry, moved)
         _count_entry(audit, own, moved, suspended)
     return None
 
@@ -200,15 +221,45 @@ async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Differen
     return None
 
 
+async def _audit_suspense(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
+    """Hold each judgement against its entry, and what suspense has paid against what is not judged."""
+    unjudged_nano: dict[str, int] = defaultdict(int)
+    left = dict(audit.judged)
+    async for suspended in walk_pages(view.suspense.list):
+        if suspended.state is SuspenseState.SUSPENDED:
+            unjudged_nano[suspended.currency] += suspended.amount_nano
+            continue
+        expected = _resolve(books, draw_judgement(suspended, suspended.state))
+        judged = left.pop(suspended.entry_id, None) if suspended.entry_id is not None else None
+        difference = check_judgement(suspended, judged, expected)
+        if difference is not None:
+            return difference
+    for judged in left.values():
+        return Difference("judgement", name_entry(judged.entry), "the suspended record that it judges", "none")
+    for account in books.accounts:
+        if account.kind is AccountKind.SUSPENSE:
+            difference = check_suspense(account, unjudged_nano[account.currency])
+            if difference is not None:
+                return difference
+    return None
+
+
 async def _audit_statements(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
     async for statement in walk_pages(view.statements.list):
-        is_stored = is_all_stored(statement.span, books.source.archived_through)
-        seal = await seal_records(view, EVERYTHING, statement.span) if is_stored else None
-        difference = check_statement(statement, books.public_key, seal)
+        # What it says of itself first: only a signed one is believed to have no late records.
+        difference = check_statement(statement, books.public_key, None)
+        if difference is None and _is_all_stored(statement, books.source.archived_through):
+            seal = await seal_records(view, EVERYTHING, statement.span)
+            difference = check_statement(statement, books.public_key, seal)
         if difference is not None:
             return difference
         audit.statement_count += 1
     return None
+
+
+def _is_all_stored(statement: Statement, archived_through: date | None) -> bool:
+    has_late = any(line.sum.is_late for line in read_document(statement.document).lines)
+    return is_all_stored(statement.span, archived_through, has_late=has_late)
 
 
 async def _audit_payouts(view: Transaction, _: _Books, __: Audit) -> Difference | None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from keisan.domain.account import Posting
+from keisan.domain.account import Account, Posting
 from keisan.domain.entry import ChainEnd, Entry, EntryKind, digest_postings, hash_header, read_header
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import AccountId, PlatformId, PriceId
@@ -13,9 +13,11 @@ from keisan.domain.payout import Payout
 from keisan.domain.price import Price, compute_amount_nano
 from keisan.domain.statement import RecordsSeal, Statement, compute_due_nano, name_period
 from keisan.domain.statement_document import digest_document, read_document
+from keisan.domain.suspense import SuspendedRecord
 from keisan.domain.usage import EPOCH, PostedRecord
 from keisan.kit.signature import is_signed_by
 from keisan.ledger.receipt import hash_leaves, order_records
+from keisan.ledger.rule_suspense import ENTRY_KINDS
 
 Moves = Mapping[tuple[AccountId, AccountId], tuple[int, int]]
 
@@ -28,6 +30,14 @@ class Difference:
     where: str
     expected: str
     found: str
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedEntry:
+    """An entry of a judgement, with its postings."""
+
+    entry: Entry
+    postings: Sequence[Posting]
 
 
 def name_entry(entry: Entry) -> str:
@@ -129,6 +139,26 @@ def check_payout(payout: Payout, statement: Statement, moved: Sequence[Posting])
     if not payout.amount_nano == due_nano == moved_nano:
         return Difference("payout", where, f"{due_nano} due, {moved_nano} moved", str(payout.amount_nano))
     return None
+
+
+def check_judgement(suspended: SuspendedRecord, judged: JudgedEntry | None, expected: Moves) -> Difference | None:
+    """Return how a judgement of a suspended record is not what its entry says and moved."""
+    where = f"suspended record {suspended.record_id}"
+    told = (suspended.record_id, suspended.entry_id, suspended.entry_sequence, ENTRY_KINDS[suspended.state])
+    if judged is None:
+        return Difference("judgement", where, "the entry of its judgement", str(told))
+    entry = judged.entry
+    found = (read_header(entry.header).noun_id, entry.id, entry.sequence, entry.kind)
+    if told != found:
+        return Difference("judgement", where, str(found), str(told))
+    return check_postings(entry, expected, judged.postings)
+
+
+def check_suspense(account: Account, unjudged_nano: int) -> Difference | None:
+    """Return how suspense did not pay for all that is not judged, and for nothing else."""
+    if account.balance_nano == -unjudged_nano:
+        return None
+    return Difference("suspense", f"suspense account {account.id}", str(-unjudged_nano), str(account.balance_nano))
 
 
 def name_statement(statement: Statement) -> str:

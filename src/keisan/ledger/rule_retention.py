@@ -16,7 +16,7 @@ from keisan.domain.retention import (
     RetentionTerms,
     is_through,
 )
-from keisan.domain.statement import HolderKind, Statement, StatementSpan, find_dispute_end
+from keisan.domain.statement import Statement, StatementSpan, find_dispute_end
 
 ONE_DAY = timedelta(days=1)
 
@@ -108,12 +108,9 @@ def hold_claim(stated: StatedClaim, now: datetime) -> Hold | None:
     return None
 
 
-def is_all_stored(span: StatementSpan, archived_through: date | None) -> bool:
-    """Tell whether no record of a statement is read from the archive; late ones on a provider's may be of any day before."""
-    if archived_through is None:
-        return True
-    has_late = span.holder.kind is HolderKind.PROVIDER and span.after_sequence is not None
-    return not has_late and not is_through(span.period.first_day, archived_through)
+def is_all_stored(span: StatementSpan, archived_through: date | None, *, has_late: bool) -> bool:
+    """Tell whether no record of a statement is read from the archive; late ones may be of any day before its period."""
+    return archived_through is None or not (has_late or is_through(span.period.first_day, archived_through))
 
 
 def compare_files(files: Sequence[ArchiveFile], digests: Mapping[str, str]) -> str:

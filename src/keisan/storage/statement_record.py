@@ -13,6 +13,7 @@ from keisan.domain.access import Scope
 from keisan.domain.ids import RecordId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.statement import HolderKind, StatementHolder, StatementSpan, StatementSum, is_seen
+from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import EPOCH, RECORD_ID_RANDOM_BITS, PostedRecord
 from keisan.storage.account import account
 from keisan.storage.account import describe_key as describe_account
@@ -153,43 +154,41 @@ def _match_holder(scope: Scope, holder: StatementHolder) -> list[Condition]:
 def _match_own(scope: Scope, span: StatementSpan) -> list[Condition]:
     """Return the conditions of the records of a span's period.
 
-    A customer's are those that its wallet paid for. A provider's are all, but for those that were posted after the
-    span's end, which only a late record of a closed period is.
+    A customer's are those that its wallet paid for by the span's end, a provider's those that were posted by it.
     """
     period = span.period
     in_period = [
         usage_record.c.day.between(period.first_day, period.last_day),
         usage_record.c.id >= find_first_id(period.first_day),
     ]
-    is_off = (
-        _find_suspended() if span.holder.kind is HolderKind.CUSTOMER else _find_suspended_after(span.until_sequence)
-    )
-    return [*_match_holder(scope, span.holder), *in_period, ~is_off]
+    return [*_match_holder(scope, span.holder), *in_period, ~_is_off(span.holder.kind, span.until_sequence)]
 
 
 def _has_late(span: StatementSpan) -> bool:
-    return span.holder.kind is HolderKind.PROVIDER and span.after_sequence is not None
+    return span.after_sequence is not None
 
 
 def _match_late(scope: Scope, span: StatementSpan) -> list[Condition]:
-    """Return the conditions of the records of earlier periods that came between the two ends of a provider's span."""
+    """Return the conditions of the records of earlier periods that came, or were charged, between a span's two ends."""
     assert span.after_sequence is not None
     return [
         *_match_holder(scope, span.holder),
         usage_record.c.day < span.period.first_day,
-        _find_suspended_after(span.after_sequence),
-        ~_find_suspended_after(span.until_sequence),
+        _is_off(span.holder.kind, span.after_sequence),
+        ~_is_off(span.holder.kind, span.until_sequence),
     ]
 
 
-def _find_suspended() -> Exists:
-    return exists().where(suspended_record.c.record_id == usage_record.c.id)
+def _is_off(kind: HolderKind, sequence: int) -> Exists:
+    """Return the condition that suspense paid for a record that is on no statement which ends at the entry of a number.
 
-
-def _find_suspended_after(sequence: int) -> Exists:
-    """Return the condition that suspense paid for a record in an entry after the one of a number."""
-    is_posted = (entry.c.id == usage_record.c.entry_id) & (suspended_record.c.record_id == usage_record.c.id)
-    return exists().where(is_posted, entry.c.sequence > sequence)
+    A customer's is not until the entry that charged it, a provider's until the one that posted it.
+    """
+    is_suspended = suspended_record.c.record_id == usage_record.c.id
+    if kind is HolderKind.PROVIDER:
+        return exists().where(is_suspended, entry.c.id == usage_record.c.entry_id, entry.c.sequence > sequence)
+    is_unpaid = (suspended_record.c.state != SuspenseState.CHARGED) | (suspended_record.c.entry_sequence > sequence)
+    return exists().where(is_suspended, is_unpaid)
 
 
 def _to_sum(kind: HolderKind, row: AnyRow, *, is_late: bool) -> StatementSum:

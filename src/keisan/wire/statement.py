@@ -76,7 +76,7 @@ class StatementLineView(WireView):
     """A sum of records: a customer's by project, key, model and price, a provider's by site, chip and model.
 
     `amount_nano` is the sum of the records' amounts, each rounded once: `nano_per_million` stands beside it. `is_late`:
-    these records are of earlier months, and came after those were closed.
+    these records are of earlier months, and came, or were charged, after those were closed.
     """
 
     project_id: UUID | None

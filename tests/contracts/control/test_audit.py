@@ -52,8 +52,9 @@ CHANGES = {
     "paid by suspense": (
         "statement",
         (
-            "INSERT INTO suspended_record (record_id, day, platform_id, organization_id, amount_nano, code, created_at) "
-            "SELECT id, day, 'one', organization_id, 0, 'late', admitted_at FROM usage_record WHERE entry_id IS NULL"
+            "INSERT INTO suspended_record (record_id, day, platform_id, organization_id, currency, amount_nano, code, "
+            "created_at, state, note) SELECT id, day, 'one', organization_id, 'CNY', 0, 'late', admitted_at, 'suspended', "
+            "'' FROM usage_record WHERE entry_id IS NULL"
         ),
     ),
     "payout": ("payout", "UPDATE payout SET amount_nano = '7'"),

@@ -144,7 +144,7 @@ async def test_late_record_is_paid_by_suspense_and_stands_on_the_providers_next_
     last_moment = datetime(2026, 11, 30, 23, 59, 59, 999_000, tzinfo=UTC)
     late_id = await settlement.hand_in(left, right, last_moment)
     async with settlement.control.storage.read() as view:
-        [suspended] = (await view.usage.list_suspended(EVERYTHING, PageRequest())).items
+        [suspended] = (await view.suspense.list(EVERYTHING, PageRequest())).items
     assert (suspended.record_id, suspended.code) == (late_id, "late")
     await settlement.hand_in(left, right, NOVEMBER_CLOSES_AT)
     settlement.clock.instant = DECEMBER_CLOSES_AT
@@ -224,7 +224,7 @@ async def test_what_customers_and_suspense_pay_is_what_providers_tax_and_revenue
             suspended[changed.id] = "late"
     async with settlement.control.storage.write() as transaction:
         await transaction.usage.insert_many(posted)
-        await transaction.usage.suspend_many(suspended, [each.record for each in posted], NOW)
+        await transaction.usage.suspend_many(suspended, posted, NOW)
     totals = await sum_statements(settlement, "2026-11")
     of_month = [each for each in posted if each.record.day.month == 11]
     planted_nano = 2 * COST_NANO
@@ -286,9 +286,7 @@ async def check_books(settlement: Settlement) -> None:
         leaves = [leaf for _, leaf in ledger_statement.name_leaves(records)]
         assert compute_root(hash_leaf(leaf.encode()) for leaf in leaves).hex() == statement.records_root
     async with settlement.control.storage.read() as view:
-        suspended = {
-            each.record_id for each in (await view.usage.list_suspended(EVERYTHING, PageRequest(limit=500))).items
-        }
+        suspended = {each.record_id for each in (await view.suspense.list(EVERYTHING, PageRequest(limit=500))).items}
     assert suspended
     assert len(seen[HolderKind.PROVIDER]) == len(set(seen[HolderKind.PROVIDER])) == 42
     assert set(seen[HolderKind.CUSTOMER]) == set(seen[HolderKind.PROVIDER]) - suspended

@@ -59,12 +59,14 @@ from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.domain.samples import (
+    build_posted,
     build_statement_line,
     build_statement_sum,
     build_top_up,
     build_webhook,
     create_record_id,
 )
+from tests.domain.samples import build_record as build_usage_record
 from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
 from tests.wire.records import build_line
 
@@ -206,6 +208,7 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await _add_alerts(stage)
             await archive_usage(stage)
             await _add_settlement(stage)
+            await _add_judgements(stage)
             yield stage
 
 
@@ -411,6 +414,20 @@ async def _add_settlement(stage: Stage) -> None:
         await transaction.payouts.insert(payout)
         await transaction.disputes.insert(dispute)
     stage.ids.update(statement=statement.id, payout=payout.id, dispute=dispute.id)
+
+
+async def _add_judgements(stage: Stage) -> None:
+    """Give the platform a record that suspense paid for, of no cost and no usage record, and one that was refused."""
+    now = stage.clock.now()
+    record = build_usage_record(amount_nano=0, ticket_id=None)
+    context = replace(record.context, platform_id=stage.control.platform_id)
+    context = replace(context, organization_id=stage.project.organization_id)
+    posted = build_posted(record._replace(id=create_record_id(now), day=now.date(), context=context))
+    async with stage.storage.write() as transaction:
+        await transaction.usage.suspend_many({posted.record.id: "late"}, [posted], now)
+        await transaction.usage.quarantine_many({b"no record": "malformed"}, stage.machines["gateway"].id, now)
+        [quarantined] = (await transaction.quarantine.list(EVERYTHING, PageRequest())).items
+    stage.ids.update(suspended=posted.record.id, quarantined=quarantined.id)
 
 
 def build_report(**changes: object) -> dict[str, object]:

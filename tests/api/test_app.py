@@ -82,6 +82,8 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "close_statements": {"period": "2026-10"},
         "create_payout": {"note": "attack"},
         "open_dispute": {"reason": "attack"},
+        "judge_suspense": {"verdict": "write_off", "note": "attack"},
+        "judge_quarantine": {"verdict": "discard", "note": "attack"},
         "resolve_dispute": {"verdict": "rejected", "resolution": "attack"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
@@ -108,7 +110,7 @@ def find_private(stage: Stage, text: str) -> set[str]:
 
 async def test_document_lists_what_is_attacked(stage: Stage) -> None:
     operations = await list_operations(stage)
-    assert len(operations) >= 81
+    assert len(operations) >= 87
     assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
     assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
 

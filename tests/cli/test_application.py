@@ -32,5 +32,7 @@ def test_every_room_adds_its_commands() -> None:
             "statement",
             "payout",
             "dispute",
+            "suspense",
+            "quarantine",
         },
     )

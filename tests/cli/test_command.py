@@ -79,6 +79,12 @@ EVERY_COMMAND = [
     ("dispute", "open", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
     ("dispute", "reject", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
     ("dispute", "uphold", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "1", "x"),
+    ("suspense", "list"),
+    ("suspense", "charge", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("suspense", "write-off", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("quarantine", "list"),
+    ("quarantine", "accept", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("quarantine", "discard", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("logs",),
 ]
 
@@ -103,6 +109,8 @@ GROUPS = frozenset(
         "statement",
         "payout",
         "dispute",
+        "suspense",
+        "quarantine",
         "usage",
     }
 )

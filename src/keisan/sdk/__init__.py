@@ -36,7 +36,9 @@ from keisan.domain.forecast import BudgetOutlook, ForecastMethod
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
+from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.statement import CloseOutcome, HolderKind
+from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.webhook import WebhookState
 from keisan.sdk.client import AsyncKeisan, Connections, Keisan
@@ -67,6 +69,7 @@ from keisan.wire.policy import PolicyChipView, PolicyView
 from keisan.wire.price import PriceCreate, PriceView
 from keisan.wire.project import ProjectCreate, ProjectUpdate, ProjectView
 from keisan.wire.provider import ProviderCreate, ProviderView
+from keisan.wire.quarantine import QuarantineAnswer, QuarantinedContentView, QuarantinedRecordView, QuarantineJudge
 from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
@@ -79,6 +82,7 @@ from keisan.wire.statement import (
     StatementRecordView,
     StatementView,
 )
+from keisan.wire.suspense import SuspendedRecordView, SuspenseAnswer, SuspenseJudge
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
 from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, WebhookView
@@ -176,6 +180,13 @@ __all__ = [
     "ProjectView",
     "ProviderCreate",
     "ProviderView",
+    "QuarantineAnswer",
+    "QuarantineJudge",
+    "QuarantineOutcome",
+    "QuarantineState",
+    "QuarantineVerdict",
+    "QuarantinedContentView",
+    "QuarantinedRecordView",
     "ReceiptInvalid",
     "ReceiptView",
     "RecordsArchived",
@@ -193,6 +204,12 @@ __all__ = [
     "StatementRecordView",
     "StatementView",
     "StorageUnavailable",
+    "SuspendedRecordView",
+    "SuspenseAnswer",
+    "SuspenseJudge",
+    "SuspenseOutcome",
+    "SuspenseState",
+    "SuspenseVerdict",
     "TopUpCreate",
     "TopUpKind",
     "TopUpState",

@@ -39,9 +39,11 @@ from keisan.sdk.policy import AsyncPolicies, Policies
 from keisan.sdk.price import AsyncPrices, Prices
 from keisan.sdk.project import AsyncProjects, Projects
 from keisan.sdk.provider import AsyncProviders, Providers
+from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
+from keisan.sdk.suspense import AsyncSuspense, Suspense
 from keisan.sdk.top_up import AsyncTopUps, TopUps
 from keisan.sdk.transport import Transport
 from keisan.sdk.usage import AsyncUsage, Usage
@@ -131,6 +133,8 @@ class AsyncKeisan:
         self.statements = AsyncStatements(transport)
         self.payouts = AsyncPayouts(transport)
         self.disputes = AsyncDisputes(transport)
+        self.suspense = AsyncSuspense(transport)
+        self.quarantine = AsyncQuarantine(transport)
         self.events = AsyncEvents(transport)
         self.gateways = AsyncGateways(transport, connections.gateway)
 
@@ -248,6 +252,8 @@ class Keisan(Blocking[AsyncKeisan]):
         self.statements = Statements(inner.statements, shell)
         self.payouts = Payouts(inner.payouts, shell)
         self.disputes = Disputes(inner.disputes, shell)
+        self.suspense = Suspense(inner.suspense, shell)
+        self.quarantine = Quarantine(inner.quarantine, shell)
         self.events = Events(inner.events, shell)
         self.gateways = Gateways(inner.gateways, shell)
 

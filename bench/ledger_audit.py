@@ -17,11 +17,11 @@ import uvloop
 
 from keisan.daemon.memory import settle_platform
 from keisan.domain.access import PlatformScope
-from keisan.domain.statement import HolderKind, StatementHolder, find_period
+from keisan.domain.statement import HolderKind, StatementHolder, StatementSpan, find_period
 from keisan.kit.clock import SystemClock
 from keisan.ledger.audit import audit_ledger
 from keisan.ledger.intake import accept_usage
-from keisan.ledger.statement import check_seal, draw_statement, find_span, seal_records
+from keisan.ledger.statement import check_seal, draw_statement, seal_records
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from keisan.wire.usage import split_usage_batch
@@ -59,9 +59,11 @@ async def measure_reading(books: Books, stored: int) -> dict[str, object]:
         counted_s = time.monotonic() - started
         holder = StatementHolder(HolderKind.CUSTOMER, books.payers[0].organization_id, CURRENCY)
         started = time.monotonic()
-        content = await draw_statement(view, PlatformScope(), holder, find_period(datetime.now(UTC).date()))
+        period = find_period(datetime.now(UTC).date())
+        content = await draw_statement(view, PlatformScope(), holder, period)
         drawn_s = time.monotonic() - started
-        check_seal(content, await seal_records(view, PlatformScope(), find_span(content, None)))
+        span = StatementSpan(holder, period, None, content.entry_sequence)
+        check_seal(content, await seal_records(view, PlatformScope(), span))
         sealed_s = time.monotonic() - started
         assert content.totals.record_count == stored, (content.totals, stored)
     line: dict[str, object] = {

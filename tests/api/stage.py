@@ -33,6 +33,7 @@ from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
+from keisan.domain.closing import ClosingState
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.ids import EntryId, NodeId, ProviderId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
@@ -42,7 +43,7 @@ from keisan.domain.platform import PlatformKind
 from keisan.domain.project import Project
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.site import Site
-from keisan.domain.statement import Balances, HolderKind, StatementHolder, Totals
+from keisan.domain.statement import Balances, CloseOutcome, HolderKind, StatementHolder, Totals
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
@@ -59,6 +60,7 @@ from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.domain.samples import (
+    build_closing,
     build_posted,
     build_statement_line,
     build_statement_sum,
@@ -409,11 +411,13 @@ async def _add_settlement(stage: Stage) -> None:
         provider, holder_name="hikari", lines=[line], totals=Totals(2, 61_000, 0, 0), balances=Balances(0, 61_000)
     )
     payout, dispute = create_payout(statement), create_dispute(statement)
+    closing = build_closing(state=ClosingState.DONE, counts={CloseOutcome.CLOSED: 1}, ended_at=stage.clock.now())
     async with stage.storage.write() as transaction:
         await transaction.statements.insert(statement)
         await transaction.payouts.insert(payout)
         await transaction.disputes.insert(dispute)
-    stage.ids.update(statement=statement.id, payout=payout.id, dispute=dispute.id)
+        await transaction.closings.insert(closing)
+    stage.ids.update(closing=closing.id, statement=statement.id, payout=payout.id, dispute=dispute.id)
 
 
 async def _add_judgements(stage: Stage) -> None:

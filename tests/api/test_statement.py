@@ -6,19 +6,32 @@ from datetime import UTC, datetime
 
 import pytest
 
+from keisan.control.reconcilers import closing
 from keisan.kit.ids import create_id
 from keisan.kit.signature import is_signed_by
 from tests.api.stage import Stage
+from tests.settlement import run_closings, run_part
 
 FORMS = ("", ".json", ".csv", ".html", "/records")
 CLOSING_AT = datetime(2026, 12, 8, tzinfo=UTC)
 
 
+async def close(stage: Stage, body: dict[str, str], headers: dict[str, str] | None = None) -> dict[str, object]:
+    """Have a month closed, do it as the lease loop would, and return the closing."""
+    asked = await stage.ask("admin", "POST", "/statements/close", body, headers)
+    assert asked.status_code == 202, asked.text
+    await run_closings(stage.control)
+    answer = await stage.ask("admin", "GET", f"/statements/closings/{asked.json()['id']}")
+    told: dict[str, object] = answer.json()
+    assert (told["state"], told["draft"]) == ("done", None)
+    return told
+
+
 async def close_november(stage: Stage) -> dict[str, str]:
     """Close the month of the stage's one call and return the ids of its two statements, by kind."""
     stage.clock.instant = CLOSING_AT
-    answer = await stage.ask("admin", "POST", "/statements/close", {"period": "2026-11"})
-    assert (answer.status_code, answer.json()) == (200, {"period": "2026-11", "counts": {"closed": 2}})
+    closed = await close(stage, {"period": "2026-11"})
+    assert closed["counts"] == {"closed": 2}
     listed = (await stage.ask("admin", "GET", "/statements")).json()["items"]
     return {line["holder_kind"]: line["id"] for line in listed if line["first_day"] == "2026-11-01"}
 
@@ -114,10 +127,38 @@ async def test_one_holder_may_be_closed_alone_and_again_within_an_idempotent_wri
     stage.clock.instant = CLOSING_AT
     body = {"period": "2026-11", "holder_id": str(stage.ids["organization"])}
     for key in ("k1", "k1", "k2"):
-        answer = await stage.ask("admin", "POST", "/statements/close", body, {"idempotency-key": key})
-        assert answer.json()["counts"] == ({"exists": 1} if key == "k2" else {"closed": 1})
+        closed = await close(stage, body, {"idempotency-key": key})
+        assert closed["counts"] == ({"exists": 1} if key == "k2" else {"closed": 1})
     listed = (await stage.ask("admin", "GET", "/statements")).json()["items"]
     assert [line["holder_kind"] for line in listed] == ["provider", "customer"]
     nobody = body | {"holder_id": str(create_id())}
-    assert (await stage.ask("admin", "POST", "/statements/close", nobody)).json()["counts"] == {}
-    assert (await stage.list_actions()).count("statement.closed") == 1
+    assert (await close(stage, nobody))["counts"] == {}
+    actions = await stage.list_actions()
+    assert (actions.count("closing.created"), actions.count("statement.closed")) == (3, 1)
+
+
+async def test_closing_answers_at_once_and_shows_how_far_it_is(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.clock.instant = CLOSING_AT
+    asked = await stage.ask("admin", "POST", "/statements/close", {"period": "2026-11"})
+    told = asked.json()
+    assert (asked.status_code, told["state"], told["counts"], told["draft"]) == (202, "closing", {}, None)
+    assert (told["period"], told["holder_id"], told["ended_at"]) == ("2026-11", None, None)
+    assert told["asked_by"] == f"key:{stage.keys['admin'].id}"
+    assert told["created_at"] == "2026-12-08T00:00:00Z"
+    # Asked again before it is done, it is the same one.
+    assert (await stage.ask("admin", "POST", "/statements/close", {"period": "2026-11"})).json() == told
+    monkeypatch.setattr(closing, "CLOSING_RUN_S_MAX", -1)
+    drafts = []
+    while await run_part(stage.control):
+        drafts.append((await stage.ask("auditor", "GET", f"/statements/closings/{told['id']}")).json()["draft"])
+    begun, first_day = drafts[0], drafts[1]
+    assert (begun["holder_kind"], begun["holder_id"]) == ("customer", str(stage.ids["organization"]))
+    assert (begun["summed_through"], begun["record_count"], begun["sealed_count"]) == (None, 0, 0)
+    assert first_day["summed_through"] == "2026-11-01"
+    assert drafts[30] == begun | {"summed_through": "2026-11-30", "record_count": 1}
+    assert drafts[31] == drafts[30] | {"sealed_count": 1}
+    assert drafts[-1] is None
+    listed = (await stage.ask("auditor", "GET", "/statements/closings")).json()["items"]
+    assert [line["state"] for line in listed if line["id"] == told["id"]] == ["done"]
+    assert (await stage.ask("owner", "GET", f"/statements/closings/{told['id']}")).status_code == 404
+    assert (await stage.ask("owner", "GET", "/statements/closings")).json()["items"] == []

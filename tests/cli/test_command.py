@@ -73,6 +73,7 @@ EVERY_COMMAND = [
     ("statement", "preview", "customer", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "CNY"),
     ("statement", "export", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
     ("statement", "close", "2026-11"),
+    ("statement", "closings"),
     ("payout", "list"),
     ("payout", "create", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("dispute", "list"),

@@ -2,25 +2,42 @@
 
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
 from keisan.cli.exit_code import ExitCode
 from keisan.cli.output import Output
 from keisan.cli.session import Session, Target
-from keisan.cli.statement import Form, _list_rows, export_statement, show_statement, verify_file
-from keisan.domain.errors import InvalidInput
+from keisan.cli.statement import (
+    Form,
+    _list_rows,
+    describe_closing,
+    export_statement,
+    show_closing,
+    show_statement,
+    verify_file,
+)
+from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.domain.key import Secret
 from keisan.domain.merkle import compute_root, hash_leaf
 from keisan.kit.ids import create_id
-from keisan.sdk import AsyncKeisan, Connections
+from keisan.sdk import AsyncKeisan, CloseOutcome, ClosingState, ClosingView, Connections, DraftView, HolderKind
 from keisan.wire.statement import show_content
 from tests.api.conftest import stage, stage_template
 from tests.api.stage import Stage
 from tests.cli.conftest import CommandLine
-from tests.domain.samples import build_adjustment, build_statement_content, build_statement_line, build_statement_sum
+from tests.domain.samples import (
+    NOW,
+    build_adjustment,
+    build_closing,
+    build_statement_content,
+    build_statement_line,
+    build_statement_sum,
+)
 from tests.sdk.platform import connect
 from tests.sdk.test_statement_proof import LEAVES, build_content, sign
+from tests.settlement import run_closings
 
 __all__ = ["stage", "stage_template"]
 
@@ -34,7 +51,15 @@ def test_month_that_is_awaited_is_refused(command_line: CommandLine) -> None:
 
 def test_nobody_with_records_says_so(command_line: CommandLine) -> None:
     assert command_line.run("statement", "close", "2020-01").out == "2020-01: nobody has records\n"
-    assert command_line.run("statement", "close", "2020-01", "--json").told == {"period": "2020-01", "counts": {}}
+    told = command_line.run("statement", "close", "2020-01", "--json").told
+    assert (told["period"], told["state"], told["counts"]) == ("2020-01", "done", {})
+    # Another one: the first was done.
+    asked = command_line.run("statement", "close", "2020-01", "--no-wait")
+    assert asked.out == "2020-01 is closing\n"
+    listed = command_line.run("statement", "closings", "--json").told
+    assert {"2020-01"} == {line["period"] for line in listed}
+    assert listed[0]["id"] == told["id"] or told in listed
+    assert command_line.run("statement", "closings").code == 0
     assert command_line.run("statement", "list", "--json").told == []
     assert command_line.run("statement", "list").aside == "nothing here\n"
 
@@ -75,7 +100,8 @@ def test_exported_statement_is_checked_offline(command_line: CommandLine, tmp_pa
 
 async def test_statement_is_exported_in_every_form_and_its_records_prove_it(stage: Stage, tmp_path: Path) -> None:
     stage.clock.instant = datetime(2026, 12, 8, tzinfo=UTC)
-    assert (await stage.ask("admin", "POST", "/statements/close", {"period": "2026-11"})).status_code == 200
+    assert (await stage.ask("admin", "POST", "/statements/close", {"period": "2026-11"})).status_code == 202
+    await run_closings(stage.control)
     target = Target("http://unused", None, Secret("unused"))
     signed, leaves = tmp_path / "statement.json", tmp_path / "leaves"
     async with AsyncKeisan.over(Connections(connect(stage, "owner"))) as owner:
@@ -93,6 +119,46 @@ async def test_statement_is_exported_in_every_form_and_its_records_prove_it(stag
             with pytest.raises(InvalidInput, match="cannot be written"):
                 await export_statement(session, line.id, paths[0], records=paths[1])
     assert len(leaves.read_text().splitlines()) == 1
+
+
+async def test_what_fails_to_close_is_an_error(stage: Stage) -> None:
+    """Whoever waits hears that something is wrong, by text and by exit code."""
+    failed = build_closing(state=ClosingState.DONE, counts={CloseOutcome.CLOSED: 3, CloseOutcome.FAILED: 1})
+    async with stage.storage.write() as transaction:
+        await transaction.closings.insert(failed)
+    async with AsyncKeisan.over(Connections(connect(stage, "admin"))) as admin:
+        view = await admin.statements.wait_closed(failed.id)
+        session = Session(admin, Output(is_json=True), Target("http://unused", None, Secret("unused")))
+        with pytest.raises(StateConflict, match="1 could not be closed"):
+            show_closing(session, view)
+
+
+def test_closing_is_described_in_a_line() -> None:
+    draft = DraftView(
+        holder_kind=HolderKind.CUSTOMER,
+        holder_id=UUID(int=1),
+        currency="CNY",
+        summed_through=None,
+        record_count=12_000,
+        sealed_count=0,
+    )
+    view = ClosingView(
+        id=UUID(int=2),
+        period="2026-11",
+        holder_id=None,
+        asked_by="key:1",
+        created_at=NOW,
+        state=ClosingState.CLOSING,
+        counts={},
+        draft=None,
+        ended_at=None,
+    )
+    assert describe_closing(view) == "2026-11 is closing"
+    begun = view.model_copy(update={"counts": {CloseOutcome.CLOSED: 2, CloseOutcome.EMPTY: 1}, "draft": draft})
+    who = f"2026-11 is closing; 2 closed, 1 empty; customer {UUID(int=1)}"
+    assert describe_closing(begun) == f"{who}: summing, 12,000 records"
+    sealing = begun.model_copy(update={"draft": draft.model_copy(update={"sealed_count": 3000})})
+    assert describe_closing(sealing) == f"{who}: 3,000 of 12,000 records"
 
 
 def test_rows_name_places_late_lines_and_adjustments() -> None:

@@ -9,7 +9,7 @@ import uvicorn
 from cryptography import x509
 
 from keisan.control.context import Control
-from keisan.daemon.platform import Server, build_day_loop, build_deliverers, build_loop, open_storage
+from keisan.daemon.platform import Server, build_deliverers, build_long_loop, build_loop, open_storage
 from keisan.daemon.settings import PlatformSettings
 from keisan.domain.ids import hash_public_key
 from keisan.domain.lease import WorkNoun
@@ -60,9 +60,9 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     assert len(deliverers) == DELIVERIES_OPEN_MAX
     for deliverer in deliverers:
         assert set(deliverer.reconcilers) == {WorkNoun.WEBHOOK}
-    days = build_day_loop(PlatformSettings(), control)
-    assert set(days.reconcilers) == {WorkNoun.RETENTION_DAY}
-    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, WorkNoun.RETENTION_DAY}
+    long = build_long_loop(PlatformSettings(), control)
+    assert set(long.reconcilers) == {WorkNoun.CLOSING, WorkNoun.RETENTION_DAY}
+    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, *long.reconcilers}
     await storage.close()
 
 

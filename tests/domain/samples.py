@@ -11,6 +11,7 @@ from keisan.domain.alert import Alert, AlertKind
 from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
+from keisan.domain.closing import Closing
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment, DeploymentState
@@ -23,6 +24,7 @@ from keisan.domain.fact import FactName
 from keisan.domain.ids import (
     AlertId,
     BudgetId,
+    ClosingId,
     DeductionId,
     DeliveryId,
     DeploymentId,
@@ -66,6 +68,7 @@ from keisan.domain.statement import (
     StatementSum,
     Totals,
 )
+from keisan.domain.statement_draft import OpenSeal, StatementDraft
 from keisan.domain.suspense import SuspendedRecord
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.domain.top_up import TopUp, TopUpKind, TopUpState
@@ -73,6 +76,7 @@ from keisan.domain.usage import CallOutcome, Charge, PostedRecord, UsageContext,
 from keisan.domain.verdict import Verdict
 from keisan.domain.webhook import Webhook, WebhookState
 from keisan.kit.clock import to_milliseconds
+from keisan.kit.ids import create_id
 
 
 def name_id(group: int, number: int = 1) -> UUID:
@@ -568,6 +572,29 @@ def build_top_up(**changes: Any) -> TopUp:
         created_at=NOW,
     )
     return replace(top_up, **changes)
+
+
+def build_draft(**changes: Any) -> StatementDraft:
+    """Return a draft of October that is summed, and sealed up to its second record of two."""
+    unnamed = StatementLine(build_statement_sum())
+    content = build_statement_content(id=None, records_root=None, closed_at=None, holder_name="", lines=[unnamed])
+    seal = OpenSeal(2, 61_000, (b"\x0a" * 32,), RecordId(name_id(4)))
+    draft = StatementDraft(content, StatementId(name_id(19)), 2**40, content.period.last_day, seal)
+    return replace(draft, **changes)
+
+
+def build_closing(**changes: Any) -> Closing:
+    """Return a closing of everybody's October that was only just asked for."""
+    closing = Closing(
+        id=ClosingId(create_id()),
+        platform_id=PLATFORM_ID,
+        version=1,
+        created_at=NOW,
+        asked_by="key:1",
+        period=Period(date(2026, 10, 1), date(2026, 10, 31)),
+        holder_id=None,
+    )
+    return replace(closing, **changes)
 
 
 def build_statement_sum(**changes: Any) -> StatementSum:

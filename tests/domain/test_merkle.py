@@ -86,3 +86,5 @@ def test_root_so_far_is_that_of_the_leaves_so_far(leaf_hashes: list[bytes]) -> N
     for count, leaf_hash in enumerate(leaf_hashes, start=1):
         builder.add(leaf_hash)
         assert builder.build() == compute_root(leaf_hashes[:count]) == define_root(leaf_hashes[:count])
+        # Whoever goes on from what it holds comes to the same.
+        builder = RootBuilder(count, builder.roots)

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -12,13 +14,16 @@ from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import OrganizationId, ProviderId
 from keisan.domain.limits import USAGE_LATE_S_MAX
+from keisan.domain.price import TokenClass
 from keisan.domain.statement import (
     STATEMENT_TRANSITIONS,
     HolderKind,
     Period,
     StatementHolder,
     StatementState,
+    StatementSum,
     Totals,
+    add_sums,
     find_closing_instant,
     find_period,
     is_seen,
@@ -103,3 +108,44 @@ def test_holder_has_the_account_that_its_side_has() -> None:
 def test_closed_statement_stays_closed() -> None:
     assert STATEMENT_TRANSITIONS[StatementState.CLOSED] == frozenset()
     assert STATEMENT_TRANSITIONS.keys() == set(StatementState)
+
+
+PARTS = st.lists(
+    st.builds(
+        build_statement_sum,
+        key_id=st.sampled_from([UUID(int=1), UUID(int=2)]),
+        model_id=st.sampled_from([UUID(int=3), UUID(int=4)]),
+        is_late=st.booleans(),
+        record_count=st.integers(1, 5),
+        quantities=st.dictionaries(st.sampled_from(TokenClass), st.integers(0, 10**12)),
+        amount_nano=COUNTS,
+        tax_nano=COUNTS,
+    ),
+    max_size=12,
+)
+
+
+@given(PARTS, st.integers(min_value=0, max_value=12))
+def test_sums_over_parts_are_the_sums_over_the_whole(parts: list[StatementSum], cut: int) -> None:
+    whole = add_sums(parts)
+    assert add_sums([*add_sums(parts[:cut]), *parts[cut:]]) == whole
+    keys = [(each.is_late, each.key_id, each.model_id) for each in whole]
+    assert keys == sorted(set(keys))
+    assert sum_totals(whole, ()) == sum_totals(parts, ())
+    for word in TokenClass:
+        named = [each.quantities[word] for each in parts if word in each.quantities]
+        found = [each.quantities[word] for each in whole if word in each.quantities]
+        # A class that no record names is named by no sum.
+        assert (sum(found), bool(found)) == (sum(named), bool(named))
+
+
+def test_sums_by_site_and_chip_are_in_order_of_both() -> None:
+    own = build_statement_sum(project_id=None, key_id=None, price_id=None, site_id=UUID(int=7))
+    h20, k100 = replace(own, chip="h20"), replace(own, chip="k100")
+    assert add_sums([k100, h20, k100]) == [h20, replace(k100, **_double(k100))]
+
+
+def _double(one: StatementSum) -> dict[str, Any]:
+    quantities = {word: 2 * count for word, count in one.quantities.items()}
+    counts = {name: 2 * getattr(one, name) for name in ("record_count", "amount_nano", "tax_nano")}
+    return counts | {"quantities": quantities}

@@ -5,8 +5,8 @@ import pytest
 from keisan.domain.access import OrganizationScope, PlatformScope
 from keisan.domain.errors import InvariantBroken, NotFound
 from keisan.domain.merkle import EMPTY_ROOT, compute_root, hash_leaf
-from keisan.domain.statement import Balances, HolderKind, RecordsSeal, StatementHolder, find_period
-from keisan.ledger.statement import check_seal, draw_statement, find_span, name_leaves, seal_records
+from keisan.domain.statement import Balances, HolderKind, RecordsSeal, StatementHolder, StatementSpan, find_period
+from keisan.ledger.statement import check_seal, draw_statement, name_leaves, seal_records
 from keisan.storage.database import Database
 from keisan.wire.leaf import LeafWriter
 from tests.domain.samples import build_posted, build_statement_content
@@ -25,7 +25,7 @@ async def test_statement_is_drawn_with_names_and_sealed(storage: Database) -> No
         scope = OrganizationScope(side.organization.id)
         content = await draw_statement(view, scope, holder, NOVEMBER)
         assert content == await draw_statement(view, EVERYTHING, holder, NOVEMBER)
-        seal = await seal_records(view, EVERYTHING, find_span(content, None))
+        seal = await seal_records(view, EVERYTHING, StatementSpan(holder, NOVEMBER, None, content.entry_sequence))
         posted = await view.usage.get(EVERYTHING, side.record.id)
     check_seal(content, seal)
     assert (content.id, content.closed_at, content.records_root, content.balances) == (None, None, None, Balances(0, 0))
@@ -53,7 +53,7 @@ async def test_nothing_has_the_root_of_nothing(storage: Database) -> None:
     holder = StatementHolder(HolderKind.PROVIDER, world.left.provider.id, "USD")
     async with storage.read() as view:
         content = await draw_statement(view, EVERYTHING, holder, NOVEMBER)
-        seal = await seal_records(view, EVERYTHING, find_span(content, None))
+        seal = await seal_records(view, EVERYTHING, StatementSpan(holder, NOVEMBER, None, content.entry_sequence))
     assert (content.lines, seal) == ([], RecordsSeal(0, 0, EMPTY_ROOT.hex()))
 
 

@@ -127,20 +127,6 @@ async def test_next_page_is_fetched_when_it_is_needed() -> None:
     assert cursors == [None, "c1"]
 
 
-async def test_what_repeats_itself_harmlessly_has_no_key_and_its_own_patience() -> None:
-    requests: list[httpx.Request] = []
-
-    def answer(request: httpx.Request) -> httpx.Response:
-        requests.append(request)
-        return httpx.Response(503, json=BUSY) if len(requests) == 1 else httpx.Response(200, json=ORGANIZATION)
-
-    body = OrganizationCreate(name="alpha")
-    made = await script_transport(answer).repeat(OrganizationView, "/organizations", body, timeout_s=600)
-    assert made.name == "alpha"
-    assert [request.headers.get("idempotency-key") for request in requests] == [None, None]
-    assert requests[1].extensions["timeout"]["read"] == 600
-
-
 async def test_file_comes_as_it_is() -> None:
     transport = script_transport(lambda _: httpx.Response(200, content=b"\xff\x00"))
     assert await transport.fetch_bytes("/file") == b"\xff\x00"

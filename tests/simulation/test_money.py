@@ -28,7 +28,6 @@ from keisan.control.offer import create_offer
 from keisan.control.payout import create_payout
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
-from keisan.control.statement import close_period
 from keisan.control.suspense import judge_suspense
 from keisan.control.top_up import approve_top_up, create_top_up, reject_top_up
 from keisan.domain.access import Principal, Role
@@ -53,7 +52,6 @@ from keisan.wire.deduction import DeductionCreate
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict
 from keisan.wire.offer import OfferCreate
 from keisan.wire.payout import PayoutCreate
-from keisan.wire.statement import StatementClose
 from keisan.wire.suspense import SuspenseJudge
 from keisan.wire.top_up import TopUpCreate
 from tests.books import check_whole
@@ -242,7 +240,7 @@ class Mixed(RuleBasedStateMachine):
         now = self.ledger.clock.now()
         following = (now.replace(day=1) + timedelta(days=32)).replace(day=8, hour=0)
         await self.wait((following - now).total_seconds())
-        await close_period(self.control, self.settlement.admin, StatementClose(period=f"{now:%Y-%m}"))
+        await self.settlement.close(f"{now:%Y-%m}")
         for statement in await self.settlement.list_statements():
             await create_payout(self.control, self.settlement.admin, statement.id, PayoutCreate())
 

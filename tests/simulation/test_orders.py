@@ -23,7 +23,6 @@ from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.payout import create_payout
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
-from keisan.control.statement import close_period
 from keisan.control.top_up import approve_top_up, create_top_up, reject_top_up
 from keisan.domain.access import Principal, Role
 from keisan.domain.account import AccountKind
@@ -43,7 +42,6 @@ from keisan.storage.sqlite import open_sqlite
 from keisan.wire.credit import CreditReport
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict
 from keisan.wire.payout import PayoutCreate
-from keisan.wire.statement import StatementClose
 from keisan.wire.top_up import TopUpCreate
 from tests.books import Books, check_whole, read_books
 from tests.control.people import add_key
@@ -165,7 +163,7 @@ async def end_proposal(play: Play) -> None:
 
 
 def close(period: str) -> Step:
-    return lambda play: close_period(play.control, play.settlement.admin, StatementClose(period=period))
+    return lambda play: play.settlement.close(period)
 
 
 def pay(period: str) -> Step:

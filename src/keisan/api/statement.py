@@ -10,20 +10,21 @@ from keisan.api.page import build_page, read_page
 from keisan.api.statement_csv import write_csv
 from keisan.api.statement_html import write_html
 from keisan.control import statement as commands
-from keisan.domain.ids import StatementId
+from keisan.domain.ids import ClosingId, StatementId
 from keisan.domain.page import PageOf
 from keisan.domain.statement import Statement, name_period
 from keisan.domain.statement_document import read_document
 from keisan.ledger.statement import name_leaves
 from keisan.wire.page import ListQuery, Page
 from keisan.wire.statement import (
-    CloseAnswer,
+    ClosingView,
     PreviewQuery,
     SignedStatement,
     StatementClose,
     StatementDetail,
     StatementRecordView,
     StatementView,
+    show_closing,
     show_content,
     show_statement,
 )
@@ -43,10 +44,22 @@ async def list_statements(caller: CallerOf, query: Annotated[ListQuery, Query()]
     return build_page(found, show_statement)
 
 
-@router.post("/close")
-async def close_statements(caller: CallerOf, body: StatementClose) -> CloseAnswer:
-    counts = await commands.close_period(caller.control, caller.principal, body)
-    return CloseAnswer(period=body.period, counts=dict(counts))
+@router.post("/close", status_code=202)
+async def close_statements(caller: CallerOf, body: StatementClose) -> ClosingView:
+    return show_closing(await commands.ask_closing(caller.control, caller.principal, body))
+
+
+@router.get("/closings")
+async def list_closings(caller: CallerOf, query: Annotated[ListQuery, Query()]) -> Page[ClosingView]:
+    async with caller.read() as view:
+        found = await view.closings.list(caller.scope, read_page(query))
+    return build_page(found, show_closing)
+
+
+@router.get("/closings/{closing_id}")
+async def get_closing(caller: CallerOf, closing_id: UUID) -> ClosingView:
+    async with caller.read() as view:
+        return show_closing(await view.closings.get(caller.scope, ClosingId(closing_id)))
 
 
 @router.get("/preview")

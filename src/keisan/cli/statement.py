@@ -10,9 +10,12 @@ import typer
 
 from keisan.cli.command import add_command
 from keisan.cli.session import Session
-from keisan.domain.errors import InvalidInput
+from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.kit.units import format_nano
 from keisan.sdk import (
+    CloseOutcome,
+    ClosingState,
+    ClosingView,
     HolderKind,
     PreviewQuery,
     SignedStatement,
@@ -32,6 +35,7 @@ CurrencyArgument = Annotated[str, typer.Argument(help="In which currency, for ex
 HolderOption = Annotated[UUID | None, typer.Option("--holder", help="Of one organization or provider only.")]
 OutputArgument = Annotated[Path, typer.Argument(help="The file to write.")]
 FileArgument = Annotated[Path, typer.Argument(help="A file from `keisan statement export --form json`.")]
+WaitOption = Annotated[bool, typer.Option("--wait/--no-wait", help="Wait until all of them are closed.")]
 RecordsOption = Annotated[
     Path | None,
     typer.Option("--records", help="Write the records' leaves as well, one a line, to check the root with."),
@@ -101,11 +105,42 @@ async def export_statement(
         session.output.show_text(f"{output}: {len(content)} bytes")
 
 
-async def close_statements(session: Session, period: PeriodArgument, holder: HolderOption = None) -> None:
-    """Close a month's statements, once its records are no longer awaited; run again, it goes on."""
-    answer = await session.keisan.statements.close(StatementClose(period=period, holder_id=holder))
-    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(answer.counts.items()))
-    session.output.show_view(answer, f"{answer.period}: {counts or 'nobody has records'}")
+async def close_statements(
+    session: Session, period: PeriodArgument, holder: HolderOption = None, is_waiting: WaitOption = True
+) -> None:
+    """Close a month's statements, once its records are no longer awaited. The platform goes on when nobody waits."""
+    statements = session.keisan.statements
+    closing = await statements.close(StatementClose(period=period, holder_id=holder))
+    if is_waiting:
+        with session.output.aside.status("closing") as status:
+            closing = await statements.wait_closed(closing.id, lambda moved: status.update(describe_closing(moved)))
+    show_closing(session, closing)
+
+
+def show_closing(session: Session, closing: ClosingView) -> None:
+    """Print how far a closing has come; raises StateConflict if a statement could not be closed."""
+    session.output.show_view(closing, describe_closing(closing))
+    if failed_count := closing.counts.get(CloseOutcome.FAILED):
+        raise StateConflict(f"{failed_count} could not be closed: the platform's log says why")
+
+
+async def list_closings(session: Session) -> None:
+    """List closings that were asked for: by whom, and how far they have come."""
+    found = [line async for line in session.keisan.statements.list_closings()]
+    rows = [(line.id, f"{line.created_at:%Y-%m-%d %H:%M}", line.asked_by, describe_closing(line)) for line in found]
+    session.output.show_views(found, ("id", "asked at", "by", "how far"), rows)
+
+
+def describe_closing(closing: ClosingView) -> str:
+    """Return in a line how far a closing has come."""
+    counts = ", ".join(f"{count} {outcome}" for outcome, count in sorted(closing.counts.items()))
+    if closing.state is ClosingState.DONE:
+        return f"{closing.period}: {counts or 'nobody has records'}"
+    told = [counts] if counts else []
+    if (draft := closing.draft) is not None:
+        done = "summing, " if draft.sealed_count == 0 else f"{draft.sealed_count:,} of "
+        told.append(f"{draft.holder_kind} {draft.holder_id}: {done}{draft.record_count:,} records")
+    return f"{closing.period} is closing" + "".join(f"; {each}" for each in told)
 
 
 async def verify_file(session: Session, statement: FileArgument, leaves: LeavesArgument) -> None:
@@ -177,12 +212,13 @@ def _read_lines(path: Path) -> list[str]:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add statement list, show, preview, export, close and verify."""
+    """Add statement list, show, preview, export, close, closings and verify."""
     group = typer.Typer(help="What organizations spent and providers earned, month by month.", no_args_is_help=True)
     add_command(group, "list", list_statements)
     add_command(group, "show", show_statement)
     add_command(group, "preview", draw_open_statement)
     add_command(group, "export", export_statement)
     add_command(group, "close", close_statements)
+    add_command(group, "closings", list_closings)
     add_command(group, "verify", verify_file)
     application.add_typer(group, name="statement")

@@ -18,6 +18,7 @@ from keisan.control.context import Control
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
+from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
@@ -53,7 +54,7 @@ CERTIFICATE_LOOK_S = 5.0
 # An agent reports every second; this many misses make its site unknown.
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
-RETENTION_IDLE_S = 1.0
+LONG_IDLE_S = 1.0
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -177,7 +178,7 @@ async def _serve(
 ) -> None:
     async with asyncio.TaskGroup() as group:
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
-        group.create_task(build_day_loop(own, control).run(stop), name="retention")
+        group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         await server.answer(listener, stop)
@@ -200,10 +201,11 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     return LeaseLoop(control, reconcilers)
 
 
-def build_day_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
-    """Return the loop that takes days of usage records out of the database, beside all other work."""
-    reconciler = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
-    return LeaseLoop(control, {WorkNoun.RETENTION_DAY: reconciler}, idle_s=RETENTION_IDLE_S, leases_max=1)
+def build_long_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
+    """Return the loop for what goes over millions of records, run by run, so that other work never waits for it."""
+    days = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
+    reconcilers: Reconcilers = {WorkNoun.CLOSING: ClosingReconciler(control), WorkNoun.RETENTION_DAY: days}
+    return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
 
 
 def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:

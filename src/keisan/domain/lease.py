@@ -13,6 +13,7 @@ class WorkNoun(StrEnum):
     """Nouns that are reconciled; each has one reconciler in control."""
 
     ARCHIVE = "archive"
+    CLOSING = "closing"
     DEPLOYMENT = "deployment"
     PRICE = "price"
     RETENTION = "retention"

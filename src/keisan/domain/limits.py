@@ -13,6 +13,8 @@ USAGE_LATE_S_MAX = 7 * 24 * 3600
 USAGE_EARLY_S_MAX = 3600
 # How many records are read at a time while a statement's root is computed.
 STATEMENT_CHUNK_RECORDS_MAX = 3000
+# For how long a run of a closing goes on to its next part: what is drawn by then is written well before the lease ends.
+CLOSING_RUN_S_MAX = 5
 # For how long after it was closed a statement may be disputed, and what a dispute may hold.
 DISPUTE_WINDOW_S = 30 * 24 * 3600
 DISPUTE_TEXT_CHARACTERS_MAX = 2000
@@ -96,7 +98,7 @@ assert CREDIT_LINES_MAX * 640 < API_BODY_BYTES_MAX
 # A file is read for no longer than an answer takes, and written within a lease.
 assert max(ANALYSIS_TIMEOUT_S, EXPORT_TIMEOUT_S) < ARCHIVE_KEPT_S
 assert LEASE_LIFE_S < ARCHIVE_KEPT_S
-assert ARCHIVE_RUN_S_MAX * 3 < LEASE_LIFE_S
+assert max(ARCHIVE_RUN_S_MAX, CLOSING_RUN_S_MAX) * 3 < LEASE_LIFE_S
 # A month may be closed USAGE_LATE_S_MAX after its end, and its last day disputed for DISPUTE_WINDOW_S from then on.
 assert USAGE_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + DISPUTE_WINDOW_S
 # A record that names a ticket which is gone is late, so suspense pays whatever the ticket was.

@@ -24,10 +24,17 @@ def hash_node(left: bytes, right: bytes) -> bytes:
 class RootBuilder:
     """Computes a root from leaves that come one by one, and holds one hash per level of the tree."""
 
-    def __init__(self) -> None:
+    def __init__(self, leaf_count: int = 0, roots: Sequence[bytes] = ()) -> None:
+        """Begin with nothing, or go on from the `roots` of a builder that had taken so many leaves."""
         # Whole trees of falling height, as bits of the number of leaves: two of one height become one that is higher.
-        self._heights: list[int] = []
-        self._roots: list[bytes] = []
+        self._heights = [height for height in reversed(range(leaf_count.bit_length())) if leaf_count >> height & 1]
+        self._roots = list(roots)
+        assert len(self._roots) == len(self._heights)
+
+    @property
+    def roots(self) -> tuple[bytes, ...]:
+        """Return what it holds: with the number of leaves, all that it takes to go on later."""
+        return tuple(self._roots)
 
     def add(self, leaf_hash: bytes) -> None:
         """Take the hash of the next leaf."""

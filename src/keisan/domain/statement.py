@@ -5,8 +5,8 @@ changed. Records that come after it was closed are late by construction: it clos
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
@@ -56,7 +56,8 @@ class CloseOutcome(StrEnum):
     """What came of closing one holder's period.
 
     `empty`: there is nothing to state. `passed`: a later period is closed, so what came since is on that one or the next.
-    `earlier_open`: an earlier period has records and must be closed first.
+    `earlier_open`: an earlier period has records and must be closed first. `failed`: something is not as it must be, such as
+    lines that are not the sum of their records; an event says what.
     """
 
     CLOSED = "closed"
@@ -64,6 +65,7 @@ class CloseOutcome(StrEnum):
     EMPTY = "empty"
     PASSED = "passed"
     EARLIER_OPEN = "earlier_open"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -262,6 +264,28 @@ def find_closing_instant(period: Period) -> datetime:
 def find_dispute_end(statement: Statement) -> datetime:
     """Return until when a statement may be disputed."""
     return statement.closed_at + timedelta(seconds=DISPUTE_WINDOW_S)
+
+
+def add_sums(sums: Iterable[StatementSum]) -> list[StatementSum]:
+    """Return sums over parts as sums over the whole, in order of what they are by: late ones last."""
+    whole: dict[tuple[object, ...], StatementSum] = {}
+    for each in sums:
+        key = (each.is_late, each.project_id, each.key_id, each.price_id, each.site_id, each.chip, each.model_id)
+        own = whole.get(key)
+        whole[key] = each if own is None else _add(own, each)
+    # What a statement's sums have none of, all of them have none of, so that no id is compared with None.
+    return [whole[key] for key in sorted(whole)]
+
+
+def _add(one: StatementSum, other: StatementSum) -> StatementSum:
+    named = [word for word in TokenClass if word in one.quantities or word in other.quantities]
+    return replace(
+        one,
+        record_count=one.record_count + other.record_count,
+        quantities={word: one.quantities.get(word, 0) + other.quantities.get(word, 0) for word in named},
+        amount_nano=one.amount_nano + other.amount_nano,
+        tax_nano=one.tax_nano + other.tax_nano,
+    )
 
 
 def sum_totals(sums: Sequence[StatementSum], adjustments: Sequence[Adjustment]) -> Totals:

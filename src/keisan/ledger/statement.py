@@ -1,6 +1,6 @@
-"""Statements: drawn up from the records, and sealed with the root over their receipts."""
+"""Statements: drawn up from the records, and sealed with the root over their receipts; part by part, so that each is short."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID
@@ -21,14 +21,15 @@ from keisan.domain.statement import (
     HolderKind,
     Period,
     RecordsSeal,
-    Statement,
     StatementContent,
     StatementHolder,
     StatementLine,
     StatementSpan,
     StatementSum,
+    add_sums,
     sum_totals,
 )
+from keisan.domain.statement_draft import OpenSeal, StatementDraft
 from keisan.domain.usage import PostedRecord
 from keisan.storage.base import Transaction
 from keisan.wire.leaf import LeafWriter
@@ -39,39 +40,79 @@ Named = TypeVar("Named", Project, Key, Price, Model, Site)
 
 async def draw_statement(view: Transaction, scope: Scope, holder: StatementHolder, period: Period) -> StatementContent:
     """Return a holder's open statement, as of the journal's last entry; raises NotFound for a holder outside the scope."""
+    draft = await begin_draft(view, scope, holder, period)
+    while not draft.is_summed:
+        draft = await sum_next_day(view, scope, draft)
+    return await name_content(view, scope, draft.content)
+
+
+async def begin_draft(view: Transaction, scope: Scope, holder: StatementHolder, period: Period) -> StatementDraft:
+    """Return a draft that ends at the journal's last entry, with late records and adjustments, and no day summed yet."""
     before = await view.statements.find_last(scope, holder, period.first_day)
     sequence, balance_nano = await view.statement_records.get_end(scope, holder)
-    span = StatementSpan(holder, period, before.entry_sequence if before else None, sequence)
-    sums = await view.statement_records.sum(scope, span)
+    after = before.entry_sequence if before else None
+    span = StatementSpan(holder, period, after, sequence)
+    late = add_sums(await view.statement_records.sum_late(scope, span))
     adjustments = await view.disputes.list_adjustments(scope, span)
-    return StatementContent(
+    content = StatementContent(
         id=None,
         platform_id=(await view.platform.get()).id,
         holder=holder,
-        holder_name=await _find_name(view, scope, holder),
+        holder_name="",
         period=period,
-        totals=sum_totals(sums, adjustments),
+        totals=sum_totals(late, adjustments),
         balances=Balances(before.balances.closing_nano if before else 0, balance_nano),
         entry_sequence=sequence,
         records_root=None,
         closed_at=None,
-        lines=await _name_lines(view, sums),
+        lines=[StatementLine(each) for each in late],
         adjustments=adjustments,
     )
+    has_days = await view.statement_records.has_any(scope, span)
+    return StatementDraft(content, before.id if before else None, after, None if has_days else period.last_day)
+
+
+async def sum_next_day(view: Transaction, scope: Scope, draft: StatementDraft) -> StatementDraft:
+    """Return the draft with one more day summed: a whole month in one statement of SQL could take too long."""
+    day = draft.next_day
+    more = await view.statement_records.sum(scope, replace(draft.span, period=day))
+    sums = add_sums([*(line.sum for line in draft.content.lines), *more])
+    totals = sum_totals(sums, draft.content.adjustments)
+    content = replace(draft.content, lines=[StatementLine(each) for each in sums], totals=totals)
+    return replace(draft, content=content, summed_through=day.last_day)
+
+
+async def name_content(view: Transaction, scope: Scope, content: StatementContent) -> StatementContent:
+    """Return what a statement says with the names of what it is about; raises NotFound for a holder outside the scope."""
+    name = await _find_name(view, scope, content.holder)
+    return replace(content, holder_name=name, lines=await _name_lines(view, [line.sum for line in content.lines]))
 
 
 async def seal_records(view: Transaction, scope: Scope, span: StatementSpan) -> RecordsSeal:
     """Read a span's records in order of id and return their number, sum and root; holds a chunk of them at a time."""
-    builder, count, amount_nano = RootBuilder(), 0, 0
+    seal = OpenSeal()
+    while not seal.is_whole:
+        seal = await seal_chunk(view, scope, span, seal)
+    return seal.close()
+
+
+async def seal_chunk(view: Transaction, scope: Scope, span: StatementSpan, seal: OpenSeal) -> OpenSeal:
+    """Return the seal with the chunk of records that comes next."""
+    page = PageRequest(seal.after, STATEMENT_CHUNK_RECORDS_MAX)
+    found = await view.statement_records.list(scope, span, page)
+    # A writer for each chunk, for it keeps the contexts that it has seen, and each chunk brings its own.
+    builder, writer, amount_nano = RootBuilder(seal.record_count, seal.roots), LeafWriter(), seal.amount_nano
     is_customer = span.holder.kind is HolderKind.CUSTOMER
-    async for chunk in _walk_chunks(view, scope, span):
-        # A writer for each chunk, for it keeps the contexts that it has seen, and each chunk brings its own.
-        writer = LeafWriter()
-        for posted in chunk:
-            builder.add(writer.hash(posted))
-            amount_nano += posted.record.amount_nano if is_customer else posted.charge.provider_nano
-        count += len(chunk)
-    return RecordsSeal(count, amount_nano, builder.build().hex())
+    for posted in found.items:
+        builder.add(writer.hash(posted))
+        amount_nano += posted.record.amount_nano if is_customer else posted.charge.provider_nano
+    return OpenSeal(
+        record_count=seal.record_count + len(found.items),
+        amount_nano=amount_nano,
+        roots=builder.roots,
+        after=found.items[-1].record.id if found.items else seal.after,
+        is_whole=found.next_after is None,
+    )
 
 
 def check_seal(content: StatementContent, seal: RecordsSeal) -> None:
@@ -85,20 +126,6 @@ def name_leaves(records: Iterable[PostedRecord]) -> list[tuple[UUID, str]]:
     """Return the id and the receipt's leaf of each record."""
     writer = LeafWriter()
     return [(posted.record.id, writer.write(posted).decode()) for posted in records]
-
-
-def find_span(content: StatementContent, before: Statement | None) -> StatementSpan:
-    """Return which records a drawn statement holds; `before` is the holder's last statement before it."""
-    after = before.entry_sequence if before else None
-    return StatementSpan(content.holder, content.period, after, content.entry_sequence)
-
-
-async def _walk_chunks(view: Transaction, scope: Scope, span: StatementSpan) -> AsyncIterator[Sequence[PostedRecord]]:
-    page: PageRequest | None = PageRequest(limit=STATEMENT_CHUNK_RECORDS_MAX)
-    while page is not None:
-        found = await view.statement_records.list(scope, span, page)
-        yield found.items
-        page = None if found.next_after is None else replace(page, after=found.next_after)
 
 
 async def _find_name(view: Transaction, scope: Scope, holder: StatementHolder) -> str:

@@ -8,6 +8,7 @@ from keisan.domain.access import MachineKind, Role
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
+from keisan.domain.closing import ClosingState
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.errors import (
@@ -74,7 +75,8 @@ from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, ver
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.statement import (
-    CloseAnswer,
+    ClosingView,
+    DraftView,
     PreviewQuery,
     SignedStatement,
     StatementClose,
@@ -108,8 +110,9 @@ __all__ = [
     "CallLimitsView",
     "ChatMessage",
     "ChatOptions",
-    "CloseAnswer",
     "CloseOutcome",
+    "ClosingState",
+    "ClosingView",
     "Connections",
     "DeductionCreate",
     "DeductionKind",
@@ -124,6 +127,7 @@ __all__ = [
     "DisputeVerdict",
     "DisputeView",
     "DoorView",
+    "DraftView",
     "EngineUnavailable",
     "EventView",
     "ExportFormat",

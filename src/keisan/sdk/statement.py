@@ -1,13 +1,14 @@
 """Statements of a platform."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from uuid import UUID
 
+from keisan.domain.closing import ClosingState
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
 from keisan.wire.page import Page
 from keisan.wire.statement import (
-    CloseAnswer,
+    ClosingView,
     PreviewQuery,
     SignedStatement,
     StatementClose,
@@ -16,8 +17,8 @@ from keisan.wire.statement import (
     StatementView,
 )
 
-# Closing reads every record of a month.
-CLOSE_TIMEOUT_S = 600.0
+CLOSING_POLL_S = 0.5
+OnChange = Callable[[ClosingView], None]
 
 
 class AsyncStatements:
@@ -54,9 +55,29 @@ class AsyncStatements:
         """Iterate over the records of a closed one in order of id: what its root stands above. Raises as get does."""
         return self._transport.walk(Page[StatementRecordView], f"/statements/{statement_id}/records")
 
-    async def close(self, body: StatementClose) -> CloseAnswer:
-        """Close a month; run again, it goes on. Raises StateConflict while the month's records are awaited."""
-        return await self._transport.repeat(CloseAnswer, "/statements/close", body, timeout_s=CLOSE_TIMEOUT_S)
+    async def close(self, body: StatementClose) -> ClosingView:
+        """Have a month closed, and return at once; wait_closed tells when it is. Raises StateConflict while records are awaited."""
+        return await self._transport.write(ClosingView, "POST", "/statements/close", body)
+
+    def list_closings(self) -> AsyncGenerator[ClosingView, None]:
+        """Iterate over closings that were asked for, oldest first; only a platform's keys see any."""
+        return self._transport.walk(Page[ClosingView], "/statements/closings")
+
+    async def get_closing(self, closing_id: UUID) -> ClosingView:
+        """Return how far a closing has come; raises NotFound for keys that are not a platform's."""
+        return await self._transport.fetch(ClosingView, f"/statements/closings/{closing_id}")
+
+    async def wait_closed(self, closing_id: UUID, on_change: OnChange | None = None) -> ClosingView:
+        """Return once a closing is done, however long it takes; `on_change` is told whenever it has moved."""
+        told: ClosingView | None = None
+        while True:
+            closing = await self.get_closing(closing_id)
+            if on_change is not None and closing != told:
+                on_change(closing)
+            if closing.state is ClosingState.DONE:
+                return closing
+            told = closing
+            await self._transport.clock.sleep(CLOSING_POLL_S)
 
 
 class Statements(Blocking[AsyncStatements]):
@@ -70,3 +91,6 @@ class Statements(Blocking[AsyncStatements]):
     get_html = wait_for(AsyncStatements.get_html)
     list_records = iterate(AsyncStatements.list_records)
     close = wait_for(AsyncStatements.close)
+    list_closings = iterate(AsyncStatements.list_closings)
+    get_closing = wait_for(AsyncStatements.get_closing)
+    wait_closed = wait_for(AsyncStatements.wait_closed)

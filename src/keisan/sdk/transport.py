@@ -95,13 +95,6 @@ class Transport:
         request = self.http.build_request(method, API_PATH + path, content=content, headers=headers)
         return _read(view, await self._send(request))
 
-    async def repeat(self, view: type[View], path: str, body: WireInput, *, timeout_s: float) -> View:
-        """POST what does nothing twice by itself and may take long: its answer is not kept, so that it need not be whole."""
-        headers = {"content-type": "application/json"}
-        content, url = body.model_dump_json(), API_PATH + path
-        request = self.http.build_request("POST", url, content=content, headers=headers, timeout=timeout_s)
-        return _read(view, await self._send(request))
-
     async def _send(self, request: httpx.Request) -> httpx.Response:
         random = Random()  # noqa: S311  # spreads repeats in time, guards nothing
         for attempt in itertools.count(1):

@@ -59,6 +59,7 @@ from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
 from keisan.storage.base_statement import (
+    ClosingRepository,
     DisputeRepository,
     PayoutRepository,
     StatementRecordRepository,
@@ -315,6 +316,7 @@ class Transaction(Protocol):
     retention: RetentionRepository
     statements: StatementRepository
     statement_records: StatementRecordRepository
+    closings: ClosingRepository
     payouts: PayoutRepository
     disputes: DisputeRepository
     events: EventRepository

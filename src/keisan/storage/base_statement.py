@@ -1,4 +1,4 @@
-"""The settlement's part of the storage contract: statements and the records on them, payouts, disputes.
+"""The settlement's part of the storage contract: statements, the records on them and their closing, payouts, disputes.
 
 Kept apart from base.py for its length only; what is said there of scopes, errors and transactions holds here.
 """
@@ -8,12 +8,14 @@ from datetime import date
 from typing import Protocol
 
 from keisan.domain.access import Scope
+from keisan.domain.closing import Closing
 from keisan.domain.dispute import Dispute
-from keisan.domain.ids import DisputeId, PayoutId, RecordId, StatementId
+from keisan.domain.ids import ClosingId, DisputeId, PayoutId, RecordId, StatementId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.payout import Payout
 from keisan.domain.statement import Adjustment, Period, Statement, StatementHolder, StatementSpan, StatementSum
 from keisan.domain.usage import PostedRecord
+from keisan.storage.base_noun import Repository
 
 
 class StatementRepository(Protocol):
@@ -33,6 +35,18 @@ class StatementRepository(Protocol):
 
     async def find_holding(self, scope: Scope, holder: StatementHolder, day: date, sequence: int) -> Statement | None:
         """Return the holder's first statement that reaches to a day and to an entry: all records of both are on it or before."""
+        ...
+
+
+class ClosingRepository(Repository[Closing, ClosingId], Protocol):
+    """Closings of months, under way and done; nobody but a platform sees any."""
+
+    async def find_next(self, scope: Scope) -> Closing | None:
+        """Return the one to work on: of those under way, the one that was asked for first."""
+        ...
+
+    async def find_same(self, scope: Scope, wanted: Closing) -> Closing | None:
+        """Return one under way of the same period and holder."""
         ...
 
 
@@ -59,7 +73,11 @@ class StatementRecordRepository(Protocol):
         ...
 
     async def sum(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:
-        """Return a span's sums, in a fixed order."""
+        """Return the sums of a span's period, without its late records; a long period takes long, so ask for a day at a time."""
+        ...
+
+    async def sum_late(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:
+        """Return the sums of a span's late records: those of earlier periods."""
         ...
 
     async def list(self, scope: Scope, span: StatementSpan, page: PageRequest) -> PageOf[PostedRecord]:

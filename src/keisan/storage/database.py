@@ -13,6 +13,7 @@ from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
+from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.delivery import DeliveryRepository
@@ -96,6 +97,7 @@ class DatabaseTransaction:
         self.retention: base_retention.RetentionRepository = RetentionRepository(connection)
         self.statements: base_statement.StatementRepository = StatementRepository(connection)
         self.statement_records: base_statement.StatementRecordRepository = StatementRecordRepository(connection)
+        self.closings: base_statement.ClosingRepository = ClosingRepository(connection)
         self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)

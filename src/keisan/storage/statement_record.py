@@ -4,7 +4,7 @@ A record's id begins with its moment of admission, so order of id is order of da
 """
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import Exists, exists, func, literal, select
@@ -12,7 +12,7 @@ from sqlalchemy import Exists, exists, func, literal, select
 from keisan.domain.access import Scope
 from keisan.domain.ids import RecordId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.statement import HolderKind, StatementHolder, StatementSpan, StatementSum, is_seen
+from keisan.domain.statement import HolderKind, Period, StatementHolder, StatementSpan, StatementSum, is_seen
 from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import EPOCH, RECORD_ID_RANDOM_BITS, PostedRecord
 from keisan.storage.account import account
@@ -35,6 +35,7 @@ from keisan.storage.usage_table import (
 )
 
 PLATFORM_VISIBILITY = Visibility()
+ONE_DAY = timedelta(days=1)
 # What a holder's records are summed by, beside the model.
 GROUPS = {
     HolderKind.CUSTOMER: ("project_id", "key_id", "price_id"),
@@ -86,10 +87,12 @@ class StatementRecordRepository:
         return await self._connection.fetch_first(_join_context(wanted)) is not None
 
     async def sum(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:
-        """Return a span's sums: those of its period, then those of late records, each in order of what they are by."""
-        own = await self._sum(span, _match_own(scope, span), is_late=False)
-        late = await self._sum(span, _match_late(scope, span), is_late=True) if _has_late(span) else ()
-        return [*own, *late]
+        """Return the sums of a span's period, without its late records."""
+        return await self._sum(span, _match_own(scope, span), is_late=False)
+
+    async def sum_late(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:
+        """Return the sums of a span's late records: those of earlier periods."""
+        return await self._sum(span, _match_late(scope, span), is_late=True) if _has_late(span) else ()
 
     async def list(self, scope: Scope, span: StatementSpan, page: PageRequest) -> PageOf[PostedRecord]:
         """Return a page of a span's records in order of id: late ones were admitted before, so they come first."""
@@ -125,7 +128,7 @@ class StatementRecordRepository:
         sums.append(ExactSum(usage_record.c[AMOUNTS[kind]]).label("amount_nano"))
         sums.append(ExactSum(usage_record.c.tax_nano).label("tax_nano"))
         wanted = select(*groups, func.count().label("record_count"), *sums).where(*conditions)
-        rows = await self._connection.fetch_all(_join_context(wanted).group_by(*groups).order_by(*groups))
+        rows = await self._connection.fetch_all(_join_context(wanted).group_by(*groups))
         return [_to_sum(kind, row, is_late=is_late) for row in rows]
 
 
@@ -156,12 +159,15 @@ def _match_own(scope: Scope, span: StatementSpan) -> list[Condition]:
 
     A customer's are those that its wallet paid for by the span's end, a provider's those that were posted by it.
     """
-    period = span.period
-    in_period = [
-        usage_record.c.day.between(period.first_day, period.last_day),
-        usage_record.c.id >= find_first_id(period.first_day),
-    ]
-    return [*_match_holder(scope, span.holder), *in_period, ~_is_off(span.holder.kind, span.until_sequence)]
+    is_off = _is_off(span.holder.kind, span.until_sequence)
+    return [*_match_holder(scope, span.holder), *_match_days(span.period), ~is_off]
+
+
+def _match_days(period: Period) -> list[Condition]:
+    """Return the conditions of the records of some days: by day for partitions, and by id for indexes."""
+    first, last = period.first_day, period.last_day
+    conditions = [usage_record.c.day.between(first, last), usage_record.c.id >= find_first_id(first)]
+    return conditions if last == date.max else [*conditions, usage_record.c.id < find_first_id(last + ONE_DAY)]
 
 
 def _has_late(span: StatementSpan) -> bool:
@@ -174,6 +180,8 @@ def _match_late(scope: Scope, span: StatementSpan) -> list[Condition]:
     return [
         *_match_holder(scope, span.holder),
         usage_record.c.day < span.period.first_day,
+        # By day as well, so that each of the few is looked up in one partition.
+        exists().where(suspended_record.c.record_id == usage_record.c.id, suspended_record.c.day == usage_record.c.day),
         _is_off(span.holder.kind, span.after_sequence),
         ~_is_off(span.holder.kind, span.until_sequence),
     ]

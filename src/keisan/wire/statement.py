@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field, StringConstraints
 
+from keisan.domain.closing import Closing, ClosingState
 from keisan.domain.price import TokenClass
 from keisan.domain.statement import (
     Adjustment,
@@ -15,7 +16,9 @@ from keisan.domain.statement import (
     StatementContent,
     StatementLine,
     StatementState,
+    name_period,
 )
+from keisan.domain.statement_draft import StatementDraft
 from keisan.wire.base import Currency, NanoText, WireInput, WireView
 
 PeriodText = Annotated[str, StringConstraints(pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])$")]
@@ -28,11 +31,32 @@ class StatementClose(WireInput):
     holder_id: UUID | None = None
 
 
-class CloseAnswer(WireView):
-    """How many statements came to which outcome. Run again, it goes on where it was left."""
+class DraftView(WireView):
+    """The statement that a closing is at: summed through a day, then `sealed_count` of its `record_count` records sealed."""
 
+    holder_kind: HolderKind
+    holder_id: UUID
+    currency: str
+    summed_through: date | None
+    record_count: int
+    sealed_count: int
+
+
+class ClosingView(WireView):
+    """A closing of a month, of everybody or of one holder: asked for, and closing until it is done.
+
+    `counts` says how many holders came to which outcome by now.
+    """
+
+    id: UUID
     period: str
+    holder_id: UUID | None
+    asked_by: str
+    created_at: datetime
+    state: ClosingState
     counts: dict[CloseOutcome, int]
+    draft: DraftView | None
+    ended_at: datetime | None
 
 
 class PreviewQuery(WireInput):
@@ -135,6 +159,21 @@ class StatementRecordView(WireView):
     leaf: str
 
 
+def show_closing(closing: Closing) -> ClosingView:
+    """Return a closing as the API shows it."""
+    return ClosingView(
+        id=closing.id,
+        period=name_period(closing.period),
+        holder_id=closing.holder_id,
+        asked_by=closing.asked_by,
+        created_at=closing.created_at,
+        state=closing.state,
+        counts=dict(closing.counts),
+        draft=None if closing.draft is None else _show_draft(closing.draft),
+        ended_at=closing.ended_at,
+    )
+
+
 def show_statement(statement: Statement) -> StatementView:
     """Return a closed statement's head as the API shows it."""
     return StatementView(
@@ -183,6 +222,18 @@ def show_content(content: StatementContent, document_sha256: str | None) -> Stat
         holder_name=content.holder_name,
         lines=tuple(_show_line(line) for line in content.lines),
         adjustments=tuple(_show_adjustment(line) for line in content.adjustments),
+    )
+
+
+def _show_draft(draft: StatementDraft) -> DraftView:
+    holder = draft.content.holder
+    return DraftView(
+        holder_kind=holder.kind,
+        holder_id=holder.id,
+        currency=holder.currency,
+        summed_through=draft.summed_through,
+        record_count=draft.content.totals.record_count,
+        sealed_count=draft.seal.record_count,
     )
 
 

@@ -17,6 +17,7 @@ import pytest
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.snapshot import SnapshotFeed
@@ -70,7 +71,11 @@ class Hands:
     async def loop(self, noun: WorkNoun) -> None:
         """Run the lease loop once for a noun, after whoever had its work before has lost it."""
         terms = CreditTerms()
-        reconcilers: Reconcilers = {WorkNoun.TICKET: TicketReconciler(terms), WorkNoun.TOP_UP: TopUpReconciler()}
+        reconcilers: Reconcilers = {
+            WorkNoun.CLOSING: ClosingReconciler(self.stage.control),
+            WorkNoun.TICKET: TicketReconciler(terms),
+            WorkNoun.TOP_UP: TopUpReconciler(),
+        }
         await self.stage.clock.sleep(LEASE_LIFE_S + 1)
         await LeaseLoop(self.stage.control, {noun: reconcilers[noun]}).run_round()
 
@@ -185,15 +190,20 @@ async def wait_for_closing(hands: Hands) -> None:
     hands.stage.clock.instant, hands.stage.clock.elapsed_s = CLOSING_AT, 0.0
 
 
+def ask_closing(holder: str) -> Operation:
+    async def run(hands: Hands) -> None:
+        body = {"period": "2026-11", "holder_id": str(hands.stage.ids[holder])}
+        await hands.ask("admin", "POST", "/statements/close", body)
+
+    return run
+
+
 def close(holder: str) -> Operation:
     async def run(hands: Hands) -> None:
-        """Close without an idempotency key, as the client does: with one it would all be one transaction."""
-        body = {"period": "2026-11", "holder_id": str(hands.stage.ids[holder])}
-        answer = await hands.stage.ask("admin", "POST", "/statements/close", body)
-        assert answer.status_code == 200, answer.text
+        await hands.loop(WorkNoun.CLOSING)
         listed = (await hands.stage.ask("admin", "GET", "/statements")).json()["items"]
         for line in listed:
-            if (line["holder_id"], line["first_day"]) == (body["holder_id"], "2026-11-01"):
+            if (line["holder_id"], line["first_day"]) == (str(hands.stage.ids[holder]), "2026-11-01"):
                 hands.notes[f"statement of {holder}"] = line["id"]
 
     return run
@@ -248,7 +258,9 @@ SCRIPT: dict[str, Operation] = {
     "post late": post_late,
     "credit note": give_credit,
     "wait": wait_for_closing,
+    "ask to close customer": ask_closing("organization"),
     "close customer": close("organization"),
+    "ask to close provider": ask_closing("provider"),
     "close provider": close("provider"),
     "pay": pay,
     "dispute": dispute,

@@ -10,6 +10,7 @@ import json
 import resource
 import tempfile
 import time
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from tests.postgresql import PostgresqlServer
 
 STORED = (100_000, 1_000_000)
 QUICK_STORED = (30_000, 60_000)
+DATABASES = ("postgresql", "sqlite")
 # What the books' price is in.
 CURRENCY = "CNY"
 
@@ -102,17 +104,20 @@ async def run_steps(books: Books, server: PostgresqlServer | None, stored: tuple
     return steps
 
 
-async def measure(stored: tuple[int, ...]) -> dict[str, object]:
-    """Return the figures of both databases."""
+async def measure(stored: tuple[int, ...], databases: frozenset[str]) -> dict[str, object]:
+    """Return the figures of each database."""
     line: dict[str, object] = {"bench": "ledger_audit"}
-    async with open_server() as server:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(open_server()) if "postgresql" in databases else None
         if server is not None:
-            async with open_books(open_postgresql(server.format_url("books"), SystemClock()), organizations=1) as books:
-                line["postgresql"] = await run_steps(books, server, stored)
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_books(open_sqlite(Path(folder) / "books.db", SystemClock()), organizations=1) as books:
-            line["sqlite"] = await run_steps(books, None, stored)
-    for name in ("postgresql", "sqlite"):
+            storage = open_postgresql(server.format_url("books"), SystemClock())
+            books = await stack.enter_async_context(open_books(storage, organizations=1))
+            line["postgresql"] = await run_steps(books, server, stored)
+    if "sqlite" in databases:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_books(open_sqlite(Path(folder) / "books.db", SystemClock()), organizations=1) as books:
+                line["sqlite"] = await run_steps(books, None, stored)
+    for name in DATABASES:
         steps = line.get(name)
         if isinstance(steps, list):
             line[f"{name}_records_per_s"] = steps[-1]["records_per_s"]
@@ -124,10 +129,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--stored", type=int, action="append", help="a step: records stored before an audit")
+    parser.add_argument("--database", choices=DATABASES, action="append", help="this one alone; both without")
     options = parser.parse_args()
     stored = tuple(options.stored or (QUICK_STORED if options.quick else STORED))
     settle_platform()
-    print(json.dumps(uvloop.run(measure(stored))))
+    print(json.dumps(uvloop.run(measure(stored, frozenset(options.database or DATABASES)))))
 
 
 if __name__ == "__main__":

@@ -59,8 +59,11 @@ def read_server_cpu_s(server: PostgresqlServer | None) -> float:
     """Return the processor's time of all processes of a server, those that have ended not counted."""
     if server is None:
         return 0.0
-    own = [each for each in psutil.process_iter(["name", "cmdline"]) if each.info["name"] == "postgres"]
-    return sum(sum(each.cpu_times()[:2]) for each in own)
+    # Read as processes are listed, because the server's short-lived ones end at any moment.
+    own = [
+        each.info["cpu_times"] for each in psutil.process_iter(["name", "cpu_times"]) if each.info["name"] == "postgres"
+    ]
+    return sum(sum(times[:2]) for times in own if times is not None)
 
 
 async def post_batches(books: Books, gateway: int, bodies: list[bytes]) -> None:
@@ -147,11 +150,11 @@ async def measure_copy(server: PostgresqlServer, rows: int) -> float:
     return rows / duration_s
 
 
-async def measure(stored: tuple[int, ...], rounds: int) -> dict[str, object]:
-    """Return the figures of both databases."""
+async def measure(stored: tuple[int, ...], rounds: int, databases: frozenset[str]) -> dict[str, object]:
+    """Return the figures of each database."""
     line: dict[str, object] = {"bench": "ledger_posting", "batch_records": BATCH_RECORDS}
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(open_server())
+        server = await stack.enter_async_context(open_server()) if "postgresql" in databases else None
         if server is not None:
             books = await stack.enter_async_context(
                 open_books(open_postgresql(server.format_url("books"), SystemClock()))
@@ -160,11 +163,11 @@ async def measure(stored: tuple[int, ...], rounds: int) -> dict[str, object]:
             await check_books(books)
             copy_per_s = await measure_copy(server, stored[0])
             line["postgresql_copy_per_s"] = round(copy_per_s)
-    folder = tempfile.TemporaryDirectory()
-    with folder:
-        async with open_books(open_sqlite(Path(folder.name) / "books.db", SystemClock())) as books:
-            line["sqlite"] = await run_steps(books, None, stored, rounds)
-            await check_books(books)
+    if "sqlite" in databases:
+        with tempfile.TemporaryDirectory() as folder:
+            async with open_books(open_sqlite(Path(folder) / "books.db", SystemClock())) as books:
+                line["sqlite"] = await run_steps(books, None, stored, rounds)
+                await check_books(books)
     for name, target in TARGETS.items():
         steps = line.get(name)
         if isinstance(steps, list):
@@ -179,11 +182,12 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="under a minute")
     parser.add_argument("--stored", type=int, action="append", help="a step: records stored before a figure is taken")
     parser.add_argument("--rounds", type=int)
+    parser.add_argument("--database", choices=TARGETS, action="append", help="this one alone; both without")
     options = parser.parse_args()
     stored = tuple(options.stored or (QUICK_STORED if options.quick else STORED))
     rounds = options.rounds or (QUICK_ROUNDS if options.quick else ROUNDS)
     settle_platform()
-    print(json.dumps(uvloop.run(measure(stored, rounds))))
+    print(json.dumps(uvloop.run(measure(stored, rounds, frozenset(options.database or TARGETS)))))
 
 
 if __name__ == "__main__":

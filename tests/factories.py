@@ -490,13 +490,8 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.offers.insert(offer)
     await transaction.deductions.insert(margin)
     await transaction.deductions.insert(tax)
-    # Disabled, so that nothing is sent where a test has no receiver.
-    webhook = replace(create_webhook(organization), state=WebhookState.DISABLED)
-    alert, top_up = create_alert(organization), create_top_up(key)
-    delivery = replace(create_delivery(webhook, alert), state=DeliveryState.DELIVERED)
-    await transaction.webhooks.insert(webhook)
-    await transaction.alerts.insert(alert)
-    await transaction.deliveries.insert(delivery)
+    webhook, alert, delivery = await _plant_alert(transaction, organization)
+    top_up = create_top_up(key)
     await transaction.top_ups.insert(top_up)
     wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
     payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
@@ -524,3 +519,15 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         wallet_id=accounts[wallet],
         payable_id=accounts[payable],
     )
+
+
+async def _plant_alert(transaction: Transaction, organization: Organization) -> tuple[Webhook, Alert, Delivery]:
+    """Insert an alert that was delivered to a webhook."""
+    # Disabled, so that nothing is sent where a test has no receiver.
+    webhook = replace(create_webhook(organization), state=WebhookState.DISABLED)
+    alert = create_alert(organization)
+    delivery = replace(create_delivery(webhook, alert), state=DeliveryState.DELIVERED)
+    await transaction.webhooks.insert(webhook)
+    await transaction.alerts.insert(alert)
+    await transaction.deliveries.insert(delivery)
+    return webhook, alert, delivery

@@ -10,13 +10,15 @@ from uuid import UUID
 
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.entry import EntryKind
-from keisan.domain.ids import MachineId, TicketId
+from keisan.domain.ids import MachineId, OrganizationId, TicketId
+from keisan.domain.machine import Machine
+from keisan.domain.model import Model
 from keisan.domain.organization import Billing
 from keisan.domain.ticket import TicketState
 from keisan.kit.clock import SystemClock, to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.ledger.journal import EntryDraft, Journal
-from keisan.storage.base import Storage
+from keisan.storage.base import Storage, Transaction
 from tests.domain.samples import build_ticket
 from tests.factories import (
     SIGNER,
@@ -46,7 +48,7 @@ PARTS = 4
 class Payer:
     """Whose call: a key, and the ticket that pays at each gateway, None for who pays afterwards."""
 
-    organization_id: UUID
+    organization_id: OrganizationId
     project_id: UUID
     key_id: UUID
     tickets: Mapping[MachineId, TicketId]
@@ -69,58 +71,70 @@ async def plant_books(storage: Storage, organizations: int = ORGANIZATIONS) -> B
     """Insert all nouns; half of the organizations pay before, with money in their wallets and tickets at each gateway."""
     await storage.migrate()
     platform, model = create_platform(), create_model()
-    price, provider_list = create_price(model), [create_provider() for _ in range(PROVIDERS)]
-    gateways = [create_machine() for _ in range(GATEWAYS)]
+    price, gateways = create_price(model), [create_machine() for _ in range(GATEWAYS)]
     journal = Journal(platform.id, SystemClock(), SIGNER)
-    payers, places = [], []
     async with storage.write() as transaction:
         await transaction.platform.insert(platform)
         await transaction.models.insert(model)
         await transaction.prices.insert(price)
         for gateway in gateways:
             await transaction.machines.insert(gateway)
-        for provider in provider_list:
-            site, deployment = create_site(provider), create_deployment(model)
-            node = create_node(site)
-            served = create_replica(deployment, site, node)
-            await transaction.providers.insert(provider)
-            await transaction.sites.insert(site)
-            await transaction.nodes.insert(node)
-            await transaction.deployments.insert(deployment)
-            await transaction.replicas.insert(served)
-            names = ("deployment_id", "provider_id", "site_id")
-            places.append({"replica_id": str(served.id), **{name: str(getattr(served, name)) for name in names}})
+        places = [await _plant_place(transaction, model) for _ in range(PROVIDERS)]
+        payers: list[Payer] = []
         for number in range(organizations):
             billing = Billing.POSTPAID if number % 2 else Billing.PREPAID
-            organization = replace(create_organization(), billing=billing)
-            project = create_project(organization)
-            await transaction.organizations.insert(organization)
-            await transaction.projects.insert(project)
-            tickets = {}
-            for gateway in gateways if billing is Billing.PREPAID else ():
-                ticket = build_ticket(
-                    id=TicketId(create_id()),
-                    platform_id=platform.id,
-                    organization_id=organization.id,
-                    gateway_id=gateway.id,
-                    state=TicketState.OPEN,
-                    credit_nano=CREDIT_NANO,
-                    currency=price.currency,
-                )
-                await transaction.tickets.insert(ticket)
-                tickets[gateway.id] = ticket.id
-            for _ in range(KEYS_EACH):
-                key = create_key(project)
-                await transaction.keys.insert(key)
-                payers.append(Payer(organization.id, project.id, key.id, tickets))
+            holders = gateways if billing is Billing.PREPAID else []
+            payers += await _plant_payers(transaction, billing, holders, price.currency)
         await journal.write_opening(transaction)
         outside = AccountKey(AccountKind.OUTSIDE, None, None, price.currency)
         for organization_id in {payer.organization_id for payer in payers if payer.tickets}:
-            wallet = AccountKey(AccountKind.WALLET, organization_id, None, price.currency)  # type: ignore[arg-type]  # its id
+            wallet = AccountKey(AccountKind.WALLET, organization_id, None, price.currency)
             draft = EntryDraft(EntryKind.TOP_UP, [Transfer(outside, wallet, 10 * CREDIT_NANO)], organization_id)
             await journal.write_entry(transaction, draft)
     described = {"model_id": str(model.id), "price_id": str(price.id)}
     return Books(storage, journal, platform.id, [each.id for each in gateways], payers, places, described)
+
+
+async def _plant_place(transaction: Transaction, model: Model) -> dict[str, str]:
+    """Insert a provider with one replica, and return what records say of where it is."""
+    provider = create_provider()
+    site, deployment = create_site(provider), create_deployment(model)
+    node = create_node(site)
+    served = create_replica(deployment, site, node)
+    await transaction.providers.insert(provider)
+    await transaction.sites.insert(site)
+    await transaction.nodes.insert(node)
+    await transaction.deployments.insert(deployment)
+    await transaction.replicas.insert(served)
+    names = ("deployment_id", "provider_id", "site_id")
+    return {"replica_id": str(served.id), **{name: str(getattr(served, name)) for name in names}}
+
+
+async def _plant_payers(
+    transaction: Transaction, billing: Billing, gateways: Sequence[Machine], currency: str
+) -> list[Payer]:
+    """Insert an organization with its keys, and a ticket at each gateway that is to hold one."""
+    organization = replace(create_organization(), billing=billing)
+    project = create_project(organization)
+    await transaction.organizations.insert(organization)
+    await transaction.projects.insert(project)
+    tickets = {}
+    for gateway in gateways:
+        ticket = build_ticket(
+            id=TicketId(create_id()),
+            platform_id=organization.platform_id,
+            organization_id=organization.id,
+            gateway_id=gateway.id,
+            state=TicketState.OPEN,
+            credit_nano=CREDIT_NANO,
+            currency=currency,
+        )
+        await transaction.tickets.insert(ticket)
+        tickets[gateway.id] = ticket.id
+    keys = [create_key(project) for _ in range(KEYS_EACH)]
+    for key in keys:
+        await transaction.keys.insert(key)
+    return [Payer(organization.id, project.id, key.id, tickets) for key in keys]
 
 
 def write_batches(books: Books, gateway_id: MachineId, count: int, records: int = BATCH_RECORDS) -> Iterator[bytes]:

@@ -6,6 +6,7 @@ import pytest
 
 from keisan.control.machine import GATEWAY_SILENCE_S_MAX
 from keisan.domain.limits import API_BODY_BYTES_MAX, USAGE_BATCH_RECORDS_MAX
+from keisan.domain.page import PageRequest
 from keisan.wire.usage_record import USAGE_RECORD_BYTES_MAX
 from tests.api.stage import EVERYTHING, Stage, build_credit_report, build_record
 
@@ -104,7 +105,7 @@ async def test_largest_batch_of_nonsense_is_kept(any_stage: Stage) -> None:
     assert [line["position"] for line in answer["answers"]] == list(range(len(lines)))
     async with any_stage.storage.read() as view:
         # And the one of the stage.
-        assert await view.usage.count_quarantined(EVERYTHING) == len(lines) + 1
+        assert len((await view.quarantine.list(EVERYTHING, PageRequest())).items) == len(lines) + 1
 
 
 async def test_json_is_no_batch(stage: Stage) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 from keisan.domain.access import PlatformScope
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass, compute_amount_nano
+from keisan.domain.quarantine import QuarantineState
 from keisan.kit.clock import to_milliseconds
 from keisan.ledger.intake import IntakeAnswer, accept_usage
 from keisan.ledger.journal import Journal
@@ -76,7 +77,7 @@ class IntakeWorld:
 
     async def count_quarantined(self) -> int:
         async with self.storage.read() as view:
-            return await view.usage.count_quarantined(SCOPE)
+            return len((await view.quarantine.list(SCOPE, PageRequest(limit=500), QuarantineState.QUARANTINED)).items)
 
 
 async def plant_template(path: Path) -> World:

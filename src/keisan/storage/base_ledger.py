@@ -171,10 +171,6 @@ class UsageRepository(Protocol):
         """Keep refused records' bytes, each with its code, for a person to look at; the same bytes are kept once."""
         ...
 
-    async def count_quarantined(self, scope: Scope) -> int:
-        """Return how many are quarantined and not judged."""
-        ...
-
     async def suspend_many(self, codes: Mapping[RecordId, str], posted: Sequence[PostedRecord], now: datetime) -> None:
         """Note of each record that has a code why suspense paid for it."""
         ...

@@ -86,16 +86,6 @@ class UsageRepository:
         ]
         await self._connection.insert_missing(quarantined_record, rows)
 
-    async def count_quarantined(self, scope: Scope) -> int:
-        """Return how many records are quarantined and not judged; 0 outside a platform's scope."""
-        counted = (
-            select(func.count().label("count"))
-            .select_from(quarantined_record)
-            .where(PLATFORM_VISIBILITY.limit(scope), quarantined_record.c.state == QuarantineState.QUARANTINED)
-        )
-        row = await self._connection.fetch_first(counted)
-        return 0 if row is None else int(row["count"])
-
     async def suspend_many(self, codes: Mapping[RecordId, str], posted: Sequence[PostedRecord], now: datetime) -> None:
         """Note of each record that has a code why suspense paid for it."""
         rows = [

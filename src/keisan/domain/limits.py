@@ -34,6 +34,9 @@ JOIN_TOKEN_LIFE_S = 3600
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
 SITE_REPLICAS_MAX = 10_000
+# A site with fewer devices sends smaller frames; none of a larger one is smaller, since frames cost more than rows.
+FRAME_DEVICES_MIN = 256
+FRAME_DEVICES_MAX = 65_536
 SITE_ENGINES_MAX = 64
 DOOR_CERTIFICATES_CHARACTERS_MAX = 64 * 1024
 DOOR_SECRETS_MAX = 2

@@ -1,0 +1,36 @@
+"""An inventory: the devices of a site in the order of their dense numbers. It only grows: a number is never given twice."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SupernodeEntry:
+    """A supernode of a site; `template` is the catalogue's, empty where there is none that fits."""
+
+    name: str
+    template: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryHead:
+    """What devices of a site share, each once; a device names its own by their places in these lists.
+
+    `incarnation` names the inventory, `version` counts its changes from 1: what was written under an older version can
+    still be read. `nodes` are hardware ids, `chips` ids of the catalogue, `names` product names.
+    """
+
+    incarnation: str
+    version: int
+    nodes: tuple[str, ...]
+    chips: tuple[str, ...]
+    names: tuple[str, ...]
+    supernodes: tuple[SupernodeEntry, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryMark:
+    """How far a platform knows a site's inventory."""
+
+    incarnation: str
+    version: int
+    device_count: int

@@ -1,0 +1,73 @@
+"""A site's inventory on the wire: what is told of its devices once, so that frames need only carry their numbers.
+
+A row's place is its device's dense number. Columns `node`, `chip`, `name` and `supernode` are places in the head's lists,
+-1 in `supernode` is none; a device that is gone keeps its row with `is_retired`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from keisan.domain.errors import InvalidInput
+from keisan.domain.inventory import InventoryHead
+from keisan.domain.limits import FRAME_DEVICES_MAX
+from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batch
+
+Places = npt.NDArray[np.int32]
+Flags = npt.NDArray[np.bool_]
+_PLACES = {"node": 0, "chip": 0, "name": 0, "supernode": -1}
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """`hardware_ids` is an Arrow array of texts, all different; memory is in MiB, 0 where it is not known."""
+
+    head: InventoryHead
+    hardware_ids: pa.StringArray
+    node: Places
+    chip: Places
+    name: Places
+    supernode: Places
+    memory_mib: Places
+    is_retired: Flags
+
+    @property
+    def device_count(self) -> int:
+        """How many numbers have been given, to devices that are gone too."""
+        return len(self.hardware_ids)
+
+
+def encode_inventory(inventory: Inventory) -> bytes:
+    """Return an inventory's bytes, the same for the same inventory."""
+    columns = {
+        "hardware_id": inventory.hardware_ids,
+        **{name: pa.array(getattr(inventory, name), pa.int32()) for name in (*_PLACES, "memory_mib")},
+        "is_retired": pa.array(inventory.is_retired),
+    }
+    fields = [pa.field(name, column.type, nullable=False) for name, column in columns.items()]
+    return write_batch(inventory.head, fields, list(columns.values()))
+
+
+def decode_inventory(body: bytes) -> Inventory:
+    """Return an inventory; raises InvalidInput for bytes that are none, or one that contradicts itself."""
+    with explain_arrow("inventory"):
+        head, batch = read_batch(body, InventoryHead, "inventory")
+        if not 0 < batch.num_rows <= FRAME_DEVICES_MAX or head.version < 1:
+            raise InvalidInput(f"expected 1 to {FRAME_DEVICES_MAX} devices, and a version from 1", "inventory")
+        hardware_ids = take_column(batch, "hardware_id", pa.utf8(), "inventory")
+        if len(hardware_ids.unique()) != len(hardware_ids):
+            raise InvalidInput("expected each hardware id once", "inventory.hardware_id")
+        lengths = {"node": head.nodes, "chip": head.chips, "name": head.names, "supernode": head.supernodes}
+        columns = {name: _take_numbers(batch, name, _PLACES[name], len(lengths[name]) - 1) for name in _PLACES}
+        memory_mib = _take_numbers(batch, "memory_mib", 0, None)
+        is_retired = take_column(batch, "is_retired", pa.bool_(), "inventory").to_numpy(zero_copy_only=False)
+    return Inventory(head, hardware_ids, memory_mib=memory_mib, is_retired=is_retired, **columns)
+
+
+def _take_numbers(batch: pa.RecordBatch, name: str, least: int, most: int | None) -> Places:
+    numbers: Places = take_column(batch, name, pa.int32(), "inventory").to_numpy()
+    if numbers.min() < least or (most is not None and numbers.max() > most):
+        raise InvalidInput(f"expected numbers from {least} to {most}", f"inventory.{name}")
+    return numbers

@@ -1,0 +1,62 @@
+"""Inventories: what is written is read again; one that contradicts itself is refused."""
+
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from keisan.domain.errors import InvalidInput
+from keisan.domain.inventory import InventoryHead, SupernodeEntry
+from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory
+
+
+def places(*numbers: int) -> np.ndarray:
+    return np.array(numbers, np.int32)
+
+
+HEAD = InventoryHead("list", 2, ("node-a", "node-b"), ("nvidia-h20",), ("NVIDIA H20",), (SupernodeEntry("cube"),))
+GOOD = Inventory(
+    HEAD,
+    pa.array(["GPU-1", "GPU-2", "GPU-3"]),
+    node=places(0, 0, 1),
+    chip=places(0, 0, 0),
+    name=places(0, 0, 0),
+    supernode=places(0, 0, -1),
+    memory_mib=places(98304, 98304, 0),
+    is_retired=np.array([False, False, True]),
+)
+
+
+def test_an_inventory_is_read_as_it_was_written_and_written_the_same_each_time() -> None:
+    body = encode_inventory(GOOD)
+    found = decode_inventory(body)
+    assert found.head == HEAD
+    assert found.device_count == 3
+    assert found.is_retired.tolist() == [False, False, True]
+    assert encode_inventory(found) == body
+
+
+@pytest.mark.parametrize(
+    ("bad", "field"),
+    [
+        (replace(GOOD, hardware_ids=pa.array(["GPU-1", "GPU-1", "GPU-3"])), "inventory.hardware_id"),
+        (replace(GOOD, node=places(0, 0, 2)), "inventory.node"),
+        (replace(GOOD, chip=places(0, -1, 0)), "inventory.chip"),
+        (replace(GOOD, name=places(0, 1, 0)), "inventory.name"),
+        (replace(GOOD, supernode=places(0, 1, -1)), "inventory.supernode"),
+        (replace(GOOD, supernode=places(0, -2, -1)), "inventory.supernode"),
+        (replace(GOOD, memory_mib=places(0, -1, 1)), "inventory.memory_mib"),
+        (replace(GOOD, head=replace(HEAD, version=0)), "inventory"),
+    ],
+)
+def test_an_inventory_that_contradicts_itself_is_refused(bad: Inventory, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode_inventory(encode_inventory(bad))
+    assert caught.value.field == field
+
+
+def test_bytes_that_are_none_are_refused() -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode_inventory(b"ARROW1")
+    assert caught.value.field == "inventory"

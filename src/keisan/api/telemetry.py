@@ -1,8 +1,11 @@
 """Telemetry over HTTP: what sites hand in, and the live fleet as it is read."""
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Body, Query
+import msgspec
+from fastapi import APIRouter, Body, Query, Response
 
 from keisan.api.context import Caller, CallerOf, ContextOf
 from keisan.control.telemetry import FleetWatch
@@ -10,7 +13,7 @@ from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
 from keisan.domain.errors import PermissionDenied
 from keisan.domain.frame import FrameCounts
 from keisan.domain.ids import ProviderId, SiteId
-from keisan.domain.rollup import CountName, RollUp
+from keisan.domain.rollup import CountName, FieldSum, RollUp
 from keisan.kit.clock import from_milliseconds
 from keisan.telemetry.live_site import LiveSite
 from keisan.telemetry.reading import (
@@ -32,8 +35,6 @@ from keisan.wire.telemetry import (
     LiveDeviceView,
     RollUpList,
     RollUpQueryInput,
-    RollUpView,
-    SumView,
 )
 
 router = APIRouter(prefix="/telemetry", tags=["telemetry"])
@@ -56,8 +57,8 @@ async def hand_in_frame(caller: CallerOf, context: ContextOf, body: FrameBody) -
     return FrameAnswer(outcome=context.fleet.accept_frame(caller.principal, body))
 
 
-@router.get("/rollups")
-async def list_rollups(caller: CallerOf, context: ContextOf, query: Annotated[RollUpQueryInput, Query()]) -> RollUpList:
+@router.get("/rollups", response_model=RollUpList)
+async def list_rollups(caller: CallerOf, context: ContextOf, query: Annotated[RollUpQueryInput, Query()]) -> Response:
     fleet = context.fleet.fleet
     asked = RollUpQuery(
         level=query.level,
@@ -65,8 +66,8 @@ async def list_rollups(caller: CallerOf, context: ContextOf, query: Annotated[Ro
         site_id=None if query.site_id is None else SiteId(query.site_id),
         provider_id=find_provider(caller),
     )
-    items = tuple(build_rollup(rollup) for rollup in read_rollups(fleet, asked))
-    return RollUpList(taken_at=from_milliseconds(fleet.picture.taken.wall_ms), items=items)
+    taken_at = from_milliseconds(fleet.picture.taken.wall_ms)
+    return Response(encode_rollups(taken_at, read_rollups(fleet, asked)), media_type="application/json")
 
 
 @router.get("/devices")
@@ -103,30 +104,32 @@ def find_provider(caller: Caller) -> ProviderId | None:
             raise PermissionDenied("telemetry of sites is for their providers and the platform's people")
 
 
-def build_rollup(rollup: RollUp) -> RollUpView:
-    """Return a roll-up as the API shows it."""
+def encode_rollups(taken_at: datetime, rollups: Iterable[RollUp]) -> bytes:
+    """Return a RollUpList as JSON. A dashboard asks for thousands each second: models would take ten times as long."""
+    return msgspec.json.encode({"taken_at": taken_at, "items": [_describe_rollup(rollup) for rollup in rollups]})
+
+
+def _describe_rollup(rollup: RollUp) -> dict[str, object]:
     devices = rollup.counts[CountName.DEVICES]
-    return RollUpView(
-        level=rollup.level,
-        name=rollup.name,
-        region=rollup.region,
-        provider_id=rollup.provider_id,
-        site_id=rollup.site_id,
-        verdict=rollup.verdict,
-        coverage_permille=rollup.counts[CountName.REPORTING] * 1000 // devices if devices else None,
-        counts={str(name): count for name, count in rollup.counts.items()},
-        sums={
-            str(name): SumView(
-                total=found.total,
-                devices=found.devices,
-                mean=found.total // found.devices if found.devices else None,
-            )
-            for name, found in rollup.sums.items()
-        },
-        temperature_most_millicelsius=rollup.temperature_most_millicelsius,
-        proven_at=rollup.proven_at,
-        sampled_at=rollup.sampled_at,
-    )
+    return {
+        "level": rollup.level,
+        "name": rollup.name,
+        "region": rollup.region,
+        "provider_id": rollup.provider_id,
+        "site_id": rollup.site_id,
+        "verdict": rollup.verdict,
+        "coverage_permille": rollup.counts[CountName.REPORTING] * 1000 // devices if devices else None,
+        "counts": rollup.counts,
+        "sums": {name: _describe_sum(found) for name, found in rollup.sums.items()},
+        "temperature_most_millicelsius": rollup.temperature_most_millicelsius,
+        "proven_at": rollup.proven_at,
+        "sampled_at": rollup.sampled_at,
+    }
+
+
+def _describe_sum(found: FieldSum) -> dict[str, int | None]:
+    mean = found.total // found.devices if found.devices else None
+    return {"total": found.total, "devices": found.devices, "mean": mean}
 
 
 def _list_sites(watch: FleetWatch) -> tuple[LiveSite, ...]:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, StateConflict, Unavailable
+from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict, Unavailable
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import SiteId
@@ -107,7 +107,7 @@ class FleetWatch:
         """Take a site's frame.
 
         Raises PermissionDenied for anybody but a site's agent, StateConflict for devices of an inventory that is not known,
-        InvalidInput for a frame that is wrong, Unavailable for a late one that is to be sent again.
+        InvalidInput for a frame that is wrong, Postponed for a late one that is to be sent again.
         """
         site = self.fleet.sites.get(get_site_id(principal))
         if site is None:
@@ -124,9 +124,7 @@ class FleetWatch:
             raise refusal.error
         if site.judge(head) is FrameOutcome.LATE and not self.late.take(len(numbers), now.monotonic_ms / 1000):
             site.faults[FrameFault.POSTPONED] += 1
-            raise Unavailable(
-                f"late frames are taken at {self.late.samples_per_s} samples a second; send it again later"
-            )
+            raise Postponed(f"late frames are taken at {self.late.samples_per_s} samples a second; send it again later")
         outcome = site.take(head, numbers, values, now)
         if self.sink is not None and outcome is not FrameOutcome.DUPLICATE and len(numbers):
             self.sink.append(site.place, head, numbers, values)

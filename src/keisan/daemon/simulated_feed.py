@@ -114,6 +114,7 @@ async def open_feeds(
     `link_to` is the platform's URL and the file of certificates to trust.
     """
     site_ids = await _make_sites(keisan, tuple(site.site for site in sites))
+    await _leave_sites(keisan, frozenset(site_ids.values()))
     feeds: dict[SimulatedSite, tuple[str, FrameFeed]] = {}
     async with AsyncExitStack() as stack:
         for count, site in enumerate(sites, start=1):
@@ -126,6 +127,14 @@ async def open_feeds(
             await link.send_inventory(encode_inventory(site.inventory))
             feeds[site] = (str(site_id), FrameFeed(link, partial(encode_inventory, site.inventory)))
         yield feeds
+
+
+async def _leave_sites(keisan: AsyncKeisan, site_ids: frozenset[UUID]) -> None:
+    """Revoke the agents of an earlier run: a site has one, and their secrets ended with them."""
+    earlier = [machine async for machine in keisan.machines.list() if machine.site_id in site_ids]
+    for machine in earlier:
+        if machine.revoked_at is None:
+            await keisan.machines.revoke(machine.id)
 
 
 async def _make_sites(keisan: AsyncKeisan, sites: tuple[SitePlan, ...]) -> dict[str, UUID]:

@@ -12,6 +12,7 @@ from keisan.telemetry.group import Groups, Table, max_groups, sum_groups
 from keisan.telemetry.site_columns import NEVER_MS, Flags, SiteColumns
 
 COUNT_INDEX = {name: position for position, name in enumerate(CountName)}
+_COUNT_NAMES = tuple(CountName)
 _SUMMED = np.array([FIELD_INDEX[name] for name in SUMMED_FIELDS])
 _TOTALS = len(CountName)
 _KNOWN = _TOTALS + len(SUMMED_FIELDS)
@@ -37,7 +38,7 @@ class Sums:
 
     def get_counts(self, group: int) -> Mapping[CountName, int]:
         """Return the counts of one group."""
-        return dict(zip(CountName, self.added[:_TOTALS, group].tolist(), strict=True))
+        return dict(zip(_COUNT_NAMES, self.added[:_TOTALS, group].tolist(), strict=True))
 
     def get_sums(self, group: int) -> Mapping[SampleName, FieldSum]:
         """Return the sums of fields of one group."""

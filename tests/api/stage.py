@@ -52,6 +52,7 @@ from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
+from keisan.wire.arrow import ARROW_TYPE
 from keisan.wire.deployment import DeploymentCreate
 from keisan.wire.key import KeyCreate
 from keisan.wire.machine import JoinTokenCreate, MachineJoin
@@ -71,6 +72,7 @@ from tests.domain.samples import (
 )
 from tests.domain.samples import build_record as build_usage_record
 from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
+from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
@@ -123,6 +125,7 @@ class Stage:
     control: Control
     storage: Database
     clock: SteppedClock
+    fleet: FleetWatch
     app: FastAPI
     http: httpx.AsyncClient
     project: Project
@@ -140,12 +143,12 @@ class Stage:
         body: object = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request to a path under /api/v1 as somebody; bytes are lines of usage records, all else is JSON."""
+        """Send a request to a path under /api/v1 as somebody; bytes are a site's Arrow or lines of usage records, else JSON."""
         sent = dict(headers or {})
         if who != NOBODY:
             sent["authorization"] = f"Bearer {self.secrets[who]}"
         if isinstance(body, bytes):
-            sent["content-type"] = USAGE_BATCH_TYPE
+            sent["content-type"] = ARROW_TYPE if path.startswith("/site/") else USAGE_BATCH_TYPE
             return await self.http.request(method, f"/api/v1{path}", content=body, headers=sent)
         return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
 
@@ -241,7 +244,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient]]:
     control = Control(
         storage,
         clock,
@@ -256,7 +259,7 @@ async def _open_app(
     await fleet.load()
     app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, app, http
+        yield control, storage, clock, fleet, app, http
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:
@@ -318,6 +321,9 @@ async def _add_facts(stage: Stage) -> None:
     digests = answer.json()["door"]["digests"]
     answer = await stage.ask("site", "POST", "/site/report", build_report(door=build_door_report(digests=digests)))
     assert answer.status_code == 200, answer.text
+    for path, arrow in (("/site/inventory", build_inventory_body()), ("/site/frame", build_frame_body())):
+        answer = await stage.ask("site", "POST", path, arrow)
+        assert answer.status_code == 200, answer.text
     async with stage.storage.write() as transaction:
         deployment = (await transaction.deployments.list(EVERYTHING, PageRequest())).items[0]
         node = (await transaction.nodes.list(EVERYTHING, PageRequest())).items[0]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.api.stage import MODEL_BODY, NANO_PER_MILLION, NOBODY, Stage, build_credit_report, build_record, build_report
+from tests.telemetry.fleet import build_frame_body, build_inventory_body
 
 # What the platform shows to every key, or that belongs to nobody: ids that an answer to a stranger may hold.
 PUBLIC_IDS = frozenset({"model", "price", "provider", "umi", "beta", "second", "harbour"})
@@ -20,9 +21,17 @@ OPEN_TO_GATEWAYS = {
     "hand_in_usage": "its own",
     "exchange_credit": "its own",
 }
-OPEN_TO_SITES = {"get_health": "public", "report_site": "its own"}
+OPEN_TO_SITES = {
+    "get_health": "public",
+    "report_site": "its own",
+    "put_inventory": "its own",
+    "hand_in_frame": "its own",
+}
 # Operation -> what it cannot be asked without.
-QUERIES = {"draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY"}
+QUERIES = {
+    "draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY",
+    "list_live_devices": "?site_id={site_id}",
+}
 READERS = ("auditor", "developer")
 
 
@@ -87,6 +96,8 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "resolve_dispute": {"verdict": "rejected", "resolution": "attack"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
+        "put_inventory": build_inventory_body(),
+        "hand_in_frame": build_frame_body(),
     }
 
 
@@ -120,7 +131,7 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     statuses = {operation.name: (status, text) for operation, status, text in await attack_all(stage, "admin")}
     shown = set().union(*(find_private(stage, text) for status, text in statuses.values() if status == 200))
     assert shown == set(stage.ids) - PUBLIC_IDS
-    machine_only = {"report_site", "hand_in_usage", "exchange_credit", "fetch_snapshot"}
+    machine_only = {*OPEN_TO_GATEWAYS, *OPEN_TO_SITES} - {"get_health"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
     # Who resolves disputes opens none. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
     told = {name: status for name, (status, _) in refused.items()}

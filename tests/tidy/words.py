@@ -69,6 +69,8 @@ SECOND_SPELLINGS = {
     "mb": "bytes or _mib",
     "gb": "bytes or _gib",
 }
+# What tools of devices count memory in.
+BINARY_UNITS = frozenset({"kib", "mib", "gib"})
 TIME_UNITS = frozenset({"s", "ms", "us", "ns", "minutes", "hours", "day", "days", "months", "years", "at"})
 TIME_WORDS = frozenset(
     {

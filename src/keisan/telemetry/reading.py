@@ -8,14 +8,14 @@ import numpy as np
 
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.domain.ids import ProviderId, SiteId
-from keisan.domain.rollup import CountName, Level, RollUp, judge_group
+from keisan.domain.roll_up import CountName, Level, RollUp, judge_group
 from keisan.domain.sample import HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import from_milliseconds
 from keisan.telemetry.group import group_columns
 from keisan.telemetry.live import LiveFleet, Picture
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.rollup import Sums
+from keisan.telemetry.roll_up import Sums
 from keisan.telemetry.site_columns import NEVER_MS
 
 
@@ -28,7 +28,7 @@ class RollUpQuery:
     site_id: SiteId | None = None
     provider_id: ProviderId | None = None
 
-    def has(self, place: SitePlace) -> bool:
+    def is_asked(self, place: SitePlace) -> bool:
         """Tell whether a site is asked for and may be seen."""
         return (
             (self.provider_id is None or place.provider_id == self.provider_id)
@@ -68,7 +68,7 @@ def get_site(fleet: LiveFleet, site_id: SiteId, provider_id: ProviderId | None) 
 
 
 def _merge_sites(picture: Picture, query: RollUpQuery) -> Iterator[RollUp]:
-    chosen = [position for position, place in enumerate(picture.places) if query.has(place)]
+    chosen = [position for position, place in enumerate(picture.places) if query.is_asked(place)]
     find_key = _KEYS[query.level]
     keys = [find_key(picture.places[position]) for position in chosen]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}

@@ -65,7 +65,7 @@ class Disclosure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FigureValue:
-    """What one source says: from `low` to `high`, the same for one number; both None where it says "not disclosed".
+    """What one source says: from `low` to `high`, both above 0, the same for one number; both None for "not disclosed".
 
     `note` tells for which variant or under which conditions.
     """
@@ -85,6 +85,13 @@ class Figure:
     grade: Grade | None = None
     low: int | None = None
     high: int | None = None
+
+    @property
+    def ends(self) -> tuple[int, int, int] | None:
+        """Return what is nominal, lowest and highest; None without a number."""
+        if self.nominal is None or self.low is None or self.high is None:
+            return None
+        return self.nominal, self.low, self.high
 
     @property
     def is_disputed(self) -> bool:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 
 from keisan.domain.advisory import Advisory, Severity
-from keisan.domain.catalog import Catalog, check_catalog, find_maker
+from keisan.domain.catalog import Catalog, check_catalog, find_maker, list_under
 from keisan.domain.compatibility import Compatibility, CompatibilityOutcome
 from keisan.domain.errors import InvalidInput
 from keisan.domain.evidence import Evidence, Grade
@@ -35,6 +35,11 @@ def test_whole_catalogue_is_returned() -> None:
 def test_fact_names_its_maker_in_any_case() -> None:
     assert find_maker(WHOLE.makers, "T-Head") is WHOLE.makers["t-head"]
     assert find_maker(WHOLE.makers, "Nobody") is None
+
+
+def test_chips_under_an_advisory_are_found() -> None:
+    assert list_under(WHOLE, "N-1") == ("t-head-x",)
+    assert list_under(WHOLE, "N-2") == ()
 
 
 def test_all_that_is_named_and_not_there_is_told() -> None:

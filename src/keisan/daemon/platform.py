@@ -12,7 +12,7 @@ import uvicorn
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
-from keisan.catalog.base import load_chips
+from keisan.catalog.base import load_catalog
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
@@ -74,12 +74,11 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await storage.migrate()
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
-        chips = {chip.id: chip for chip in load_chips()}
         control = Control(
             storage,
             clock,
             outcome.platform.id,
-            chips,
+            load_catalog(),
             door_root=identity.door_root,
             webhook_root=identity.webhook_root,
             signer=identity.signer,

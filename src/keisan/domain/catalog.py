@@ -42,6 +42,12 @@ def find_maker(makers: Mapping[str, Maker], named: str) -> Maker | None:
     return makers.get(named.lower())
 
 
+def list_under(catalog: Catalog, advisory_id: str) -> tuple[str, ...]:
+    """Return the ids of the chips under an advisory."""
+    facts = {chip.id: chip.facts.get(FactName.ADVISORY) for chip in catalog.chips.values()}
+    return tuple(sorted(chip_id for chip_id, fact in facts.items() if fact and advisory_id in fact.values))
+
+
 def _list_chip_faults(catalog: Catalog) -> Iterator[str]:
     for chip in catalog.chips.values():
         advisory = chip.facts.get(FactName.ADVISORY)

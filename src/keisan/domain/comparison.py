@@ -10,6 +10,8 @@ from keisan.domain.chip import Chip, find_figure
 from keisan.domain.figure import Figure, FigureName
 from keisan.domain.price import divide_half_even
 
+# What chips are compared with unless said otherwise: the chip that others are offered in place of.
+YARDSTICK = "nvidia-h20"
 WHOLE_PPM = 1_000_000
 # Of what a chip gives, what a watt buys is told too.
 COMPARED = (

@@ -156,6 +156,8 @@ def test_all_that_ships_has_evidence() -> None:
     assert len(found) > 400
     assert all(len(each.source) > 5 and each.grade in Grade for each in found)
     assert all(date(2026, 11, 1) <= each.date <= date(2026, 12, 31) for each in found)
+    # A reference that a person can follow, for all that is more than hearsay.
+    assert not [each for each in found if each.grade in "ABC" and "/" not in each.source]
     # Nothing was measured here yet but the host's own processor; what others measured is B.
     assert {each.source for each in found if each.grade is Grade.MEASURED} == {"the host's kernel"}
 

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
+from keisan.catalog.base import load_catalog
 from keisan.control.bootstrap import (
     BootstrapPlan,
     PlannedKey,
@@ -77,6 +78,10 @@ from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
 NOMINAL_GFLOPS = {"nvidia-h20": 148_000}
+# All of the catalogue but for its chips, of which there are two.
+CHIPS = ("metax-c550", "nvidia-h20")
+_SHIPPED = load_catalog()
+CATALOG = replace(_SHIPPED, chips={chip_id: _SHIPPED.chips[chip_id] for chip_id in CHIPS})
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
@@ -151,6 +156,10 @@ class Stage:
             sent["content-type"] = ARROW_TYPE if path.startswith("/site/") else USAGE_BATCH_TYPE
             return await self.http.request(method, f"/api/v1{path}", content=body, headers=sent)
         return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
+
+    def fill_path(self, path: str) -> str:
+        """Return a path of the reference with the ids of things that there are: of the first organization, where it has any."""
+        return path.format(chip_id="nvidia-h20", **{f"{name}_id": value for name, value in self.ids.items()})
 
     async def list_actions(self) -> list[str]:
         """Return the actions of all events, oldest first."""
@@ -249,6 +258,7 @@ async def _open_app(
         storage,
         clock,
         hash_public_key(PUBLIC_KEY),
+        CATALOG,
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,

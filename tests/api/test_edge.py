@@ -62,7 +62,7 @@ async def test_no_body_makes_the_platform_fail(any_stage: Stage) -> None:
     tried = 0
     bodies = build_bodies(any_stage)
     for operation in [line for line in await list_operations(any_stage) if line.has_body]:
-        path = "/api/v1" + operation.path.format(**{f"{name}_id": value for name, value in any_stage.ids.items()})
+        path = "/api/v1" + any_stage.fill_path(operation.path)
         headers = {
             "authorization": f"Bearer {any_stage.secrets[choose_asker(operation.name)]}",
             "content-type": "application/json",
@@ -87,7 +87,7 @@ async def test_no_query_makes_the_platform_fail(any_stage: Stage) -> None:
         operation = operations.get("get", {})
         for parameter in operation.get("parameters", ()):
             for value in ("", "-1", "1e400", "\x00", str(2**70), "9" * 400, "NaN", "0001-01-01", "ÿ", "AQ"):
-                filled = path.format(**{f"{name}_id": identity for name, identity in any_stage.ids.items()})
+                filled = any_stage.fill_path(path)
                 query = {}
                 if parameter["in"] == "query":
                     query = {parameter["name"]: value}

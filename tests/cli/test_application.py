@@ -20,6 +20,7 @@ def test_every_room_adds_its_commands() -> None:
             "budgets",
             "policy",
             "models",
+            "chips",
             "prices",
             "offers",
             "deductions",

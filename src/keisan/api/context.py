@@ -11,6 +11,7 @@ from keisan.control.context import Control
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import Principal, Right, Scope
+from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
 from keisan.domain.ticket import CreditTerms
@@ -48,6 +49,11 @@ class Caller:
     @property
     def scope(self) -> Scope:
         return self.principal.scope
+
+    def read_catalog(self) -> Catalog:
+        """Return the catalogue, which is everybody's; raises PermissionDenied without the right to read."""
+        self.principal.require(Right.READ)
+        return self.control.catalog
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:

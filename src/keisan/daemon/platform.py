@@ -12,7 +12,7 @@ import uvicorn
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
-from keisan.catalog.base import load_chips
+from keisan.catalog.base import load_catalog
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
@@ -37,7 +37,9 @@ from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound, SettingsInvalid
+from keisan.domain.figure import Precision
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
@@ -75,12 +77,11 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await storage.migrate()
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
-        chips = {chip.id: chip for chip in load_chips()}
         control = Control(
             storage,
             clock,
             outcome.platform.id,
-            chips,
+            load_catalog(),
             door_root=identity.door_root,
             webhook_root=identity.webhook_root,
             signer=identity.signer,
@@ -95,7 +96,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        fleet = FleetWatch(control, {})
+        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16))
         await fleet.load()
         server = build_server(own, fleet, announce)
         settle_platform()

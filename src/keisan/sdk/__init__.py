@@ -5,10 +5,12 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 """
 
 from keisan.domain.access import MachineKind, Role
+from keisan.domain.advisory import Severity
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
 from keisan.domain.closing import ClosingState
+from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.errors import (
@@ -33,7 +35,11 @@ from keisan.domain.errors import (
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.evidence import Grade
+from keisan.domain.fact import FactName
+from keisan.domain.figure import Disclosure, FigureName
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
+from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
@@ -46,10 +52,22 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
+from keisan.wire.advisory import AdvisoryView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.chip import (
+    ChipDetail,
+    ChipView,
+    ComparedChipView,
+    ComparedFigureView,
+    ComparisonQuery,
+    ComparisonView,
+    FigureView,
+    RatioView,
+)
+from keisan.wire.compatibility import CompatibilityView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -57,9 +75,11 @@ from keisan.wire.device import DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
+from keisan.wire.evidence import EvidenceView
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
+from keisan.wire.maker import MakerFactView, MakerView
 from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
 from keisan.wire.offer import OfferCreate, OfferView
@@ -91,6 +111,7 @@ from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, Webh
 
 __all__ = [
     "AccountView",
+    "AdvisoryView",
     "AlertKind",
     "AlertView",
     "AlreadyDecided",
@@ -110,9 +131,17 @@ __all__ = [
     "CallLimitsView",
     "ChatMessage",
     "ChatOptions",
+    "ChipDetail",
+    "ChipView",
     "CloseOutcome",
     "ClosingState",
     "ClosingView",
+    "ComparedChipView",
+    "ComparedFigureView",
+    "ComparisonQuery",
+    "ComparisonView",
+    "CompatibilityOutcome",
+    "CompatibilityView",
     "Connections",
     "DeductionCreate",
     "DeductionKind",
@@ -122,6 +151,7 @@ __all__ = [
     "DeploymentCreate",
     "DeploymentView",
     "DeviceView",
+    "Disclosure",
     "DisputeCreate",
     "DisputeResolve",
     "DisputeVerdict",
@@ -130,14 +160,19 @@ __all__ = [
     "DraftView",
     "EngineUnavailable",
     "EventView",
+    "EvidenceView",
     "ExportFormat",
     "ExportQuery",
+    "FactName",
+    "FigureName",
+    "FigureView",
     "ForecastMethod",
     "ForecastQuery",
     "ForecastRange",
     "ForecastView",
     "GatewayList",
     "GatewayView",
+    "Grade",
     "HealthView",
     "HolderKind",
     "IdempotencyMismatch",
@@ -154,6 +189,9 @@ __all__ = [
     "LimitExceeded",
     "MachineKind",
     "MachineView",
+    "MakerFactView",
+    "MakerPart",
+    "MakerView",
     "ModelCreate",
     "ModelView",
     "NodeView",
@@ -191,6 +229,7 @@ __all__ = [
     "QuarantineVerdict",
     "QuarantinedContentView",
     "QuarantinedRecordView",
+    "RatioView",
     "ReceiptInvalid",
     "ReceiptView",
     "RecordsArchived",
@@ -199,6 +238,7 @@ __all__ = [
     "ReplicaView",
     "Role",
     "SelfApproval",
+    "Severity",
     "SignedStatement",
     "SiteCreate",
     "SiteView",

@@ -15,9 +15,12 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.advisory import Advisories, AsyncAdvisories
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
+from keisan.sdk.chip import AsyncChips, Chips
+from keisan.sdk.compatibility import AsyncCompatibility, Compatibility
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
@@ -29,6 +32,7 @@ from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
+from keisan.sdk.maker import AsyncMakers, Makers
 from keisan.sdk.model import AsyncModels, Models
 from keisan.sdk.node import AsyncNodes, Nodes
 from keisan.sdk.offer import AsyncOffers, Offers
@@ -121,6 +125,10 @@ class AsyncKeisan:
         self.devices = AsyncDevices(transport)
         self.telemetry = AsyncTelemetry(transport)
         self.models = AsyncModels(transport)
+        self.chips = AsyncChips(transport)
+        self.makers = AsyncMakers(transport)
+        self.advisories = AsyncAdvisories(transport)
+        self.compatibility = AsyncCompatibility(transport)
         self.prices = AsyncPrices(transport)
         self.offers = AsyncOffers(transport)
         self.deductions = AsyncDeductions(transport)
@@ -241,6 +249,10 @@ class Keisan(Blocking[AsyncKeisan]):
         self.devices = Devices(inner.devices, shell)
         self.telemetry = Telemetry(inner.telemetry, shell)
         self.models = Models(inner.models, shell)
+        self.chips = Chips(inner.chips, shell)
+        self.makers = Makers(inner.makers, shell)
+        self.advisories = Advisories(inner.advisories, shell)
+        self.compatibility = Compatibility(inner.compatibility, shell)
         self.prices = Prices(inner.prices, shell)
         self.offers = Offers(inner.offers, shell)
         self.deductions = Deductions(inner.deductions, shell)

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.capacity import (
+    CapacityFigure,
     CapacityKey,
     CapacityRow,
-    Figure,
     Precision,
     Total,
     state_share_ppm,
@@ -42,7 +42,7 @@ def test_sums_equal_a_recomputation_figure_by_figure(rows: list[CapacityRow], ke
     assert [line.value for line in sums] == sorted((line.value for line in sums), key=lambda value: value or "~")
     for line in sums:
         own = [row for row in rows if getattr(row, key) == line.value]
-        for name in Figure:
+        for name in CapacityFigure:
             told = [getattr(row, name) for row in own if getattr(row, name) is not None]
             assert line.figures[name] == Total(sum(told) if told else None, len(own) - len(told))
         for precision in Precision:
@@ -53,8 +53,8 @@ def test_sums_equal_a_recomputation_figure_by_figure(rows: list[CapacityRow], ke
 
 def test_nobody_told_is_unknown_and_told_nought_is_nought() -> None:
     (line,) = sum_capacity([CapacityRow("CN-SX", memory_bytes=0), CapacityRow("CN-SX")], None)
-    assert line.figures[Figure.DEVICE_COUNT] == Total(None, 2)
-    assert line.figures[Figure.MEMORY_BYTES] == Total(0, 1)
+    assert line.figures[CapacityFigure.DEVICE_COUNT] == Total(None, 2)
+    assert line.figures[CapacityFigure.MEMORY_BYTES] == Total(0, 1)
     assert (line.value, line.row_count, line.gflops) == (None, 2, {})
     assert sum_capacity([], None) == ()
 

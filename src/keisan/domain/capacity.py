@@ -30,7 +30,6 @@ class Precision(StrEnum):
     FP8 = "fp8"
     FP4 = "fp4"
     INT8 = "int8"
-    INT4 = "int4"
 
 
 class CapacityKey(StrEnum):
@@ -43,7 +42,7 @@ class CapacityKey(StrEnum):
     ORIGIN = "origin"
 
 
-class Figure(StrEnum):
+class CapacityFigure(StrEnum):
     """The figures of a row beside its throughput."""
 
     DEVICE_COUNT = "device_count"
@@ -86,7 +85,7 @@ class CapacitySum:
 
     value: str | None
     row_count: int
-    figures: Mapping[Figure, Total]
+    figures: Mapping[CapacityFigure, Total]
     gflops: Mapping[Precision, Total]
 
 
@@ -116,7 +115,7 @@ def _read_key(row: CapacityRow, key: CapacityKey) -> str | None:
     return found
 
 
-def _read_figure(name: Figure) -> Callable[[CapacityRow], int | None]:
+def _read_figure(name: CapacityFigure) -> Callable[[CapacityRow], int | None]:
     return lambda row: getattr(row, name)
 
 
@@ -129,7 +128,7 @@ def _sum_group(value: str | None, rows: list[CapacityRow]) -> CapacitySum:
     return CapacitySum(
         value=value,
         row_count=len(rows),
-        figures={name: _add_up(rows, _read_figure(name)) for name in Figure},
+        figures={name: _add_up(rows, _read_figure(name)) for name in CapacityFigure},
         gflops={precision: total for precision, total in gflops.items() if total.value is not None},
     )
 

@@ -13,6 +13,7 @@ import uvicorn
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.catalog.base import load_chips
+from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
@@ -149,7 +150,8 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
 def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots = SnapshotFeed(control)
-    app = create_app(ApiContext(control, snapshots, read_release(), own.terms))
+    templates = load_supernode_templates()
+    app = create_app(ApiContext(control, snapshots, read_release(), own.terms, templates))
     config = uvicorn.Config(
         app,
         log_config=None,

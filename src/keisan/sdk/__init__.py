@@ -8,6 +8,7 @@ from keisan.domain.access import MachineKind, Role
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
+from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind, Precision
 from keisan.domain.closing import ClosingState
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
@@ -29,16 +30,19 @@ from keisan.domain.errors import (
     SelfApproval,
     StateConflict,
     StorageUnavailable,
+    TableInvalid,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.evidence import Grade
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.statement import CloseOutcome, HolderKind
+from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.webhook import WebhookState
@@ -50,6 +54,8 @@ from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
+from keisan.wire.claim import ClaimView, ClaimWrite
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -57,6 +63,7 @@ from keisan.wire.device import DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
+from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
@@ -84,6 +91,8 @@ from keisan.wire.statement import (
     StatementRecordView,
     StatementView,
 )
+from keisan.wire.supernode import EvidenceView, SupernodeTemplateList, SupernodeTemplateView, TierTemplateView
+from keisan.wire.survey import SurveyLineView, SurveyWithdraw, SurveyWithdrawn
 from keisan.wire.suspense import SuspendedRecordView, SuspenseAnswer, SuspenseJudge
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
@@ -108,8 +117,15 @@ __all__ = [
     "BudgetView",
     "CallLimitsChange",
     "CallLimitsView",
+    "CapacityFigure",
+    "CapacityKey",
+    "CapacityKind",
+    "CapacityLine",
+    "CapacityView",
     "ChatMessage",
     "ChatOptions",
+    "ClaimView",
+    "ClaimWrite",
     "CloseOutcome",
     "ClosingState",
     "ClosingView",
@@ -130,14 +146,18 @@ __all__ = [
     "DraftView",
     "EngineUnavailable",
     "EventView",
+    "EvidenceView",
     "ExportFormat",
     "ExportQuery",
+    "FacilityView",
+    "FacilityWrite",
     "ForecastMethod",
     "ForecastQuery",
     "ForecastRange",
     "ForecastView",
     "GatewayList",
     "GatewayView",
+    "Grade",
     "HealthView",
     "HolderKind",
     "IdempotencyMismatch",
@@ -175,6 +195,7 @@ __all__ = [
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
+    "Precision",
     "PreconditionRequired",
     "PreviewQuery",
     "PriceCreate",
@@ -208,18 +229,28 @@ __all__ = [
     "StatementRecordView",
     "StatementView",
     "StorageUnavailable",
+    "SupernodeTemplateList",
+    "SupernodeTemplateView",
+    "SurveyLineView",
+    "SurveyWithdraw",
+    "SurveyWithdrawn",
     "SuspendedRecordView",
     "SuspenseAnswer",
     "SuspenseJudge",
     "SuspenseOutcome",
     "SuspenseState",
     "SuspenseVerdict",
+    "TableInvalid",
+    "TemplateFactName",
+    "TierTemplateView",
     "TopUpCreate",
     "TopUpKind",
     "TopUpState",
     "TopUpView",
+    "TotalView",
     "Unauthenticated",
     "Unavailable",
+    "UploadAnswer",
     "UsageAnalysis",
     "UsageLine",
     "UsageQuery",

@@ -18,6 +18,8 @@ from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
+from keisan.sdk.capacity import AsyncCapacity, Capacity
+from keisan.sdk.claim import AsyncClaims, Claims
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
@@ -25,6 +27,7 @@ from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
+from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.key import AsyncKeys, Keys
@@ -43,6 +46,8 @@ from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
+from keisan.sdk.supernode import AsyncSupernodeTemplates, SupernodeTemplates
+from keisan.sdk.survey import AsyncSurveys, Surveys
 from keisan.sdk.suspense import AsyncSuspense, Suspense
 from keisan.sdk.top_up import AsyncTopUps, TopUps
 from keisan.sdk.transport import Transport
@@ -118,6 +123,11 @@ class AsyncKeisan:
         self.machines = AsyncMachines(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
+        self.supernode_templates = AsyncSupernodeTemplates(transport)
+        self.facilities = AsyncFacilities(transport)
+        self.claims = AsyncClaims(transport)
+        self.surveys = AsyncSurveys(transport)
+        self.capacity = AsyncCapacity(transport)
         self.models = AsyncModels(transport)
         self.prices = AsyncPrices(transport)
         self.offers = AsyncOffers(transport)
@@ -237,6 +247,11 @@ class Keisan(Blocking[AsyncKeisan]):
         self.machines = Machines(inner.machines, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
+        self.supernode_templates = SupernodeTemplates(inner.supernode_templates, shell)
+        self.facilities = Facilities(inner.facilities, shell)
+        self.claims = Claims(inner.claims, shell)
+        self.surveys = Surveys(inner.surveys, shell)
+        self.capacity = Capacity(inner.capacity, shell)
         self.models = Models(inner.models, shell)
         self.prices = Prices(inner.prices, shell)
         self.offers = Offers(inner.offers, shell)

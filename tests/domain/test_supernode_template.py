@@ -50,6 +50,14 @@ def test_tiers_meet_in_their_planes() -> None:
     assert {switch.name: switch.plane for switch in supernode.switches}["S2.0.1.1"] == 1
 
 
+def test_groups_of_a_higher_tier_have_switches_of_their_own() -> None:
+    tiers = (TierTemplate(1, 1, 1), TierTemplate(2, 1, 1), TierTemplate(4, 1, 1))
+    supernode = expand_template(build_template(Wiring(EVIDENCE, tiers=tiers)), "x", ["a", "b", "c", "d"])
+    names = [link.name for link in supernode.links]
+    assert names[4:8] == [f"S1.{group}.0.0~S2.{group // 2}.0.0" for group in range(4)]
+    assert names[8:] == ["S2.0.0.0~S3.0.0.0", "S2.1.0.0~S3.0.0.0"]
+
+
 def test_power_in_dispute_is_the_most_and_cooling_in_dispute_is_not_known() -> None:
     agreed = expand_template(build_template(None, 1, rated_power_w=(559, 600), cooling=("liquid",)), "x", ["a"])
     assert (agreed.rated_power_w, agreed.cooling) == (600, Cooling.LIQUID)

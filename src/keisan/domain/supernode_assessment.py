@@ -5,10 +5,10 @@ through other members, as collective libraries forward through them; what has a 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from keisan.domain.supernode import Supernode, list_tiers
+from keisan.domain.supernode import Supernode, SupernodeLink, list_tiers
 from keisan.domain.verdict import Verdict
 
 PPM = 1_000_000
@@ -72,7 +72,9 @@ class _TierView:
 def assess_supernode(supernode: Supernode, state: SupernodeState) -> SupernodeAssessment:
     """Return what is left of a supernode that `check_supernode` let pass; takes milliseconds for 640 members."""
     proven_parts, possible_parts = state.failed | state.unknown, state.failed
-    proven, possible = _view_tiers(supernode, proven_parts), _view_tiers(supernode, possible_parts)
+    links = _group_links(supernode)
+    proven = _view_tiers(supernode, links, proven_parts)
+    possible = proven if proven_parts == possible_parts else _view_tiers(supernode, links, possible_parts)
     connected = _choose_largest(supernode, proven, proven_parts)
     connected_possible = _choose_largest(supernode, possible, possible_parts)
     verdict = _judge(supernode, state, len(connected), len(connected_possible))
@@ -97,22 +99,31 @@ def assess_supernode(supernode: Supernode, state: SupernodeState) -> SupernodeAs
     )
 
 
-def _view_tiers(supernode: Supernode, broken: frozenset[str]) -> dict[int, _TierView]:
-    """Return a view of each tier that has links, lowest first, as far as parts outside `broken` reach."""
-    tier_by_part = list_tiers(supernode)
-    by_tier: dict[int, list[tuple[tuple[str, str], int, bool]]] = defaultdict(list)
+def _group_links(supernode: Supernode) -> dict[int, list[SupernodeLink]]:
+    """Return links by their tier, lowest first."""
+    tiers = list_tiers(supernode)
+    by_tier: dict[int, list[SupernodeLink]] = defaultdict(list)
     for link in supernode.links:
-        is_working = link.name not in broken and not any(end in broken for end in link.ends)
-        tier = max(tier_by_part[end] for end in link.ends)
-        by_tier[tier].append((link.ends, link.bandwidth_bytes_per_s or 1, is_working))
-    sets = _DisjointSets(tier_by_part)
+        one, other = link.ends
+        by_tier[max(tiers[one], tiers[other])].append(link)
+    return dict(sorted(by_tier.items()))
+
+
+def _view_tiers(
+    supernode: Supernode, links: Mapping[int, Sequence[SupernodeLink]], broken: frozenset[str]
+) -> dict[int, _TierView]:
+    """Return a view of each tier that has links, lowest first, as far as parts outside `broken` reach."""
+    sets = _DisjointSets(list_tiers(supernode))
     views = {}
-    for tier in sorted(by_tier):
-        for ends, _, is_working in by_tier[tier]:
-            if is_working:
-                sets.unite(*ends)
-        whole = sum(width for _, width, _ in by_tier[tier])
-        left = sum(width for _, width, is_working in by_tier[tier] if is_working)
+    for tier, own in links.items():
+        whole = left = 0
+        for link in own:
+            one, other = link.ends
+            width = link.bandwidth_bytes_per_s or 1
+            whole += width
+            if link.name not in broken and one not in broken and other not in broken:
+                left += width
+                sets.unite(one, other)
         views[tier] = _TierView(_find_largest(supernode.members, sets, broken), left * PPM // whole)
     return views
 
@@ -194,4 +205,6 @@ class _DisjointSets:
         return part
 
     def unite(self, one: str, other: str) -> None:
-        self._parent[self.find(one)] = self.find(other)
+        first, second = self.find(one), self.find(other)
+        if first != second:
+            self._parent[first] = second

@@ -14,7 +14,6 @@ from fastapi import FastAPI
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
-from keisan.catalog.base import load_chips
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import (
     BootstrapPlan,
@@ -248,7 +247,6 @@ async def _open_app(
         storage,
         clock,
         hash_public_key(PUBLIC_KEY),
-        chips={chip.id: chip for chip in load_chips()},
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,

@@ -4,8 +4,8 @@ from tests.api.stage import Stage
 
 
 async def test_kinds_stand_side_by_side(stage: Stage) -> None:
-    found = (await stage.ask("admin", "GET", "/capacity?by=vendor")).json()
-    assert [line["value"] for line in found["lines"]] == ["NVIDIA", None]
+    found = (await stage.ask("admin", "GET", "/capacity?by=chip")).json()
+    assert [line["value"] for line in found["lines"]] == ["nvidia-h20", None]
     nvidia, unknown = found["lines"]
     assert nvidia["kinds"].keys() == {"registered"}
     assert nvidia["kinds"]["registered"]["figures"]["device_count"] == {"value": 16, "untold_rows": 0}

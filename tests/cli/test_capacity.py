@@ -20,7 +20,7 @@ def test_kinds_stand_side_by_side(command_line: CommandLine, tmp_path: Path) -> 
     file = tmp_path / "survey.csv"
     file.write_text(SURVEY)
     command_line.run("surveys", "upload", str(file))
-    [site] = command_line.run("sites", "list", "--json").told
+    site = command_line.run("sites", "list", "--json").told[0]
     words = ("--memory-bytes", "1048576", "--bandwidth", "2048", "--gflops", "fp16=1500")
     claim = command_line.run("claims", "make", site["name"], "nvidia-h20", "16", *words, "--json").told
     shown = command_line.run("capacity").out

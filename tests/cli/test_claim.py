@@ -6,7 +6,7 @@ from tests.cli.conftest import CommandLine
 
 
 def test_claim_is_made_listed_and_withdrawn(command_line: CommandLine, tmp_path: Path) -> None:
-    [site] = command_line.run("sites", "list", "--json").told
+    site = command_line.run("sites", "list", "--json").told[0]
     words = ("--racks", "4", "--memory-bytes", "1048576", "--bandwidth", "7", "--gflops", "fp16=2500000")
     made = command_line.run("claims", "make", site["name"], "metax-c600", "16", *words)
     assert (made.code, made.out) == (0, f"{site['name']}: 16 x metax-c600, fp16 2.5 PFLOPS\n")
@@ -24,7 +24,7 @@ def test_claim_is_made_listed_and_withdrawn(command_line: CommandLine, tmp_path:
 
 
 def test_odd_words_are_faults(command_line: CommandLine) -> None:
-    [site] = command_line.run("sites", "list", "--json").told
+    site = command_line.run("sites", "list", "--json").told[0]
     refused = command_line.run("claims", "make", site["name"], "metax-c600", "1", "--gflops", "fp16=much")
     assert (refused.code, "expected PRECISION=GFLOPS" in refused.aside) == (2, True)
     assert command_line.run("claims", "make", site["name"], "metax-c600", "1", "--gflops", "1").code == 2

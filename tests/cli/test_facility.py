@@ -6,7 +6,7 @@ from tests.cli.conftest import CommandLine
 
 
 def choose_site(command_line: CommandLine) -> str:
-    [site] = command_line.run("sites", "list", "--json").told
+    site = command_line.run("sites", "list", "--json").told[0]
     return str(site["name"])
 
 

@@ -4,8 +4,8 @@ from keisan.sdk import AsyncKeisan, CapacityKey, CapacityKind, Keisan
 
 
 async def test_capacity_is_summed_by_a_key(admin: AsyncKeisan) -> None:
-    found = await admin.capacity.get(CapacityKey.ORIGIN)
-    assert [line.value for line in found.lines] == ["US", None]
+    found = await admin.capacity.get(CapacityKey.CHIP)
+    assert [line.value for line in found.lines] == ["nvidia-h20", None]
     assert found.kinds[CapacityKind.REGISTERED].is_known
 
 

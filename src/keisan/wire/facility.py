@@ -1,6 +1,6 @@
 """Records of facilities on the wire: as JSON for one site, and as lines of CSV for many."""
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated
 from unicodedata import category
 from uuid import UUID
@@ -34,6 +34,8 @@ def check_plain(text: str) -> str:
     return text
 
 
+# Wide enough for any record, and far from where instants end, so that every one of them has a day in UTC.
+MeasuredAt = Annotated[AwareDatetime, Field(ge=datetime(1990, 1, 1, tzinfo=UTC), le=datetime(2200, 1, 1, tzinfo=UTC))]
 PlainText = Annotated[
     str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True), AfterValidator(check_plain)
 ]
@@ -45,7 +47,7 @@ class FacilityWrite(WireInput):
     `ports` counts ports by their speed in Gbit/s; ratios are thousandths, water millilitres per kWh of the devices.
     """
 
-    measured_at: AwareDatetime
+    measured_at: MeasuredAt
     address: PlainText | None = None
     latitude_microdegrees: Annotated[int, Field(ge=-LATITUDE_MICRODEGREES_MAX, le=LATITUDE_MICRODEGREES_MAX)] | None = (
         None

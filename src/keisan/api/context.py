@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
@@ -14,6 +15,7 @@ from keisan.domain.access import Principal, Right, Scope
 from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
+from keisan.domain.supernode_template import SupernodeTemplate
 from keisan.domain.ticket import CreditTerms
 from keisan.storage.base import Transaction
 
@@ -25,7 +27,7 @@ CALLER_KEY = "keisan.caller"
 class ApiContext:
     """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it.
 
-    `terms` are those on which gateways have credit.
+    `terms` are those on which gateways have credit. `capacity_sources` know of kinds of capacity that commands do not keep.
     """
 
     control: Control
@@ -33,6 +35,8 @@ class ApiContext:
     fleet: FleetWatch
     release: str
     terms: CreditTerms = field(default_factory=CreditTerms)
+    supernode_templates: tuple[SupernodeTemplate, ...] = ()
+    capacity_sources: tuple[CapacitySource, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ import uvicorn
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.catalog.base import load_catalog
+from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
@@ -152,8 +153,9 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
 
 def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
-    snapshots = SnapshotFeed(fleet.control)
-    app = create_app(ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms))
+    snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
+    context = ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms, supernode_templates=templates)
+    app = create_app(context)
     config = uvicorn.Config(
         app,
         log_config=None,

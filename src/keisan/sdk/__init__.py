@@ -9,6 +9,7 @@ from keisan.domain.advisory import Severity
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
+from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
 from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
@@ -31,13 +32,14 @@ from keisan.domain.errors import (
     SelfApproval,
     StateConflict,
     StorageUnavailable,
+    TableInvalid,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
 )
 from keisan.domain.evidence import Grade
 from keisan.domain.fact import FactName
-from keisan.domain.figure import Disclosure, FigureName
+from keisan.domain.figure import Disclosure, FigureName, Precision
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
 from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
@@ -45,6 +47,7 @@ from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.statement import CloseOutcome, HolderKind
+from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.webhook import WebhookState
@@ -57,6 +60,7 @@ from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
 from keisan.wire.chip import (
     ChipDetail,
     ChipView,
@@ -67,6 +71,7 @@ from keisan.wire.chip import (
     FigureView,
     RatioView,
 )
+from keisan.wire.claim import ClaimView, ClaimWrite
 from keisan.wire.compatibility import CompatibilityView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
@@ -76,6 +81,7 @@ from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, D
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
+from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
@@ -104,6 +110,8 @@ from keisan.wire.statement import (
     StatementRecordView,
     StatementView,
 )
+from keisan.wire.supernode import SupernodeTemplateList, SupernodeTemplateView, TierTemplateView
+from keisan.wire.survey import SurveyLineView, SurveyWithdraw, SurveyWithdrawn
 from keisan.wire.suspense import SuspendedRecordView, SuspenseAnswer, SuspenseJudge
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
@@ -129,10 +137,17 @@ __all__ = [
     "BudgetView",
     "CallLimitsChange",
     "CallLimitsView",
+    "CapacityFigure",
+    "CapacityKey",
+    "CapacityKind",
+    "CapacityLine",
+    "CapacityView",
     "ChatMessage",
     "ChatOptions",
     "ChipDetail",
     "ChipView",
+    "ClaimView",
+    "ClaimWrite",
     "CloseOutcome",
     "ClosingState",
     "ClosingView",
@@ -163,6 +178,8 @@ __all__ = [
     "EvidenceView",
     "ExportFormat",
     "ExportQuery",
+    "FacilityView",
+    "FacilityWrite",
     "FactName",
     "FigureName",
     "FigureView",
@@ -213,6 +230,7 @@ __all__ = [
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
+    "Precision",
     "PreconditionRequired",
     "PreviewQuery",
     "PriceCreate",
@@ -248,18 +266,28 @@ __all__ = [
     "StatementRecordView",
     "StatementView",
     "StorageUnavailable",
+    "SupernodeTemplateList",
+    "SupernodeTemplateView",
+    "SurveyLineView",
+    "SurveyWithdraw",
+    "SurveyWithdrawn",
     "SuspendedRecordView",
     "SuspenseAnswer",
     "SuspenseJudge",
     "SuspenseOutcome",
     "SuspenseState",
     "SuspenseVerdict",
+    "TableInvalid",
+    "TemplateFactName",
+    "TierTemplateView",
     "TopUpCreate",
     "TopUpKind",
     "TopUpState",
     "TopUpView",
+    "TotalView",
     "Unauthenticated",
     "Unavailable",
+    "UploadAnswer",
     "UsageAnalysis",
     "UsageLine",
     "UsageQuery",

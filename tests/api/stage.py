@@ -156,7 +156,7 @@ class Stage:
         if who != NOBODY:
             sent["authorization"] = f"Bearer {self.secrets[who]}"
         if isinstance(body, bytes):
-            sent["content-type"] = _find_bytes_type(path)
+            sent["content-type"] = find_bytes_type(path)
             return await self.http.request(method, f"/api/v1{path}", content=body, headers=sent)
         return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
 
@@ -170,9 +170,9 @@ class Stage:
             return [event.action for event in await view.events.list(EVERYTHING, 0, 500)]
 
 
-def _find_bytes_type(path: str) -> str:
+def find_bytes_type(path: str) -> str:
     """Return what bytes to a path are."""
-    if path.startswith("/site/"):
+    if path.endswith(("/site/inventory", "/site/frame")):
         return ARROW_TYPE
     return CSV_TYPE if path.endswith("/upload") else USAGE_BATCH_TYPE
 

@@ -14,7 +14,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.wire.csv_file import CSV_TYPE
 from keisan.wire.usage import USAGE_BATCH_TYPE
-from tests.api.stage import Stage
+from tests.api.stage import Stage, find_bytes_type
 from tests.api.test_app import build_bodies, list_operations
 
 NASTY: tuple[object, ...] = (
@@ -56,7 +56,13 @@ def replace_at(body: Any, path: tuple[str | int, ...], value: object) -> Any:
 
 
 def choose_asker(name: str) -> str:
-    return {"report_site": "site", "hand_in_usage": "gateway", "fetch_snapshot": "gateway"}.get(name, "admin")
+    return {
+        "report_site": "site",
+        "put_inventory": "site",
+        "hand_in_frame": "site",
+        "hand_in_usage": "gateway",
+        "fetch_snapshot": "gateway",
+    }.get(name, "admin")
 
 
 def walk_tables(table: object) -> Iterator[bytes]:
@@ -71,6 +77,15 @@ def walk_tables(table: object) -> Iterator[bytes]:
             yield b",".join([*names[:place], value, *names[place + 1 :]]) + b"\n" + b",".join(cells) + b"\n"
 
 
+def walk_arrow(body: object) -> Iterator[bytes]:
+    """Yield an Arrow stream broken off, and with bytes of its messages changed."""
+    assert isinstance(body, bytes)
+    for position in range(0, len(body), 41):
+        yield body[:position]
+        for value in (0, 0x7F, 0xFF):
+            yield body[:position] + bytes([value]) + body[position + 1 :]
+
+
 async def test_no_body_makes_the_platform_fail(any_stage: Stage) -> None:
     tried = 0
     bodies = build_bodies(any_stage)
@@ -82,12 +97,12 @@ async def test_no_body_makes_the_platform_fail(any_stage: Stage) -> None:
             "if-match": '"1"',
         }
         body = bodies[operation.name]
-        if operation.path.endswith("/upload"):
-            for table in walk_tables(body):
+        if isinstance(body, bytes) and (kind := find_bytes_type(path)) != USAGE_BATCH_TYPE:
+            for damaged in walk_tables(body) if kind == CSV_TYPE else walk_arrow(body):
                 answer = await any_stage.http.request(
-                    operation.method, path, content=table, headers=headers | {"content-type": CSV_TYPE}
+                    operation.method, path, content=damaged, headers=headers | {"content-type": kind}
                 )
-                assert answer.status_code < 500, (operation.name, table, answer.text)
+                assert answer.status_code < 500, (operation.name, damaged, answer.text)
                 tried += 1
             continue
         if isinstance(body, bytes):

@@ -15,9 +15,11 @@ from keisan.api.context import ApiContext
 from keisan.catalog.base import load_catalog
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
+from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
@@ -38,6 +40,7 @@ from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound, SettingsInvalid
 from keisan.domain.figure import Precision
@@ -154,7 +157,15 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
 def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
-    context = ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms, supernode_templates=templates)
+    context = ApiContext(
+        fleet.control,
+        snapshots,
+        fleet,
+        read_release(),
+        own.terms,
+        supernode_templates=templates,
+        capacity_sources=list_capacity_sources(fleet),
+    )
     app = create_app(context)
     config = uvicorn.Config(
         app,
@@ -177,6 +188,11 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
         text = f"platform: expected a certificate and its key (PEM), got {names}"
         raise SettingsInvalid(text, "platform.certificate", str(fault)) from fault
     return Server(config, announce, snapshots.close)
+
+
+def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
+    """Return where the kinds of capacity are known that are not written down."""
+    return tuple(LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
 
 
 async def _serve(

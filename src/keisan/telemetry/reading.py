@@ -17,6 +17,7 @@ from keisan.telemetry.live import LiveFleet, Picture
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
 from keisan.telemetry.roll_up import Sums
 from keisan.telemetry.site_columns import NEVER_MS
+from keisan.wire.inventory import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,3 +189,48 @@ def _build_device(site: LiveSite, number: int, taken: Moment) -> LiveDevice:
         proven_at=to_instant(int(columns.proven_ms[number]), taken),
         values={name: value for name, value in found.items() if value != MISSING},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChipCount:
+    """How many devices of a chip a site has, and how many could be given work; None of a site of which nothing is heard.
+
+    Memory is None where a device of them does not tell it.
+    """
+
+    place: SitePlace
+    chip: str
+    devices: int
+    schedulable: int | None
+    memory_mib: int | None
+    schedulable_memory_mib: int | None
+
+
+def count_chips(fleet: LiveFleet, provider_id: ProviderId | None) -> Iterator[ChipCount]:
+    """Yield the chips of each site that may be seen, as of the last roll-up."""
+    for site in fleet.sites.values():
+        if provider_id in (None, site.place.provider_id):
+            yield from _count_site(site)
+
+
+def _count_site(site: LiveSite) -> Iterator[ChipCount]:
+    columns, inventory = site.columns, site.columns.inventory
+    is_silent = not site.whole.group_count or site.whole.get_counts(0)[CountName.REPORTING] == 0
+    is_active = ~inventory.is_retired
+    is_free = is_active & ~columns.is_cordoned & (site.verdicts == HEALTH_CODES[Verdict.OK])
+    for chip, name in enumerate(inventory.head.chips):
+        own = is_active & (inventory.chip == chip)
+        free = is_free & own
+        if own.any():
+            yield ChipCount(
+                place=site.place,
+                chip=name,
+                devices=int(np.count_nonzero(own)),
+                schedulable=None if is_silent else int(np.count_nonzero(free)),
+                memory_mib=_sum_memory(inventory.memory_mib[own]),
+                schedulable_memory_mib=None if is_silent else _sum_memory(inventory.memory_mib[free]),
+            )
+
+
+def _sum_memory(memory_mib: Places) -> int | None:
+    return None if (memory_mib == 0).any() else int(memory_mib.sum(dtype=np.int64))

@@ -1,6 +1,5 @@
 """Templates of supernodes on the wire, each value with its evidence."""
 
-
 from keisan.domain.evidence import Evidence
 from keisan.domain.supernode_template import SupernodeTemplate, TemplateFactName, Wiring
 from keisan.wire.base import WireView

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from keisan.domain.ids import DeviceId, NodeId, PlatformId, SiteId
 from keisan.domain.verdict import Verdict
+
+# What is no id of the catalogue: the chip of a device that a driver can see and nobody knows.
+UNKNOWN_CHIP: Final = "unknown"
 
 
 @dataclass(frozen=True, slots=True)

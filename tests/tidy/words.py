@@ -26,7 +26,7 @@ VERBS = split_list(
     mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
-    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recompute reconcile
+    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile
     reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample

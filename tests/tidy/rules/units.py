@@ -46,7 +46,7 @@ def check_unit(tree: Tree) -> list[Violation]:
 
 
 def _has_size_unit(words: set[str]) -> bool:
-    return any(word.endswith("s") for word in words - SIZE_WORDS)
+    return any(word.endswith("s") or word == "mib" for word in words - SIZE_WORDS)
 
 
 def check_spelling(tree: Tree) -> list[Violation]:

@@ -21,7 +21,7 @@ from tests.devices.sample_files import MAKERS, install_script, install_tool
 NODE = NodeReport(hardware_id="n1", hostname="h", boot_id="b", cpu_count=3, memory_bytes=7)
 CHIPS: Mapping[str, str] = {
     "NVIDIA H20": "nvidia-h20",
-    "Ascend 910B3": "huawei-ascend-910b",
+    "910B3": "huawei-ascend-910b",
     "hygon K100_AI": "hygon-k100-ai",
 }
 DEAR = {field.name for field in SAMPLE_FIELDS if field.is_dear}

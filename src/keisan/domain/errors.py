@@ -2,7 +2,8 @@
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost |
+InvariantBroken
 """
 
 from typing import ClassVar
@@ -158,6 +159,12 @@ class DevicesUnreadable(Unavailable):
     """A driver cannot tell which devices there are, or what they measure: that is not the same as none."""
 
     code = "devices_unreadable"
+
+
+class Postponed(Unavailable):
+    """It can wait, and others cannot: the same request passes later."""
+
+    code = "postponed"
 
 
 class Failed(KeisanError):

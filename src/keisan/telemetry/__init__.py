@@ -1,4 +1,5 @@
-"""The fleet as columns: what devices report becomes live values, verdicts and sums of every level, and history.
+"""telemetry: the fleet as columns, live.
 
-Holds no SQL and no sockets. Bytes are read in wire, files and queries are in storage, routes in api.
+Here: live values, verdicts, sums of every level, what frames are taken, history.
+Not here: the bytes of frames (wire), files and queries (storage), routes (api).
 """

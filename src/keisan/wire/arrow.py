@@ -22,7 +22,7 @@ def explain_arrow(what: str) -> Iterator[None]:
     """Raise InvalidInput for what Arrow, or a look into its messages, could not read in the block."""
     try:
         yield
-    except (pa.ArrowException, OSError, struct.error, OverflowError, UnicodeDecodeError) as fault:
+    except (pa.ArrowException, EOFError, OSError, struct.error, OverflowError, UnicodeDecodeError) as fault:
         raise InvalidInput(f"expected an Arrow stream of one record batch, got {str(fault)[:200]}", what) from fault
 
 

@@ -15,7 +15,7 @@ EXPECTED = {
     "ascend/info_910b.txt": (
         DeviceReading(
             "ascend",
-            name="Ascend 910B3",
+            name="910B3",
             place="0000:c1:00.0",
             number="3/0",
             memory_mib=65536.0,
@@ -30,7 +30,7 @@ EXPECTED = {
         ),
         DeviceReading(
             "ascend",
-            name="Ascend 910B3",
+            name="910B3",
             place="0000:01:00.0",
             number="0/0",
             memory_mib=65536.0,
@@ -92,7 +92,7 @@ EXPECTED = {
     "ascend/board_chip.txt": (
         DeviceReading(
             "ascend",
-            name="Ascend 910B3",
+            name="910B3",
             uuid="5D01041C-20C08AB1-A1B2C3D4-0A0B0C0D-102A0000",
             place="0000:c1:00.0",
             number="3/0",

@@ -15,7 +15,7 @@ EXPECTED = {
     "enflame/log.txt": (
         DeviceReading(
             "enflame",
-            name="Enflame S60",
+            name="S60",
             uuid="TPUH74190604",
             serial="C0AA640520685",
             place="0000:17:00.0",
@@ -38,7 +38,7 @@ EXPECTED = {
         ),
         DeviceReading(
             "enflame",
-            name="Enflame S60",
+            name="S60",
             uuid="TPUH74190605",
             serial="C0AA640520686",
             place="0000:b1:00.0",
@@ -51,7 +51,7 @@ EXPECTED = {
     "enflame/log_old.txt": (
         DeviceReading(
             "enflame",
-            name="Enflame S60",
+            name="S60",
             uuid="TR1V57100501",
             serial="C0AAD40510049",
             place="0000:b1:00.0",

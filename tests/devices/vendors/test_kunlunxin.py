@@ -14,7 +14,7 @@ EXPECTED = {
     "kunlunxin/log.txt": (
         DeviceReading(
             "kunlunxin",
-            name="Kunlunxin P800 OAM",
+            name="P800 OAM",
             uuid="GPU-420716f2-9928-5108-a5b2-e6b7cf36b37c",
             serial="02K15K624CV00304",
             place="0000:01:00.0",
@@ -39,7 +39,7 @@ EXPECTED = {
         ),
         DeviceReading(
             "kunlunxin",
-            name="Kunlunxin P800 OAM",
+            name="P800 OAM",
             uuid="GPU-f396486d-9850-50e4-81c4-50f2e9f6ca87",
             serial="02K15K624CV0030V",
             place="0000:02:00.0",

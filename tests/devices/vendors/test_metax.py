@@ -15,7 +15,7 @@ EXPECTED = {
     "metax/list.txt": (
         DeviceReading(
             "metax",
-            name="MetaX C500",
+            name="MXC500",
             uuid="GPU-e702f06b-bbd6-bc06-5196-90a5554a24ba",
             place="0000:08:00.0",
             number="0",
@@ -23,7 +23,7 @@ EXPECTED = {
         ),
         DeviceReading(
             "metax",
-            name="MetaX C500",
+            name="MXC500",
             place="0000:09:00.0",
             number="1",
             verdict=Verdict.FAILED,
@@ -52,7 +52,7 @@ EXPECTED = {
     "metax/table_old.txt": (
         DeviceReading(
             "metax",
-            name="MetaX C550",
+            name="MXC550",
             place="0000:2a:00.0",
             number="0",
             memory_mib=65536.0,

@@ -80,7 +80,7 @@ def _read_row(above: list[str], below: list[str]) -> DeviceReading:
     names = SampleName
     return DeviceReading(
         vendor=VENDOR,
-        name=_name_chip(name.strip()),
+        name=name.strip(),
         place=normalize_place(below[1]),
         number=f"{npu}/{below[0].split()[0]}",
         memory_mib=take_mib(total),
@@ -95,10 +95,6 @@ def _read_row(above: list[str], below: list[str]) -> DeviceReading:
     )
 
 
-def _name_chip(name: str) -> str:
-    return name if name.lower().startswith("ascend") or not name else f"Ascend {name}"
-
-
 def _read_block(block: LogBlock) -> DeviceReading:
     npu = block.title.rpartition(":")[2].strip()
     chip = clean_text(block.find("Chip ID"))
@@ -106,7 +102,7 @@ def _read_block(block: LogBlock) -> DeviceReading:
     names = SampleName
     return DeviceReading(
         vendor=VENDOR,
-        name=_name_chip(clean_text(block.find("Chip Name"))),
+        name=clean_text(block.find("Chip Name")),
         uuid="-".join(clean_text(block.find("VDie ID")).split()),
         serial=serial,
         place=normalize_place(block.find("PCIe Bus Info")),

@@ -28,12 +28,11 @@ def parse_enflame(text: str) -> tuple[DeviceReading, ...]:
 
 def _read_block(block: LogBlock) -> DeviceReading:
     names = SampleName
-    name = clean_text(block.find("Device Info/Dev Name"))
     used = take_mib(block.find("Device Mem Info/Used Size", "Device Mem Info/Mem Usage"))
     total = take_mib(block.find("Device Mem Info/Total Size", "Device Mem Info/Mem Size"))
     return DeviceReading(
         vendor=VENDOR,
-        name=f"Enflame {name}" if name else "",
+        name=clean_text(block.find("Device Info/Dev Name")),
         uuid=clean_text(block.find("Dev UUID")),
         serial=clean_text(block.find("Dev SN")),
         place=_find_place(block),

@@ -31,11 +31,10 @@ def parse_kunlunxin(text: str) -> tuple[DeviceReading, ...]:
 
 def _read_block(block: LogBlock, head: LogBlock) -> DeviceReading:
     names = SampleName
-    name = clean_text(block.find("Product Name"))
     used, total = take_mib(block.find("Memory Usage/Used")), take_mib(block.find("Memory Usage/Total"))
     return DeviceReading(
         vendor=VENDOR,
-        name=f"Kunlunxin {name}" if name else "",
+        name=clean_text(block.find("Product Name")),
         uuid=clean_text(block.find("XPU UUID")),
         serial=clean_text(block.find("Serial Number")),
         place=normalize_place(block.title),

@@ -38,7 +38,7 @@ def _read_listed(match: re.Match[str]) -> DeviceReading:
     uuid = told.partition(":")[2].strip() if told and told.startswith("UUID") else ""
     return DeviceReading(
         vendor=VENDOR,
-        name=_name_chip(name),
+        name=name,
         uuid=uuid,
         place=normalize_place(place),
         number=number,
@@ -49,11 +49,6 @@ def _read_listed(match: re.Match[str]) -> DeviceReading:
 
 def _judge(state: str) -> Verdict:
     return Verdict.OK if state.strip().lower() == "available" else Verdict.FAILED
-
-
-def _name_chip(name: str) -> str:
-    """Return MetaX C500 for MXC500, as the table of later releases has it."""
-    return f"MetaX {name[2:]}" if name.startswith("MX") else name
 
 
 def _walk_table(text: str) -> Iterator[DeviceReading]:
@@ -79,7 +74,7 @@ def _read_row(above: list[str], below: list[str], facts: dict[str, str]) -> Devi
     names = SampleName
     return DeviceReading(
         vendor=VENDOR,
-        name=_name_chip(name.strip()),
+        name=name.strip(),
         place=normalize_place(above[1]),
         number=number,
         memory_mib=take_mib(total),

@@ -14,7 +14,7 @@ VERBS = split_list(
     archive ask assemble assert assign attach audit authenticate authorize await back batch begin bill bind block boot
     bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose claim clamp classify
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
-    connect consume continue convert copy count cover create credit cut debit decide declare decode decorate decrement
+    connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
     dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
@@ -34,7 +34,7 @@ VERBS = split_list(
     share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
-    truncate trust turn type understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert
+    truncate trust turn type uncordon understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert
     use validate verify view visit void wait wake walk want warm warn watch weigh widen with withdraw work wrap write
     yield from to
     """

@@ -7,12 +7,13 @@ import asyncio
 from random import SystemRandom
 from uuid import UUID
 
+from keisan.agent.device import DeviceBook
 from keisan.agent.door import DoorFile
 from keisan.agent.folder import lock_folder, prepare_folder
 from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
 from keisan.agent.keeper import Workplace
 from keisan.agent.link import PlatformLink
-from keisan.agent.report import build_report, drop_known_tails, list_stopped, read_devices
+from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.agent.supervisor import Supervisor
 from keisan.agent.waiting import wait_for_event
@@ -57,9 +58,11 @@ async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> N
     async with asyncio.TaskGroup() as group:
         supervisor.start(group)
         talking = group.create_task(talk.run())
+        looking = group.create_task(talk.watch_devices())
         stopping = group.create_task(stop.wait())
         await asyncio.wait((talking, stopping), return_when=asyncio.FIRST_COMPLETED)
         talking.cancel()
+        looking.cancel()
         stopping.cancel()
         await supervisor.leave()
     if talk.refusal is not None:
@@ -77,6 +80,9 @@ class Talk:
         self._supervisor = supervisor
         self._link = link
         self._identity = identity
+        self._devices = DeviceBook(
+            workplace.adapters.devices, workplace.node, workplace.folder.devices_path, workplace.changed
+        )
         self._door = DoorFile(workplace.folder.door_path, workplace.settings.door)
         self._random = SystemRandom()
         self._acknowledged: dict[UUID, ReplicaReport] = {}
@@ -92,6 +98,8 @@ class Talk:
             except KeisanError as failure:
                 self.refusal = failure
                 return
+        # The first report is of a whole node: its devices have been read once.
+        await self._devices.read()
         while True:
             try:
                 period_s = await self._report()
@@ -104,6 +112,10 @@ class Talk:
             await wait_for_event(self._place.changed, self._place.clock, period_s)
             await self._place.clock.sleep(SETTLE_S)
 
+    async def watch_devices(self) -> None:
+        """Read which devices there are, again and again, until cancelled."""
+        await self._devices.run(self._place.clock)
+
     async def _join(self) -> None:
         settings = self._place.settings
         machine = await self._link.join(build_join(self._identity, settings.join_token, settings.machine_name))
@@ -114,13 +126,12 @@ class Talk:
 
     async def _report(self) -> float:
         self._place.changed.clear()
-        devices = await asyncio.to_thread(read_devices, self._place.adapters, self._place.node)
         # First: who is told of a replica finds the way to it open.
         self._door.keep_replicas(self._supervisor.list_sockets())
         whole = build_report(
             self._identity.agent_id,
             self._place.node,
-            devices,
+            self._devices.list_reports(),
             self._supervisor.list_reports(),
             self._place.adapters,
         ).model_copy(update={"door": self._door.build_report()})

@@ -1,9 +1,7 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
-KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
-VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost |
-InvariantBroken
+KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | LeaseLost | Refused > (AlreadyExists, VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) |
+Unavailable > (StorageUnavailable > TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | InvariantBroken
 """
 
 from typing import ClassVar

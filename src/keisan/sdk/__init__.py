@@ -11,6 +11,7 @@ from keisan.domain.budget import PeriodKind
 from keisan.domain.closing import ClosingState
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import (
     AlreadyDecided,
     AlreadyExists,
@@ -53,7 +54,7 @@ from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
-from keisan.wire.device import DeviceView
+from keisan.wire.device import DeviceUpdate, DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
@@ -121,6 +122,8 @@ __all__ = [
     "DeliveryView",
     "DeploymentCreate",
     "DeploymentView",
+    "DeviceUpdate",
+    "DeviceUse",
     "DeviceView",
     "DisputeCreate",
     "DisputeResolve",

@@ -522,6 +522,7 @@ def build_replica(stage: Stage, node_id: NodeId, **changes: object) -> Replica:
         "provider_id": stage.site.provider_id,
         "site_id": stage.site.id,
         "node_id": node_id,
+        "device_id": None,
         "engine": "llama_cpp",
         "chip": "cpu-x86-64",
         "slots": 4,

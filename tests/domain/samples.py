@@ -16,7 +16,7 @@ from keisan.domain.closing import Closing
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.dispute import Dispute, DisputeState
 from keisan.domain.door import Door, DoorPlace, DoorStage
 from keisan.domain.engine import EngineProfile, RunningUsage
@@ -419,7 +419,12 @@ def build_device(**changes: Any) -> Device:
         chip="cpu-x86-64",
         name="a processor",
         memory_bytes=8_000_000_000,
+        facts={},
         verdict=Verdict.OK,
+        use=DeviceUse.OPEN,
+        use_reason="",
+        use_actor="",
+        use_changed_at=None,
         version=1,
         created_at=NOW,
         reported_at=NOW,
@@ -453,6 +458,7 @@ def build_replica(**changes: Any) -> Replica:
         provider_id=PROVIDER_ID,
         site_id=SITE_ID,
         node_id=NODE_ID,
+        device_id=None,
         engine="llama_cpp",
         chip="cpu-x86-64",
         slots=4,

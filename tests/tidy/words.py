@@ -14,7 +14,7 @@ VERBS = split_list(
     archive ask assemble assert assess assign attach audit authenticate authorize await back batch begin bill bind block boot
     bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose cite claim clamp classify
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
-    connect consume continue convert copy count cover create credit cut debit decide declare decode decorate decrement
+    connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
     dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
@@ -26,7 +26,7 @@ VERBS = split_list(
     mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
-    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recompute reconcile
+    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile
     reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
@@ -34,7 +34,7 @@ VERBS = split_list(
     share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
-    truncate trust turn type understand undo unescape unite unfreeze unlock unpack unregister unwrap update upgrade upload upsert
+    truncate trust turn type uncordon understand undo unescape unite unfreeze unlock unpack unregister unwrap update upgrade upload upsert
     use validate verify view visit void wait wake walk want warm warn watch weigh widen with withdraw work wrap write
     yield from to
     """

@@ -39,6 +39,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.TransactionConflict: 503,
     errors.PlatformUnreachable: 503,
     errors.EngineUnavailable: 503,
+    errors.DevicesUnreadable: 503,
     errors.Postponed: 429,
     errors.Failed: 500,
     errors.WeightsInvalid: 500,

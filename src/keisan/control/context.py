@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from keisan.domain.access import Principal
 from keisan.domain.catalog import Catalog
 from keisan.domain.chip import Chip
+from keisan.domain.device import DeviceTerms
 from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
@@ -24,7 +25,7 @@ class Control:
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
-    `archive` is where usage records are kept for analysis.
+    `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     """
 
     storage: Storage
@@ -36,6 +37,7 @@ class Control:
     signer: Signer | None = None
     is_insecure: bool = False
     archive: Archive | None = None
+    device_terms: DeviceTerms = field(default_factory=DeviceTerms)
 
     @property
     def chips(self) -> Mapping[str, Chip]:

@@ -2,7 +2,8 @@
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid, TableInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+TransactionConflict, PlatformUnreachable, EngineUnavailable,
+DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -167,6 +168,12 @@ class EngineUnavailable(Unavailable):
     """An engine does not answer its health probe."""
 
     code = "engine_unavailable"
+
+
+class DevicesUnreadable(Unavailable):
+    """A driver cannot tell which devices there are, or what they measure: that is not the same as none."""
+
+    code = "devices_unreadable"
 
 
 class Postponed(Unavailable):

@@ -36,6 +36,11 @@ JOIN_TOKEN_LIFE_S = 3600
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
 SITE_REPLICAS_MAX = 10_000
+# What a tool says of a device that does not change, in its own words.
+DEVICE_FACTS_MAX = 32
+DEVICE_FACT_NAME_CHARACTERS_MAX = 64
+DEVICE_FACT_CHARACTERS_MAX = 512
+DEVICE_USE_REASON_CHARACTERS_MAX = 500
 # A site with fewer devices sends smaller frames; none of a larger one is smaller, since frames cost more than rows.
 FRAME_DEVICES_MIN = 256
 FRAME_DEVICES_MAX = 65_536

@@ -14,6 +14,7 @@ from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import (
     AlreadyDecided,
     AlreadyExists,
@@ -76,7 +77,7 @@ from keisan.wire.compatibility import CompatibilityView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
-from keisan.wire.device import DeviceView
+from keisan.wire.device import DeviceUpdate, DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
@@ -165,6 +166,8 @@ __all__ = [
     "DeliveryView",
     "DeploymentCreate",
     "DeploymentView",
+    "DeviceUpdate",
+    "DeviceUse",
     "DeviceView",
     "Disclosure",
     "DisputeCreate",

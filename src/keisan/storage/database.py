@@ -8,11 +8,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_retention, base_statement
+from keisan.storage import (
+    base,
+    base_alert,
+    base_archive,
+    base_challenge,
+    base_ledger,
+    base_price,
+    base_retention,
+    base_statement,
+)
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
+from keisan.storage.challenge import ChallengeRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
@@ -73,6 +83,7 @@ class DatabaseTransaction:
         self.doors: base.DoorRepository = DoorRepository(connection)
         self.nodes: base.NodeRepository = NodeRepository(connection)
         self.devices: base.DeviceRepository = DeviceRepository(connection)
+        self.challenges: base_challenge.ChallengeRepository = ChallengeRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
         self.prices: base_price.PriceRepository = PriceRepository(connection)
         self.offers: base_price.OfferRepository = OfferRepository(connection)

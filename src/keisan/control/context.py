@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
+from keisan.domain.challenge import Workload
+from keisan.domain.challenge_rule import ChallengeTerms
 from keisan.domain.chip import Chip
 from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
@@ -23,7 +25,8 @@ class Control:
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
-    `archive` is where usage records are kept for analysis.
+    `archive` is where usage records are kept for analysis. `claims` are what a chip nominally does, by chip and workload, in
+    operations or bytes per second; `challenge_terms` are those on which its devices are judged.
     """
 
     storage: Storage
@@ -35,6 +38,8 @@ class Control:
     signer: Signer | None = None
     is_insecure: bool = False
     archive: Archive | None = None
+    claims: Mapping[str, Mapping[Workload, int]] = field(default_factory=dict)
+    challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
 
     @property
     def journal(self) -> Journal:

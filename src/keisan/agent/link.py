@@ -1,6 +1,7 @@
 """The way to the platform: the agent dials, the platform never does. Whatever fails becomes an error of the one tree."""
 
 from typing import Self, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -8,6 +9,7 @@ from keisan.domain.errors import KeisanError, PermissionDenied, PlatformUnreacha
 from keisan.domain.key import Secret
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.wire.base import WireInput, WireView
+from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeOpening, ChallengeTaken
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import SiteOrders, SiteReport
 
@@ -16,7 +18,7 @@ DETAIL_CHARACTERS_MAX = 300
 
 
 class PlatformLink:
-    """The two requests an agent makes, as the machine that owns `secret`. Close it after use."""
+    """The requests an agent makes, as the machine that owns `secret`. Close it after use."""
 
     def __init__(self, platform_url: str, secret: Secret, ca_path: str | None) -> None:
         self._client = open_async_client(HttpTarget(base_url=platform_url, bearer=secret.reveal(), ca_path=ca_path))
@@ -37,6 +39,14 @@ class PlatformLink:
     async def report(self, body: SiteReport) -> SiteOrders:
         """Send a report and return the orders; raises as `join` does."""
         return await self._post("/api/v1/site/report", body, SiteOrders)
+
+    async def commit_challenge(self, challenge_id: UUID, body: ChallengeCommit) -> ChallengeOpening:
+        """Commit to a result; the same again is answered the same. Raises as `join` does."""
+        return await self._post(f"/api/v1/site/challenges/{challenge_id}/commit", body, ChallengeOpening)
+
+    async def answer_challenge(self, challenge_id: UUID, body: ChallengeAnswer) -> ChallengeTaken:
+        """Open the parts that were asked for; raises as `join` does."""
+        return await self._post(f"/api/v1/site/challenges/{challenge_id}/answer", body, ChallengeTaken)
 
     async def _post(self, path: str, body: WireInput, kind: type[View]) -> View:
         try:

@@ -20,7 +20,12 @@ OPEN_TO_GATEWAYS = {
     "hand_in_usage": "its own",
     "exchange_credit": "its own",
 }
-OPEN_TO_SITES = {"get_health": "public", "report_site": "its own"}
+OPEN_TO_SITES = {
+    "get_health": "public",
+    "report_site": "its own",
+    "commit_challenge": "its own",
+    "answer_challenge": "its own",
+}
 # Operation -> what it cannot be asked without.
 QUERIES = {"draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY"}
 READERS = ("auditor", "developer")
@@ -75,6 +80,9 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "report_site": build_report(),
+        "start_challenges": {"site_id": ids["site"], "may_disturb": True},
+        "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},
+        "answer_challenge": {"leaves": []},
         "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
         "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},
         "update_webhook": {"state": "disabled"},
@@ -110,7 +118,7 @@ def find_private(stage: Stage, text: str) -> set[str]:
 
 async def test_document_lists_what_is_attacked(stage: Stage) -> None:
     operations = await list_operations(stage)
-    assert len(operations) >= 87
+    assert len(operations) >= 93
     assert {operation.name for operation in operations if operation.has_body} == set(build_bodies(stage))
     assert all("{" not in operation.path or "_id}" in operation.path for operation in operations)
 
@@ -120,7 +128,14 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     statuses = {operation.name: (status, text) for operation, status, text in await attack_all(stage, "admin")}
     shown = set().union(*(find_private(stage, text) for status, text in statuses.values() if status == 200))
     assert shown == set(stage.ids) - PUBLIC_IDS
-    machine_only = {"report_site", "hand_in_usage", "exchange_credit", "fetch_snapshot"}
+    machine_only = {
+        "report_site",
+        "commit_challenge",
+        "answer_challenge",
+        "hand_in_usage",
+        "exchange_credit",
+        "fetch_snapshot",
+    }
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
     # Who resolves disputes opens none. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
     told = {name: status for name, (status, _) in refused.items()}

@@ -14,6 +14,7 @@ from keisan.api import (
     alert,
     archive,
     budget,
+    challenge,
     deduction,
     delivery,
     deployment,
@@ -69,6 +70,7 @@ ROUTERS = (
     machine.router,
     node.router,
     device.router,
+    challenge.router,
     model.router,
     price.router,
     offer.router,
@@ -90,6 +92,7 @@ ROUTERS = (
     event.router,
     gateway.router,
     site.report_router,
+    challenge.exchange_router,
     gateway.exchange_router,
 )
 

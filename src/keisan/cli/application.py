@@ -5,6 +5,7 @@ import typer
 from keisan.cli import (
     alert,
     budget,
+    challenge,
     chat,
     deduction,
     deployment,
@@ -46,6 +47,7 @@ ROOMS = (
     deduction,
     deployment,
     site,
+    challenge,
     usage,
     receipt,
     statement,

@@ -8,6 +8,7 @@ from keisan.domain.access import MachineKind, Role
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
+from keisan.domain.challenge import ChallengeFlag, ChallengeState, Workload
 from keisan.domain.closing import ClosingState
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
@@ -50,6 +51,13 @@ from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.challenge import (
+    ChallengesStarted,
+    ChallengeStart,
+    ChallengeView,
+    VerifiedCapacityList,
+    VerifiedCapacityView,
+)
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -108,6 +116,11 @@ __all__ = [
     "BudgetView",
     "CallLimitsChange",
     "CallLimitsView",
+    "ChallengeFlag",
+    "ChallengeStart",
+    "ChallengeState",
+    "ChallengeView",
+    "ChallengesStarted",
     "ChatMessage",
     "ChatOptions",
     "CloseOutcome",
@@ -225,6 +238,8 @@ __all__ = [
     "UsageQuery",
     "UsageRecordView",
     "UsageSummary",
+    "VerifiedCapacityList",
+    "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
     "WebhookCreate",
@@ -232,6 +247,7 @@ __all__ = [
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "Workload",
     "parse_receipt",
     "verify_receipt",
     "verify_statement",

@@ -18,6 +18,7 @@ from keisan.sdk.account import Accounts, AsyncAccounts
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
+from keisan.sdk.challenge import AsyncChallenges, Challenges
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
@@ -118,6 +119,7 @@ class AsyncKeisan:
         self.machines = AsyncMachines(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
+        self.challenges = AsyncChallenges(transport)
         self.models = AsyncModels(transport)
         self.prices = AsyncPrices(transport)
         self.offers = AsyncOffers(transport)
@@ -237,6 +239,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.machines = Machines(inner.machines, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
+        self.challenges = Challenges(inner.challenges, shell)
         self.models = Models(inner.models, shell)
         self.prices = Prices(inner.prices, shell)
         self.offers = Offers(inner.offers, shell)

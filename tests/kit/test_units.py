@@ -12,6 +12,7 @@ from keisan.kit.units import (
     format_exact_nano,
     format_nano,
     format_percent,
+    format_rate,
     parse_nano,
     parse_percent,
 )
@@ -111,3 +112,19 @@ def test_percentages_as_people_write_them(text: str, rate_ppm: int | None) -> No
 
 def test_percentage_as_people_read_it() -> None:
     assert [format_percent(ppm) for ppm in (0, 1, 25_000, 60_000, 1_000_000)] == ["0%", "0.0001%", "2.5%", "6%", "100%"]
+
+
+@pytest.mark.parametrize(
+    ("per_s", "told"),
+    [
+        (0, "0 B/s"),
+        (7, "7 B/s"),
+        (999, "999 B/s"),
+        (999_900, "1 MB/s"),
+        (42_400_000_000, "42.4 GB/s"),
+        (123_456, "123 kB/s"),
+        (10**21, "1000 EB/s"),
+    ],
+)
+def test_rates_as_people_read_them(per_s: int, told: str) -> None:
+    assert format_rate(per_s, "B/s") == told

@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import uvicorn
 
@@ -91,7 +92,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await open_journal(control)
         await start_archiving(storage, clock.now())
         await start_retention(storage, clock.now())
-        await start_challenge_schedule(storage, clock.now())
+        await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)

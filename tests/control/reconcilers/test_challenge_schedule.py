@@ -22,6 +22,7 @@ from keisan.domain.challenge_rule import ScheduleTerms
 from keisan.domain.ids import ChallengeRoundId
 from keisan.domain.lease import WorkNoun
 from tests.control.challenge_world import EVERYTHING, ChallengeWorld, open_challenge_world
+from tests.control.people import take_work
 from tests.domain.challenge_samples import build_challenge
 from tests.domain.samples import NOW, name_id
 from tests.factories import FixedClock, World, create_device, create_node
@@ -42,7 +43,8 @@ def build(stage: ChallengeWorld, seed: int = 1, **changes: object) -> ChallengeS
 
 async def run_for(stage: ChallengeWorld, reconciler: ChallengeScheduleReconciler, steps: int) -> list[Challenge]:
     """Run the schedule for a while, each round over at once, and return what it planned, oldest first."""
-    await start_challenge_schedule(stage.control.storage, stage.clock.now())
+    async with stage.control.storage.write() as transaction:
+        await transaction.outbox.put(WorkNoun.CHALLENGE_SCHEDULE, SCHEDULE_ID, stage.clock.now())
     loop = LeaseLoop(stage.control, {WorkNoun.CHALLENGE_SCHEDULE: reconciler})
     planned: list[Challenge] = []
     for _ in range(steps):
@@ -105,6 +107,18 @@ def test_one_round_is_chosen_whole(stage: ChallengeWorld) -> None:
         [round_id] = {each.round_id for each in planned}
         chosen[round_id] += 1
     assert set(chosen) == set(rounds)
+
+
+async def test_start_begins_nothing_and_puts_nothing_off(stage: ChallengeWorld) -> None:
+    terms, now = ScheduleTerms(PERIOD_S), stage.clock.now()
+    waits_s = [Random(seed).expovariate(1 / PERIOD_S) for seed in (1, 2)]
+    for seed in (1, 2):
+        await start_challenge_schedule(stage.control.storage, now, terms, Random(seed))
+    await start_challenge_schedule(stage.control.storage, now, ScheduleTerms(0), Random(3))
+    for wait_s, is_due in ((min(waits_s) - 1, False), (min(waits_s) + 1, True)):
+        stage.clock.instant = now + timedelta(seconds=wait_s)
+        nouns = {lease.noun for lease in await take_work(stage.control)}
+        assert (WorkNoun.CHALLENGE_SCHEDULE in nouns) is is_due
 
 
 async def test_without_a_period_nothing_is_begun(stage: ChallengeWorld) -> None:

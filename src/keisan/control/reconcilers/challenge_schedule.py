@@ -70,7 +70,13 @@ class ChallengeScheduleReconciler:
         return change.due_again_at
 
 
-async def start_challenge_schedule(storage: Storage, now: datetime) -> None:
-    """Make the schedule's work due: at every start of a platform, for its terms may be others now."""
+async def start_challenge_schedule(storage: Storage, now: datetime, terms: ScheduleTerms, random: Random) -> None:
+    """Make the schedule's work due at a random time, or leave it due at an earlier one; never at once.
+
+    A platform that starts has better to do, and its nodes are idle only because nothing is placed yet.
+    """
+    if not terms.period_s:
+        return
+    due_at = now + timedelta(seconds=random.expovariate(1 / terms.period_s))
     async with storage.write() as transaction:
-        await transaction.outbox.put(WorkNoun.CHALLENGE_SCHEDULE, SCHEDULE_ID, now)
+        await transaction.outbox.put(WorkNoun.CHALLENGE_SCHEDULE, SCHEDULE_ID, due_at)

@@ -174,7 +174,7 @@ async def test_positions_cannot_be_known_before(stage: ChallengeWorld) -> None:
     assert len(drawn) == 8
 
 
-async def test_answer_without_a_commitment_and_a_second_answer_are_refused(stage: ChallengeWorld) -> None:
+async def test_answer_without_a_commitment_is_refused_and_a_second_one_changes_nothing(stage: ChallengeWorld) -> None:
     await stage.start()
     [order, *_] = await stage.report()
     result = do_work(order)
@@ -182,8 +182,11 @@ async def test_answer_without_a_commitment_and_a_second_answer_are_refused(stage
         await stage.answer(order, open_parts(result, range(CHALLENGE_POSITIONS)))
     positions = await stage.commit(order, reply_honestly(order))
     await stage.answer(order, open_parts(result, positions))
-    with pytest.raises(StateConflict):
-        await stage.answer(order, open_parts(result, positions))
+    found = await get_one(stage, order.challenge_id)
+    # Another answer, and a wrong one: the first counts.
+    await stage.answer(order, ChallengeAnswer(leaves=()))
+    assert await get_one(stage, order.challenge_id) == found
+    assert (found.state, found.flags) == (ChallengeState.ANSWERED, ())
     with pytest.raises(StateConflict):
         await stage.commit(order, reply_honestly(order))
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import SystemRandom
 
-from keisan.control.challenge_check import OpenedResult, check_opened
+from keisan.control.challenge_check import CHECKS, OpenedResult, check_opened
 from keisan.control.context import Control, name_actor
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, Workload, can_move_challenge
@@ -212,11 +212,14 @@ async def answer_challenge(
 ) -> ChallengeState:
     """Check the opened parts and note what is wrong with them; the round is judged when all have answered.
 
+    The first answer counts, and one after it changes nothing: an agent whose answer was lost asks again.
     Raises PermissionDenied, NotFound, StateConflict as for a commitment.
     """
     site_id = _require_site(principal)
     async with control.storage.read() as view:
         found = await _get_own(view, site_id, challenge_id)
+        if found.positions and found.state in (ChallengeState.ANSWERED, ChallengeState.JUDGED):
+            return found.state
         same = await view.challenges.list_committed(EVERYTHING, found.commitment)
         beside = await view.challenges.list_round(EVERYTHING, found.round_id)
         before = await view.challenges.list_device(EVERYTHING, found.device_id, CHALLENGE_SEEDS_TRIED_MAX)
@@ -226,8 +229,9 @@ async def answer_challenge(
     others = [each for each in beside if each.id != found.id][:CHALLENGE_SEEDS_TRIED_MAX]
     others += [each for each in before if each.round_id != found.round_id]
     opened = OpenedResult(found.commitment, found.positions, tuple((leaf.decode(), leaf.path) for leaf in body.leaves))
-    # Seconds for the largest work, in a thread of its own.
-    index = await asyncio.to_thread(check_opened, opened, [found.work, *(each.work for each in others)])
+    works = [found.work, *(each.work for each in others)]
+    # Seconds for the largest work, and devices of a node answer together.
+    index = await asyncio.get_running_loop().run_in_executor(CHECKS, check_opened, opened, works)
     stolen = [each for each in same if each.id != found.id] + ([others[index - 1]] if index else [])
     flags = () if index == 0 else (_name_fault(found, stolen),)
     answered = replace(found, state=ChallengeState.ANSWERED, flags=flags, version=found.version + 1)

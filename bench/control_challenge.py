@@ -2,7 +2,7 @@
 
 Method: rounds, each with a fresh seed; the work is done and committed to as an agent does it, opened and checked as the platform does.
 Reference: plain products of numpy of the same width and precision, and a plain copy of as much memory, in the same round.
-Wrong if: a right answer is refused, or the check costs more processor time than a tenth of the work that it checks.
+Wrong if: a right answer is refused, or the check costs more processor time than a fifth of the work that it checks.
 """
 
 import argparse
@@ -79,7 +79,7 @@ def summarize(rounds: list[dict[str, float]]) -> dict[str, object]:
     """Return the medians of rounds, and how far the shares spread."""
     shares = sorted(each["share"] for each in rounds)
     check_share = median(each["check_share"] for each in rounds)
-    assert check_share < 0.1, f"the check costs {check_share:.0%} of the work"
+    assert check_share < 0.2, f"the check costs {check_share:.0%} of the work"
     return {
         "measured_giga_per_s": round(median(each["rate_per_s"] for each in rounds) / 1e9, 2),
         "share_of_reference_p50": round(median(shares), 3),

@@ -18,6 +18,7 @@ def test_every_room_adds_its_commands() -> None:
             "projects",
             "keys",
             "budgets",
+            "challenge",
             "policy",
             "models",
             "prices",

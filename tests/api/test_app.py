@@ -35,6 +35,8 @@ OPEN_TO_SITES = {
     "report_site": "its own",
     "put_inventory": "its own",
     "hand_in_frame": "its own",
+    "commit_challenge": "its own",
+    "answer_challenge": "its own",
 }
 # Operation -> what it cannot be asked without.
 QUERIES = {
@@ -95,6 +97,9 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "report_site": build_report(),
+        "start_challenges": {"site_id": ids["site"], "may_disturb": True},
+        "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},
+        "answer_challenge": {"leaves": []},
         "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
         "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},
         "update_webhook": {"state": "disabled"},
@@ -113,6 +118,7 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "withdraw_survey": {"source": "a yearbook", "date": "2026-01-01"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
+        "change_device_use": {"use": "cordoned", "reason": "attack"},
         "put_inventory": build_inventory_body(),
         "hand_in_frame": build_frame_body(),
     }

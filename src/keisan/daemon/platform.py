@@ -7,6 +7,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import SystemRandom
 
 import uvicorn
 
@@ -21,6 +22,8 @@ from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
+from keisan.control.reconcilers.challenge import ChallengeReconciler
+from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
@@ -95,6 +98,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await open_journal(control)
         await start_archiving(storage, clock.now())
         await start_retention(storage, clock.now())
+        await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
@@ -215,6 +219,8 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     """Return the loop for all work within the platform."""
     reconcilers: Reconcilers = {
         WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
+        WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
+        WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),

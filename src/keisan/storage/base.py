@@ -43,6 +43,7 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
+from keisan.storage.base_challenge import ChallengeRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
@@ -298,6 +299,7 @@ class Transaction(Protocol):
     facilities: FacilityRepository
     claims: ClaimRepository
     surveys: SurveyRepository
+    challenges: ChallengeRepository
     models: ModelRepository
     prices: PriceRepository
     offers: OfferRepository

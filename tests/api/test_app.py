@@ -74,6 +74,7 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deduction": {"kind": "margin", "provider_id": ids["provider"], "rate_ppm": 1_000_000},
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
+        "change_device_use": {"use": "draining", "reason": "attack"},
         "report_site": build_report(),
         "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
         "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},

@@ -10,9 +10,9 @@ PREDICATE_PREFIXES = ("is_", "has_", "can_", "are_", "was_", "does_", "should_",
 
 VERBS = split_list(
     """
-    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align analyse announce answer append apply approve
-    archive ask assemble assert assign attach audit authenticate authorize await back batch begin bill bind block boot
-    bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose claim clamp classify
+    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align allow analyse announce answer append apply approve
+    archive ask assemble assert assess assign attach audit authenticate authorize await back batch begin bill bind block boot
+    bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose cite claim clamp classify
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
     connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
@@ -31,10 +31,10 @@ VERBS = split_list(
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
-    share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
+    share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
-    truncate trust turn type uncordon understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert
+    truncate trust turn type uncordon understand undo unescape unite unfreeze unlock unpack unregister unwrap update upgrade upload upsert
     use validate verify view visit void wait wake walk want warm warn watch weigh widen with withdraw work wrap write
     yield from to
     """
@@ -69,6 +69,8 @@ SECOND_SPELLINGS = {
     "mb": "bytes or _mib",
     "gb": "bytes or _gib",
 }
+# What tools of devices count memory in.
+BINARY_UNITS = frozenset({"kib", "mib", "gib"})
 TIME_UNITS = frozenset({"s", "ms", "us", "ns", "minutes", "hours", "day", "days", "months", "years", "at"})
 TIME_WORDS = frozenset(
     {

@@ -8,6 +8,8 @@ POLICY_CLAUSES_MAX = 32
 POLICY_CHARACTERS_MAX = 2048
 API_BODY_BYTES_MAX = 12 * 1024 * 1024
 USAGE_BATCH_RECORDS_MAX = 3000
+CSV_LINES_MAX = 20_000
+CSV_CELL_CHARACTERS_MAX = 512
 # For how long after its admission a usage record is awaited, and how far a gateway's clock may be ahead.
 USAGE_LATE_S_MAX = 7 * 24 * 3600
 USAGE_EARLY_S_MAX = 3600

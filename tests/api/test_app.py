@@ -96,6 +96,7 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deduction": {"kind": "margin", "provider_id": ids["provider"], "rate_ppm": 1_000_000},
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
+        "change_device_use": {"use": "draining", "reason": "attack"},
         "report_site": build_report(),
         "start_challenges": {"site_id": ids["site"], "may_disturb": True},
         "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},

@@ -119,7 +119,6 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "withdraw_survey": {"source": "a yearbook", "date": "2026-01-01"},
         "exchange_credit": build_credit_report(stage),
         "hand_in_usage": build_record(stage),
-        "change_device_use": {"use": "cordoned", "reason": "attack"},
         "put_inventory": build_inventory_body(),
         "hand_in_frame": build_frame_body(),
     }

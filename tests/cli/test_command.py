@@ -124,6 +124,7 @@ GROUPS = frozenset(
         "policy",
         "models",
         "chips",
+        "device",
         "deploy",
         "sites",
         "facilities",

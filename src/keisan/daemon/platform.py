@@ -35,6 +35,7 @@ from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.listener import bind_listener
@@ -196,7 +197,8 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
 
 def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
     """Return where the kinds of capacity are known that are not written down."""
-    return tuple(LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    live = (LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    return (*live, VerifiedSource())
 
 
 async def _serve(

@@ -119,6 +119,16 @@ class Challenge:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredDevice:
+    """What one device did in one workload, in operations or bytes per second, as its last right answer proved."""
+
+    site_id: SiteId
+    hardware_id: str
+    workload: Workload
+    rate_per_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class VerifiedCapacity:
     """What the last challenges of a site's devices of one chip proved in one workload.
 

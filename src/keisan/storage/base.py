@@ -173,6 +173,9 @@ class DeviceRepository(Repository[Device, UUID], Protocol):
     """Devices; a provider sees its own sites'. Organizations see none."""
 
     async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]: ...
+    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str]]:
+        """Return the sites and hardware ids of devices that people have closed to new work."""
+        ...
 
 
 class ModelRepository(Repository[Model, ModelId], Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from keisan.domain.access import Scope
-from keisan.domain.challenge import Challenge, VerifiedCapacity, Workload
+from keisan.domain.challenge import Challenge, MeasuredDevice, VerifiedCapacity, Workload
 from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeviceId, SiteId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.storage.base_noun import Repository
@@ -38,6 +38,10 @@ class ChallengeRepository(Repository[Challenge, ChallengeId], Protocol):
 
     async def list_rates(self, scope: Scope, chip: str, workload: Workload) -> Sequence[tuple[DeviceId, int]]:
         """Return what devices of a chip reached last, of those whose last judged answer was right; at most a thousand."""
+        ...
+
+    async def list_measured(self, scope: Scope) -> Sequence[MeasuredDevice]:
+        """Return what each device reached last in each workload, of those whose last proof was right."""
         ...
 
     async def sum_verified(self, scope: Scope) -> Sequence[VerifiedCapacity]:

@@ -12,6 +12,7 @@ from keisan.domain.challenge import (
     ChallengeFlag,
     ChallengeState,
     ChallengeWork,
+    MeasuredDevice,
     Peers,
     VerifiedCapacity,
     Workload,
@@ -135,6 +136,14 @@ class ChallengeRepository(TableRepository[Challenge, ChallengeId]):
         rows = await self._connection.fetch_all(wanted)
         return [(row["device_id"], row["rate_per_s"]) for row in rows]
 
+    async def list_measured(self, scope: Scope) -> Sequence[MeasuredDevice]:
+        """Return what each device reached last in each workload, of those whose last proof was right."""
+        last = self._select_last(scope).subquery()
+        wanted = select(last.c.site_id, last.c.hardware_id, last.c.workload, last.c.rate_per_s).where(
+            last.c.place == 1, last.c.verdict == Verdict.OK, last.c.rate_per_s.is_not(None)
+        )
+        return [MeasuredDevice(**row) for row in await self._connection.fetch_all(wanted)]
+
     async def sum_verified(self, scope: Scope) -> Sequence[VerifiedCapacity]:
         """Return what is verified, by site, chip and workload."""
         last = self._select_last(scope).subquery()
@@ -166,7 +175,17 @@ class ChallengeRepository(TableRepository[Challenge, ChallengeId]):
         partition = (challenge.c.device_id, challenge.c.workload)
         latest_first = (challenge.c.judged_at.desc(), challenge.c.id.desc())
         place = func.row_number().over(partition_by=partition, order_by=latest_first)
-        names = ("site_id", "device_id", "chip", "workload", "rate_per_s", "claim_per_s", "verdict", "judged_at")
+        names = (
+            "site_id",
+            "device_id",
+            "hardware_id",
+            "chip",
+            "workload",
+            "rate_per_s",
+            "claim_per_s",
+            "verdict",
+            "judged_at",
+        )
         is_proof = (challenge.c.state == ChallengeState.JUDGED) & (challenge.c.verdict != Verdict.UNKNOWN)
         return select(*(challenge.c[name] for name in names), place.label("place")).where(
             self.visibility.limit(scope), is_proof

@@ -156,6 +156,13 @@ async def test_verified_are_the_last_proofs_of_each_device(storage: Database, wo
     assert both[site] == expected
     other = both[world.right.site.id]
     assert (other.device_count, other.verified_count, other.rate_mega_per_s, other.claim_mega_per_s) == (1, 0, 0, None)
+    async with storage.read() as view:
+        measured = await view.challenges.list_measured(EVERYTHING)
+        assert {(each.hardware_id, each.workload, each.rate_per_s) for each in measured} == {
+            (world.left.device.hardware_id, Workload.FP32, 10**18 + 999_999),
+            (second.hardware_id, Workload.FP32, 9 * 10**18),
+        }
+        assert list(await view.challenges.list_measured(ProviderScope(world.right.provider.id))) == []
 
 
 async def test_claim_is_summed_only_if_all_claim(storage: Database, world: World) -> None:

@@ -9,10 +9,12 @@ import numpy as np
 from keisan.domain.history import FrameOrigin
 from keisan.domain.ids import SiteId
 from keisan.domain.sample import MISSING, SAMPLE_FIELDS, FrameHead
+from keisan.kit.clock import from_milliseconds
 from keisan.storage.base_history import JournalFrame
 
 # A day's begin, as an instant in ms: 2026-11-26.
 DAY_START_MS = 1_795_651_200_000
+DAY_START = from_milliseconds(DAY_START_MS)
 SITES = tuple(SiteId(UUID(int=place + 1)) for place in range(3))
 REGION = "CN-SX"
 

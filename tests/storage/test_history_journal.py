@@ -1,19 +1,29 @@
 """The journal of frames: what was appended comes back, whatever tore its end or damaged its middle."""
 
 import errno
+from datetime import timedelta
 from io import FileIO
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keisan.domain.history import WINDOW_MS, Window
+from keisan.domain.history import JOURNAL_LATE_S, WINDOW_GRACE_MS, WINDOW_MS, Window
 from keisan.domain.limits import FRAME_DEVICES_MAX
 from keisan.domain.sample import SampleName
 from keisan.storage import history_journal
 from keisan.storage.base_history import JournalFrame
 from keisan.storage.history_journal import Journal, encode_record, list_records
-from tests.storage.history_world import DAY_START_MS, REGION, create_frame, create_frames, create_head, is_same
+from tests.factories import FixedClock
+from tests.storage.history_world import (
+    DAY_START,
+    DAY_START_MS,
+    REGION,
+    create_frame,
+    create_frames,
+    create_head,
+    is_same,
+)
 
 
 @pytest.fixture
@@ -26,10 +36,10 @@ def read_all(path: Path) -> list[JournalFrame]:
 
 
 def write_closed(root: Path, frames: list[JournalFrame]) -> list[Path]:
-    journal = Journal(root)
+    journal = Journal(root, FixedClock(DAY_START))
     journal.write(frames)
     journal.sync()
-    journal.close_before(DAY_START_MS * 2)
+    journal.close()
     return [each.path for each in journal.list_closed()]
 
 
@@ -54,29 +64,36 @@ def test_the_largest_frame_comes_back(tmp_path: Path, source: np.random.Generato
 def test_a_frame_goes_to_the_window_of_its_stamp(tmp_path: Path, source: np.random.Generator) -> None:
     late = create_frame(source, create_head(1, DAY_START_MS - 3 * WINDOW_MS))
     usual = create_frame(source, create_head(2, DAY_START_MS))
-    journal = Journal(tmp_path)
+    clock = FixedClock(DAY_START)
+    journal = Journal(tmp_path, clock)
     journal.write([usual, late])
+    journal.close_due()
     assert journal.list_closed() == []
-    journal.close_before(DAY_START_MS)
+    clock.instant += timedelta(seconds=JOURNAL_LATE_S)
+    journal.close_due()
     (closed,) = journal.list_closed()
-    journal.write([usual])
     assert closed.window == Window(REGION, DAY_START_MS - 3 * WINDOW_MS)
     # What comes later still goes to a file of its own.
-    journal.write([late])
-    journal.close_before(DAY_START_MS)
+    journal.write([usual, late])
+    clock.instant = DAY_START + timedelta(milliseconds=WINDOW_MS + WINDOW_GRACE_MS - 1)
+    journal.close_due()
     assert [len(read_all(each.path)) for each in journal.list_closed()] == [1, 1]
-    journal.close()
+    clock.instant += timedelta(milliseconds=1)
+    journal.close_due()
+    assert [len(read_all(each.path)) for each in journal.list_closed()] == [1, 1, 2]
+    journal.remove(journal.list_closed())
+    assert (journal.list_closed(), journal.count_bytes()) == ([], 0)
 
 
 def test_files_of_before_a_restart_are_closed(tmp_path: Path, source: np.random.Generator) -> None:
-    ended = Journal(tmp_path)
+    ended = Journal(tmp_path, FixedClock(DAY_START))
     ended.write(list(create_frames(source, 3)))
     ended.close()
-    restarted = Journal(tmp_path)
+    restarted = Journal(tmp_path, FixedClock(DAY_START))
     (left,) = restarted.list_closed()
     restarted.write(list(create_frames(source, 2)))
     assert [len(read_all(each.path)) for each in restarted.list_closed()] == [3]
-    restarted.close_before(DAY_START_MS * 2)
+    restarted.close()
     assert [len(read_all(each.path)) for each in restarted.list_closed()] == [3, 2]
     assert restarted.list_closed()[0] == left
     assert restarted.count_bytes() == sum(each.path.stat().st_size for each in restarted.list_closed())
@@ -109,7 +126,7 @@ def test_a_full_disk_leaves_no_half_record(
     tmp_path: Path, source: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     frames = list(create_frames(source, 4))
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, FixedClock(DAY_START))
     journal.write(frames[:1])
 
     class FullFile(FileIO):
@@ -129,7 +146,7 @@ def test_a_full_disk_leaves_no_half_record(
             journal.write([frame])
     writer.file = usual
     journal.write(frames[3:])
-    journal.close_before(DAY_START_MS * 2)
+    journal.close()
     assert [each.head.sequence for each in read_all(journal.list_closed()[0].path)] == [0, 3]
 
 
@@ -137,7 +154,7 @@ def test_few_files_are_open_at_once(
     tmp_path: Path, source: np.random.Generator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(history_journal, "JOURNAL_FILES_OPEN_MAX", 2)
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, FixedClock(DAY_START))
     journal.write([create_frame(source, create_head(place, DAY_START_MS + place * WINDOW_MS)) for place in range(5)])
     assert [each.window.start_ms for each in journal.list_closed()] == [DAY_START_MS + n * WINDOW_MS for n in range(3)]
     journal.close()

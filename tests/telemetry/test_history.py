@@ -27,7 +27,7 @@ class StillClock(SystemClock):
 
 @pytest.fixture
 def journal(tmp_path: Path) -> Iterator[Journal]:
-    journal = Journal(tmp_path)
+    journal = Journal(tmp_path, StillClock())
     yield journal
     journal.close()
 
@@ -96,7 +96,7 @@ def test_a_frame_of_another_time_is_not_taken(intake: HistoryIntake, at_ms: int,
 async def test_a_disk_that_refuses_costs_what_was_queued(
     intake: HistoryIntake, journal: Journal, frames: list[JournalFrame]
 ) -> None:
-    intake.journal = Journal(Path("/proc/none"))
+    intake.journal = Journal(Path("/proc/none"), StillClock())
     append(intake, frames[0])
     await intake.flush()
     assert (intake.lost_count, intake.queued_bytes) == (1, 0)

@@ -20,11 +20,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from keisan.domain.history import JOURNAL_FILES_OPEN_MAX, FrameOrigin, Window
+from keisan.domain.history import JOURNAL_FILES_OPEN_MAX, JOURNAL_LATE_S, WINDOW_GRACE_MS, FrameOrigin, Window
 from keisan.domain.sample import MISSING, FrameHead, SampleName
+from keisan.kit.clock import Clock, to_milliseconds
+from keisan.kit.ids import create_id
 from keisan.kit.observe import write_warning
 from keisan.kit.private_file import create_private_folder, sync_folder
-from keisan.storage.base_history import JournalFrame
+from keisan.storage.base_history import JournalFile, JournalFrame
 from keisan.wire.frame import Values
 
 SUFFIX: Final = ".journal"
@@ -43,18 +45,11 @@ class _Label(msgspec.Struct, frozen=True):
     fields: tuple[SampleName, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class JournalFile:
-    """A file that nothing is appended to any more."""
-
-    path: Path
-    window: Window
-
-
 @dataclass(slots=True)
 class _Writer:
     file: FileIO
     path: Path
+    opened_at_s: float
     size_bytes: int = 0
     is_dirty: bool = True
 
@@ -90,6 +85,7 @@ class Journal:
     """The journal in a folder. One process has it at a time; its threads may call at once."""
 
     root: Path
+    clock: Clock
     _writers: dict[Window, _Writer] = field(default_factory=dict)
     _turn: Lock = field(default_factory=Lock)
 
@@ -122,18 +118,12 @@ class Journal:
             self._close(min(self._writers, key=lambda each: each.start_ms))
         folder = self.root / window.region
         create_private_folder(folder)
-        generation = 0
-        while True:
-            path = folder / f"{window.start_ms}-{generation:06}{SUFFIX}"
-            try:
-                file = FileIO(path, "xb")
-            except FileExistsError:
-                generation += 1
-                continue
-            break
+        # A name is never used twice: manifests tell which files were folded by it.
+        path = folder / f"{window.start_ms}-{create_id().hex}{SUFFIX}"
+        file = FileIO(path, "xb")
         for each in (folder, self.root):
             sync_folder(each)
-        writer = self._writers[window] = _Writer(file, path)
+        writer = self._writers[window] = _Writer(file, path, self.clock.monotonic_s())
         return writer
 
     def sync(self) -> None:
@@ -151,11 +141,14 @@ class Journal:
             for descriptor in descriptors:
                 os.close(descriptor)
 
-    def close_before(self, start_ms: int) -> None:
-        """Close the files of windows that began before an instant; what still comes for one goes to a new file."""
+    def close_due(self) -> None:
+        """Close the files of windows that are over; one that late frames come for takes them for JOURNAL_LATE_S."""
+        over_ms = to_milliseconds(self.clock.now()) - WINDOW_GRACE_MS
+        opened_before_s = self.clock.monotonic_s() - JOURNAL_LATE_S
         with self._turn:
-            for window in [each for each in self._writers if each.start_ms < start_ms]:
-                self._close(window)
+            for window, writer in list(self._writers.items()):
+                if window.end_ms <= over_ms and writer.opened_at_s <= opened_before_s:
+                    self._close(window)
 
     def close(self) -> None:
         """Close all files."""
@@ -179,6 +172,15 @@ class Journal:
             ]
         return sorted(found, key=lambda each: (each.window.start_ms, each.window.region, each.path.name))
 
+    def list_frames(self, file: JournalFile) -> "Iterator[RecordPlace]":
+        """Yield a closed file's frames, each checked and not yet read; raises OSError."""
+        return list_records(file.path)
+
+    def remove(self, files: Sequence[JournalFile]) -> None:
+        """Remove closed files; those that are gone are none. Raises OSError."""
+        for each in files:
+            each.path.unlink(missing_ok=True)
+
     def count_bytes(self) -> int:
         """Return how much of the disk the journal takes."""
         return sum(path.stat().st_size for path in self.root.glob("*/*") if path.is_file())
@@ -197,6 +199,11 @@ class RecordPlace:
     def origin(self) -> FrameOrigin:
         """Return where its frame came from."""
         return self.label.origin
+
+    @property
+    def device_count(self) -> int:
+        """Return how many devices its frame has."""
+        return self.label.device_count
 
     @property
     def head(self) -> FrameHead:

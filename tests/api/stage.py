@@ -31,6 +31,7 @@ from keisan.control.provider import build_provider, insert_provider
 from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
@@ -73,6 +74,7 @@ from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, c
 from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
+NOMINAL_GFLOPS = {"nvidia-h20": 148_000}
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
@@ -250,7 +252,9 @@ async def _open_app(
         archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
-    app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
+    fleet = FleetWatch(control, NOMINAL_GFLOPS)
+    await fleet.load()
+    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield control, storage, clock, app, http
 

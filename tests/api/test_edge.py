@@ -11,6 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from keisan.api.context import ApiContext
 from keisan.api.edge import Edge
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.api.stage import Stage
 from tests.api.test_app import build_bodies, list_operations
@@ -133,7 +134,9 @@ async def test_half_an_answer_is_never_followed_by_another(stage: Stage) -> None
     async def keep(message: Message) -> None:
         sent.append(message)
 
-    edge = Edge(break_off, ApiContext(stage.control, SnapshotFeed(stage.control), "0.1.0"))
+    edge = Edge(
+        break_off, ApiContext(stage.control, SnapshotFeed(stage.control), FleetWatch(stage.control, {}), "0.1.0")
+    )
     scope: Scope = {"type": "http", "method": "GET", "path": "/", "headers": []}
     with pytest.raises(RuntimeError):
         await edge(scope, receive, keep)

@@ -14,6 +14,7 @@ from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.api.repetition import TRIES_MAX, Repetition
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.domain.errors import StorageUnavailable, TransactionConflict
 from keisan.domain.page import PageRequest
 from tests.api.stage import BASE_URL, EVERYTHING, Stage, build_record
@@ -47,7 +48,7 @@ ASKS = pytest.mark.parametrize("ask", [hand_in, top_up, top_up_once])
 async def open_failing(stage: Stage, faults: Faults) -> AsyncIterator[Stage]:
     """Open the application of a stage again, over storage that fails as told."""
     control = replace(stage.control, storage=open_faulty(stage.storage, stage.clock, faults))
-    app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
+    app = create_app(ApiContext(control, SnapshotFeed(control), FleetWatch(control, {}), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield replace(stage, control=control, app=app, http=http)
 

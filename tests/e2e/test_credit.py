@@ -13,6 +13,7 @@ import uvicorn
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.domain.account import AccountKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.ids import RecordId
@@ -142,7 +143,7 @@ async def credit(stage: Stage, tmp_path: Path) -> AsyncIterator[Credit]:
     await prepare(stage, path)
     control = replace(stage.control, clock=SystemClock())
     snapshots = SnapshotFeed(control)
-    app = create_app(ApiContext(control, snapshots, "0.1.0", TERMS))
+    app = create_app(ApiContext(control, snapshots, FleetWatch(control, {}), "0.1.0", TERMS))
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())

@@ -4,19 +4,29 @@ from typing import Self, TypeVar
 
 import httpx
 
-from keisan.domain.errors import KeisanError, PermissionDenied, PlatformUnreachable, Refused, Unauthenticated
+from keisan.domain.errors import (
+    KeisanError,
+    PermissionDenied,
+    PlatformUnreachable,
+    Refused,
+    StateConflict,
+    Unauthenticated,
+)
+from keisan.domain.frame import FrameOutcome
 from keisan.domain.key import Secret
 from keisan.kit.http import HttpTarget, open_async_client
+from keisan.wire.arrow import ARROW_TYPE
 from keisan.wire.base import WireInput, WireView
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import SiteOrders, SiteReport
+from keisan.wire.telemetry import FrameAnswer, InventoryAnswer
 
 View = TypeVar("View", bound=WireView)
 DETAIL_CHARACTERS_MAX = 300
 
 
 class PlatformLink:
-    """The two requests an agent makes, as the machine that owns `secret`. Close it after use."""
+    """The requests an agent makes, as the machine that owns `secret`. Close it after use."""
 
     def __init__(self, platform_url: str, secret: Secret, ca_path: str | None) -> None:
         self._client = open_async_client(HttpTarget(base_url=platform_url, bearer=secret.reveal(), ca_path=ca_path))
@@ -38,11 +48,20 @@ class PlatformLink:
         """Send a report and return the orders; raises as `join` does."""
         return await self._post("/api/v1/site/report", body, SiteOrders)
 
+    async def send_inventory(self, body: bytes) -> None:
+        """Tell the site's inventory; raises as `join` does, StateConflict for one that takes back what was told."""
+        await self._post_bytes("/api/v1/site/inventory", (body, ARROW_TYPE), InventoryAnswer)
+
+    async def send_frame(self, body: bytes) -> FrameOutcome:
+        """Hand in a frame; raises as `join` does, StateConflict if the platform does not know the inventory it counts by."""
+        return (await self._post_bytes("/api/v1/site/frame", (body, ARROW_TYPE), FrameAnswer)).outcome
+
     async def _post(self, path: str, body: WireInput, kind: type[View]) -> View:
+        return await self._post_bytes(path, (body.model_dump_json().encode(), "application/json"), kind)
+
+    async def _post_bytes(self, path: str, content: tuple[bytes, str], kind: type[View]) -> View:
         try:
-            answer = await self._client.post(
-                path, content=body.model_dump_json(), headers={"content-type": "application/json"}
-            )
+            answer = await self._client.post(path, content=content[0], headers={"content-type": content[1]})
         except httpx.HTTPError as failure:
             raise PlatformUnreachable(
                 "the platform does not answer", str(failure) or type(failure).__name__
@@ -62,6 +81,8 @@ def read_problem(answer: httpx.Response) -> KeisanError:
         return PlatformUnreachable("the platform cannot answer now", text)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
         return Unauthenticated(f"the platform does not know this agent ({text})")
+    if answer.status_code == httpx.codes.CONFLICT:
+        return StateConflict(f"the platform is in another state ({text})")
     if answer.status_code == httpx.codes.FORBIDDEN:
         return PermissionDenied(f"the platform forbids it ({text})")
     return Refused(f"the platform refuses ({text})")

@@ -40,6 +40,7 @@ from keisan.api import (
     site,
     statement,
     suspense,
+    telemetry,
     top_up,
     usage,
     webhook,
@@ -69,6 +70,7 @@ ROUTERS = (
     machine.router,
     node.router,
     device.router,
+    telemetry.router,
     model.router,
     price.router,
     offer.router,
@@ -90,6 +92,7 @@ ROUTERS = (
     event.router,
     gateway.router,
     site.report_router,
+    telemetry.exchange_router,
     gateway.exchange_router,
 )
 

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from keisan.control.context import Control
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import Principal, Right, Scope
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
@@ -28,6 +29,7 @@ class ApiContext:
 
     control: Control
     snapshots: SnapshotFeed
+    fleet: FleetWatch
     release: str
     terms: CreditTerms = field(default_factory=CreditTerms)
 

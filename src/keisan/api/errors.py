@@ -38,6 +38,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.TransactionConflict: 503,
     errors.PlatformUnreachable: 503,
     errors.EngineUnavailable: 503,
+    errors.Postponed: 429,
     errors.Failed: 500,
     errors.WeightsInvalid: 500,
     errors.LaunchFailed: 500,
@@ -86,7 +87,7 @@ def _describe_error(fault: errors.KeisanError, instance: str) -> FaultAnswer:
     faults = (FieldFault(field=path, message=fault.outside),) if path else ()
     problem = _build_problem(status, fault.code, fault.outside, instance, faults)
     problem = problem.model_copy(update={"retryable": fault.is_retryable})
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status == 503 else {}
+    headers = {"retry-after": str(RETRY_AFTER_S)} if status in (429, 503) else {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return FaultAnswer(problem, headers)

@@ -75,9 +75,14 @@ def _add_platform_command(application: typer.Typer) -> None:
         listener = _list_listener(listen, certificate, certificate_key, insecure)
         settings = read_settings(data, config, {"platform": listener})
         # Each process imports its own rooms and no others: the API's take as long as all else together.
+        import uvloop
+
         from keisan.daemon.platform import serve_platform
 
-        raise typer.Exit(run_process("platform", lambda stop: serve_platform(settings, stop), settings.log_level, log))
+        def serve(stop: asyncio.Event) -> Coroutine[None, None, None]:
+            return serve_platform(settings, stop)
+
+        raise typer.Exit(run_process("platform", serve, settings.log_level, log, uvloop.new_event_loop))
 
 
 def _add_gateway_command(application: typer.Typer) -> None:

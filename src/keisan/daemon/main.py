@@ -36,10 +36,12 @@ def add_people_commands(application: typer.Typer) -> None:
     """Add what people use; a process does without, because it takes as long to import as a gateway takes to start."""
     # As the docstring says.
     from keisan.cli.application import add_commands
+    from keisan.daemon.simulate_command import add_simulate_commands
 
     add_up_command(application)
     add_ledger_commands(application)
     add_commands(application)
+    add_simulate_commands(application)
 
 
 def find_target(options: "ConnectionOptions") -> "Target":

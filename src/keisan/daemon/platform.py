@@ -28,6 +28,7 @@ from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.listener import bind_listener
@@ -94,9 +95,11 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        server = build_server(own, control, announce)
+        fleet = FleetWatch(control, {})
+        await fleet.load()
+        server = build_server(own, fleet, announce)
         settle_platform()
-        await _serve(server, own, control, listener, stop)
+        await _serve(server, own, fleet, listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -146,10 +149,10 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(own: PlatformSettings, control: Control, announce: Callable[[str], None]) -> "Server":
+def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
-    snapshots = SnapshotFeed(control)
-    app = create_app(ApiContext(control, snapshots, read_release(), own.terms))
+    snapshots = SnapshotFeed(fleet.control)
+    app = create_app(ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -174,9 +177,11 @@ def build_server(own: PlatformSettings, control: Control, announce: Callable[[st
 
 
 async def _serve(
-    server: "Server", own: PlatformSettings, control: Control, listener: socket.socket, stop: asyncio.Event
+    server: "Server", own: PlatformSettings, fleet: FleetWatch, listener: socket.socket, stop: asyncio.Event
 ) -> None:
+    control = fleet.control
     async with asyncio.TaskGroup() as group:
+        group.create_task(fleet.run(stop), name="roll-ups")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]

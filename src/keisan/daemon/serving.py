@@ -14,13 +14,17 @@ from keisan.domain.errors import KeisanError
 from keisan.kit.observe import start_logs, write_log
 
 Work = Callable[[asyncio.Event], Awaitable[None]]
+LoopFactory = Callable[[], asyncio.AbstractEventLoop]
 
 
-def run_process(name: str, work: Work, log_level: str, log_path: Path | None) -> ExitCode:
-    """Run `work` until it ends by itself or on a signal, which sets the event it is given."""
+def run_process(
+    name: str, work: Work, log_level: str, log_path: Path | None, open_loop: LoopFactory | None = None
+) -> ExitCode:
+    """Run `work` until it ends by itself or on a signal, which sets the event it is given; on a loop of `open_loop`'s."""
     start_logs(name, log_level, cast("TextIO", BoundedLog(log_path)) if log_path else None)
     try:
-        asyncio.run(_run_until_signalled(work))
+        with asyncio.Runner(loop_factory=open_loop) as runner:
+            runner.run(_run_until_signalled(work))
     except KeisanError as fault:
         return tell_fault(fault)
     except BaseExceptionGroup as group:

@@ -2,7 +2,7 @@
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+TransactionConflict, PlatformUnreachable, EngineUnavailable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -152,6 +152,12 @@ class EngineUnavailable(Unavailable):
     """An engine does not answer its health probe."""
 
     code = "engine_unavailable"
+
+
+class Postponed(Unavailable):
+    """It can wait, and others cannot: the same request passes later."""
+
+    code = "postponed"
 
 
 class Failed(KeisanError):

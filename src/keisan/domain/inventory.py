@@ -1,6 +1,9 @@
 """An inventory: the devices of a site in the order of their dense numbers. It only grows: a number is never given twice."""
 
 from dataclasses import dataclass
+from datetime import datetime
+
+from keisan.domain.ids import PlatformId, SiteId
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,3 +37,19 @@ class InventoryMark:
     incarnation: str
     version: int
     device_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInventory:
+    """A site's inventory as the platform keeps it: its bytes, so that a platform that starts knows who is unknown.
+
+    `id` is the site's.
+    """
+
+    id: SiteId
+    platform_id: PlatformId
+    incarnation: str
+    version: int
+    device_count: int
+    body: bytes
+    received_at: datetime

@@ -37,6 +37,14 @@ SITE_REPLICAS_MAX = 10_000
 # A site with fewer devices sends smaller frames; none of a larger one is smaller, since frames cost more than rows.
 FRAME_DEVICES_MIN = 256
 FRAME_DEVICES_MAX = 65_536
+FRAME_PERIOD_MS_MIN, FRAME_PERIOD_MS_MAX = 1_000, 60_000
+# How far a site's clock may be ahead, and for how long after it was taken a frame is awaited.
+FRAME_EARLY_MS_MAX = 60_000
+FRAME_LATE_MS_MAX = 7 * 24 * 3600 * 1000
+# Gaps in what has been seen of a site's frames: a cut leaves one, and one more closes with each late frame.
+FRAME_GAPS_MAX = 4096
+# Late frames fill history only; live ones never wait for them.
+LATE_SAMPLES_PER_S_MAX = 50_000
 SITE_ENGINES_MAX = 64
 DOOR_CERTIFICATES_CHARACTERS_MAX = 64 * 1024
 DOOR_SECRETS_MAX = 2

@@ -44,6 +44,7 @@ from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
 from keisan.sdk.suspense import AsyncSuspense, Suspense
+from keisan.sdk.telemetry import AsyncTelemetry, Telemetry
 from keisan.sdk.top_up import AsyncTopUps, TopUps
 from keisan.sdk.transport import Transport
 from keisan.sdk.usage import AsyncUsage, Usage
@@ -118,6 +119,7 @@ class AsyncKeisan:
         self.machines = AsyncMachines(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
+        self.telemetry = AsyncTelemetry(transport)
         self.models = AsyncModels(transport)
         self.prices = AsyncPrices(transport)
         self.offers = AsyncOffers(transport)
@@ -237,6 +239,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.machines = Machines(inner.machines, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
+        self.telemetry = Telemetry(inner.telemetry, shell)
         self.models = Models(inner.models, shell)
         self.prices = Prices(inner.prices, shell)
         self.offers = Offers(inner.offers, shell)

@@ -65,6 +65,7 @@ from keisan.storage.base_statement import (
     StatementRecordRepository,
     StatementRepository,
 )
+from keisan.storage.base_telemetry import InventoryRepository
 
 
 class PlatformRepository(Protocol):
@@ -292,6 +293,7 @@ class Transaction(Protocol):
     doors: DoorRepository
     nodes: NodeRepository
     devices: DeviceRepository
+    inventories: InventoryRepository
     models: ModelRepository
     prices: PriceRepository
     offers: OfferRepository

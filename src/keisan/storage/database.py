@@ -8,7 +8,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.clock import Clock
-from keisan.storage import base, base_alert, base_archive, base_ledger, base_price, base_retention, base_statement
+from keisan.storage import (
+    base,
+    base_alert,
+    base_archive,
+    base_ledger,
+    base_price,
+    base_retention,
+    base_statement,
+    base_telemetry,
+)
 from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
@@ -28,6 +37,7 @@ from keisan.storage.forecast import ForecastRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
+from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
 from keisan.storage.machine import JoinTokenRepository, MachineRepository
@@ -73,6 +83,7 @@ class DatabaseTransaction:
         self.doors: base.DoorRepository = DoorRepository(connection)
         self.nodes: base.NodeRepository = NodeRepository(connection)
         self.devices: base.DeviceRepository = DeviceRepository(connection)
+        self.inventories: base_telemetry.InventoryRepository = InventoryRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
         self.prices: base_price.PriceRepository = PriceRepository(connection)
         self.offers: base_price.OfferRepository = OfferRepository(connection)

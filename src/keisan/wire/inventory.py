@@ -17,6 +17,8 @@ from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batc
 
 Places = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
+_KEPT_CODEC = "zstd"
+_LENGTH_BYTES = 8
 _PLACES = {"node": 0, "chip": 0, "name": 0, "supernode": -1}
 
 
@@ -64,6 +66,19 @@ def decode_inventory(body: bytes) -> Inventory:
         memory_mib = _take_numbers(batch, "memory_mib", 0, None)
         is_retired = take_column(batch, "is_retired", pa.bool_(), "inventory").to_numpy(zero_copy_only=False)
     return Inventory(head, hardware_ids, memory_mib=memory_mib, is_retired=is_retired, **columns)
+
+
+def pack_inventory(body: bytes) -> bytes:
+    """Return an inventory's bytes as they are kept: their length, then compressed."""
+    packed: bytes = pa.compress(body, codec=_KEPT_CODEC, asbytes=True)
+    return len(body).to_bytes(_LENGTH_BYTES, "big") + packed
+
+
+def unpack_inventory(kept: bytes) -> bytes:
+    """Return what `pack_inventory` was given."""
+    length_bytes = int.from_bytes(kept[:_LENGTH_BYTES], "big")
+    body: bytes = pa.decompress(kept[_LENGTH_BYTES:], length_bytes, codec=_KEPT_CODEC, asbytes=True)
+    return body
 
 
 def _take_numbers(batch: pa.RecordBatch, name: str, least: int, most: int | None) -> Places:

@@ -21,6 +21,7 @@ from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.snapshot import SnapshotFeed
+from keisan.control.telemetry import FleetWatch
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, TICKET_LATENESS_S, TICKET_LEASE_S, TOP_UP_PROPOSED_S
 from keisan.domain.ticket import CreditTerms
@@ -273,7 +274,7 @@ async def open_hands(stage: Stage) -> AsyncIterator[Hands]:
     """Open the same platform over storage that fails as told, with an organization that pays ahead and a second admin."""
     faults = Faults()
     control = replace(stage.control, storage=open_faulty(stage.storage, stage.clock, faults))
-    app = create_app(ApiContext(control, SnapshotFeed(control), "0.1.0"))
+    app = create_app(ApiContext(control, SnapshotFeed(control), FleetWatch(control, {}), "0.1.0"))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         hands = Hands(replace(stage, control=control, app=app, http=http), faults)
         await drop_settlement(stage.storage)

@@ -1,0 +1,202 @@
+"""The fleet of this process: inventories and frames come in, and each second the picture is renewed and changes are told.
+
+Live frames are always taken; late ones only fill history, at a bounded rate. Belongs to the event loop's thread.
+"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Protocol
+
+from keisan.control.context import CONTROL_ACTOR, Control
+from keisan.domain.access import PlatformScope, Principal, Right
+from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict, Unavailable
+from keisan.domain.event import EventDraft
+from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.ids import SiteId
+from keisan.domain.inventory import InventoryMark, StoredInventory
+from keisan.domain.limits import FRAME_DEVICES_MAX, LATE_SAMPLES_PER_S_MAX
+from keisan.domain.sample import FrameHead
+from keisan.domain.verdict import Verdict
+from keisan.kit.clock import to_milliseconds
+from keisan.kit.observe import write_log, write_warning
+from keisan.telemetry.change import judge_site, list_device_changes
+from keisan.telemetry.late_budget import LateBudget
+from keisan.telemetry.live import LiveFleet
+from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
+from keisan.wire.frame import Numbers, Values, decode_frame
+from keisan.wire.inventory import Inventory, decode_inventory, pack_inventory, unpack_inventory
+
+ROLL_UP_PERIOD_S = 1.0
+# Before so long a platform that started cannot know that a site is silent.
+LISTENING = timedelta(seconds=30)
+
+
+class FrameSink(Protocol):
+    """Where accepted frames go to become history."""
+
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
+        """Take a frame over; returns at once."""
+        ...
+
+
+@dataclass(slots=True)
+class FleetWatch:
+    """Built once per process by daemon. `nominal_gflops` is what the catalogue says of chips, where it does."""
+
+    control: Control
+    nominal_gflops: Mapping[str, int]
+    sink: FrameSink | None = None
+    fleet: LiveFleet = field(init=False)
+    late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX, FRAME_DEVICES_MAX))
+    renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    _told: dict[SiteId, Verdict] = field(default_factory=dict)
+    _faults_told: set[tuple[SiteId, FrameFault]] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self.fleet = LiveFleet(self.nominal_gflops)
+
+    async def load(self) -> None:
+        """Know all sites that ever told an inventory: their devices are unknown until frames come."""
+        async with self.control.storage.read() as view:
+            stored = {row.id: row for row in await view.inventories.list_all(PlatformScope())}
+            sites = await view.sites.list_all(PlatformScope())
+        for site in sites:
+            if site.id in stored:
+                place = SitePlace(site.id, site.provider_id, site.name, site.region)
+                self.fleet.take_inventory(place, decode_inventory(unpack_inventory(stored[site.id].body)))
+        self.fleet.roll_up(self.read_moment())
+
+    def read_moment(self) -> Moment:
+        """Return now, by both clocks."""
+        clock = self.control.clock
+        return Moment(to_milliseconds(clock.now()), round(clock.monotonic_s() * 1000))
+
+    async def accept_inventory(self, principal: Principal, body: bytes) -> InventoryMark:
+        """Take a site's inventory and keep it.
+
+        Raises PermissionDenied for anybody but a site's agent, InvalidInput for one that contradicts itself, StateConflict
+        for one that takes back what its incarnation told before.
+        """
+        site_id = get_site_id(principal)
+        inventory = decode_inventory(body)
+        known = self.fleet.sites.get(site_id)
+        if known is not None:
+            check_growth(known.columns.inventory, inventory)
+        head = inventory.head
+        async with self.control.storage.write() as transaction:
+            site = await transaction.sites.get(PlatformScope(), site_id)
+            row = StoredInventory(
+                id=site_id,
+                platform_id=self.control.platform_id,
+                incarnation=head.incarnation,
+                version=head.version,
+                device_count=inventory.device_count,
+                body=pack_inventory(body),
+                received_at=self.control.clock.now(),
+            )
+            await transaction.inventories.put(row)
+            detail = {"incarnation": head.incarnation, "version": str(head.version), "devices": str(row.device_count)}
+            await transaction.events.append(EventDraft(f"machine:{principal.id}", "inventory.put", site_id, detail))
+        place = SitePlace(site.id, site.provider_id, site.name, site.region)
+        self.fleet.take_inventory(place, inventory)
+        return self.fleet.sites[site_id].mark
+
+    def accept_frame(self, principal: Principal, body: bytes) -> FrameOutcome:
+        """Take a site's frame.
+
+        Raises PermissionDenied for anybody but a site's agent, StateConflict for devices of an inventory that is not known,
+        InvalidInput for a frame that is wrong, Postponed for a late one that is to be sent again.
+        """
+        site = self.fleet.sites.get(get_site_id(principal))
+        if site is None:
+            raise StateConflict("this site has told no inventory; send it before any frame")
+        try:
+            head, numbers, values = decode_frame(body)
+        except InvalidInput:
+            self._count_fault(site, FrameFault.MALFORMED)
+            raise
+        now = self.read_moment()
+        refusal = site.find_refusal(head, numbers, now)
+        if refusal is not None:
+            self._tell_fault(site, refusal.fault, refusal.error)
+            raise refusal.error
+        if site.judge(head) is FrameOutcome.LATE and not self.late.take(len(numbers), now.monotonic_ms / 1000):
+            site.faults[FrameFault.POSTPONED] += 1
+            raise Postponed(f"late frames are taken at {self.late.samples_per_s} samples a second; send it again later")
+        outcome = site.take(head, numbers, values, now)
+        if self.sink is not None and outcome is not FrameOutcome.DUPLICATE and len(numbers):
+            self.sink.append(site.place, head, numbers, values)
+        return outcome
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Renew the picture each second until `stop` is set, and write down what changed."""
+        clock = self.control.clock
+        begun_at = clock.now()
+        while not stop.is_set():
+            started_s = clock.monotonic_s()
+            changed = self.fleet.roll_up(self.read_moment())
+            self.renewed.set()
+            self.renewed = asyncio.Event()
+            drafts = [*self._describe_changes(changed, is_settled=clock.now() - begun_at > LISTENING)]
+            if drafts:
+                await self._write_events(drafts)
+            await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
+
+    def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
+        for site in changed:
+            for change in list_device_changes(site):
+                detail = {"count": str(change.count), "first": ", ".join(change.hardware_ids)}
+                yield EventDraft(CONTROL_ACTOR, f"devices.{change.verdict}", site.place.site_id, detail)
+        for site in self.fleet.sites.values():
+            verdict, told = judge_site(site), self._told.get(site.place.site_id)
+            # One that has not been heard since this process began is news only once it could have been.
+            if verdict is told or (told is None and verdict is Verdict.UNKNOWN and not is_settled):
+                continue
+            self._told[site.place.site_id] = verdict
+            if told is not None or verdict is not Verdict.OK:
+                detail = {"name": site.place.name, "region": site.place.region}
+                yield EventDraft(CONTROL_ACTOR, f"telemetry.{verdict}", site.place.site_id, detail)
+
+    async def _write_events(self, drafts: list[EventDraft]) -> None:
+        try:
+            async with self.control.storage.write() as transaction:
+                for draft in drafts:
+                    await transaction.events.append(draft)
+        except Unavailable as fault:
+            # What is live goes on; the log still has them.
+            write_warning("telemetry.events_not_written", count=len(drafts), code=fault.code)
+            for draft in drafts:
+                write_log(draft.action, site=str(draft.noun_id), **draft.detail)
+
+    def _count_fault(self, site: LiveSite, fault: FrameFault) -> None:
+        site.faults[fault] += 1
+        self._tell_fault(site, fault, None)
+
+    def _tell_fault(self, site: LiveSite, fault: FrameFault, error: KeisanError | None) -> None:
+        """Log the first of each kind from a site; the rest are counted."""
+        if (site.place.site_id, fault) not in self._faults_told:
+            self._faults_told.add((site.place.site_id, fault))
+            write_warning(
+                "frame.refused", site=str(site.place.site_id), fault=fault, outside=error.outside if error else ""
+            )
+
+
+def get_site_id(principal: Principal) -> SiteId:
+    """Return whose agent asks; raises PermissionDenied for anybody else."""
+    principal.require(Right.SERVE_SITE)
+    if principal.site_id is None:
+        raise PermissionDenied("this machine belongs to no site")
+    return principal.site_id
+
+
+def check_growth(known: Inventory, told: Inventory) -> None:
+    """Raise StateConflict unless `told` is another incarnation, or the same one grown: no number given twice."""
+    if told.head.incarnation != known.head.incarnation:
+        return
+    count = known.device_count
+    is_grown = told.head.version >= known.head.version and told.device_count >= count
+    if not is_grown or not told.hardware_ids.slice(0, count).equals(known.hardware_ids):
+        text = f"inventory {known.head.incarnation} is at version {known.head.version} with {count} devices"
+        raise StateConflict(f"{text}: a later one keeps their numbers; begin another incarnation to give new ones")

@@ -1,0 +1,46 @@
+"""The live fleet of a platform: sums of every level, and single devices."""
+
+from uuid import UUID
+
+from keisan.domain.rollup import Level
+from keisan.sdk.blocking import Blocking, wait_for
+from keisan.sdk.transport import Transport
+from keisan.wire.telemetry import (
+    FrameCountsList,
+    LiveDeviceList,
+    LiveDeviceQuery,
+    RollUpList,
+)
+
+
+class AsyncTelemetry:
+    """Live telemetry of the sites within the key's scope; all methods raise PermissionDenied for people of organizations."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    async def list_rollups(
+        self, level: Level = Level.REGION, region: str | None = None, site_id: UUID | None = None
+    ) -> RollUpList:
+        """Return the sums of a level as of the last second, of one region or site if it is named.
+
+        Levels inside a site need the site: raises InvalidInput without, NotFound for one that tells nothing.
+        """
+        query = {"level": level, "region": region, "site_id": site_id}
+        return await self._transport.fetch(RollUpList, "/telemetry/rollups", query)
+
+    async def list_devices(self, query: LiveDeviceQuery) -> LiveDeviceList:
+        """Return devices of a site with their live values; `next_start` of the answer continues the list."""
+        return await self._transport.fetch(LiveDeviceList, "/telemetry/devices", query.model_dump(mode="json"))
+
+    async def list_frames(self) -> FrameCountsList:
+        """Return what became of each site's frames since the platform's process began."""
+        return await self._transport.fetch(FrameCountsList, "/telemetry/frames")
+
+
+class Telemetry(Blocking[AsyncTelemetry]):
+    """Live telemetry of the sites within the key's scope."""
+
+    list_rollups = wait_for(AsyncTelemetry.list_rollups)
+    list_devices = wait_for(AsyncTelemetry.list_devices)
+    list_frames = wait_for(AsyncTelemetry.list_frames)

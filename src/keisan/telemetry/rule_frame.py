@@ -1,0 +1,83 @@
+"""What is taken of a frame: pure decisions on its head, its numbers and its values."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from keisan.domain.errors import InvalidInput, KeisanError, StateConflict
+from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.inventory import InventoryMark
+from keisan.domain.limits import (
+    FRAME_DEVICES_MIN,
+    FRAME_EARLY_MS_MAX,
+    FRAME_LATE_MS_MAX,
+    FRAME_PERIOD_MS_MAX,
+    FRAME_PERIOD_MS_MIN,
+)
+from keisan.domain.sample import FIELD_INDEX, MISSING, SAMPLE_FIELDS, FrameHead, SampleName
+from keisan.telemetry.sequence_set import SequenceSet
+from keisan.wire.frame import Numbers, Values
+from keisan.wire.inventory import Inventory
+
+_LEAST = np.array([field.least for field in SAMPLE_FIELDS], np.int32)[:, None]
+_MOST = np.array([field.most for field in SAMPLE_FIELDS], np.int32)[:, None]
+_MEMORY_USED = FIELD_INDEX[SampleName.MEMORY_USED_MIB]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a frame is not taken: a fault to count, and the error to answer."""
+
+    fault: FrameFault
+    error: KeisanError
+
+
+def find_refusal(
+    head: FrameHead, numbers: Numbers, mark: InventoryMark, active_count: int, received_ms: int
+) -> Refusal | None:
+    """Return why a frame of a site whose inventory is at `mark` is not taken, None if it is.
+
+    `received_ms` is the platform's wall clock in ms since 1970, and `active_count` the site's devices that are not retired.
+    """
+    if head.incarnation != mark.incarnation or head.inventory_version > mark.version:
+        text = f"expected a frame under inventory {mark.incarnation or 'none'} up to version {mark.version}; send the inventory"
+        return Refusal(FrameFault.UNKNOWN_INVENTORY, StateConflict(text))
+    fault, text, field = _find_fault(head, numbers, mark, received_ms)
+    if fault is None and len(numbers) < FRAME_DEVICES_MIN <= active_count:
+        fault, field = FrameFault.TOO_SMALL, "device"
+        text = f"at least {FRAME_DEVICES_MIN} devices from a site of {active_count}, got {len(numbers)}"
+    return None if fault is None else Refusal(fault, InvalidInput(f"expected {text}", f"frame.{field}"))
+
+
+def judge_frame(head: FrameHead, seen: SequenceSet) -> FrameOutcome:
+    """Return what a frame is to a site of which these frames of the same inventory have been seen."""
+    if head.sequence in seen:
+        return FrameOutcome.DUPLICATE
+    return FrameOutcome.LIVE if head.sequence > seen.newest else FrameOutcome.LATE
+
+
+def drop_wrong_values(numbers: Numbers, values: Values, inventory: Inventory) -> int:
+    """Turn values that cannot be into missing ones, in place; return how many. More memory used than there is cannot be."""
+    wrong = (values < _LEAST) | (values > _MOST)
+    wrong &= values != MISSING
+    memory_mib = inventory.memory_mib[numbers]
+    wrong[_MEMORY_USED] |= (memory_mib > 0) & (values[_MEMORY_USED] > memory_mib)
+    count = int(np.count_nonzero(wrong))
+    if count:
+        values[wrong] = MISSING
+    return count
+
+
+def _find_fault(
+    head: FrameHead, numbers: Numbers, mark: InventoryMark, received_ms: int
+) -> tuple[FrameFault | None, str, str]:
+    if not FRAME_PERIOD_MS_MIN <= head.period_ms <= FRAME_PERIOD_MS_MAX:
+        text = f"a period of {FRAME_PERIOD_MS_MIN} to {FRAME_PERIOD_MS_MAX} ms, got {head.period_ms}"
+        return FrameFault.WRONG_PERIOD, text, "head"
+    if head.sampled_at_ms > received_ms + FRAME_EARLY_MS_MAX:
+        return FrameFault.FROM_THE_FUTURE, "a stamp at most a minute ahead of the platform's clock", "head"
+    if head.sampled_at_ms < received_ms - FRAME_LATE_MS_MAX:
+        return FrameFault.TOO_LATE, f"a stamp of the last {FRAME_LATE_MS_MAX // 86_400_000} days", "head"
+    if len(numbers) and (int(numbers[-1]) >= mark.device_count or not (numbers[1:] > numbers[:-1]).all()):
+        return FrameFault.WRONG_NUMBERS, f"ascending numbers of devices below {mark.device_count}", "device"
+    return None, "", ""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.history import DAY_MS, WINDOW_MS, HistoryTerms, Month, SequenceSet, Tier, Window, find_window
+from keisan.domain.history import DAY_MS, WINDOW_MS, HistoryTerms, Month, SequenceRanges, Tier, Window, find_window
 
 DAY_START_MS = 1_795_651_200_000
 
@@ -24,7 +24,7 @@ def test_a_window_is_of_one_month() -> None:
 
 @given(st.lists(st.lists(st.integers(0, 30), max_size=5), max_size=5))
 def test_a_set_of_sequences_holds_what_was_added(batches: list[list[int]]) -> None:
-    found = SequenceSet()
+    found = SequenceRanges()
     for batch in batches:
         found = found.add((each, each) for each in batch)
     added = {each for batch in batches for each in batch}

@@ -30,9 +30,7 @@ def create_samples(seed: int, row_count: int, device_count: int) -> Block:
         * 10_000
         + 77
     )
-    columns: dict[str, Column] = {
-        "period_ms": source.choice(np.array([10_000, 5_000], np.int32), row_count)
-    }
+    columns: dict[str, Column] = {"period_ms": source.choice(np.array([10_000, 5_000], np.int32), row_count)}
     for each in SAMPLE_FIELDS:
         drawn = source.integers(each.least, each.most, row_count, np.int32, endpoint=True)
         edge = source.choice(np.array([each.least, each.most, MISSING], np.int32), row_count)

@@ -148,7 +148,7 @@ class Manifest:
 
 
 @dataclass(frozen=True, slots=True)
-class SequenceSet:
+class SequenceRanges:
     """Sequences as ranges (first, last), in order and apart: mostly one."""
 
     ranges: tuple[tuple[int, int], ...] = ()
@@ -156,7 +156,7 @@ class SequenceSet:
     def __contains__(self, sequence: int) -> bool:
         return any(first <= sequence <= last for first, last in self.ranges)
 
-    def add(self, sequences: Iterable[tuple[int, int]]) -> "SequenceSet":
+    def add(self, sequences: Iterable[tuple[int, int]]) -> "SequenceRanges":
         """Return these and others together."""
         joined: list[tuple[int, int]] = []
         for first, last in sorted([*self.ranges, *sequences]):
@@ -164,4 +164,16 @@ class SequenceSet:
                 joined[-1] = (joined[-1][0], max(joined[-1][1], last))
             else:
                 joined.append((first, last))
-        return SequenceSet(tuple(joined))
+        return SequenceRanges(tuple(joined))
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryNote:
+    """What is told of an inventory that is kept beside the files; `device_count` is without devices that are gone."""
+
+    site: str
+    region: str
+    incarnation: str
+    version: int
+    device_count: int
+    received_ms: int

@@ -11,10 +11,22 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from keisan.domain.history import FrameOrigin, HistoryFile, Manifest, SequenceSet, Tier, Window, find_window
+from keisan.domain.history import (
+    FrameOrigin,
+    HistoryFile,
+    InventoryNote,
+    Manifest,
+    SequenceRanges,
+    Tier,
+    Window,
+    find_window,
+)
+from keisan.domain.history_question import HistoryPlan, HistoryQuestion
 from keisan.domain.sample import FrameHead
 from keisan.wire.frame import Numbers, Values
+from keisan.wire.inventory import Inventory
 
 Column = npt.NDArray[np.signedinteger[Any]]
 Instants = npt.NDArray[np.int64]
@@ -129,7 +141,7 @@ class FrameJournal(Protocol):
 class SeenFrames(Protocol):
     """Which frames were folded: of each window the sequences of each site and incarnation. Its calls block."""
 
-    def find(self, window: Window) -> Mapping[tuple[str, str], SequenceSet]:
+    def find(self, window: Window) -> Mapping[tuple[str, str], SequenceRanges]:
         """Return what was folded into a window; raises OSError."""
         ...
 
@@ -169,6 +181,11 @@ class HistoryStore(Protocol):
         """Close a file and remove it."""
         ...
 
+    def list_notes(self) -> Sequence[InventoryNote]: ...
+    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
+        """Keep an inventory in place of an older one of its incarnation."""
+        ...
+
     def read_blocks(self, file: HistoryFile) -> Iterator[Block]:
         """Yield a file's blocks in order of their keys."""
         ...
@@ -179,4 +196,33 @@ class HistoryStore(Protocol):
 
     def sweep(self, names: Iterable[str], before: datetime) -> int:
         """Remove what is not named and was written before an instant, and return how many files that were."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HistorySelection:
+    """Rows of some files, all stamped from `since_ms` to before `until_ms`, as a plan wants them.
+
+    `sites` None is all sites. `notes` are of the inventories of all sites that may be in it.
+    """
+
+    question: HistoryQuestion
+    plan: HistoryPlan
+    files: Sequence[HistoryFile]
+    notes: Sequence[InventoryNote]
+
+
+class HistoryReader(Protocol):
+    """Answers from files. Its calls block: they belong in a thread."""
+
+    def read(self, selection: HistorySelection) -> pa.Table:
+        """Return rows in order of time and group.
+
+        Raises LimitExceeded for more than QUERY_ROWS_MAX, or sums of more than 63 bits, StorageUnavailable if a file cannot be
+        read, or it was interrupted.
+        """
+        ...
+
+    def interrupt(self) -> None:
+        """End what is being read."""
         ...

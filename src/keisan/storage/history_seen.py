@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from keisan.domain.history import SequenceSet, Window, name_day
+from keisan.domain.history import SequenceRanges, Window, name_day
 from keisan.kit.private_file import create_private_folder, sync_folder
 from keisan.storage.base_history import FramePlace
 
@@ -29,16 +29,16 @@ class SeenFolder:
 
     root: Path
 
-    def find(self, window: Window) -> Mapping[tuple[str, str], SequenceSet]:
+    def find(self, window: Window) -> Mapping[tuple[str, str], SequenceRanges]:
         """Return what was folded into a window; raises OSError."""
-        found: dict[tuple[str, str], SequenceSet] = {}
+        found: dict[tuple[str, str], SequenceRanges] = {}
         path = self._name(window)
         # A line that a crash tore was not yet relied on: its journal files are still there.
         for text in path.read_bytes().split(b"\n")[:-1] if path.exists() else ():
             line = msgspec.json.decode(text, type=_Line)
             if line.window_start_ms == window.start_ms:
                 for site, incarnation, ranges in line.frames:
-                    found[site, incarnation] = found.get((site, incarnation), SequenceSet()).add(ranges)
+                    found[site, incarnation] = found.get((site, incarnation), SequenceRanges()).add(ranges)
         return found
 
     def add(self, window: Window, frames: Iterable[FramePlace]) -> None:
@@ -47,7 +47,9 @@ class SeenFolder:
         for each in frames:
             key = (str(each.origin.site_id), each.head.incarnation)
             sequences.setdefault(key, []).append((each.head.sequence, each.head.sequence))
-        line = _Line(window.start_ms, [(*key, list(SequenceSet().add(each).ranges)) for key, each in sequences.items()])
+        line = _Line(
+            window.start_ms, [(*key, list(SequenceRanges().add(each).ranges)) for key, each in sequences.items()]
+        )
         path = self._name(window)
         create_private_folder(path.parent)
         with path.open("r+b" if path.exists() else "x+b") as file:

@@ -13,14 +13,19 @@ from pathlib import Path
 from typing import Final, Protocol
 
 import msgspec
+import pyarrow as pa
 import pyarrow.fs as pf
 
 from keisan.domain.errors import InvariantBroken
-from keisan.domain.history import HistoryFile, Manifest, Month, Tier, name_day
+from keisan.domain.history import HistoryFile, InventoryNote, Manifest, Month, Tier, name_day
 from keisan.kit.ids import create_id
 from keisan.kit.private_file import create_private_folder, sync_folder
 from keisan.storage.base_history import Block, BlockWriter
 from keisan.storage.history_file import BlockFile, read_blocks
+from keisan.storage.history_inventory import FOLDER as INVENTORY_FOLDER
+from keisan.storage.history_inventory import SCHEMA as INVENTORY_SCHEMA
+from keisan.storage.history_inventory import name_inventory, read_inventory, read_note, write_inventory
+from keisan.wire.inventory import Inventory
 
 MANIFEST_FOLDER: Final = "manifest"
 DATA_SUFFIX: Final = ".parquet"
@@ -151,6 +156,30 @@ class HistoryFileStore:
             if path.stat().st_mtime < before.timestamp():
                 path.unlink(missing_ok=True)
         return len(left)
+
+    def list_notes(self) -> Sequence[InventoryNote]:
+        """Return what is told of the inventories that are kept; raises OSError."""
+        notes = []
+        for name, _ in self._list(INVENTORY_FOLDER):
+            with self.place.filesystem.open_input_file(f"{self.place.root}/{name}") as source:
+                notes.append(read_note(source))
+        return notes
+
+    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
+        """Keep an inventory in place of an older one of its incarnation; raises OSError."""
+        create_private_folder(self.work)
+        local = self.work / f"{create_id().hex}{DATA_SUFFIX}"
+        write_inventory(local, note, inventory)
+        self.place.put(local, name_inventory(note.site, note.incarnation))
+
+    def read_inventories(self, notes: Iterable[InventoryNote]) -> pa.Table:
+        """Return the rows of inventories, one after another; raises OSError."""
+        tables = [INVENTORY_SCHEMA.empty_table()]
+        for note in notes:
+            name = name_inventory(note.site, note.incarnation)
+            with self.place.filesystem.open_input_file(f"{self.place.root}/{name}") as source:
+                tables.append(read_inventory(source))
+        return pa.concat_tables(tables).unify_dictionaries()
 
     def _list(self, folder: str) -> Iterator[tuple[str, float]]:
         chosen = pf.FileSelector(f"{self.place.root}/{folder}", allow_not_found=True, recursive=True)

@@ -8,14 +8,14 @@ from typing import Final
 
 import numpy as np
 
-from keisan.domain.history import DAY_MS, FOLD_ROWS_MAX, HOUR_MS, MINUTE_MS, STEPS_MS, SequenceSet, Tier
+from keisan.domain.history import DAY_MS, FOLD_ROWS_MAX, HOUR_MS, MINUTE_MS, STEPS_MS, SequenceRanges, Tier
 from keisan.domain.sample import SampleName
 from keisan.storage.base_history import BLOCK_DEVICES, Block, BlockKey, Column, FramePlace, JournalFrame
 from keisan.telemetry.history_roll_up import fold_rows, sort_rows, widen_samples
 from keisan.wire.frame import Numbers
 
 Inventory = tuple[str, str]
-_NOTHING: Final = SequenceSet()
+_NOTHING: Final = SequenceRanges()
 
 
 @dataclass(slots=True)
@@ -26,7 +26,7 @@ class FrameSet:
     duplicate_count: int = 0
 
 
-def choose_frames(places: Iterable[FramePlace], seen: Mapping[Inventory, SequenceSet]) -> FrameSet:
+def choose_frames(places: Iterable[FramePlace], seen: Mapping[Inventory, SequenceRanges]) -> FrameSet:
     """Return frames in order of time, without those that were folded before or say the same moment or sequence twice."""
     chosen = FrameSet()
     known: set[tuple[Inventory, str, int]] = set()

@@ -22,6 +22,7 @@ from keisan.domain.history import (
     SWEEP_INTERVAL_S,
     HistoryFile,
     HistoryTerms,
+    InventoryNote,
     Manifest,
     Month,
     Tier,
@@ -33,6 +34,7 @@ from keisan.kit.observe import write_failure, write_log, write_warning
 from keisan.storage.base_history import Block, BlockWriter, FrameJournal, HistoryStore, JournalFile, SeenFrames
 from keisan.telemetry.history_fold import build_blocks, choose_frames, merge_tier, roll_hours, roll_samples
 from keisan.telemetry.rule_history import choose_expired, choose_merge, choose_roll, plan_room
+from keisan.wire.inventory import Inventory
 
 Span = tuple[int, int]
 
@@ -70,6 +72,8 @@ class HistoryKeeper:
     clock: Clock
     terms: HistoryTerms = field(default_factory=HistoryTerms)
     manifests: dict[Month, Manifest] = field(default_factory=dict)
+    # Of each site and incarnation.
+    notes: dict[tuple[str, str], InventoryNote] = field(default_factory=dict)
     counts: KeeperCounts = field(default_factory=KeeperCounts)
     drops: deque[Drop] = field(default_factory=lambda: deque(maxlen=1000))
     _is_loaded: bool = False
@@ -98,8 +102,15 @@ class HistoryKeeper:
     def load(self) -> None:
         """Read the manifests, once; raises OSError."""
         if not self._is_loaded:
+            found = {(each.site, each.incarnation): each for each in self.store.list_notes()}
+            self.notes = found | self.notes
             self.manifests = {each.month: each for each in self.store.list_manifests()}
             self._is_loaded = True
+
+    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
+        """Keep an inventory beside the files; raises OSError."""
+        self.store.put_inventory(note, inventory)
+        self.notes[note.site, note.incarnation] = note
 
     def _end_round(self) -> bool:
         self._make_room()

@@ -71,7 +71,7 @@ def sum_devices(columns: SiteColumns, reporting: Flags, groups: Groups) -> Sums:
             sum_groups(known, groups),
         ]
     )
-    heat = columns.values[FIELD_INDEX[SampleName.TEMPERATURE_MILLICELSIUS]]
+    heat = columns.values[FIELD_INDEX[SampleName.TEMPERATURE_MILLICELSIUS]].astype(np.int64)
     most = np.stack([np.where(active, columns.proven_ms, NEVER_MS), np.where(reporting, heat, NEVER_MS)])
     return Sums(added, max_groups(most, groups, NEVER_MS))
 

@@ -1,0 +1,141 @@
+"""One site, live: who is heard, what a frame changes, and what it never does."""
+
+import numpy as np
+
+from keisan.domain.frame import FrameOutcome
+from keisan.domain.rollup import CountName
+from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
+from keisan.domain.verdict import Verdict
+from keisan.telemetry.live import LiveFleet
+from keisan.telemetry.live_site import LiveSite, Moment
+from tests.telemetry.fleet import (
+    NOMINAL_GFLOPS,
+    NOON,
+    PERIOD_MS,
+    build_head,
+    build_inventory,
+    build_values,
+    later,
+    number_site,
+)
+
+FOUR = np.arange(4, dtype=np.uint32)
+
+
+def open_site(fleet: LiveFleet | None = None) -> LiveSite:
+    fleet = fleet or LiveFleet(NOMINAL_GFLOPS)
+    fleet.take_inventory(number_site(1), build_inventory([0, 0, 1, 1], [0, 0]))
+    return fleet.sites[number_site(1).site_id]
+
+
+def count(site: LiveSite, now: Moment) -> dict[CountName, int]:
+    site.roll_up(now.monotonic_ms)
+    return dict(site.whole.get_counts(0))
+
+
+def test_devices_are_unknown_until_heard_and_again_after_three_periods() -> None:
+    site = open_site()
+    assert count(site, NOON)[CountName.UNKNOWN] == 4
+    site.take(build_head(1), FOUR, build_values(4), NOON)
+    assert count(site, NOON)[CountName.OK] == 4
+    assert count(site, later(NOON, 3 * PERIOD_MS))[CountName.OK] == 4
+    after = count(site, later(NOON, 3 * PERIOD_MS + 1))
+    assert (after[CountName.OK], after[CountName.UNKNOWN], after[CountName.DEVICES]) == (0, 4, 4)
+    # What was known stays readable with its time, but is in no sum.
+    assert site.whole.get_sums(0)[SampleName.UTILIZATION_PERMILLE].devices == 0
+    assert site.whole.get_proven_ms(0) == NOON.monotonic_ms
+
+
+def test_a_reading_s_age_counts_and_a_clock_that_is_behind_makes_nothing_fresher() -> None:
+    site = open_site()
+    values = build_values(4, age_ms=np.array([0, PERIOD_MS, 2 * PERIOD_MS, 3 * PERIOD_MS + 1], np.int32))
+    site.take(build_head(1), FOUR, values, NOON)
+    assert count(site, NOON)[CountName.OK] == 3
+    # Stamped a minute ago: devices that were fresh by then are silent now.
+    site.take(build_head(2, NOON.wall_ms - 60_000), FOUR, build_values(4), NOON)
+    assert count(site, NOON)[CountName.UNKNOWN] == 4
+    assert site.clock_offset_ms == 60_000
+    # Stamped ahead: heard now, not later.
+    site.take(build_head(3, NOON.wall_ms + 5_000), FOUR, build_values(4), NOON)
+    assert site.whole is not None
+    assert count(site, later(NOON, 3 * PERIOD_MS + 1))[CountName.UNKNOWN] == 4
+
+
+def test_late_and_repeated_frames_change_nothing_that_is_live() -> None:
+    site = open_site()
+    site.take(build_head(5), FOUR, build_values(4, utilization_permille=500), NOON)
+    before = site.columns.values.copy()
+    late = site.take(build_head(4), FOUR, build_values(4, utilization_permille=1), NOON)
+    again = site.take(build_head(5), FOUR, build_values(4, utilization_permille=2), NOON)
+    assert (late, again) == (FrameOutcome.LATE, FrameOutcome.DUPLICATE)
+    assert np.array_equal(site.columns.values, before)
+    assert site.counts.outcomes == {FrameOutcome.LIVE: 1, FrameOutcome.LATE: 1, FrameOutcome.DUPLICATE: 1}
+
+
+def test_a_refused_frame_is_counted_and_changes_nothing() -> None:
+    site = open_site()
+    refusal = site.find_refusal(build_head(1, period_ms=1), FOUR, NOON)
+    assert refusal is not None
+    assert site.counts.faults[refusal.fault] == 1
+    assert count(site, NOON)[CountName.UNKNOWN] == 4
+
+
+def test_dear_fields_keep_their_last_value_and_cheap_ones_do_not() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, ecc_corrected_count=7, clock_mhz=900), NOON)
+    site.take(build_head(2), FOUR, build_values(4, ecc_corrected_count=np.array([MISSING, 8, MISSING, 9])), NOON)
+    site.take(build_head(3), FOUR, build_values(4), NOON)
+    assert site.columns.values[FIELD_INDEX[SampleName.ECC_CORRECTED_COUNT]].tolist() == [7, 8, 7, 9]
+    assert set(site.columns.values[FIELD_INDEX[SampleName.CLOCK_MHZ]].tolist()) == {MISSING}
+
+
+def test_a_frame_of_some_devices_leaves_the_others_alone() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, clock_mhz=1), NOON)
+    site.take(build_head(2), np.array([1, 3], np.uint32), build_values(2, clock_mhz=np.array([5, 6])), NOON)
+    site.take(build_head(3), np.array([2], np.uint32), build_values(1, clock_mhz=9), NOON)
+    assert site.columns.values[FIELD_INDEX[SampleName.CLOCK_MHZ]].tolist() == [1, 5, 9, 6]
+    assert site.take(build_head(4), FOUR[:0], build_values(0), NOON) is FrameOutcome.LIVE
+
+
+def test_wrong_values_are_counted_and_in_no_sum() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, utilization_permille=np.array([100, 1001, -5, 300])), NOON)
+    count(site, NOON)
+    found = site.whole.get_sums(0)[SampleName.UTILIZATION_PERMILLE]
+    assert (found.total, found.devices, site.counts.values_refused) == (400, 2, 2)
+
+
+def test_a_grown_inventory_keeps_what_is_known_and_another_incarnation_nothing() -> None:
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    site = open_site(fleet)
+    site.take(build_head(9), FOUR, build_values(4, clock_mhz=3), NOON)
+    site.columns.is_cordoned[2] = True
+    grown = build_inventory([0, 0, 1, 1, 2], [0, 0, 0], retired=[True, False, False, False, False], version=2)
+    fleet.take_inventory(number_site(1), grown)
+    found = count(site, NOON)
+    assert (found[CountName.DEVICES], found[CountName.OK], found[CountName.UNKNOWN]) == (4, 3, 1)
+    assert found[CountName.CORDONED] == 1
+    assert site.take(build_head(9), FOUR, build_values(4), NOON) is FrameOutcome.DUPLICATE
+    fleet.take_inventory(number_site(1), build_inventory([0, 0], incarnation="second"))
+    assert count(site, NOON)[CountName.UNKNOWN] == 2
+    assert site.take(build_head(1, incarnation="second"), FOUR[:2], build_values(2), NOON) is FrameOutcome.LIVE
+
+
+def test_failed_and_untold_health() -> None:
+    site = open_site()
+    health = np.array([HEALTH_CODES[Verdict.FAILED], MISSING, HEALTH_CODES[Verdict.UNKNOWN], HEALTH_CODES[Verdict.OK]])
+    site.take(build_head(1), FOUR, build_values(4, health=health), NOON)
+    found = count(site, NOON)
+    assert (found[CountName.FAILED], found[CountName.UNKNOWN], found[CountName.OK]) == (1, 2, 1)
+    assert found[CountName.REPORTING] == 4
+
+
+def test_nothing_is_added_up_while_nothing_changed() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4), NOON)
+    assert site.roll_up(NOON.monotonic_ms)
+    assert not site.roll_up(NOON.monotonic_ms + 1)
+    assert not site.roll_up(NOON.monotonic_ms + 3 * PERIOD_MS)
+    assert site.roll_up(NOON.monotonic_ms + 3 * PERIOD_MS + 1)
+    assert not site.roll_up(NOON.monotonic_ms + 9 * PERIOD_MS)

@@ -1,0 +1,105 @@
+"""What is not taken of a frame: each fault by its own name, and values that cannot be."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keisan.domain.errors import InvalidInput, StateConflict
+from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.inventory import InventoryMark
+from keisan.domain.limits import FRAME_DEVICES_MIN, FRAME_EARLY_MS_MAX, FRAME_LATE_MS_MAX
+from keisan.domain.sample import MISSING, SAMPLE_FIELDS, FrameHead
+from keisan.telemetry.rule_frame import drop_wrong_values, find_refusal, judge_frame
+from keisan.telemetry.sequence_set import SequenceSet
+from tests.telemetry.fleet import NOON, build_head, build_inventory
+
+MARK = InventoryMark("first", 3, 1000)
+ALL = np.arange(1000, dtype=np.uint32)
+
+
+def find(head: FrameHead, numbers: np.ndarray = ALL, active_count: int = 1000) -> FrameFault | None:
+    refusal = find_refusal(head, numbers, MARK, active_count, NOON.wall_ms)
+    return None if refusal is None else refusal.fault
+
+
+@pytest.mark.parametrize(
+    ("head", "numbers", "fault"),
+    [
+        (build_head(1), ALL, None),
+        (build_head(1, inventory_version=3), ALL, None),
+        (build_head(1, inventory_version=4), ALL, FrameFault.UNKNOWN_INVENTORY),
+        (build_head(1, incarnation="other"), ALL, FrameFault.UNKNOWN_INVENTORY),
+        (build_head(1, period_ms=999), ALL, FrameFault.WRONG_PERIOD),
+        (build_head(1, period_ms=60_001), ALL, FrameFault.WRONG_PERIOD),
+        (build_head(1, NOON.wall_ms + FRAME_EARLY_MS_MAX), ALL, None),
+        (build_head(1, NOON.wall_ms + FRAME_EARLY_MS_MAX + 1), ALL, FrameFault.FROM_THE_FUTURE),
+        (build_head(1, NOON.wall_ms - FRAME_LATE_MS_MAX), ALL, None),
+        (build_head(1, NOON.wall_ms - FRAME_LATE_MS_MAX - 1), ALL, FrameFault.TOO_LATE),
+        (build_head(1), np.arange(1, 1001, dtype=np.uint32), FrameFault.WRONG_NUMBERS),
+        (build_head(1), ALL[::-1].copy(), FrameFault.WRONG_NUMBERS),
+        (build_head(1), np.repeat(ALL[:500], 2), FrameFault.WRONG_NUMBERS),
+        (build_head(1), ALL[: FRAME_DEVICES_MIN - 1], FrameFault.TOO_SMALL),
+        (build_head(1), ALL[:FRAME_DEVICES_MIN], None),
+    ],
+)
+def test_each_fault_has_its_name(head: FrameHead, numbers: np.ndarray, fault: FrameFault | None) -> None:
+    assert find(head, numbers) is fault
+
+
+def test_a_small_site_sends_what_it_has() -> None:
+    assert find(build_head(1), ALL[:8], active_count=FRAME_DEVICES_MIN - 1) is None
+    assert find(build_head(1), ALL[:0], active_count=8) is None
+
+
+def test_an_unknown_inventory_is_a_conflict_and_all_else_the_frame_s_own_fault() -> None:
+    conflict = find_refusal(build_head(1, incarnation="other"), ALL, MARK, 1000, NOON.wall_ms)
+    wrong = find_refusal(build_head(1, period_ms=1), ALL, MARK, 1000, NOON.wall_ms)
+    assert conflict is not None
+    assert wrong is not None
+    assert isinstance(conflict.error, StateConflict)
+    assert isinstance(wrong.error, InvalidInput)
+    assert wrong.error.field == "frame.head"
+
+
+def test_the_newest_is_live_older_ones_are_late_and_known_ones_are_duplicates() -> None:
+    seen = SequenceSet()
+    outcomes = []
+    for sequence in (5, 7, 6, 7, 5, 8):
+        outcomes.append(judge_frame(build_head(sequence), seen))
+        seen.add(sequence)
+    assert outcomes == [
+        FrameOutcome.LIVE,
+        FrameOutcome.LIVE,
+        FrameOutcome.LATE,
+        FrameOutcome.DUPLICATE,
+        FrameOutcome.DUPLICATE,
+        FrameOutcome.LIVE,
+    ]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_values_out_of_bounds_become_missing_and_all_others_stay(seed: int) -> None:
+    source, inventory = np.random.default_rng(seed), build_inventory([0] * 50)
+    values = source.integers(MISSING, 2**31 - 1, (len(SAMPLE_FIELDS), 50), dtype=np.int32)
+    values[source.random(values.shape) < 0.3] = source.integers(0, 1000)
+    before = values.copy()
+    dropped = drop_wrong_values(np.arange(50, dtype=np.uint32), values, inventory)
+    expected = 0
+    for row, field in enumerate(SAMPLE_FIELDS):
+        for number in range(50):
+            value = int(before[row, number])
+            # Device n of these inventories has 1000 + n MiB.
+            most = 1000 + number if field.name == "memory_used_mib" else field.most
+            is_wrong = value != MISSING and not field.least <= value <= most
+            assert int(values[row, number]) == (MISSING if is_wrong else value)
+            expected += is_wrong
+    assert dropped == expected
+
+
+def test_memory_of_a_device_that_tells_none_is_not_bounded_by_it() -> None:
+    inventory = build_inventory([0])
+    inventory.memory_mib[0] = 0
+    values = np.full((len(SAMPLE_FIELDS), 1), 5000, np.int32)
+    drop_wrong_values(np.zeros(1, np.uint32), values, inventory)
+    assert values[3, 0] == 5000

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pyarrow.fs as pf
 from moto.moto_server.threaded_moto_server import ThreadedMotoServer
 
+from keisan.domain.key import Secret
 from keisan.storage.history_s3 import S3Options, open_bucket
 from keisan.storage.history_store import BucketPlace
 
@@ -26,7 +27,7 @@ def start_s3() -> Iterator[str]:
 
 def create_bucket(url: str, name: str) -> BucketPlace:
     """Return a place in a new bucket."""
-    options = S3Options(url=url, region="us-east-1", access_key="test", secret_key="test")
+    options = S3Options(url=url, region="us-east-1", access_key="test", secret_key=Secret("test"))
     place = open_bucket(f"{name}/history", options)
     creator = pf.S3FileSystem(
         access_key="test",

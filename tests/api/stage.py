@@ -22,6 +22,7 @@ from keisan.control.bootstrap import (
     prepare_platform,
 )
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.key import build_key, insert_key
 from keisan.control.machine import build_join_token, insert_join_token, join_machine
@@ -32,6 +33,8 @@ from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.daemon.history import open_history
+from keisan.daemon.history_settings import HistorySettings
 from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
@@ -78,6 +81,7 @@ NOMINAL_GFLOPS = {"nvidia-h20": 148_000}
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
+HISTORY = "history"
 MODEL_BODY: dict[str, object] = {
     "name": "smollm2-135m-instruct",
     "owner": "HuggingFaceTB",
@@ -125,6 +129,7 @@ class Stage:
     clock: SteppedClock
     app: FastAPI
     http: httpx.AsyncClient
+    history: History
     project: Project
     site: Site
     keys: dict[str, Key] = field(default_factory=dict)
@@ -241,7 +246,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient]]:
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient, History]]:
     control = Control(
         storage,
         clock,
@@ -252,11 +257,13 @@ async def _open_app(
         archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
-    fleet = FleetWatch(control, NOMINAL_GFLOPS)
+    history = open_history(control, HistorySettings(), folder / HISTORY)
+    fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
-    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0"))
+    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", history=history))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, app, http
+        yield control, storage, clock, app, http, history
+    history.intake.journal.close()
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:

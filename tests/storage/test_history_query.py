@@ -85,7 +85,7 @@ def put_inventory(stage: HistoryStage, site: str, region: str) -> None:
         memory_mib=np.full(DEVICES, 1, np.int32),
         is_retired=np.zeros(DEVICES, np.bool_),
     )
-    stage.keeper.put_inventory(InventoryNote(site, region, "a", 1, DEVICES, DAY_START_MS), inventory)
+    stage.keeper.expect_inventory(InventoryNote(site, region, "a", 1, DEVICES, DAY_START_MS), inventory)
 
 
 def ask(stage: HistoryStage, question: HistoryQuestion) -> HistoryAnswer:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import Principal, Right, Scope
@@ -32,6 +33,13 @@ class ApiContext:
     fleet: FleetWatch
     release: str
     terms: CreditTerms = field(default_factory=CreditTerms)
+    history: History | None = None
+
+    def get_history(self) -> History:
+        """Return the history of the fleet; raises InvariantBroken where daemon gave none."""
+        if self.history is None:
+            raise InvariantBroken("this process keeps no history")
+        return self.history
 
 
 @dataclass(frozen=True, slots=True)

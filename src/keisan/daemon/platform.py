@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import uvicorn
@@ -15,6 +16,7 @@ from keisan.api.context import ApiContext
 from keisan.catalog.base import load_chips
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
@@ -31,6 +33,7 @@ from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
+from keisan.daemon.history import open_history
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform
@@ -56,6 +59,14 @@ CERTIFICATE_LOOK_S = 5.0
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
 LONG_IDLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParts:
+    """The fleet as it is, and as it was."""
+
+    watch: FleetWatch
+    history: History
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -95,11 +106,12 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        fleet = FleetWatch(control, {})
+        history = open_history(control, own.history, folder.history)
+        fleet = FleetWatch(control, {}, history)
         await fleet.load()
-        server = build_server(own, fleet, announce)
+        server = build_server(own, fleet, history, announce)
         settle_platform()
-        await _serve(server, own, fleet, listener, stop)
+        await _serve(server, own, FleetParts(fleet, history), listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -149,10 +161,12 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
+def build_server(
+    own: PlatformSettings, fleet: FleetWatch, history: History, announce: Callable[[str], None]
+) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots = SnapshotFeed(fleet.control)
-    app = create_app(ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms))
+    app = create_app(ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms, history))
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -177,11 +191,12 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
 
 
 async def _serve(
-    server: "Server", own: PlatformSettings, fleet: FleetWatch, listener: socket.socket, stop: asyncio.Event
+    server: "Server", own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    control = fleet.control
+    control = parts.watch.control
     async with asyncio.TaskGroup() as group:
-        group.create_task(fleet.run(stop), name="roll-ups")
+        group.create_task(parts.watch.run(stop), name="roll-ups")
+        group.create_task(parts.history.run(stop), name="history")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from keisan.daemon.history_settings import HistorySettings
 from keisan.daemon.settings_faults import list_faults
+from keisan.daemon.settings_section import Section
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.limits import (
     ANSWERS_DAYS_DEFAULT,
@@ -96,12 +98,6 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 
 
-class Section(BaseModel):
-    """A table of the settings file; an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class ListenerSection(Section):
     """Where a server listens, and its TLS: an address beyond this host needs a certificate or `insecure` (R11)."""
 
@@ -165,6 +161,7 @@ class PlatformSettings(ListenerSection):
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
     retention: RetentionSettings = RetentionSettings()
+    history: HistorySettings = HistorySettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

@@ -34,6 +34,7 @@ from keisan.domain.errors import (
     VersionMismatch,
 )
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
+from keisan.domain.history_question import HistoryGroup
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
@@ -58,6 +59,7 @@ from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, D
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.model import ModelCreate, ModelView
@@ -139,6 +141,11 @@ __all__ = [
     "GatewayList",
     "GatewayView",
     "HealthView",
+    "HistoryFormat",
+    "HistoryGroup",
+    "HistoryHead",
+    "HistoryQuery",
+    "HistoryRows",
     "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",

@@ -133,6 +133,10 @@ class FrameJournal(Protocol):
         """Remove closed files; those that are gone are none. Raises OSError."""
         ...
 
+    def close(self) -> None:
+        """Close all files; raises OSError."""
+        ...
+
     def count_bytes(self) -> int:
         """Return how much of the disk the journal takes."""
         ...

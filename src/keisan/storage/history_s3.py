@@ -5,6 +5,7 @@ from typing import Final
 
 import pyarrow.fs as pf
 
+from keisan.domain.key import Secret
 from keisan.storage.history_store import BucketPlace
 
 CONNECT_TIMEOUT_S: Final = 5
@@ -18,10 +19,7 @@ class S3Options:
     url: str | None = None
     region: str | None = None
     access_key: str | None = None
-    secret_key: str | None = None
-
-    def __repr__(self) -> str:
-        return f"S3Options(url={self.url!r}, region={self.region!r})"
+    secret_key: Secret | None = None
 
 
 def open_bucket(path: str, options: S3Options) -> BucketPlace:
@@ -29,7 +27,7 @@ def open_bucket(path: str, options: S3Options) -> BucketPlace:
     scheme, _, address = (options.url or "https://").partition("://")
     filesystem = pf.S3FileSystem(
         access_key=options.access_key,
-        secret_key=options.secret_key,
+        secret_key=None if options.secret_key is None else options.secret_key.reveal(),
         endpoint_override=address or None,
         scheme=scheme,
         region=options.region,

@@ -39,6 +39,10 @@ from keisan.wire.inventory import Inventory
 Span = tuple[int, int]
 
 
+class EndingError(Exception):
+    """The process is to end, so the work under way is left."""
+
+
 @dataclass(frozen=True, slots=True)
 class Drop:
     """What was dropped to keep within the disk budget: of one tier, all from the oldest to before `until_ms`.
@@ -76,6 +80,9 @@ class HistoryKeeper:
     notes: dict[tuple[str, str], InventoryNote] = field(default_factory=dict)
     counts: KeeperCounts = field(default_factory=KeeperCounts)
     drops: deque[Drop] = field(default_factory=lambda: deque(maxlen=1000))
+    # Set when the process is to end: what is under way is left, and done again by the next one.
+    is_ending: bool = False
+    _expected: dict[tuple[str, str], tuple[InventoryNote, Inventory]] = field(default_factory=dict)
     _is_loaded: bool = False
     _is_over: bool = False
     _leftovers: deque[tuple[float, list[str]]] = field(default_factory=deque)
@@ -83,34 +90,62 @@ class HistoryKeeper:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep history until `stop` is set; what the disk refuses is tried again."""
-        while not stop.is_set():
-            try:
-                has_more = await asyncio.to_thread(self.work)
-            except (OSError, StorageUnavailable) as fault:
-                write_failure("history.not_kept", fault)
-                has_more = False
-            if not has_more:
-                await self.clock.sleep(KEEP_LOOK_S)
+        async with asyncio.TaskGroup() as group:
+            ending = group.create_task(self._end_with(stop))
+            while not stop.is_set():
+                try:
+                    has_more = await asyncio.to_thread(self.work)
+                except EndingError:
+                    break
+                except (OSError, StorageUnavailable) as fault:
+                    write_failure("history.not_kept", fault)
+                    has_more = False
+                if not has_more:
+                    await self.clock.sleep(KEEP_LOOK_S)
+            ending.cancel()
+
+    async def _end_with(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self.is_ending = True
 
     def work(self) -> bool:
         """Do one piece of work, and tell whether there may be more; raises OSError."""
         self.load()
         self._remove_leftovers()
         self.journal.close_due()
-        return self._fold_next() or self._roll_next() or self._merge_next() or self._drop_expired() or self._end_round()
+        return (
+            self._put_next()
+            or self._fold_next()
+            or self._roll_next()
+            or self._merge_next()
+            or self._drop_expired()
+            or self._end_round()
+        )
 
     def load(self) -> None:
         """Read the manifests, once; raises OSError."""
         if not self._is_loaded:
             found = {(each.site, each.incarnation): each for each in self.store.list_notes()}
-            self.notes = found | self.notes
+            self.notes = found
             self.manifests = {each.month: each for each in self.store.list_manifests()}
             self._is_loaded = True
 
-    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
-        """Keep an inventory beside the files; raises OSError."""
-        self.store.put_inventory(note, inventory)
-        self.notes[note.site, note.incarnation] = note
+    def expect_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
+        """Have an inventory kept beside the files with the next work; of one incarnation the newest."""
+        self._expected[note.site, note.incarnation] = (note, inventory)
+
+    def _put_next(self) -> bool:
+        if not self._expected:
+            return False
+        key, (note, inventory) = next(iter(self._expected.items()))
+        known = self.notes.get(key)
+        if known is None or known.version < note.version or known.region != note.region:
+            self.store.put_inventory(note, inventory)
+            self.notes = self.notes | {key: note}
+        # Unless a newer one came meanwhile.
+        if self._expected.get(key) == (note, inventory):
+            del self._expected[key]
+        return True
 
     def _end_round(self) -> bool:
         self._make_room()
@@ -137,7 +172,7 @@ class HistoryKeeper:
             places = [place for each in fresh for place in self.journal.list_frames(each)]
             chosen = choose_frames(places, self.seen.find(window))
             with self._open_files(window.region, [Tier.SAMPLE]) as making:
-                for block in build_blocks(chosen):
+                for block in self._watch(build_blocks(chosen)):
                     making.writers[Tier.SAMPLE].add(block)
                 added = making.put((window.start_ms, window.end_ms))
             # Names of files that are gone from the journal need not be known any more.
@@ -262,7 +297,13 @@ class HistoryKeeper:
             self._leftovers.append((self.clock.monotonic_s() + FILE_KEPT_S, sorted(gone)))
 
     def _read(self, files: Sequence[HistoryFile]) -> list[Iterator[Block]]:
-        return [self.store.read_blocks(each) for each in files]
+        return [self._watch(self.store.read_blocks(each)) for each in files]
+
+    def _watch(self, blocks: Iterator[Block]) -> Iterator[Block]:
+        for block in blocks:
+            if self.is_ending:
+                raise EndingError
+            yield block
 
     @contextmanager
     def _open_files(self, region: str, tiers: Sequence[Tier]) -> "Iterator[_Making]":

@@ -35,4 +35,10 @@ def test_a_set_of_sequences_holds_what_was_added(batches: list[list[int]]) -> No
 
 def test_days_are_kept_for_ever() -> None:
     kept = {tier: HistoryTerms().find_kept_ms(tier) for tier in Tier}
-    assert kept == {Tier.SAMPLE: 2 * DAY_MS, Tier.MINUTE: 30 * DAY_MS, Tier.HOUR: 1826 * DAY_MS, Tier.DAY: None}
+    assert kept == {
+        Tier.SAMPLE: 2 * DAY_MS,
+        Tier.MINUTE: 30 * DAY_MS,
+        Tier.HOUR: 1826 * DAY_MS,
+        Tier.DAY: None,
+        Tier.SITE_HOUR: None,
+    }

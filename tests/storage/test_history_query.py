@@ -244,6 +244,13 @@ def test_a_sum_that_does_not_fit_is_refused(stage: HistoryStage, monkeypatch: py
         ask(stage, question)
 
 
+def test_a_question_that_takes_too_much_memory_is_refused(stage: HistoryStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    question = HistoryQuestion(FIELDS, HistoryGroup.DEVICE, DAY_START_MS, DAY_START_MS + HOUR_MS, MINUTE_MS)
+    monkeypatch.setattr(history_query, "MEMORY_BYTES_MAX", 2**20)
+    with pytest.raises(LimitExceeded, match="memory"):
+        ask(stage, question)
+
+
 def test_a_file_that_is_gone_is_told(stage: HistoryStage) -> None:
     broken = HistoryStage(stage.root, stage.clock, HistoryTerms(), stage.store.place)
     broken.keeper.load()

@@ -72,7 +72,8 @@ class HistoryStage:
                 power = np.where(power == MISSING, 0, power) if is_raw else power
                 count = np.ones(len(block), np.int64) if is_raw else block.columns["sample_count"]
                 for place in range(len(block)):
-                    key = (block.key.site, block.key.incarnation, int(block.numbers[place]))
+                    number = 0 if tier is Tier.SITE_HOUR else int(block.numbers[place])
+                    key = (block.key.site, block.key.incarnation, number)
                     row = (*key, int(block.at_ms[place]) // step_ms * step_ms)
                     sums[row] += int(power[place])
                     counts[row] += int(count[place])
@@ -90,7 +91,7 @@ def expect_samples(frames: Iterable[JournalFrame]) -> list[tuple[Row, int]]:
 def expect_tier(frames: Iterable[JournalFrame], tier: Tier) -> Mapping[Row, tuple[int, int]]:
     found: dict[Row, tuple[int, int]] = {}
     for (site, incarnation, number, at_ms), power in expect_samples(frames):
-        row = (site, incarnation, number, at_ms // STEPS_MS[tier] * STEPS_MS[tier])
+        row = (site, incarnation, 0 if tier is Tier.SITE_HOUR else number, at_ms // STEPS_MS[tier] * STEPS_MS[tier])
         count, total = found.get(row, (0, 0))
         found[row] = (count + 1, total + (0 if power == MISSING else power))
     return found

@@ -45,22 +45,34 @@ assert HOUR_MS % WINDOW_MS == 0
 
 
 class Tier(StrEnum):
-    """How fine the steps of kept values are, the finest first: as sampled, then each step's roll-up."""
+    """How fine the steps of kept values are, the finest first: as sampled, then each step's roll-up.
+
+    SITE_HOUR has the hours of all devices of a site as one row, without counters: what a nation's years are summed from.
+    """
 
     SAMPLE = "sample"
     MINUTE = "minute"
     HOUR = "hour"
     DAY = "day"
+    SITE_HOUR = "site_hour"
 
 
-STEPS_MS: Final = {Tier.MINUTE: MINUTE_MS, Tier.HOUR: HOUR_MS, Tier.DAY: DAY_MS}
+# Those with a row for each device, the finest first.
+DEVICE_TIERS: Final = (Tier.SAMPLE, Tier.MINUTE, Tier.HOUR, Tier.DAY)
+STEPS_MS: Final = {Tier.MINUTE: MINUTE_MS, Tier.HOUR: HOUR_MS, Tier.DAY: DAY_MS, Tier.SITE_HOUR: HOUR_MS}
 # Files of a tier are merged within so much time.
-SPANS_MS: Final = {Tier.SAMPLE: HOUR_MS, Tier.MINUTE: HOUR_MS, Tier.HOUR: DAY_MS, Tier.DAY: DAY_MS}
+SPANS_MS: Final = {
+    Tier.SAMPLE: HOUR_MS,
+    Tier.MINUTE: HOUR_MS,
+    Tier.HOUR: DAY_MS,
+    Tier.DAY: DAY_MS,
+    Tier.SITE_HOUR: DAY_MS,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryTerms:
-    """For how long each tier is kept, in days, the days' own for ever; and what all may take of the disk."""
+    """For how long each tier is kept, in days, days' and sites' own for ever; and what all may take of the disk."""
 
     sample_days: int = 2
     minute_days: int = 30

@@ -5,7 +5,8 @@ from enum import StrEnum
 from typing import Final
 
 from keisan.domain.errors import InvalidInput
-from keisan.domain.history import DAY_MS, HOUR_MS, MINUTE_MS, STEPS_MS, HistoryTerms, Tier
+from keisan.domain.history import DAY_MS, DEVICE_TIERS, HOUR_MS, MINUTE_MS, STEPS_MS, HistoryTerms, Tier
+from keisan.domain.history_column import STATISTICS, Statistic
 from keisan.domain.ids import SiteId
 from keisan.domain.sample import SampleName
 
@@ -17,6 +18,8 @@ FIELDS_DEFAULT: Final = (
 )
 # Steps that are taken where none is asked for: the finest by which a range has at most so many.
 STEPS_DEFAULT_MAX: Final = 1500
+# Of sites and all above them fewer: from an hour on, they are read from rows of whole sites.
+SITE_STEPS_DEFAULT_MAX: Final = 200
 _STEPS_MS: Final = (10_000, MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, DAY_MS)
 RANGE_MS_MAX: Final = 20 * 366 * DAY_MS
 
@@ -57,6 +60,11 @@ class HistoryQuestion:
         inner = {HistoryGroup.DEVICE, HistoryGroup.NODE, HistoryGroup.SUPERNODE}
         return self.group in inner or any(each is not None for each in named)
 
+    @property
+    def is_of_sites(self) -> bool:
+        """Tell whether rows of whole sites answer it; counters rise from step to step device by device."""
+        return not self.has_inventory and not any(_is_counter(name) for name in self.fields)
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryPlan:
@@ -68,6 +76,10 @@ class HistoryPlan:
     until_ms: int
 
 
+def _is_counter(name: SampleName) -> bool:
+    return Statistic.GROWTH in STATISTICS[name]
+
+
 def plan_question(question: HistoryQuestion, terms: HistoryTerms, now_ms: int) -> HistoryPlan:
     """Return the coarsest tier that answers in the step asked for, or the next one that is still kept for its begin.
 
@@ -76,25 +88,29 @@ def plan_question(question: HistoryQuestion, terms: HistoryTerms, now_ms: int) -
     range_ms = question.until_ms - question.since_ms
     if not 0 < range_ms <= RANGE_MS_MAX:
         raise InvalidInput(f"expected a range of more than 0 and at most {RANGE_MS_MAX // DAY_MS} days", "until")
-    step_ms = _choose_step(range_ms) if question.step_ms is None else question.step_ms
+    step_ms = _choose_step(question) if question.step_ms is None else question.step_ms
     if step_ms < 0 or (step_ms == 0 and question.group is not HistoryGroup.DEVICE):
         raise InvalidInput("expected a step of more than 0; samples as they are can be had by device", "step")
-    for tier in reversed(Tier):
+    for tier in reversed(DEVICE_TIERS):
         # Days begin at midnight UTC, and so do steps of whole days.
         if tier is Tier.SAMPLE or (step_ms and step_ms % STEPS_MS[tier] == 0):
             break
-    tiers = list(Tier)
+    tiers = DEVICE_TIERS
     while not _is_kept(tier, question.since_ms, terms, now_ms):
         tier = tiers[tiers.index(tier) + 1]
         step_ms = max(step_ms // STEPS_MS[tier], 1) * STEPS_MS[tier]
+    if tier in {Tier.HOUR, Tier.DAY} and question.is_of_sites:
+        tier = Tier.SITE_HOUR
     if step_ms == 0:
         return HistoryPlan(tier, 0, question.since_ms, question.until_ms)
     since_ms, until_ms = question.since_ms // step_ms * step_ms, -(-question.until_ms // step_ms) * step_ms
     return HistoryPlan(tier, step_ms, since_ms, until_ms)
 
 
-def _choose_step(range_ms: int) -> int:
-    return next((step_ms for step_ms in _STEPS_MS if range_ms // step_ms <= STEPS_DEFAULT_MAX), DAY_MS)
+def _choose_step(question: HistoryQuestion) -> int:
+    most = SITE_STEPS_DEFAULT_MAX if question.is_of_sites else STEPS_DEFAULT_MAX
+    range_ms = question.until_ms - question.since_ms
+    return next((step_ms for step_ms in _STEPS_MS if range_ms // step_ms <= most), DAY_MS)
 
 
 def _is_kept(tier: Tier, since_ms: int, terms: HistoryTerms, now_ms: int) -> bool:

@@ -63,6 +63,11 @@ class HistoryEngine:
                 found: pa.Table = engine.sql(text, params=values).to_arrow_table()
         except duckdb.ConversionException as fault:
             raise LimitExceeded("a sum does not fit 64 bits; ask for shorter steps or fewer devices") from fault
+        except duckdb.OutOfMemoryException as fault:
+            # Counters are put in order device by device: some millions of rows have no room.
+            raise LimitExceeded(
+                "the question takes too much memory; ask for fewer devices or a shorter time"
+            ) from fault
         except (duckdb.Error, OSError, pa.ArrowException) as fault:
             raise StorageUnavailable("history cannot be read now", str(fault)) from fault
         if len(found) > QUERY_ROWS_MAX:

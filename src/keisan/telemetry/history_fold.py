@@ -11,7 +11,7 @@ import numpy as np
 from keisan.domain.history import DAY_MS, FOLD_ROWS_MAX, HOUR_MS, MINUTE_MS, STEPS_MS, SequenceRanges, Tier
 from keisan.domain.sample import SampleName
 from keisan.storage.base_history import BLOCK_DEVICES, Block, BlockKey, Column, FramePlace, JournalFrame
-from keisan.telemetry.history_roll_up import fold_rows, sort_rows, widen_samples
+from keisan.telemetry.history_roll_up import fold_rows, sort_rows, sum_devices, widen_samples
 from keisan.wire.frame import Numbers
 
 Inventory = tuple[str, str]
@@ -155,7 +155,9 @@ def roll_samples(streams: Sequence[Iterator[Block]], sinks: Mapping[Tier, Sink])
         sinks[Tier.SAMPLE](samples)
         minutes = fold_rows(widen_samples(samples), MINUTE_MS)
         sinks[Tier.MINUTE](minutes)
-        sinks[Tier.HOUR](fold_rows(minutes, HOUR_MS))
+        hours = fold_rows(minutes, HOUR_MS)
+        sinks[Tier.HOUR](hours)
+        sinks[Tier.SITE_HOUR](sum_devices(hours))
 
 
 def roll_hours(streams: Sequence[Iterator[Block]], sinks: Mapping[Tier, Sink]) -> None:

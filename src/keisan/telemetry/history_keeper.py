@@ -197,7 +197,9 @@ class HistoryKeeper:
 
     def _roll(self, manifest: Manifest, files: Sequence[HistoryFile]) -> None:
         tier, span = files[0].tier, _find_span(files)
-        tiers = [Tier.SAMPLE, Tier.MINUTE, Tier.HOUR] if tier is Tier.SAMPLE else [Tier.HOUR, Tier.DAY]
+        tiers = [Tier.HOUR, Tier.DAY]
+        if tier is Tier.SAMPLE:
+            tiers = [Tier.SAMPLE, Tier.MINUTE, Tier.HOUR, Tier.SITE_HOUR]
         with self._open_files(manifest.month.region, tiers) as making:
             sinks = {each: making.writers[each].add for each in tiers}
             (roll_samples if tier is Tier.SAMPLE else roll_hours)(self._read(files), sinks)

@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from keisan.domain.history_column import ROLL_UP_COLUMNS, VERDICTS, Statistic
+from keisan.domain.history_column import COUNTER, NULLABLE, ROLL_UP_COLUMNS, STATISTICS, VERDICTS, Statistic
 from keisan.domain.sample import MISSING, SampleName
-from keisan.storage.base_history import Block, Column
+from keisan.storage.base_history import Block, BlockKey, Column
 
 Places = npt.NDArray[np.intp]
 _ADDED: Final = frozenset({Statistic.SUM, Statistic.COUNT, *VERDICTS})
@@ -71,6 +71,29 @@ def fold_rows(block: Block, step_ms: int) -> Block:
         elif each.statistic not in {Statistic.FIRST, Statistic.LAST}:
             columns[each.name] = _fold(block.columns[each.name], starts, each.statistic)
     return Block(block.key, block.numbers[starts], step[starts] * step_ms, columns)
+
+
+def sum_devices(block: Block) -> Block:
+    """Return roll-ups as one row for each step, of all devices together; of counters only that they are not in it."""
+    order = np.argsort(block.at_ms, kind="stable")
+    sorted_ms = block.at_ms[order]
+    is_first = np.ones(len(order), np.bool_)
+    is_first[1:] = np.diff(sorted_ms) != 0
+    starts: Places = np.flatnonzero(is_first)
+    ordered = block.take(order)
+    columns: dict[str, Column] = {
+        "sample_count": _add(ordered.columns["sample_count"], starts),
+        "covered_ms": _add(ordered.columns["covered_ms"], starts),
+        "first_ms": np.minimum.reduceat(ordered.columns["first_ms"], starts),
+        "last_ms": np.maximum.reduceat(ordered.columns["last_ms"], starts),
+    }
+    for each in ROLL_UP_COLUMNS:
+        if STATISTICS[each.field] is COUNTER:
+            columns[each.name] = np.full(len(starts), MISSING if each.statistic in NULLABLE else 0, np.int32)
+        else:
+            columns[each.name] = _fold(ordered.columns[each.name], starts, each.statistic)
+    key = BlockKey(block.key.site, block.key.incarnation, 0)
+    return Block(key, np.zeros(len(starts), np.uint32), sorted_ms[starts], columns)
 
 
 def _add(values: Column, starts: Places) -> Column:

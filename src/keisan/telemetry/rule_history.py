@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from keisan.domain.history import (
+    DEVICE_TIERS,
     MERGE_FILES,
     ROLL_GRACE_MS,
     ROLL_LATE_FILES,
@@ -101,6 +102,6 @@ def plan_room(files: Iterable[tuple[Month, HistoryFile]], other_bytes: int, budg
 
 def choose_files(files: Iterable[HistoryFile], tier: Tier) -> Sequence[HistoryFile]:
     """Return the files that hold all rows of a tier: its own, and those of finer ones that are not rolled up yet."""
-    tiers = list(Tier)
-    finer = tiers[: tiers.index(tier)]
+    # Samples become hours and sites' hours at once, and only these become days.
+    finer = (Tier.SAMPLE,) if tier is Tier.SITE_HOUR else DEVICE_TIERS[: DEVICE_TIERS.index(tier)]
     return [each for each in files if each.tier is tier or (each.tier in finer and not each.is_rolled)]

@@ -1,7 +1,6 @@
 """Question: how fast is history written, at what CPU, how many bytes is a device-day, and how long do questions take?
 
-Method: plausible frames go through the real journal and keeper, hour by hour on a clock of the bench's own; a region's week of
-minutes and a nation's month of hours are written by the same store at SCALE of a million devices, and asked.
+Method: plausible frames go through the real journal and keeper on a clock of the bench's own; roll-ups are made up, and asked.
 Reference: Parquet with pyarrow's own defaults for bytes and CPU; the answer's one column summed by DuckDB for time.
 Wrong if: a device-day at 10 s takes over 150 KB, a nation's month over 20 s at full scale, or history over half a core at 10^5/s.
 """

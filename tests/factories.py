@@ -10,6 +10,7 @@ from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.alert import Alert
 from keisan.domain.budget import Budget, PeriodKind
+from keisan.domain.claim import Claim
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment
@@ -17,16 +18,19 @@ from keisan.domain.device import Device
 from keisan.domain.dispute import Dispute
 from keisan.domain.door import Door
 from keisan.domain.entry import Entry, EntryKind
+from keisan.domain.facility import Facility
 from keisan.domain.ids import (
     AccountId,
     AlertId,
     BudgetId,
+    ClaimId,
     DeductionId,
     DeliveryId,
     DeploymentId,
     DeviceId,
     DisputeId,
     EntryId,
+    FacilityId,
     JoinTokenId,
     KeyId,
     MachineId,
@@ -42,6 +46,7 @@ from keisan.domain.ids import (
     ReplicaId,
     SiteId,
     StatementId,
+    SurveyId,
     WebhookId,
     hash_public_key,
 )
@@ -60,6 +65,7 @@ from keisan.domain.replica import Replica
 from keisan.domain.site import Site
 from keisan.domain.statement import Statement, StatementHolder, StatementState
 from keisan.domain.statement_document import digest_document, write_document
+from keisan.domain.survey import SurveyLine
 from keisan.domain.top_up import TopUp
 from keisan.domain.usage import UsageRecord
 from keisan.domain.webhook import Webhook, WebhookState
@@ -73,12 +79,14 @@ from tests.domain.samples import (
     FACTS,
     build_alert,
     build_budget,
+    build_claim,
     build_deduction,
     build_delivery,
     build_deployment,
     build_device,
     build_dispute,
     build_door,
+    build_facility,
     build_key,
     build_model,
     build_node,
@@ -91,6 +99,7 @@ from tests.domain.samples import (
     build_replica,
     build_site,
     build_statement_content,
+    build_survey_line,
     build_top_up,
     build_webhook,
     create_record_id,
@@ -137,6 +146,8 @@ class Side:
     offer: Offer
     margin: Deduction
     tax: Deduction
+    facility: Facility
+    claim: Claim
     webhook: Webhook
     alert: Alert
     delivery: Delivery
@@ -153,6 +164,7 @@ class World:
     model: Model
     price: Price
     gateway: Machine
+    survey_line: SurveyLine
     left: Side
     right: Side
 
@@ -283,6 +295,19 @@ def create_offer(provider: Provider, model: Model, version: int = 1) -> Offer:
     return build_offer(
         id=OfferId(create_id()), platform_id=PLATFORM_ID, provider_id=provider.id, model_id=model.id, version=version
     )
+
+
+def create_facility(site: Site, **changes: Any) -> Facility:
+    born = {"id": FacilityId(create_id()), "platform_id": PLATFORM_ID, "site_id": site.id}
+    return build_facility(**(born | changes))
+
+
+def create_claim(site: Site, chip: str = "nvidia-h20") -> Claim:
+    return build_claim(id=ClaimId(create_id()), platform_id=PLATFORM_ID, site_id=site.id, chip=chip)
+
+
+def create_survey_line(line: int = 1) -> SurveyLine:
+    return build_survey_line(id=SurveyId(create_id()), platform_id=PLATFORM_ID, line=line)
 
 
 def create_margin(provider: Provider | None = None, version: int = 1) -> Deduction:
@@ -452,17 +477,19 @@ def create_dispute(statement: Statement) -> Dispute:
 async def plant_world(storage: Storage) -> World:
     """Insert a world and return it."""
     platform, model, gateway = create_platform(), create_model(), create_machine()
+    survey_line = create_survey_line()
     price = create_price(model)
     async with storage.write() as transaction:
         await transaction.platform.insert(platform)
         await transaction.models.insert(model)
         await transaction.prices.insert(price)
         await transaction.machines.insert(gateway)
+        await transaction.surveys.insert(survey_line)
         left = await plant_side(transaction, price, model, gateway)
         right = await plant_side(transaction, price, model, gateway)
         # The left site has none, so that a test can give it one.
         await transaction.doors.insert(create_door(right.site))
-    return World(platform, model, price, gateway, left, right)
+    return World(platform, model, price, gateway, survey_line, left, right)
 
 
 async def plant_side(transaction: Transaction, price: Price, model: Model, gateway: Machine) -> Side:
@@ -490,6 +517,9 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.offers.insert(offer)
     await transaction.deductions.insert(margin)
     await transaction.deductions.insert(tax)
+    facility, claim = create_facility(site), create_claim(site)
+    await transaction.facilities.insert(facility)
+    await transaction.claims.insert(claim)
     webhook, alert, delivery = await _plant_alert(transaction, organization)
     top_up = create_top_up(key)
     await transaction.top_ups.insert(top_up)
@@ -512,6 +542,8 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         offer=offer,
         margin=margin,
         tax=tax,
+        facility=facility,
+        claim=claim,
         webhook=webhook,
         alert=alert,
         delivery=delivery,

@@ -10,7 +10,10 @@ from uuid import UUID
 from keisan.domain.access import MachineKind
 from keisan.domain.key import Secret, digest_secret
 from keisan.domain.replica import ReplicaState
+from keisan.domain.sample import FrameHead
 from keisan.wire.door import DoorOrder
+from keisan.wire.frame import decode_frame
+from keisan.wire.inventory import Inventory, decode_inventory
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders, SiteReport
 
@@ -27,6 +30,8 @@ class SmallPlatform:
         self.orders: dict[UUID, ReplicaOrder] = {}
         self.reports: list[SiteReport] = []
         self.joined: list[MachineJoin] = []
+        self.inventories: list[Inventory] = []
+        self.frames: list[tuple[FrameHead, int]] = []
         self.door: DoorOrder | None = None
         self.refusal: int | None = None
         self.refused_count = 0
@@ -80,10 +85,22 @@ class SmallPlatform:
         secret = Secret(authorization.removeprefix("Bearer "))
         if digest_secret(secret) not in {join.secret_digest for join in self.joined}:
             return 401, b'{"detail": "unknown"}'
+        if path == "/api/v1/site/frame":
+            return self._take_frame(body)
+        if path == "/api/v1/site/inventory":
+            self.inventories.append(decode_inventory(body))
+            return 200, b'{"incarnation": "", "version": 0, "device_count": 0}'
         assert path == "/api/v1/site/report"
         self.reports.append(SiteReport.model_validate_json(body))
         orders = SiteOrders(orders=tuple(self.orders.values()), next_report_s=self.period_s, door=self.door)
         return 200, orders.model_dump_json().encode()
+
+    def _take_frame(self, body: bytes) -> tuple[int, bytes]:
+        head, numbers, _ = decode_frame(body)
+        if head.incarnation not in {inventory.head.incarnation for inventory in self.inventories}:
+            return 409, b'{"detail": "unknown inventory"}'
+        self.frames.append((head, len(numbers)))
+        return 200, b'{"outcome": "live"}'
 
     def _join(self, body: MachineJoin) -> tuple[int, bytes]:
         if body.token != JOIN_TOKEN:

@@ -6,7 +6,14 @@ import httpx
 import pytest
 
 from keisan.agent.link import PlatformLink, read_problem
-from keisan.domain.errors import KeisanError, PermissionDenied, PlatformUnreachable, Refused, Unauthenticated
+from keisan.domain.errors import (
+    KeisanError,
+    PermissionDenied,
+    PlatformUnreachable,
+    Refused,
+    StateConflict,
+    Unauthenticated,
+)
 from keisan.domain.key import Secret, digest_secret
 from keisan.wire.machine import MachineJoin
 from keisan.wire.site import SiteReport
@@ -68,7 +75,8 @@ async def test_answer_that_is_not_understood_may_be_tried_again(
         (401, Unauthenticated),
         (403, PermissionDenied),
         (400, Refused),
-        (409, Refused),
+        (409, StateConflict),
+        (412, Refused),
         (302, Refused),
     ],
 )

@@ -53,6 +53,15 @@ async def run_agent_here(settings: AgentSettings) -> AsyncIterator[None]:
         stop.set()
 
 
+async def test_it_sends_what_its_devices_measure(platform: SmallPlatform, tmp_path: Path) -> None:
+    async with run_agent_here(build_settings(platform.url, tmp_path / "site")):
+        await wait_until_async(lambda: bool(platform.frames), "a frame arrives after the inventory it counts by")
+    [inventory] = platform.inventories
+    head, device_count = platform.frames[0]
+    assert (head.incarnation, head.period_ms) == (inventory.head.incarnation, 10_000)
+    assert inventory.device_count == device_count == len(platform.reports[0].devices)
+
+
 async def test_it_joins_once_and_reports_its_devices(platform: SmallPlatform, tmp_path: Path) -> None:
     settings = build_settings(platform.url, tmp_path / "site")
     for _ in range(2):

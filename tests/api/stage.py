@@ -14,6 +14,8 @@ from fastapi import FastAPI
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
+from keisan.catalog.base import load_catalog
+from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import (
     BootstrapPlan,
     PlannedKey,
@@ -55,6 +57,8 @@ from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
+from keisan.wire.arrow import ARROW_TYPE
+from keisan.wire.csv_file import CSV_TYPE
 from keisan.wire.deployment import DeploymentCreate
 from keisan.wire.key import KeyCreate
 from keisan.wire.machine import JoinTokenCreate, MachineJoin
@@ -74,10 +78,15 @@ from tests.domain.samples import (
 )
 from tests.domain.samples import build_record as build_usage_record
 from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
+from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
 EVERYTHING = PlatformScope()
 NOMINAL_GFLOPS = {"nvidia-h20": 148_000}
+# All of the catalogue but for its chips, of which there are two.
+CHIPS = ("metax-c550", "nvidia-h20")
+_SHIPPED = load_catalog()
+CATALOG = replace(_SHIPPED, chips={chip_id: _SHIPPED.chips[chip_id] for chip_id in CHIPS})
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
@@ -100,6 +109,7 @@ MODEL_BODY: dict[str, object] = {
     "weights_bytes": 98_000_000,
     "memory_bytes": 300_000_000,
 }
+SURVEY = b"region,owner,device_count,pflops_fp16,source,date,grade\nCN-SX,Datong,100,80,a yearbook,2026-01-01,C\n"
 NANO_PER_MILLION = {"input": "500000000", "input_cached": "50000000", "output": "1500000000"}
 
 
@@ -127,6 +137,7 @@ class Stage:
     control: Control
     storage: Database
     clock: SteppedClock
+    fleet: FleetWatch
     app: FastAPI
     http: httpx.AsyncClient
     history: History
@@ -145,19 +156,30 @@ class Stage:
         body: object = None,
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
-        """Send a request to a path under /api/v1 as somebody; bytes are lines of usage records, all else is JSON."""
+        """Send a request to a path under /api/v1 as somebody; bytes are Arrow, a table or lines of usage records, else JSON."""
         sent = dict(headers or {})
         if who != NOBODY:
             sent["authorization"] = f"Bearer {self.secrets[who]}"
         if isinstance(body, bytes):
-            sent["content-type"] = USAGE_BATCH_TYPE
+            sent["content-type"] = find_bytes_type(path)
             return await self.http.request(method, f"/api/v1{path}", content=body, headers=sent)
         return await self.http.request(method, f"/api/v1{path}", json=body, headers=sent)
+
+    def fill_path(self, path: str) -> str:
+        """Return a path of the reference with the ids of things that there are: of the first organization, where it has any."""
+        return path.format(chip_id="nvidia-h20", **{f"{name}_id": value for name, value in self.ids.items()})
 
     async def list_actions(self) -> list[str]:
         """Return the actions of all events, oldest first."""
         async with self.storage.read() as view:
             return [event.action for event in await view.events.list(EVERYTHING, 0, 500)]
+
+
+def find_bytes_type(path: str) -> str:
+    """Return what bytes to a path are."""
+    if path.endswith(("/site/inventory", "/site/frame")):
+        return ARROW_TYPE
+    return CSV_TYPE if path.endswith("/upload") else USAGE_BATCH_TYPE
 
 
 def build_plan(secret: str = "sk-keisan-admin") -> BootstrapPlan:
@@ -246,11 +268,12 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FastAPI, httpx.AsyncClient, History]]:
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History]]:
     control = Control(
         storage,
         clock,
         hash_public_key(PUBLIC_KEY),
+        CATALOG,
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,
@@ -260,9 +283,10 @@ async def _open_app(
     history = open_history(control, HistorySettings(), folder / HISTORY)
     fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
-    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", history=history))
+    templates = load_supernode_templates()
+    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history))
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, app, http, history
+        yield control, storage, clock, fleet, app, http, history
     history.intake.journal.close()
 
 
@@ -325,6 +349,9 @@ async def _add_facts(stage: Stage) -> None:
     digests = answer.json()["door"]["digests"]
     answer = await stage.ask("site", "POST", "/site/report", build_report(door=build_door_report(digests=digests)))
     assert answer.status_code == 200, answer.text
+    for path, arrow in (("/site/inventory", build_inventory_body()), ("/site/frame", build_frame_body())):
+        answer = await stage.ask("site", "POST", path, arrow)
+        assert answer.status_code == 200, answer.text
     async with stage.storage.write() as transaction:
         deployment = (await transaction.deployments.list(EVERYTHING, PageRequest())).items[0]
         node = (await transaction.nodes.list(EVERYTHING, PageRequest())).items[0]
@@ -348,6 +375,7 @@ async def _add_facts(stage: Stage) -> None:
         machine=stage.machines["site"].id,
     )
     await _add_terms(stage)
+    await _add_facility(stage)
     body = {"key_id": str(stage.keys["owner"].id), "currency": "CNY", "amount_nano": "1000", "period": "month"}
     answer = await stage.ask("owner", "POST", "/budgets", body)
     assert answer.status_code == 201, answer.text
@@ -359,6 +387,19 @@ async def _add_facts(stage: Stage) -> None:
     async with stage.storage.read() as view:
         accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
     stage.ids["account"] = next(account.id for account in accounts if account.organization_id)
+
+
+async def _add_facility(stage: Stage) -> None:
+    """Record what the site's facility has, and what its owner claims, and survey another."""
+    site = f"/sites/{stage.ids['site']}"
+    measured = {"measured_at": stage.clock.now().isoformat(), "standard_racks": 20, "standard_racks_in_use": 15}
+    claimed: dict[str, object] = {"chip": "nvidia-h20", "device_count": 16, "gflops": {"fp16": 2_368_000}}
+    for noun, path, body in (("facility", "/facility", measured), ("claim", "/claims", claimed)):
+        answer = await stage.ask("admin", "PUT", site + path, body)
+        assert answer.status_code == 200, answer.text
+        stage.ids[noun] = UUID(answer.json()["id"])
+    answer = await stage.ask("admin", "POST", "/surveys/upload", SURVEY)
+    assert answer.json()["created_count"] == 1, answer.text
 
 
 async def _add_terms(stage: Stage) -> None:
@@ -488,6 +529,7 @@ def build_replica(stage: Stage, node_id: NodeId, **changes: object) -> Replica:
         "provider_id": stage.site.provider_id,
         "site_id": stage.site.id,
         "node_id": node_id,
+        "device_id": None,
         "engine": "llama_cpp",
         "chip": "cpu-x86-64",
         "slots": 4,

@@ -11,7 +11,10 @@ async def test_check_normalises_and_tells_of_chips(stage: Stage) -> None:
     assert answer.json() == {
         "policy": "region in CN, JP-13; advisory none",
         "clauses": ["region in CN, JP-13", "advisory none"],
-        "chips": [],
+        "chips": [
+            {"chip": "metax-c550", "outcome": "unknown", "clause": "advisory none"},
+            {"chip": "nvidia-h20", "outcome": "fails", "clause": "advisory none"},
+        ],
     }
 
 

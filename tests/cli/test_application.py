@@ -11,7 +11,7 @@ def test_every_room_adds_its_commands() -> None:
     names = {command.name for command in application.registered_commands}
     groups = {group.name for group in application.registered_groups}
     assert (names, groups) == (
-        {"status", "chat", "logs", "forecast"},
+        {"status", "chat", "logs", "forecast", "capacity"},
         {
             "organizations",
             "top-ups",
@@ -20,11 +20,16 @@ def test_every_room_adds_its_commands() -> None:
             "budgets",
             "policy",
             "models",
+            "chips",
             "prices",
             "offers",
             "deductions",
             "deploy",
             "sites",
+            "facilities",
+            "claims",
+            "surveys",
+            "supernode",
             "usage",
             "receipt",
             "alerts",

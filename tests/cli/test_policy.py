@@ -12,7 +12,7 @@ def test_check_shows_the_stored_text_and_each_chip(command_line: CommandLine) ->
     assert answer.code == 0
     lines = answer.out.splitlines()
     assert lines[0] == "advisory none; designed_in in CN, US; region in JP"
-    [h20] = [line.split() for line in lines if line.strip().startswith("nvidia-h20")]
+    [h20] = [line.split() for line in lines if line.split()[:1] == ["nvidia-h20"]]
     assert h20 == ["nvidia-h20", "fails", "advisory", "none"]
     [metax] = [line.split() for line in lines if line.strip().startswith("metax-c600")]
     assert metax == ["metax-c600", "holds"]

@@ -9,6 +9,7 @@ import pytest
 from keisan.control.context import Control
 from keisan.control.offer import create_offer, withdraw_offer
 from keisan.domain.access import Principal, Role
+from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvalidInput, NotFound, PermissionDenied, StateConflict
 from keisan.domain.offer import OfferKind, choose_offer
 from keisan.domain.price import TokenClass
@@ -46,7 +47,7 @@ async def provider(control: Control, world: World) -> Principal:
 @pytest.fixture
 def stocked(control: Control) -> Control:
     """A platform whose catalogue has a chip."""
-    return replace(control, chips={"nvidia-h20": build_chip("nvidia-h20")})
+    return replace(control, catalog=Catalog(chips={"nvidia-h20": build_chip("nvidia-h20")}))
 
 
 async def test_provider_makes_the_next_version_of_its_own(control: Control, world: World, provider: Principal) -> None:

@@ -11,6 +11,7 @@ from keisan.control.organization import create_organization, update_organization
 from keisan.control.policy import NAMED_MAX, explain_policy, find_conflicting, note_conflicts, settle_policy
 from keisan.control.project import create_project, update_project
 from keisan.domain.access import Role
+from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvalidInput, PermissionDenied
 from keisan.domain.policy import Outcome
 from keisan.wire.key import KeyCreate, KeyUpdate
@@ -28,7 +29,7 @@ CONFLICT = "region in JP"
 def known(control: Control) -> Control:
     """The same control with a catalogue of two chips."""
     chips = (build_chip(), build_chip("ascend-910c", vendor=("Huawei",)))
-    return replace(control, chips={chip.id: chip for chip in chips})
+    return replace(control, catalog=Catalog(chips={chip.id: chip for chip in chips}))
 
 
 def test_settled_text_is_normalised(known: Control) -> None:

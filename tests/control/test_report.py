@@ -13,6 +13,7 @@ from keisan.control.context import Control
 from keisan.control.report import PROOF_WRITTEN_EVERY, REPORT_PERIOD_S, REPORT_TRIES_MAX, accept_report
 from keisan.control.report_change import Known
 from keisan.domain.access import PlatformScope
+from keisan.domain.device import DeviceTerms, DeviceUse
 from keisan.domain.errors import InvalidInput, PermissionDenied, VersionMismatch
 from keisan.domain.lease import WorkNoun
 from keisan.domain.replica import Replica, ReplicaState
@@ -285,3 +286,30 @@ async def test_first_report_sent_twice_at_once_is_taken_in_once(control: Control
             group.create_task(send(control, world, report))
     async with control.storage.read() as view:
         assert len(await view.nodes.list_site(SCOPE, world.left.site.id)) == 2
+
+
+@pytest.mark.parametrize("is_cordoning", [False, True])
+async def test_card_that_fails_is_told_of_once_and_closed_where_the_terms_say_so(
+    control: Control, world: World, is_cordoning: bool
+) -> None:
+    closing = replace(control, device_terms=DeviceTerms(is_cordoning=is_cordoning))
+    own = world.left.device
+    failed = describe(
+        world,
+        devices=(
+            report_device(
+                hardware_id=own.hardware_id, node_hardware_id=world.left.node.hardware_id, verdict=Verdict.FAILED
+            ),
+        ),
+    )
+    for _ in range(2):
+        await send(closing, world, failed)
+    assert await list_events(control) == ["device.suspect", "device.cordoned"][: 1 + is_cordoning]
+    async with control.storage.read() as view:
+        found = await view.devices.get(SCOPE, own.id)
+    assert (found.verdict, found.version) == (Verdict.FAILED, 2)
+    assert found.use is (DeviceUse.CORDONED if is_cordoning else DeviceUse.OPEN)
+    await send(closing, world, describe(world))
+    async with control.storage.read() as view:
+        again = await view.devices.get(SCOPE, own.id)
+    assert (again.verdict, again.use) == (Verdict.OK, found.use), "only people open what was closed"

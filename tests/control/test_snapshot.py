@@ -14,6 +14,7 @@ from keisan.control.context import Control
 from keisan.control.snapshot import ACKNOWLEDGE_EVERY_S, LOOK_EVERY_S, SnapshotFeed, build_delta
 from keisan.domain.access import PlatformScope
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.catalog import Catalog
 from keisan.domain.errors import PermissionDenied
 from keisan.domain.limits import SNAPSHOT_WAIT_S_MAX
 from keisan.domain.snapshot import SnapshotMark, SnapshotTable
@@ -337,7 +338,7 @@ async def test_other_rows_of_the_same_version_are_replaced_at_once(control: Cont
     """Another release compiles the same state into other rows: of the chips it knows, for one."""
     base = await fetch(SnapshotFeed(control), world)
     chip = build_chip("ascend-910c", vendor=("Huawei",))
-    feed = SnapshotFeed(replace(control, chips={chip.id: chip}))
+    feed = SnapshotFeed(replace(control, catalog=Catalog(chips={chip.id: chip})))
     answer = await ask(feed, world, base, wait_s=20.0)
     assert answer is not None
     assert answer.snapshot is not None

@@ -11,19 +11,23 @@ from keisan.domain.alert import Alert, AlertKind
 from keisan.domain.budget import Budget, PeriodKind
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
+from keisan.domain.claim import Claim, ClaimedCapacity
 from keisan.domain.closing import Closing
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.dispute import Dispute, DisputeState
 from keisan.domain.door import Door, DoorPlace, DoorStage
 from keisan.domain.engine import EngineProfile, RunningUsage
 from keisan.domain.evidence import Evidence, Grade
+from keisan.domain.facility import Facility, FacilityFigures
 from keisan.domain.fact import FactName
+from keisan.domain.figure import Precision
 from keisan.domain.ids import (
     AlertId,
     BudgetId,
+    ClaimId,
     ClosingId,
     DeductionId,
     DeliveryId,
@@ -31,6 +35,7 @@ from keisan.domain.ids import (
     DeviceId,
     DisputeId,
     EntryId,
+    FacilityId,
     KeyId,
     MachineId,
     ModelId,
@@ -45,6 +50,7 @@ from keisan.domain.ids import (
     ReplicaId,
     SiteId,
     StatementId,
+    SurveyId,
     TicketId,
     WebhookId,
 )
@@ -69,6 +75,7 @@ from keisan.domain.statement import (
     Totals,
 )
 from keisan.domain.statement_draft import OpenSeal, StatementDraft
+from keisan.domain.survey import SurveyedFacility, SurveyLine
 from keisan.domain.suspense import SuspendedRecord
 from keisan.domain.ticket import CreditTerms, Ticket, TicketState
 from keisan.domain.top_up import TopUp, TopUpKind, TopUpState
@@ -117,6 +124,26 @@ def name_record_id(number: int = 1) -> RecordId:
 RECORD_ID = name_record_id()
 OFFER_ID = OfferId(name_id(20))
 DEDUCTION_ID = DeductionId(name_id(21))
+FACILITY_ID = FacilityId(name_id(41))
+CLAIM_ID = ClaimId(name_id(42))
+SURVEY_ID = SurveyId(name_id(43))
+FIGURES = FacilityFigures(
+    address="計算 street 1",
+    latitude_microdegrees=40_076_800,
+    longitude_microdegrees=-113_300_100,
+    standard_racks=2000,
+    standard_racks_in_use=1500,
+    rated_power_w=5_000_000,
+    power_w=3_700_000,
+    pue_permille=1250,
+    wue_ml_per_kwh=1100,
+    green_power_permille=480,
+    ports={"400": 12, "100": 3},
+    latency_hub_us=18_500,
+    latency_city_us=5_001,
+    latency_node_us=900,
+    storage_bytes=2**60,
+)
 WEIGHTS_SHA256 = "5e" * 32
 MODEL_DIGEST = f"sha256:{WEIGHTS_SHA256}"
 MEMORY_BYTES = 300_000_000
@@ -266,6 +293,54 @@ def build_chip_offer(**changes: Any) -> Offer:
     return build_offer(**(own | changes))
 
 
+def build_facility(**changes: Any) -> Facility:
+    """Return a record of the site's facility in which everything was measured."""
+    facility = Facility(
+        id=FACILITY_ID,
+        platform_id=PLATFORM_ID,
+        site_id=SITE_ID,
+        day=NOW.date(),
+        measured_at=NOW,
+        figures=FIGURES,
+        recorded_by=KEY_ID,
+        recorded_at=NOW,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(facility, **changes)
+
+
+def build_claim(**changes: Any) -> Claim:
+    """Return a claim of eight H20."""
+    claim = Claim(
+        id=CLAIM_ID,
+        platform_id=PLATFORM_ID,
+        site_id=SITE_ID,
+        chip="nvidia-h20",
+        claimed=ClaimedCapacity(8, 4, 768_000_000_000, 32_000_000_000_000, {Precision.FP16: 1_184_000}),
+        claimed_by=KEY_ID,
+        claimed_at=NOW,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(claim, **changes)
+
+
+def build_survey_line(**changes: Any) -> SurveyLine:
+    """Return the first line of a survey."""
+    line = SurveyLine(
+        id=SURVEY_ID,
+        platform_id=PLATFORM_ID,
+        evidence=Evidence("a yearbook", Grade.PRESS, NOW.date()),
+        line=1,
+        facility=SurveyedFacility("CN-SX", "Datong", "NVIDIA", "nvidia-h20", 100, 50, gflops={Precision.FP16: 7}),
+        uploaded_by=KEY_ID,
+        version=1,
+        created_at=NOW,
+    )
+    return replace(line, **changes)
+
+
 def build_deduction(**changes: Any) -> Deduction:
     """Return everybody's margin of a tenth."""
     deduction = Deduction(
@@ -344,7 +419,12 @@ def build_device(**changes: Any) -> Device:
         chip="cpu-x86-64",
         name="a processor",
         memory_bytes=8_000_000_000,
+        facts={},
         verdict=Verdict.OK,
+        use=DeviceUse.OPEN,
+        use_reason="",
+        use_actor="",
+        use_changed_at=None,
         version=1,
         created_at=NOW,
         reported_at=NOW,
@@ -378,6 +458,7 @@ def build_replica(**changes: Any) -> Replica:
         provider_id=PROVIDER_ID,
         site_id=SITE_ID,
         node_id=NODE_ID,
+        device_id=None,
         engine="llama_cpp",
         chip="cpu-x86-64",
         slots=4,

@@ -10,6 +10,7 @@ from keisan.kit.units import (
     NANO_PER_UNIT,
     format_bytes,
     format_exact_nano,
+    format_gflops,
     format_nano,
     format_percent,
     parse_nano,
@@ -111,3 +112,18 @@ def test_percentages_as_people_write_them(text: str, rate_ppm: int | None) -> No
 
 def test_percentage_as_people_read_it() -> None:
     assert [format_percent(ppm) for ppm in (0, 1, 25_000, 60_000, 1_000_000)] == ["0%", "0.0001%", "2.5%", "6%", "100%"]
+
+
+@pytest.mark.parametrize(
+    ("gflops", "text"),
+    [
+        (0, "0 GFLOPS"),
+        (999, "999 GFLOPS"),
+        (1_000, "1.0 TFLOPS"),
+        (1_590_000, "1.5 PFLOPS"),
+        (999_999_999, "999.9 PFLOPS"),
+        (1_590_000_000_000, "1590.0 EFLOPS"),
+    ],
+)
+def test_throughput_as_people_read_it(gflops: int, text: str) -> None:
+    assert format_gflops(gflops) == text

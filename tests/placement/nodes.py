@@ -5,7 +5,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from keisan.domain.ids import NodeId, SiteId
+from keisan.domain.device import DeviceUse
+from keisan.domain.ids import DeviceId, NodeId, SiteId
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Candidate, Request
 from tests.domain.samples import PROVIDER_ID, SITE_ID, name_id
@@ -18,6 +19,7 @@ MEMORY_BYTES = st.integers(min_value=0, max_value=2000)
 def build_candidate(number: int = 1, **changes: Any) -> Candidate:
     candidate = Candidate(
         node_id=NodeId(name_id(7, number)),
+        device_id=DeviceId(name_id(8, number)),
         site_id=SITE_ID,
         provider_id=PROVIDER_ID,
         chip="cpu-x86-64",
@@ -26,6 +28,7 @@ def build_candidate(number: int = 1, **changes: Any) -> Candidate:
         replica_count=0,
         site_verdict=Verdict.OK,
         device_verdict=Verdict.OK,
+        device_use=DeviceUse.OPEN,
     )
     return replace(candidate, **changes)
 
@@ -46,6 +49,8 @@ CANDIDATES = st.lists(
         replica_count=st.integers(min_value=0, max_value=3),
         site_verdict=st.sampled_from([Verdict.OK, *Verdict]),
         device_verdict=st.sampled_from([Verdict.OK, *Verdict]),
+        device_use=st.sampled_from([DeviceUse.OPEN, DeviceUse.OPEN, *DeviceUse]),
+        chip=st.sampled_from(["cpu-x86-64", "cpu-x86-64", "nvidia-h20"]),
     ),
     max_size=8,
     unique_by=lambda candidate: candidate.node_id,

@@ -6,6 +6,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keisan.domain.device import DeviceUse
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Candidate, Request
 from keisan.placement.decide import Decision, place_copies, refuse
@@ -22,6 +23,8 @@ def test_chosen_nodes_keep_every_rule_as_they_stood(request: Request, count: int
         # Written out, not asked of FILTERS: a filter that is missing from that list must be missed here.
         assert request.site_id in {None, node.site_id}
         assert (node.site_verdict, node.device_verdict) == (Verdict.OK, Verdict.OK)
+        assert node.device_use is DeviceUse.OPEN
+        assert request.engine != "llama_cpp" or node.chip.startswith("cpu-")
         assert request.engine in node.engines
         assert request.memory_bytes <= node.memory_free_bytes
 
@@ -54,7 +57,7 @@ def test_as_many_are_placed_as_fit_or_every_node_says_why_not(
         assert decision.refusals == ()
         return
     assert len(decision.chosen) < count
-    assert {refusal.node_id for refusal in decision.refusals} == {candidate.node_id for candidate in candidates}
+    assert {refusal.device_id for refusal in decision.refusals} == {candidate.device_id for candidate in candidates}
     assert all(refusal.reason and refusal.reason in decision.explain() for refusal in decision.refusals)
     # Nothing that would have fitted is left: what is free after the choice holds no further copy.
     copies = Counter(chosen.node_id for chosen in decision.chosen)

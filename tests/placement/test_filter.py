@@ -2,10 +2,13 @@
 
 import pytest
 
+from keisan.domain.device import DeviceUse
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Request
 from keisan.placement.filter import (
     FILTERS,
+    refuse_closed_device,
+    refuse_foreign_chip,
     refuse_missing_engine,
     refuse_other_site,
     refuse_small_memory,
@@ -40,3 +43,16 @@ def test_memory_must_suffice_to_the_last_byte() -> None:
     assert refuse_small_memory(REQUEST, build_candidate(memory_free_bytes=300)) is None
     refusal = refuse_small_memory(REQUEST, build_candidate(memory_free_bytes=299))
     assert refusal == "299 bytes are free, 300 are needed"
+
+
+@pytest.mark.parametrize("use", [DeviceUse.CORDONED, DeviceUse.DRAINING])
+def test_closed_device_gets_no_new_work(use: DeviceUse) -> None:
+    assert refuse_closed_device(REQUEST, build_candidate(device_use=use)) == f"the device is {use}"
+    assert refuse_closed_device(REQUEST, build_candidate()) is None
+
+
+def test_an_engine_for_processors_leaves_other_devices_alone() -> None:
+    accelerator = build_candidate(chip="nvidia-h20")
+    assert refuse_foreign_chip(REQUEST, accelerator) == "the engine 'llama_cpp' does not use nvidia-h20"
+    assert refuse_foreign_chip(Request("vllm", 300, None), accelerator) is None
+    assert refuse_foreign_chip(REQUEST, build_candidate()) is None

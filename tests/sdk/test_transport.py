@@ -23,6 +23,20 @@ BUSY = {
 }
 
 
+async def test_file_is_sent_as_it_is_and_again_with_the_same_key() -> None:
+    seen: list[tuple[str, str, bytes]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append((request.headers["content-type"], request.headers["idempotency-key"], request.content))
+        if len(seen) == 1:
+            return httpx.Response(503, json=BUSY)
+        return httpx.Response(200, json=ORGANIZATION)
+
+    await script_transport(answer).upload(OrganizationView, "/x", b"\xffa,b\r\n", "text/csv")
+    assert seen[0] == seen[1]
+    assert (seen[0][0], seen[0][2]) == ("text/csv", b"\xffa,b\r\n")
+
+
 async def test_cut_connection_is_tried_again_with_the_same_key() -> None:
     keys: list[str] = []
 

@@ -12,6 +12,7 @@ from sqlalchemy import CheckConstraint, Connection, ForeignKeyConstraint, Unique
 from keisan.domain.access import PlatformScope
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvariantBroken, StorageUnavailable
 from keisan.domain.lease import WorkNoun
 from keisan.domain.organization import Billing
@@ -66,6 +67,17 @@ async def test_what_waited_before_there_were_judgements_can_be_judged(storage: D
         assert (await view.quarantine.list(EVERYTHING, PageRequest())).items == before
     # Of a record that left the database suspense's own account tells the currency.
     assert {each.record_id: each.currency for each in suspended} == {known.record.id: "JPY", gone.record.id: "EUR"}
+
+
+async def test_devices_that_were_there_before_any_could_be_closed_are_open(storage: Database) -> None:
+    world = await plant_world(storage)
+    await storage.downgrade("0017")
+    await storage.migrate()
+    async with storage.read() as view:
+        found = await view.devices.get(EVERYTHING, world.left.device.id)
+        replica = await view.replicas.get(EVERYTHING, world.left.replica.id)
+    assert found == replace(world.left.device, facts={}, use=DeviceUse.OPEN, use_changed_at=None)
+    assert replica == replace(world.left.replica, device_id=None)
 
 
 async def test_down_to_where_it_is_does_nothing(storage: Database) -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
-from keisan.domain.ids import OfferId
+from keisan.domain.ids import ModelId, OfferId
 from keisan.domain.offer import Offer
 from keisan.domain.price import PRICE_NANO_MAX
 from keisan.kit.ids import create_id
@@ -63,5 +63,7 @@ async def test_offers_of_pairs_are_all_their_versions_and_no_others(storage: Dat
             world.right.offer.id,
         }
         assert await view.offers.list_models(EVERYTHING, []) == []
+        many = [(left.id, ModelId(create_id())) for _ in range(20_000)]
+        assert len(await view.offers.list_models(EVERYTHING, [*many, *pairs])) == len(found)
         assert await view.offers.list_models(ProviderScope(right.id), pairs) == []
         assert await view.offers.list_models(OrganizationScope(world.left.organization.id), pairs) == []

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -9,15 +11,18 @@ import pyarrow as pa
 
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryHead, SupernodeEntry
-from keisan.domain.rollup import SUMMED_FIELDS, CountName, FieldSum
+from keisan.domain.roll_up import SUMMED_FIELDS, CountName, FieldSum
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, FrameHead, SampleName
 from keisan.domain.verdict import Verdict
+from keisan.kit.clock import to_milliseconds
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.rollup import Sums
+from keisan.telemetry.roll_up import Sums
 from keisan.telemetry.site_columns import NEVER_MS, PERIODS_MISSED_MAX
-from keisan.wire.inventory import Inventory
+from keisan.wire.frame import encode_frame
+from keisan.wire.inventory import Inventory, encode_inventory
 
 PERIOD_MS = 10_000
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 NOMINAL_GFLOPS = {"known-chip": 148_000}
 NOON = Moment(wall_ms=1_800_000_000_000, monotonic_ms=500_000)
 
@@ -35,7 +40,6 @@ def number_site(number: int, region: str = "CN-SX", provider: int = 1) -> SitePl
 def build_inventory(
     node: Iterable[int],
     supernode_of_node: Iterable[int] = (),
-    chip: Iterable[int] | None = None,
     retired: Iterable[bool] | None = None,
     *,
     incarnation: str = "first",
@@ -46,7 +50,7 @@ def build_inventory(
     count = len(nodes)
     node_count = max(nodes) + 1
     of_node = [*supernode_of_node, *[-1] * node_count][:node_count]
-    chips = [number % 2 for number in range(count)] if chip is None else list(chip)
+    chips = [number % 2 for number in range(count)]
     head = InventoryHead(
         incarnation,
         version,
@@ -67,13 +71,13 @@ def build_inventory(
     )
 
 
-def build_head(sequence: int, sampled_at_ms: int = NOON.wall_ms, **fields: object) -> FrameHead:
+def build_head(sequence: int, sampled_at_ms: int = NOON.wall_ms, **fields: Any) -> FrameHead:
     """Return the head of a frame of `build_inventory`'s inventory."""
-    known = {"incarnation": "first", "inventory_version": 1, "period_ms": PERIOD_MS} | fields
-    return FrameHead(sequence=sequence, sampled_at_ms=sampled_at_ms, **known)  # type: ignore[arg-type]  # by name
+    known: dict[str, Any] = {"incarnation": "first", "inventory_version": 1, "period_ms": PERIOD_MS} | fields
+    return FrameHead(sequence=sequence, sampled_at_ms=sampled_at_ms, **known)
 
 
-def build_values(count: int, **columns: object) -> np.ndarray:
+def build_values(count: int, **columns: Any) -> np.ndarray:
     """Return values of `count` healthy devices; `columns` are given by the names of fields."""
     values = np.full((len(SampleName), count), MISSING, np.int32)
     values[FIELD_INDEX[SampleName.HEALTH]] = HEALTH_CODES[Verdict.OK]
@@ -138,3 +142,14 @@ def read_group(sums: Sums, group: int) -> Recount:
     return Recount(
         dict(sums.get_counts(group)), dict(sums.get_sums(group)), sums.get_hottest(group), sums.get_proven_ms(group)
     )
+
+
+def build_inventory_body(count: int = 4, **fields: Any) -> bytes:
+    """Return the bytes of a small site's inventory, two devices to a node."""
+    return encode_inventory(build_inventory([number // 2 for number in range(count)], **fields))
+
+
+def build_frame_body(sequence: int = 1, count: int = 4, **fields: Any) -> bytes:
+    """Return the bytes of a frame of that inventory, stamped when the clocks of the tests stand still."""
+    head = build_head(sequence, **{"sampled_at_ms": to_milliseconds(NOW), **fields})
+    return encode_frame(head, np.arange(count, dtype=np.uint32), build_values(count, utilization_permille=500))

@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.telemetry.group import group_columns, max_groups, sum_groups
+from keisan.telemetry.group import find_most, group_columns, sum_groups
 
 GROUPS = st.lists(st.integers(-1, 5), max_size=40)
 
@@ -13,7 +13,7 @@ GROUPS = st.lists(st.integers(-1, 5), max_size=40)
 def test_sums_and_maxima_are_those_of_the_columns(group_of: list[int], seed: int) -> None:
     rows = np.random.default_rng(seed).integers(-(2**31), 2**31 - 1, (3, len(group_of)), dtype=np.int32)
     groups = group_columns(np.array(group_of, np.int32), 6)
-    sums, most = sum_groups(rows, groups), max_groups(rows, groups, -(2**62))
+    sums, most = sum_groups(rows, groups), find_most(rows, groups, -(2**62))
     for group in range(6):
         own = [position for position, name in enumerate(group_of) if name == group]
         for row in range(3):

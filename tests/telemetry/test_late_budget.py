@@ -8,7 +8,7 @@ from keisan.telemetry.late_budget import LateBudget
 
 @given(st.lists(st.tuples(st.floats(0, 3), st.integers(1, 300)), max_size=60))
 def test_the_rate_is_kept(asked: list[tuple[float, int]]) -> None:
-    budget, now_s, taken = LateBudget(100, 300, asked_s=0.0), 0.0, 0
+    budget, now_s, taken = LateBudget(100, 300), 0.0, 0
     for wait_s, samples in asked:
         now_s += wait_s
         taken += samples if budget.take(samples, now_s) else 0
@@ -16,7 +16,8 @@ def test_the_rate_is_kept(asked: list[tuple[float, int]]) -> None:
 
 
 def test_the_largest_frame_passes_in_the_end() -> None:
-    budget = LateBudget(100, 300, asked_s=0.0)
-    assert not budget.take(300, 2.9)
-    assert budget.take(300, 3.1)
-    assert not budget.take(1, 3.1)
+    budget = LateBudget(100, 300)
+    assert budget.take(300, 10.0)
+    assert not budget.take(300, 12.9)
+    assert budget.take(300, 13.1)
+    assert not budget.take(20, 13.1)

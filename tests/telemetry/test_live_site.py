@@ -3,7 +3,7 @@
 import numpy as np
 
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.rollup import CountName
+from keisan.domain.roll_up import CountName
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.live import LiveFleet

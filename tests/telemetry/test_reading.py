@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from keisan.domain.errors import InvalidInput, NotFound
-from keisan.domain.rollup import CountName, Level
+from keisan.domain.roll_up import CountName, Level
 from keisan.domain.sample import SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import from_milliseconds

@@ -10,11 +10,11 @@ PREDICATE_PREFIXES = ("is_", "has_", "can_", "are_", "was_", "does_", "should_",
 
 VERBS = split_list(
     """
-    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align analyse announce answer append apply approve
-    archive ask assemble assert assign attach audit authenticate authorize await back batch begin bill bind block boot
-    bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose claim clamp classify
+    accept acknowledge acquire adapt add adjust admit adopt advance aggregate align allow analyse announce answer append apply approve
+    archive ask assemble assert assess assign attach audit authenticate authorize await back batch begin bill bind block boot
+    bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose cite claim clamp classify
     clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
-    connect consume continue convert copy count cover create credit cut debit decide declare decode decorate decrement
+    connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
     dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
@@ -26,15 +26,15 @@ VERBS = split_list(
     mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
-    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recompute reconcile
+    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile
     reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
-    share shift show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
+    share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
-    truncate trust turn type understand undo unescape unfreeze unlock unpack unregister unwrap update upgrade upload upsert
+    truncate trust turn type uncordon understand undo unescape unite unfreeze unlock unpack unregister unwrap update upgrade upload upsert
     use validate verify view visit void wait wake walk want warm warn watch weigh widen with withdraw work wrap write
     yield from to
     """
@@ -69,6 +69,8 @@ SECOND_SPELLINGS = {
     "mb": "bytes or _mib",
     "gb": "bytes or _gib",
 }
+# What tools of devices count memory in.
+BINARY_UNITS = frozenset({"kib", "mib", "gib"})
 TIME_UNITS = frozenset({"s", "ms", "us", "ns", "minutes", "hours", "day", "days", "months", "years", "at"})
 TIME_WORDS = frozenset(
     {

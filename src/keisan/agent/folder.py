@@ -33,6 +33,16 @@ class AgentFolder:
         return self.root / "state.json"
 
     @property
+    def devices_path(self) -> Path:
+        """Which devices this node was last known to have."""
+        return self.root / "devices.json"
+
+    @property
+    def inventory_path(self) -> Path:
+        """Which number each device has in frames."""
+        return self.root / "inventory.json"
+
+    @property
     def door_path(self) -> Path:
         """Whom the site's door lets in, and to which engines."""
         return self.root / "door.json"

@@ -7,14 +7,18 @@ import asyncio
 from random import SystemRandom
 from uuid import UUID
 
+from keisan.agent.device import DeviceBook
 from keisan.agent.door import DoorFile
 from keisan.agent.folder import lock_folder, prepare_folder
+from keisan.agent.frame_feed import FrameFeed
 from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
+from keisan.agent.inventory import InventoryFile
 from keisan.agent.keeper import Workplace
 from keisan.agent.link import PlatformLink
-from keisan.agent.report import build_report, drop_known_tails, list_stopped, read_devices
+from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.agent.supervisor import Supervisor
+from keisan.agent.telemetry import FrameWriter, send_frames
 from keisan.agent.waiting import wait_for_event
 from keisan.devices.node import read_node
 from keisan.domain.errors import KeisanError, PlatformUnreachable
@@ -57,9 +61,13 @@ async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> N
     async with asyncio.TaskGroup() as group:
         supervisor.start(group)
         talking = group.create_task(talk.run())
+        looking = group.create_task(talk.watch_devices())
+        measuring = group.create_task(talk.send_samples())
         stopping = group.create_task(stop.wait())
         await asyncio.wait((talking, stopping), return_when=asyncio.FIRST_COMPLETED)
         talking.cancel()
+        looking.cancel()
+        measuring.cancel()
         stopping.cancel()
         await supervisor.leave()
     if talk.refusal is not None:
@@ -77,10 +85,14 @@ class Talk:
         self._supervisor = supervisor
         self._link = link
         self._identity = identity
+        self._devices = DeviceBook(
+            workplace.adapters.devices, workplace.node, workplace.folder.devices_path, workplace.changed
+        )
         self._door = DoorFile(workplace.folder.door_path, workplace.settings.door)
         self._random = SystemRandom()
         self._acknowledged: dict[UUID, ReplicaReport] = {}
         self._fault_count = 0
+        self._is_ready = asyncio.Event()
 
     async def run(self) -> None:
         """Talk until cancelled; returns when the platform refuses the join for good, with `refusal` set."""
@@ -92,6 +104,9 @@ class Talk:
             except KeisanError as failure:
                 self.refusal = failure
                 return
+        # The first report is of a whole node: its devices have been read once.
+        await self._devices.read()
+        self._is_ready.set()
         while True:
             try:
                 period_s = await self._report()
@@ -104,6 +119,17 @@ class Talk:
             await wait_for_event(self._place.changed, self._place.clock, period_s)
             await self._place.clock.sleep(SETTLE_S)
 
+    async def send_samples(self) -> None:
+        """Send what the devices measure, from when the site is known to the platform until cancelled."""
+        await self._is_ready.wait()
+        place, inventory = self._place, InventoryFile(self._place.folder.inventory_path)
+        writer = FrameWriter(place.adapters.devices, inventory, place.clock, place.settings.sample_period_s)
+        await send_frames(writer, FrameFeed(self._link, inventory.write), self._devices.list_reports)
+
+    async def watch_devices(self) -> None:
+        """Read which devices there are, again and again, until cancelled."""
+        await self._devices.run(self._place.clock)
+
     async def _join(self) -> None:
         settings = self._place.settings
         machine = await self._link.join(build_join(self._identity, settings.join_token, settings.machine_name))
@@ -114,13 +140,12 @@ class Talk:
 
     async def _report(self) -> float:
         self._place.changed.clear()
-        devices = await asyncio.to_thread(read_devices, self._place.adapters, self._place.node)
         # First: who is told of a replica finds the way to it open.
         self._door.keep_replicas(self._supervisor.list_sockets())
         whole = build_report(
             self._identity.agent_id,
             self._place.node,
-            devices,
+            self._devices.list_reports(),
             self._supervisor.list_reports(),
             self._place.adapters,
         ).model_copy(update={"door": self._door.build_report()})

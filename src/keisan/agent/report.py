@@ -10,11 +10,6 @@ from keisan.wire.node import NodeReport
 from keisan.wire.site import ReplicaReport, SiteReport
 
 
-def read_devices(adapters: AgentAdapters, node: NodeReport) -> tuple[DeviceReport, ...]:
-    """Return the devices that all drivers find. Blocking."""
-    return tuple(device for driver in adapters.devices.values() for device in driver.read_devices(node))
-
-
 def build_report(
     agent_id: UUID,
     node: NodeReport,

@@ -28,6 +28,7 @@ class AgentSettings:
     door: DoorSettings | None = None
     is_stopping_replicas_on_exit: bool = False
     probe_period_s: float = 1.0
+    sample_period_s: float = 10.0
     stop_grace_s: float = 5.0
     restart_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, most_s=30.0))
     platform_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))

@@ -7,13 +7,16 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.history import History
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import Principal, Right, Scope
+from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
+from keisan.domain.supernode_template import SupernodeTemplate
 from keisan.domain.ticket import CreditTerms
 from keisan.storage.base import Transaction
 
@@ -25,7 +28,7 @@ CALLER_KEY = "keisan.caller"
 class ApiContext:
     """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it.
 
-    `terms` are those on which gateways have credit.
+    `terms` are those on which gateways have credit. `capacity_sources` know of kinds of capacity that commands do not keep.
     """
 
     control: Control
@@ -33,6 +36,8 @@ class ApiContext:
     fleet: FleetWatch
     release: str
     terms: CreditTerms = field(default_factory=CreditTerms)
+    supernode_templates: tuple[SupernodeTemplate, ...] = ()
+    capacity_sources: tuple[CapacitySource, ...] = ()
     history: History | None = None
 
     def get_history(self) -> History:
@@ -56,6 +61,11 @@ class Caller:
     @property
     def scope(self) -> Scope:
         return self.principal.scope
+
+    def read_catalog(self) -> Catalog:
+        """Return the catalogue, which is everybody's; raises PermissionDenied without the right to read."""
+        self.principal.require(Right.READ)
+        return self.control.catalog
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Transaction]:

@@ -20,6 +20,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.InvalidInput: 400,
     errors.SettingsInvalid: 500,
     errors.ReceiptInvalid: 400,
+    errors.TableInvalid: 400,
     errors.Unauthenticated: 401,
     errors.PermissionDenied: 403,
     errors.SelfApproval: 403,
@@ -38,6 +39,7 @@ STATUS_BY_ERROR: Mapping[type[errors.KeisanError], int] = {
     errors.TransactionConflict: 503,
     errors.PlatformUnreachable: 503,
     errors.EngineUnavailable: 503,
+    errors.DevicesUnreadable: 503,
     errors.Postponed: 429,
     errors.Failed: 500,
     errors.WeightsInvalid: 500,
@@ -84,7 +86,9 @@ def describe_fault(fault: Exception, request_id: str) -> FaultAnswer:
 def _describe_error(fault: errors.KeisanError, instance: str) -> FaultAnswer:
     status = next(STATUS_BY_ERROR[kind] for kind in type(fault).__mro__ if kind in STATUS_BY_ERROR)
     path = fault.field if isinstance(fault, errors.InvalidInput) else ""
-    faults = (FieldFault(field=path, message=fault.outside),) if path else ()
+    faults: tuple[FieldFault, ...] = (FieldFault(field=path, message=fault.outside),) if path else ()
+    if isinstance(fault, errors.TableInvalid):
+        faults = tuple(FieldFault(field=place, message=text) for place, text in fault.faults)
     problem = _build_problem(status, fault.code, fault.outside, instance, faults)
     problem = problem.model_copy(update={"retryable": fault.is_retryable})
     headers = {"retry-after": str(RETRY_AFTER_S)} if status in (429, 503) else {}

@@ -13,7 +13,7 @@ from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
 from keisan.domain.errors import PermissionDenied
 from keisan.domain.frame import FrameCounts
 from keisan.domain.ids import ProviderId, SiteId
-from keisan.domain.rollup import CountName, FieldSum, RollUp
+from keisan.domain.roll_up import CountName, FieldSum, RollUp
 from keisan.kit.clock import from_milliseconds
 from keisan.telemetry.live_site import LiveSite
 from keisan.telemetry.reading import (

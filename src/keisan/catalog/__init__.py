@@ -1,5 +1,5 @@
-"""catalog: models and chips as data with evidence.
+"""catalog: models, chips, makers, advisories and compatibility as data with evidence.
 
-Here: base.py, the reader of catalogue files, and the files that ship with keisan.
+Here: base.py, what the catalogue is asked for; one reader of files for each noun; the files that ship with keisan.
 Not here: entries made by users (storage), where weights come from (weights).
 """

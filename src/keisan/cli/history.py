@@ -1,6 +1,7 @@
 """`keisan telemetry query`: what devices, and all above them, were."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
@@ -15,18 +16,41 @@ from keisan.cli.site import choose_site
 from keisan.sdk import HistoryGroup, HistoryQuery, HistoryRows
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
-SinceOption = Annotated[datetime | None, typer.Option(formats=TIMES, help="First moment (UTC), default an hour ago.")]
-UntilOption = Annotated[datetime | None, typer.Option(formats=TIMES, help="Last moment (UTC), default now.")]
+PANEL = "Of what, and when"
+
+
+@dataclass(frozen=True, slots=True)
+class PlaceOptions:
+    """What is not named is all of it."""
+
+    region: Annotated[str | None, typer.Option(help="Only this region.", rich_help_panel=PANEL)] = None
+    site: Annotated[str | None, typer.Option(help="Only this site, by name or id.", rich_help_panel=PANEL)] = None
+    node: Annotated[str | None, typer.Option(help="Only this node, by hardware id.", rich_help_panel=PANEL)] = None
+    device: Annotated[str | None, typer.Option(help="Only this device, by hardware id.", rich_help_panel=PANEL)] = None
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOptions:
+    """From when until when, in which steps."""
+
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=TIMES, help="First moment (UTC), default an hour before the last.", rich_help_panel=PANEL),
+    ] = None
+    until: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help="Last moment (UTC), default now.", rich_help_panel=PANEL)
+    ] = None
+    step: Annotated[
+        int | None, typer.Option(help="Seconds of a row; 0 for samples, of devices only.", rich_help_panel=PANEL)
+    ] = None
+
+
 ByOption = Annotated[HistoryGroup, typer.Option(help="What rows are summed over.")]
 FieldsOption = Annotated[str | None, typer.Option(help="Fields of a sample, with commas; a few without.")]
-StepOption = Annotated[int | None, typer.Option(help="Seconds of a row; 0 for samples as they are, of devices only.")]
-RegionOption = Annotated[str | None, typer.Option(help="Only this region.")]
-SiteOption = Annotated[str | None, typer.Option(help="Only this site, by name or id.")]
-NodeOption = Annotated[str | None, typer.Option(help="Only this node, by hardware id.")]
-DeviceOption = Annotated[str | None, typer.Option(help="Only this device, by hardware id.")]
 ArrowOption = Annotated[
     Path | None, typer.Option("--arrow", help="Write the rows as an Arrow stream into this file.", dir_okay=False)
 ]
+EVERYWHERE, LAST_HOUR = PlaceOptions(), TimeOptions()
 # Shown as they are; all other columns of a table are sums, shown as means.
 LABELS = ("region", "site", "node", "supernode", "hardware_id")
 
@@ -35,21 +59,24 @@ async def query_history(
     session: Session,
     by: ByOption = HistoryGroup.REGION,
     fields: FieldsOption = None,
-    since: SinceOption = None,
-    until: UntilOption = None,
-    step: StepOption = None,
-    region: RegionOption = None,
-    site: SiteOption = None,
-    node: NodeOption = None,
-    device: DeviceOption = None,
+    place: PlaceOptions = EVERYWHERE,
+    time: TimeOptions = LAST_HOUR,
     arrow: ArrowOption = None,
 ) -> None:
     """Show what devices, nodes, sites or regions were, from when until when."""
-    site_id: UUID | None = (await choose_site(session, site)).id if site else None
-    asked = {"by": by, "step_s": step, "region": region, "site_id": site_id, "node": node, "device": device}
-    moments = {"since": _to_utc(since), "until": _to_utc(until)}
-    chosen = {name: each for name, each in (asked | moments | {"fields": fields}).items() if each is not None}
-    query = HistoryQuery.model_validate(chosen)
+    site_id = (await choose_site(session, place.site)).id if place.site else None
+    asked: dict[str, object] = {
+        "by": by,
+        "fields": fields,
+        "region": place.region,
+        "site_id": site_id,
+        "node": place.node,
+        "device": place.device,
+        "since": _to_utc(time.since),
+        "until": _to_utc(time.until),
+        "step_s": time.step,
+    }
+    query = HistoryQuery.model_validate({name: each for name, each in asked.items() if each is not None})
     if arrow is not None:
         with replace_file(arrow) as sink:
             await session.keisan.history.download(query, sink.write)

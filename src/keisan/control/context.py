@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
+from keisan.domain.catalog import Catalog
 from keisan.domain.chip import Chip
+from keisan.domain.device import DeviceTerms
 from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
@@ -19,22 +21,28 @@ CONTROL_ACTOR = "control"
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """Built once per process by daemon and passed on; holds no state of its own. `chips` are the catalogue's, by id.
+    """Built once per process by daemon and passed on; holds no state of its own. `catalog` is what ships with keisan.
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
-    `archive` is where usage records are kept for analysis.
+    `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     """
 
     storage: Storage
     clock: Clock
     platform_id: PlatformId
-    chips: Mapping[str, Chip] = field(default_factory=dict)
+    catalog: Catalog = field(default_factory=Catalog)
     door_root: Secret | None = None
     webhook_root: Secret | None = None
     signer: Signer | None = None
     is_insecure: bool = False
     archive: Archive | None = None
+    device_terms: DeviceTerms = field(default_factory=DeviceTerms)
+
+    @property
+    def chips(self) -> Mapping[str, Chip]:
+        """Return the chips of the catalogue, by id."""
+        return self.catalog.chips
 
     @property
     def journal(self) -> Journal:

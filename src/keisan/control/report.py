@@ -3,10 +3,12 @@
 What a report leaves out is left as it is (DESIGN D5); a stop is always an explicit order.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from keisan.control.context import Control
+from keisan.control.device import judge_devices, note_suspicion
 from keisan.control.door import compare_door, load_door, order_door, write_door
 from keisan.control.report_change import Known, ReportChange, compare_report
 from keisan.control.snapshot_tables import is_served
@@ -14,7 +16,7 @@ from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.deployment import Deployment
 from keisan.domain.errors import AlreadyExists, PermissionDenied, VersionMismatch
 from keisan.domain.event import EventDraft
-from keisan.domain.ids import ReplicaId, SiteId
+from keisan.domain.ids import DeviceId, ReplicaId, SiteId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.model import Model
 from keisan.domain.replica import Replica, ReplicaState
@@ -61,7 +63,7 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
         known = await _load_known(view, site_id)
         plans = await _load_plans(view, known)
         known_door = await load_door(view, site_id)
-    change = compare_report(known, report, now)
+    change, suspicions = _judge_change(control, known, compare_report(known, report, now), now)
     door_change = compare_door(control, known_door, known.site, report.door)
     replicas = {replica.id: replica for replica in known.replicas} | {
         replica.id: replica for replica in change.replicas
@@ -70,6 +72,9 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
         actor = f"machine:{principal.id}"
         async with control.storage.write() as transaction:
             await _write_change(transaction, change, actor, now)
+            for device in (*change.devices_new, *change.devices_changed):
+                if device.id in suspicions:
+                    await note_suspicion(transaction, device, suspicions[device.id])
             if door_change is not None:
                 served = [replica.id for replica in replicas.values() if is_served(replica)]
                 await write_door(transaction, door_change, served, actor)
@@ -79,6 +84,16 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
         next_report_s=REPORT_PERIOD_S,
         door=order_door(control, door),
     )
+
+
+def _judge_change(
+    control: Control, known: Known, change: ReportChange, now: datetime
+) -> tuple[ReportChange, Mapping[DeviceId, str]]:
+    """Return the change with suspect devices closed where the terms say so, and why each is suspect."""
+    before = {device.id: device for device in known.devices}
+    created, first = judge_devices(control.device_terms, before, change.devices_new, now)
+    changed, later = judge_devices(control.device_terms, before, change.devices_changed, now)
+    return replace(change, devices_new=created, devices_changed=changed), {**first, **later}
 
 
 def _is_proof_due(known: Known, now: datetime) -> bool:

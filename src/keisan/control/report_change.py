@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.engine import EngineProfile
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import DeviceId, ModelId, NodeId, ReplicaId
@@ -196,7 +196,12 @@ def _update_device(device: Device | None, report: DeviceReport, site: Site, plac
             chip=report.chip,
             name=report.name,
             memory_bytes=report.memory_bytes,
+            facts=report.facts,
             verdict=report.verdict,
+            use=DeviceUse.OPEN,
+            use_reason="",
+            use_actor="",
+            use_changed_at=None,
             version=1,
             created_at=now,
             reported_at=now,
@@ -207,6 +212,7 @@ def _update_device(device: Device | None, report: DeviceReport, site: Site, plac
         chip=report.chip,
         name=report.name,
         memory_bytes=report.memory_bytes,
+        facts=report.facts,
         verdict=report.verdict,
     )
     return device if changed == device else replace(changed, version=device.version + 1, reported_at=now)

@@ -26,7 +26,7 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
 from keisan.wire.frame import Numbers, Values, decode_frame
-from keisan.wire.inventory import Inventory, decode_inventory, pack_inventory, unpack_inventory
+from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory, pack_inventory, unpack_inventory
 
 ROLL_UP_PERIOD_S = 1.0
 # Before so long a platform that started cannot know that a site is silent.
@@ -88,6 +88,8 @@ class FleetWatch:
         known = self.fleet.sites.get(site_id)
         if known is not None:
             check_growth(known.columns.inventory, inventory)
+            if encode_inventory(known.columns.inventory) == body:
+                return known.mark
         head = inventory.head
         async with self.control.storage.write() as transaction:
             site = await transaction.sites.get(PlatformScope(), site_id)
@@ -145,13 +147,19 @@ class FleetWatch:
         begun_at = clock.now()
         while not stop.is_set():
             started_s = clock.monotonic_s()
-            changed = self.fleet.roll_up(self.read_moment())
-            self.renewed.set()
-            self.renewed = asyncio.Event()
-            drafts = [*self._describe_changes(changed, is_settled=clock.now() - begun_at > LISTENING)]
-            if drafts:
-                await self._write_events(drafts)
+            await self.renew(is_settled=clock.now() - begun_at > LISTENING)
             await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
+
+    async def renew(self, *, is_settled: bool) -> None:
+        """Renew the picture, wake who waits for it, and write down what changed.
+
+        `is_settled` says that this process has listened for long enough: who has not been heard yet is silent.
+        """
+        changed = self.fleet.roll_up(self.read_moment())
+        self.renewed.set()
+        self.renewed = asyncio.Event()
+        if drafts := [*self._describe_changes(changed, is_settled=is_settled)]:
+            await self._write_events(drafts)
 
     def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
         for site in changed:

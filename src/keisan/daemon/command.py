@@ -77,6 +77,7 @@ def _add_platform_command(application: typer.Typer) -> None:
         # Each process imports its own rooms and no others: the API's take as long as all else together.
         import uvloop
 
+        # As above.
         from keisan.daemon.platform import serve_platform
 
         def serve(stop: asyncio.Event) -> Coroutine[None, None, None]:

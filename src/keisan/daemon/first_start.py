@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-from keisan.catalog.base import CatalogModel, load_models
+from keisan.catalog.base import load_models
+from keisan.catalog.model import CatalogModel
 from keisan.control.bootstrap import BootstrapPlan, PlannedJoinToken, PlannedKey, PlannedModel, PlannedSite
 from keisan.daemon.folder import DataFolder
 from keisan.daemon.operator_file import OperatorFile, read_operator, write_operator

@@ -36,6 +36,8 @@ def add_people_commands(application: typer.Typer) -> None:
     """Add what people use; a process does without, because it takes as long to import as a gateway takes to start."""
     # As the docstring says.
     from keisan.cli.application import add_commands
+
+    # As above.
     from keisan.daemon.simulate_command import add_simulate_commands
 
     add_up_command(application)

@@ -13,12 +13,15 @@ import uvicorn
 
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
-from keisan.catalog.base import load_chips
+from keisan.catalog.base import load_catalog
+from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
+from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
@@ -40,7 +43,10 @@ from keisan.daemon.operator_file import note_platform
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.domain.capacity import CapacityKind
+from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound, SettingsInvalid
+from keisan.domain.figure import Precision
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
@@ -86,12 +92,11 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await storage.migrate()
         outcome = await prepare_platform(storage, clock, plan)
         write_log("platform.prepared", platform_id=outcome.platform.id, created=list(outcome.created))
-        chips = {chip.id: chip for chip in load_chips()}
         control = Control(
             storage,
             clock,
             outcome.platform.id,
-            chips,
+            load_catalog(),
             door_root=identity.door_root,
             webhook_root=identity.webhook_root,
             signer=identity.signer,
@@ -107,7 +112,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             announce_ready(url=url)
 
         history = open_history(control, own.history, folder.history)
-        fleet = FleetWatch(control, {}, history)
+        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
         server = build_server(own, fleet, history, announce)
         settle_platform()
@@ -165,8 +170,18 @@ def build_server(
     own: PlatformSettings, fleet: FleetWatch, history: History, announce: Callable[[str], None]
 ) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
-    snapshots = SnapshotFeed(fleet.control)
-    app = create_app(ApiContext(fleet.control, snapshots, fleet, read_release(), own.terms, history))
+    snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
+    context = ApiContext(
+        fleet.control,
+        snapshots,
+        fleet,
+        read_release(),
+        own.terms,
+        supernode_templates=templates,
+        capacity_sources=list_capacity_sources(fleet),
+        history=history,
+    )
+    app = create_app(context)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -188,6 +203,11 @@ def build_server(
         text = f"platform: expected a certificate and its key (PEM), got {names}"
         raise SettingsInvalid(text, "platform.certificate", str(fault)) from fault
     return Server(config, announce, snapshots.close)
+
+
+def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
+    """Return where the kinds of capacity are known that are not written down."""
+    return tuple(LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
 
 
 async def _serve(

@@ -11,7 +11,7 @@ from keisan.daemon.simulated_feed import Cut, FeedCounts, SimulatedFeed, open_fe
 from keisan.daemon.simulated_fleet import REGIONS, FleetPlan, Kind, SimulatedSite, plan_sites
 from keisan.devices.simulated_sampler import FaultRates, SimulatedChip
 from keisan.domain.errors import InvalidInput
-from keisan.domain.rollup import CountName, Level
+from keisan.domain.roll_up import CountName, Level
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.wire.telemetry import RollUpList
@@ -34,7 +34,9 @@ async def run_simulation(session: Session, options: FleetOptions) -> None:
     progress = Progress(session.output.aside)
     link_to = (target.platform_url, target.ca_path)
     async with open_feeds(session.keisan, link_to, sites, progress.tell) as feeds:
-        progress.finish(f"{len(sites)} sites in {plan.regions} regions, {plan.devices:,} devices, every {options.rate}")
+        progress.finish(
+            f"{len(sites)} sites in {plan.regions} regions, {plan.devices:,} devices, every {options.period}"
+        )
         truth = options.truth.open("w") if options.truth else None
         feed = SimulatedFeed(plan, clock, cuts, truth)
         try:
@@ -54,7 +56,7 @@ def read_options(options: FleetOptions) -> tuple[FleetPlan, tuple[Cut, ...], flo
         regions=options.regions,
         devices=options.devices,
         sites_per_region=options.sites,
-        period_ms=round(read_duration_s(options.rate, "rate") * 1000),
+        period_ms=round(read_duration_s(options.period, "rate") * 1000),
         seed=options.seed,
         faults=NO_FAULTS if options.no_faults else FaultRates(),
     )

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from keisan.cli.command import add_command
+from keisan.cli.extension import add_session_command
 from keisan.cli.session import Session
 
 
@@ -16,7 +16,7 @@ class FleetOptions:
 
     regions: Annotated[int, typer.Option(help="How many of the 31 provincial regions.")] = 31
     devices: Annotated[int, typer.Option(help="How many devices in all.")] = 10_000
-    rate: Annotated[str, typer.Option(help="How often each device is read, for example 10s.")] = "10s"
+    period: Annotated[str, typer.Option("--rate", help="How often each device is read, for example 10s.")] = "10s"
     sites: Annotated[int, typer.Option(help="Sites per region.")] = 8
     seed: Annotated[int, typer.Option(help="The same seed plays the same fleet.")] = 1
     duration: Annotated[
@@ -37,7 +37,7 @@ def add_simulate_commands(application: typer.Typer) -> None:
     def hold_group() -> None:
         """Play what is too large to have at hand."""
 
-    add_command(group, "fleet", simulate_fleet)
+    add_session_command(group, "fleet", simulate_fleet)
     application.add_typer(group, name="simulate")
 
 

@@ -33,7 +33,7 @@ class Cut:
     begin_s: float
     end_s: float
 
-    def has(self, region: str, elapsed_s: float) -> bool:
+    def is_cut(self, region: str, elapsed_s: float) -> bool:
         """Tell whether a region is cut off then."""
         return region == self.region and self.begin_s <= elapsed_s < self.end_s
 
@@ -85,7 +85,7 @@ class SimulatedFeed:
         numbers, values = site.read()
         frame = site.write_frame(numbers, values, sampled_at_ms)
         self._tell_truth(site_id, sampled_at_ms, len(numbers), int(values[FIELD_INDEX[SampleName.TOKENS_PER_S]].sum()))
-        if any(cut.has(site.site.region, elapsed_s) for cut in self.cuts):
+        if any(cut.is_cut(site.site.region, elapsed_s) for cut in self.cuts):
             feed.hold(frame)
             self.counts.held += 1
             return

@@ -41,6 +41,7 @@ class Right(StrEnum):
     WRITE_KEYS = "write_keys"
     WRITE_PROVIDERS = "write_providers"
     WRITE_SITES = "write_sites"
+    WRITE_SURVEYS = "write_surveys"
     WRITE_MACHINES = "write_machines"
     WRITE_MODELS = "write_models"
     WRITE_PRICES = "write_prices"

@@ -2,6 +2,11 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
+
+# Engines whose adapter, in this release, runs models on a node's processors alone, and what ids of such chips begin with.
+CPU_ENGINES: Final = frozenset({"llama_cpp"})
+CPU_CHIP_PREFIX: Final = "cpu-"
 
 
 class RunningUsage(StrEnum):

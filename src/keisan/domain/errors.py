@@ -1,8 +1,9 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
-KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
+KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid, TableInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+TransactionConflict, PlatformUnreachable, EngineUnavailable,
+DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -43,6 +44,21 @@ class ReceiptInvalid(InvalidInput):
     """A receipt does not prove what it says; `field` names the step of the proof that failed."""
 
     code = "receipt_invalid"
+
+
+class TableInvalid(InvalidInput):
+    """A table that was handed in has bad lines; each is named with its column and what was expected, and nothing was taken.
+
+    `faults` are (field, what was expected), the field of the form `lines[3].region`.
+    """
+
+    code = "table_invalid"
+
+    def __init__(
+        self, outside: str, field: str = "", inside: str = "", faults: tuple[tuple[str, str], ...] = ()
+    ) -> None:
+        super().__init__(outside, field, inside)
+        self.faults = faults
 
 
 class Unauthenticated(KeisanError):
@@ -152,6 +168,12 @@ class EngineUnavailable(Unavailable):
     """An engine does not answer its health probe."""
 
     code = "engine_unavailable"
+
+
+class DevicesUnreadable(Unavailable):
+    """A driver cannot tell which devices there are, or what they measure: that is not the same as none."""
+
+    code = "devices_unreadable"
 
 
 class Postponed(Unavailable):

@@ -40,6 +40,9 @@ EventId = NewType("EventId", UUID)
 WebhookId = NewType("WebhookId", UUID)
 AlertId = NewType("AlertId", UUID)
 DeliveryId = NewType("DeliveryId", UUID)
+FacilityId = NewType("FacilityId", UUID)
+ClaimId = NewType("ClaimId", UUID)
+SurveyId = NewType("SurveyId", UUID)
 
 PUBLIC_KEY_BYTES = 32
 _PLATFORM_ID = re.compile(r"[0-9a-f]{64}")

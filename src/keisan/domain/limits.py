@@ -8,6 +8,8 @@ POLICY_CLAUSES_MAX = 32
 POLICY_CHARACTERS_MAX = 2048
 API_BODY_BYTES_MAX = 12 * 1024 * 1024
 USAGE_BATCH_RECORDS_MAX = 3000
+CSV_LINES_MAX = 20_000
+CSV_CELL_CHARACTERS_MAX = 512
 # For how long after its admission a usage record is awaited, and how far a gateway's clock may be ahead.
 USAGE_LATE_S_MAX = 7 * 24 * 3600
 USAGE_EARLY_S_MAX = 3600
@@ -34,6 +36,11 @@ JOIN_TOKEN_LIFE_S = 3600
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
 SITE_REPLICAS_MAX = 10_000
+# What a tool says of a device that does not change, in its own words.
+DEVICE_FACTS_MAX = 32
+DEVICE_FACT_NAME_CHARACTERS_MAX = 64
+DEVICE_FACT_CHARACTERS_MAX = 512
+DEVICE_USE_REASON_CHARACTERS_MAX = 500
 # A site with fewer devices sends smaller frames; none of a larger one is smaller, since frames cost more than rows.
 FRAME_DEVICES_MIN = 256
 FRAME_DEVICES_MAX = 65_536

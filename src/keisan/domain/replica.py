@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keisan.domain.ids import DeploymentId, ModelId, NodeId, PlatformId, ProviderId, ReplicaId, SiteId
+from keisan.domain.ids import DeploymentId, DeviceId, ModelId, NodeId, PlatformId, ProviderId, ReplicaId, SiteId
 from keisan.domain.verdict import Verdict
 
 
@@ -46,7 +46,7 @@ class Endpoint:
 class Replica:
     """`verdict` is what the platform believes of it; `message` is the last fault in words, empty when none.
 
-    `model_digest` is "sha256:" + hex of the weights that are loaded, empty until it was ready once.
+    `device_id` is None for one that was placed before devices were told apart. `model_digest` is "sha256:" + hex of the weights that are loaded, empty until it was ready once.
     """
 
     id: ReplicaId
@@ -56,6 +56,7 @@ class Replica:
     provider_id: ProviderId
     site_id: SiteId
     node_id: NodeId
+    device_id: DeviceId | None
     engine: str
     chip: str
     slots: int

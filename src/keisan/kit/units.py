@@ -6,6 +6,7 @@ NANO_PER_UNIT = 1_000_000_000
 PPM_PER_PERCENT = 10_000
 _MONEY = re.compile(r"([0-9]{1,27})(?:\.([0-9]{1,9}))?")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?")
+_FLOPS_STEPS = ("GFLOPS", "TFLOPS", "PFLOPS", "EFLOPS")
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -15,6 +16,14 @@ def format_bytes(size_bytes: int) -> str:
     while value >= 10240 and step < len(_STEPS) - 1:
         value, step = value // 1024, step + 1
     return f"{value // 10} B" if step == 0 else f"{value // 10}.{value % 10} {_STEPS[step]}"
+
+
+def format_gflops(gflops: int) -> str:
+    """Return throughput with one decimal, cut, and a decimal unit: 1590000 -> '1.5 PFLOPS'."""
+    value, step = gflops * 10, 0
+    while value >= 10_000 and step < len(_FLOPS_STEPS) - 1:
+        value, step = value // 1000, step + 1
+    return f"{value // 10} GFLOPS" if step == 0 else f"{value // 10}.{value % 10} {_FLOPS_STEPS[step]}"
 
 
 def parse_nano(text: str) -> int:

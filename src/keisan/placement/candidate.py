@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from keisan.domain.ids import NodeId, ProviderId, SiteId
+from keisan.domain.device import DeviceUse
+from keisan.domain.ids import DeviceId, NodeId, ProviderId, SiteId
 from keisan.domain.verdict import Verdict
 
 
@@ -17,9 +18,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A node with its best device: free memory in bytes after all replicas placed so far."""
+    """A device of a node: free memory in bytes after all replicas placed on it so far, which `replica_count` counts."""
 
     node_id: NodeId
+    device_id: DeviceId
     site_id: SiteId
     provider_id: ProviderId
     chip: str
@@ -28,3 +30,4 @@ class Candidate:
     replica_count: int
     site_verdict: Verdict
     device_verdict: Verdict
+    device_use: DeviceUse

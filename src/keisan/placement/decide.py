@@ -1,9 +1,9 @@
-"""The decision: one node for one copy, or the reasons why there is none. Values in, values out; no clock, no I/O."""
+"""The decision: one device for one copy, or the reasons why there is none. Values in, values out; no clock, no I/O."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from keisan.domain.ids import NodeId
+from keisan.domain.ids import DeviceId
 from keisan.placement.candidate import Candidate, Request
 from keisan.placement.filter import FILTERS
 from keisan.placement.score import score_candidate
@@ -11,21 +11,21 @@ from keisan.placement.score import score_candidate
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why one node was not taken."""
+    """Why one device was not taken."""
 
-    node_id: NodeId
+    device_id: DeviceId
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The chosen nodes, one for each copy that could be placed, and the refusals met when one could not."""
+    """The chosen devices, one for each copy that could be placed, and the refusals met when one could not."""
 
     chosen: tuple[Candidate, ...]
     refusals: tuple[Refusal, ...]
 
     def explain(self) -> str:
-        """Return the refusals in one line, each reason once with the number of nodes it held for."""
+        """Return the refusals in one line, each reason once with the number of devices it held for."""
         if not self.refusals:
             return ""
         reasons = [refusal.reason for refusal in self.refusals]
@@ -43,8 +43,8 @@ def refuse(request: Request, candidate: Candidate) -> str | None:
 
 
 def place_copies(request: Request, count: int, candidates: Sequence[Candidate]) -> Decision:
-    """Choose a node for each of `count` copies, one after the other, each seeing what the earlier ones took."""
-    left = {candidate.node_id: candidate for candidate in candidates}
+    """Choose a device for each of `count` copies, one after the other, each seeing what the earlier ones took."""
+    left = {candidate.device_id: candidate for candidate in candidates}
     chosen: list[Candidate] = []
     for _ in range(count):
         fitting = [candidate for candidate in left.values() if refuse(request, candidate) is None]
@@ -52,7 +52,7 @@ def place_copies(request: Request, count: int, candidates: Sequence[Candidate]) 
             return Decision(tuple(chosen), _collect_refusals(request, left.values()))
         best = max(fitting, key=lambda candidate: score_candidate(request, candidate))
         chosen.append(best)
-        left[best.node_id] = replace(
+        left[best.device_id] = replace(
             best,
             memory_free_bytes=best.memory_free_bytes - request.memory_bytes,
             replica_count=best.replica_count + 1,
@@ -62,4 +62,4 @@ def place_copies(request: Request, count: int, candidates: Sequence[Candidate]) 
 
 def _collect_refusals(request: Request, candidates: Iterable[Candidate]) -> tuple[Refusal, ...]:
     judged = ((candidate, refuse(request, candidate)) for candidate in candidates)
-    return tuple(Refusal(candidate.node_id, reason) for candidate, reason in judged if reason is not None)
+    return tuple(Refusal(candidate.device_id, reason) for candidate, reason in judged if reason is not None)

@@ -1,10 +1,12 @@
-"""Filters: each is one function that gives the reason why a node cannot take a copy, or None if it can.
+"""Filters: each is one function that gives the reason why a device cannot take a copy, or None if it can.
 
 A new rule is a function here and its place in FILTERS; order is from cheap and common to rare.
 """
 
 from collections.abc import Callable
 
+from keisan.domain.device import DeviceUse
+from keisan.domain.engine import CPU_CHIP_PREFIX, CPU_ENGINES
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Candidate, Request
 
@@ -28,9 +30,21 @@ def refuse_unproven_device(_: Request, candidate: Candidate) -> str | None:
     return None if candidate.device_verdict is Verdict.OK else f"the device is {candidate.device_verdict}"
 
 
+def refuse_closed_device(_: Request, candidate: Candidate) -> str | None:
+    """Send no new work to a device that people have closed."""
+    return None if candidate.device_use is DeviceUse.OPEN else f"the device is {candidate.device_use}"
+
+
 def refuse_missing_engine(request: Request, candidate: Candidate) -> str | None:
     """The site's agent must be able to start the engine."""
     return None if request.engine in candidate.engines else f"the site has no engine '{request.engine}'"
+
+
+def refuse_foreign_chip(request: Request, candidate: Candidate) -> str | None:
+    """An engine that computes on processors leaves other devices alone: a record must name what it ran on."""
+    if request.engine not in CPU_ENGINES or candidate.chip.startswith(CPU_CHIP_PREFIX):
+        return None
+    return f"the engine '{request.engine}' does not use {candidate.chip}"
 
 
 def refuse_small_memory(request: Request, candidate: Candidate) -> str | None:
@@ -44,6 +58,8 @@ FILTERS: tuple[Filter, ...] = (
     refuse_other_site,
     refuse_unproven_site,
     refuse_unproven_device,
+    refuse_closed_device,
     refuse_missing_engine,
+    refuse_foreign_chip,
     refuse_small_memory,
 )

@@ -5,12 +5,16 @@ Not here: the shapes that cross the wire (wire) and the transport under it (kit)
 """
 
 from keisan.domain.access import MachineKind, Role
+from keisan.domain.advisory import Severity
 from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
+from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
 from keisan.domain.closing import ClosingState
+from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import (
     AlreadyDecided,
     AlreadyExists,
@@ -29,17 +33,23 @@ from keisan.domain.errors import (
     SelfApproval,
     StateConflict,
     StorageUnavailable,
+    TableInvalid,
     Unauthenticated,
     Unavailable,
     VersionMismatch,
 )
+from keisan.domain.evidence import Grade
+from keisan.domain.fact import FactName
+from keisan.domain.figure import Disclosure, FigureName, Precision
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
 from keisan.domain.history_question import HistoryGroup
+from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.statement import CloseOutcome, HolderKind
+from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.webhook import WebhookState
@@ -47,21 +57,38 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
+from keisan.wire.advisory import AdvisoryView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
+from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
+from keisan.wire.chip import (
+    ChipDetail,
+    ChipView,
+    ComparedChipView,
+    ComparedFigureView,
+    ComparisonQuery,
+    ComparisonView,
+    FigureView,
+    RatioView,
+)
+from keisan.wire.claim import ClaimView, ClaimWrite
+from keisan.wire.compatibility import CompatibilityView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
-from keisan.wire.device import DeviceView
+from keisan.wire.device import DeviceUpdate, DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
+from keisan.wire.evidence import EvidenceView
+from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
+from keisan.wire.maker import MakerFactView, MakerView
 from keisan.wire.model import ModelCreate, ModelView
 from keisan.wire.node import NodeView
 from keisan.wire.offer import OfferCreate, OfferView
@@ -86,6 +113,8 @@ from keisan.wire.statement import (
     StatementRecordView,
     StatementView,
 )
+from keisan.wire.supernode import SupernodeTemplateList, SupernodeTemplateView, TierTemplateView
+from keisan.wire.survey import SurveyLineView, SurveyWithdraw, SurveyWithdrawn
 from keisan.wire.suspense import SuspendedRecordView, SuspenseAnswer, SuspenseJudge
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
@@ -93,6 +122,7 @@ from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, Webh
 
 __all__ = [
     "AccountView",
+    "AdvisoryView",
     "AlertKind",
     "AlertView",
     "AlreadyDecided",
@@ -110,11 +140,26 @@ __all__ = [
     "BudgetView",
     "CallLimitsChange",
     "CallLimitsView",
+    "CapacityFigure",
+    "CapacityKey",
+    "CapacityKind",
+    "CapacityLine",
+    "CapacityView",
     "ChatMessage",
     "ChatOptions",
+    "ChipDetail",
+    "ChipView",
+    "ClaimView",
+    "ClaimWrite",
     "CloseOutcome",
     "ClosingState",
     "ClosingView",
+    "ComparedChipView",
+    "ComparedFigureView",
+    "ComparisonQuery",
+    "ComparisonView",
+    "CompatibilityOutcome",
+    "CompatibilityView",
     "Connections",
     "DeductionCreate",
     "DeductionKind",
@@ -123,7 +168,10 @@ __all__ = [
     "DeliveryView",
     "DeploymentCreate",
     "DeploymentView",
+    "DeviceUpdate",
+    "DeviceUse",
     "DeviceView",
+    "Disclosure",
     "DisputeCreate",
     "DisputeResolve",
     "DisputeVerdict",
@@ -132,14 +180,21 @@ __all__ = [
     "DraftView",
     "EngineUnavailable",
     "EventView",
+    "EvidenceView",
     "ExportFormat",
     "ExportQuery",
+    "FacilityView",
+    "FacilityWrite",
+    "FactName",
+    "FigureName",
+    "FigureView",
     "ForecastMethod",
     "ForecastQuery",
     "ForecastRange",
     "ForecastView",
     "GatewayList",
     "GatewayView",
+    "Grade",
     "HealthView",
     "HistoryFormat",
     "HistoryGroup",
@@ -161,6 +216,9 @@ __all__ = [
     "LimitExceeded",
     "MachineKind",
     "MachineView",
+    "MakerFactView",
+    "MakerPart",
+    "MakerView",
     "ModelCreate",
     "ModelView",
     "NodeView",
@@ -182,6 +240,7 @@ __all__ = [
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
+    "Precision",
     "PreconditionRequired",
     "PreviewQuery",
     "PriceCreate",
@@ -198,6 +257,7 @@ __all__ = [
     "QuarantineVerdict",
     "QuarantinedContentView",
     "QuarantinedRecordView",
+    "RatioView",
     "ReceiptInvalid",
     "ReceiptView",
     "RecordsArchived",
@@ -206,6 +266,7 @@ __all__ = [
     "ReplicaView",
     "Role",
     "SelfApproval",
+    "Severity",
     "SignedStatement",
     "SiteCreate",
     "SiteView",
@@ -215,18 +276,28 @@ __all__ = [
     "StatementRecordView",
     "StatementView",
     "StorageUnavailable",
+    "SupernodeTemplateList",
+    "SupernodeTemplateView",
+    "SurveyLineView",
+    "SurveyWithdraw",
+    "SurveyWithdrawn",
     "SuspendedRecordView",
     "SuspenseAnswer",
     "SuspenseJudge",
     "SuspenseOutcome",
     "SuspenseState",
     "SuspenseVerdict",
+    "TableInvalid",
+    "TemplateFactName",
+    "TierTemplateView",
     "TopUpCreate",
     "TopUpKind",
     "TopUpState",
     "TopUpView",
+    "TotalView",
     "Unauthenticated",
     "Unavailable",
+    "UploadAnswer",
     "UsageAnalysis",
     "UsageLine",
     "UsageQuery",

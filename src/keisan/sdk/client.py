@@ -15,9 +15,14 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.advisory import Advisories, AsyncAdvisories
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
+from keisan.sdk.capacity import AsyncCapacity, Capacity
+from keisan.sdk.chip import AsyncChips, Chips
+from keisan.sdk.claim import AsyncClaims, Claims
+from keisan.sdk.compatibility import AsyncCompatibility, Compatibility
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
@@ -25,11 +30,13 @@ from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
+from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
+from keisan.sdk.maker import AsyncMakers, Makers
 from keisan.sdk.model import AsyncModels, Models
 from keisan.sdk.node import AsyncNodes, Nodes
 from keisan.sdk.offer import AsyncOffers, Offers
@@ -44,6 +51,8 @@ from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
+from keisan.sdk.supernode import AsyncSupernodeTemplates, SupernodeTemplates
+from keisan.sdk.survey import AsyncSurveys, Surveys
 from keisan.sdk.suspense import AsyncSuspense, Suspense
 from keisan.sdk.telemetry import AsyncTelemetry, Telemetry
 from keisan.sdk.top_up import AsyncTopUps, TopUps
@@ -121,7 +130,16 @@ class AsyncKeisan:
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
         self.telemetry = AsyncTelemetry(transport)
+        self.supernode_templates = AsyncSupernodeTemplates(transport)
+        self.facilities = AsyncFacilities(transport)
+        self.claims = AsyncClaims(transport)
+        self.surveys = AsyncSurveys(transport)
+        self.capacity = AsyncCapacity(transport)
         self.models = AsyncModels(transport)
+        self.chips = AsyncChips(transport)
+        self.makers = AsyncMakers(transport)
+        self.advisories = AsyncAdvisories(transport)
+        self.compatibility = AsyncCompatibility(transport)
         self.prices = AsyncPrices(transport)
         self.offers = AsyncOffers(transport)
         self.deductions = AsyncDeductions(transport)
@@ -242,7 +260,16 @@ class Keisan(Blocking[AsyncKeisan]):
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
         self.telemetry = Telemetry(inner.telemetry, shell)
+        self.supernode_templates = SupernodeTemplates(inner.supernode_templates, shell)
+        self.facilities = Facilities(inner.facilities, shell)
+        self.claims = Claims(inner.claims, shell)
+        self.surveys = Surveys(inner.surveys, shell)
+        self.capacity = Capacity(inner.capacity, shell)
         self.models = Models(inner.models, shell)
+        self.chips = Chips(inner.chips, shell)
+        self.makers = Makers(inner.makers, shell)
+        self.advisories = Advisories(inner.advisories, shell)
+        self.compatibility = Compatibility(inner.compatibility, shell)
         self.prices = Prices(inner.prices, shell)
         self.offers = Offers(inner.offers, shell)
         self.deductions = Deductions(inner.deductions, shell)

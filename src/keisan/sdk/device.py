@@ -3,9 +3,11 @@
 from collections.abc import AsyncGenerator
 from uuid import UUID
 
+from keisan.domain.device import DeviceUse
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
-from keisan.wire.device import DeviceView
+from keisan.wire.base import explain_refusal
+from keisan.wire.device import DeviceUpdate, DeviceView
 from keisan.wire.page import Page
 
 
@@ -23,9 +25,19 @@ class AsyncDevices:
         """Return one; raises NotFound outside the key's scope."""
         return await self._transport.fetch(DeviceView, f"/devices/{device_id}")
 
+    async def change_use(self, device: DeviceView, use: DeviceUse, reason: str = "") -> DeviceView:
+        """Close a device to new work, have what runs there move elsewhere, or open it again.
+
+        Raises VersionMismatch if the device has changed since it was seen, InvalidInput for closing one without a reason.
+        """
+        with explain_refusal():
+            body = DeviceUpdate(use=use, reason=reason)
+        return await self._transport.write(DeviceView, "PATCH", f"/devices/{device.id}", body, version=device.version)
+
 
 class Devices(Blocking[AsyncDevices]):
     """Devices within the key's scope."""
 
     list = iterate(AsyncDevices.list)
     get = wait_for(AsyncDevices.get)
+    change_use = wait_for(AsyncDevices.change_use)

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from keisan.domain.rollup import Level
+from keisan.domain.roll_up import Level
 from keisan.sdk.blocking import Blocking, wait_for
 from keisan.sdk.transport import Transport
 from keisan.wire.telemetry import (

@@ -19,7 +19,7 @@ from keisan.wire.page import Page
 
 API_PATH = "/api/v1"
 TRIES_MAX = 3
-# Between two pieces of a file.
+# Between two pieces of a file, and until one that was sent is taken.
 DOWNLOAD_TIMEOUT_S = 60.0
 
 View = TypeVar("View", bound=WireView)
@@ -93,6 +93,14 @@ class Transport:
             headers["content-type"] = "application/json"
         content = body.model_dump_json() if body is not None else None
         request = self.http.build_request(method, API_PATH + path, content=content, headers=headers)
+        return _read(view, await self._send(request))
+
+    async def upload(self, view: type[View], path: str, content: bytes, media_type: str) -> View:
+        """POST a file as it is."""
+        headers = {"idempotency-key": str(create_id()), "content-type": media_type}
+        request = self.http.build_request(
+            "POST", API_PATH + path, content=content, headers=headers, timeout=DOWNLOAD_TIMEOUT_S
+        )
         return _read(view, await self._send(request))
 
     async def _send(self, request: httpx.Request) -> httpx.Response:

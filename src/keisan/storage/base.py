@@ -43,6 +43,7 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
+from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -294,6 +295,9 @@ class Transaction(Protocol):
     nodes: NodeRepository
     devices: DeviceRepository
     inventories: InventoryRepository
+    facilities: FacilityRepository
+    claims: ClaimRepository
+    surveys: SurveyRepository
     models: ModelRepository
     prices: PriceRepository
     offers: OfferRepository

@@ -12,6 +12,7 @@ from keisan.storage import (
     base,
     base_alert,
     base_archive,
+    base_facility,
     base_ledger,
     base_price,
     base_retention,
@@ -22,6 +23,7 @@ from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
+from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.deduction import DeductionRepository
@@ -33,6 +35,7 @@ from keisan.storage.dispute import DisputeRepository
 from keisan.storage.door import DoorRepository
 from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
+from keisan.storage.facility import FacilityRepository
 from keisan.storage.forecast import ForecastRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
@@ -59,6 +62,7 @@ from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
 from keisan.storage.statement import StatementRepository
 from keisan.storage.statement_record import StatementRecordRepository
+from keisan.storage.survey import SurveyRepository
 from keisan.storage.suspense import SuspenseRepository
 from keisan.storage.ticket import TicketRepository
 from keisan.storage.top_up import TopUpRepository
@@ -84,6 +88,9 @@ class DatabaseTransaction:
         self.nodes: base.NodeRepository = NodeRepository(connection)
         self.devices: base.DeviceRepository = DeviceRepository(connection)
         self.inventories: base_telemetry.InventoryRepository = InventoryRepository(connection)
+        self.facilities: base_facility.FacilityRepository = FacilityRepository(connection)
+        self.claims: base_facility.ClaimRepository = ClaimRepository(connection)
+        self.surveys: base_facility.SurveyRepository = SurveyRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
         self.prices: base_price.PriceRepository = PriceRepository(connection)
         self.offers: base_price.OfferRepository = OfferRepository(connection)

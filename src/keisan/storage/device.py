@@ -1,17 +1,23 @@
 """Devices: a provider sees those of its sites, organizations see none."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import BigInteger, ForeignKey, Table, Text, UniqueConstraint
 
 from keisan.domain.access import Scope
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.ids import SiteId
 from keisan.domain.verdict import Verdict
 from keisan.storage.repository import TableRepository, Visibility
-from keisan.storage.schema import EnumText, Instant, build_column, build_id, build_noun_columns, metadata
+from keisan.storage.schema import EnumText, Instant, Structure, build_column, build_id, build_noun_columns, metadata
 from keisan.storage.site import limit_to_sites
+
+
+def copy_facts(facts: Mapping[str, str]) -> dict[str, str]:
+    """Return facts as JSON knows them, and back."""
+    return dict(facts)
+
 
 device = Table(
     "device",
@@ -23,7 +29,12 @@ device = Table(
     build_column("chip", Text()),
     build_column("name", Text()),
     build_column("memory_bytes", BigInteger()),
+    build_column("facts", Structure(copy_facts, copy_facts)),
     build_column("verdict", EnumText(Verdict)),
+    build_column("use", EnumText(DeviceUse)),
+    build_column("use_reason", Text()),
+    build_column("use_actor", Text()),
+    build_column("use_changed_at", Instant(), is_nullable=True),
     build_column("reported_at", Instant()),
     UniqueConstraint("site_id", "hardware_id"),
 )

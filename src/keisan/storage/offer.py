@@ -9,7 +9,7 @@ from keisan.domain.ids import ModelId, OfferId, ProviderId
 from keisan.domain.offer import Offer, OfferKind, name_model
 from keisan.storage.price import decode_prices, encode_prices
 from keisan.storage.repository import (
-    PARAMETERS_PER_STATEMENT_MAX,
+    PAIRS_PER_STATEMENT_MAX,
     FixedRepository,
     Visibility,
     limit_to_owner,
@@ -74,6 +74,6 @@ class OfferRepository(FixedRepository[Offer, OfferId]):
         """Return all versions of what these providers offer of these models, in order of id."""
         found: list[Offer] = []
         wanted = sorted({(provider_id, name_model(model_id)) for provider_id, model_id in pairs})
-        for chunk in split_chunks(wanted, PARAMETERS_PER_STATEMENT_MAX // 2):
+        for chunk in split_chunks(wanted, PAIRS_PER_STATEMENT_MAX):
             found += await self._list_where(scope, tuple_(offer.c.provider_id, offer.c.subject).in_(chunk))
         return found

@@ -37,6 +37,7 @@ replica = Table(
     build_id("provider_id", ForeignKey("provider.id")),
     build_id("site_id", ForeignKey("site.id")),
     build_id("node_id", ForeignKey("node.id")),
+    build_id("device_id", ForeignKey("device.id"), is_nullable=True),
     build_column("engine", Text()),
     build_column("chip", Text()),
     build_column("slots", BigInteger()),

@@ -19,6 +19,8 @@ from keisan.storage.schema import AnyColumn, AnyRow, AnySelect, Values
 
 # PostgreSQL takes 32,767 parameters in a statement and SQLite 32,766.
 PARAMETERS_PER_STATEMENT_MAX = 30_000
+# PostgreSQL parses a list of pairs as nested ors, and its stack of 2 MiB ends within 15,000 of them.
+PAIRS_PER_STATEMENT_MAX = 1_000
 # Set once, at birth: an update never writes them.
 FIXED_COLUMNS = frozenset({"id", "platform_id", "created_at"})
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keisan.domain.rollup import CountName, judge_group
+from keisan.domain.roll_up import CountName, judge_group
 from keisan.domain.sample import HEALTH_CODES
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.live_site import LiveSite

@@ -40,7 +40,7 @@ def sum_groups(rows: Rows, groups: Groups) -> Table:
     return _reduce(np.add, rows, groups, 0)
 
 
-def max_groups(rows: Rows, groups: Groups, least: int) -> Table:
+def find_most(rows: Rows, groups: Groups, least: int) -> Table:
     """Return [rows, groups]: the most of each row in each group, `least` where a group has no column."""
     return _reduce(np.maximum, rows, groups, least)
 

@@ -1,15 +1,16 @@
 """How many late samples are taken at a time: history fills up behind the live frames, never before them."""
 
 from dataclasses import dataclass
+from math import inf
 
 
 @dataclass(slots=True)
 class LateBudget:
-    """A bucket that fills at `samples_per_s` and holds one second's worth, or the largest frame."""
+    """A bucket that fills at `samples_per_s` and holds one second's worth, or the largest frame; it begins full."""
 
     samples_per_s: int
     room_samples: int
-    left_samples: float = 0.0
+    left_samples: float = inf
     asked_s: float = 0.0
 
     def take(self, samples: int, now_s: float) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from keisan.domain.ids import SiteId
 from keisan.telemetry.group import Table
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.rollup import EMPTY, Sums, stack_sums
+from keisan.telemetry.roll_up import EMPTY, Sums, join_sums
 from keisan.telemetry.site_columns import SiteColumns
 from keisan.wire.inventory import Inventory
 
@@ -36,7 +36,7 @@ class LiveFleet:
 
     def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
         """Know a site's devices, all of them unknown until a frame comes; what is known of the same ones stays."""
-        columns = SiteColumns.begin(inventory, self._look_up_rates(inventory))
+        columns = SiteColumns.begin(inventory, self._look_up_gflops(inventory))
         site = self.sites.get(place.site_id)
         if site is None:
             self.sites[place.site_id] = LiveSite.begin(place, columns)
@@ -50,13 +50,13 @@ class LiveFleet:
         renewed = tuple(site for site in sites if site.roll_up(now.monotonic_ms))
         self.picture = Picture(
             taken=now,
-            sites=stack_sums([site.whole for site in sites]),
+            sites=join_sums([site.whole for site in sites]),
             places=tuple(site.place for site in sites),
             sampled_at_ms=tuple(site.sampled_at_ms for site in sites),
         )
         return renewed
 
-    def _look_up_rates(self, inventory: Inventory) -> Table:
+    def _look_up_gflops(self, inventory: Inventory) -> Table:
         of_chips = [self.nominal_gflops.get(chip, -1) for chip in inventory.head.chips]
         nominal = np.array(of_chips, np.int64)[inventory.chip]
         return np.stack([nominal, np.full(inventory.device_count, -1, np.int64)])

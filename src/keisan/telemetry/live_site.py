@@ -10,7 +10,7 @@ from keisan.domain.inventory import InventoryMark
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.group import Groups, group_columns
-from keisan.telemetry.rollup import EMPTY, Sums, sum_devices
+from keisan.telemetry.roll_up import EMPTY, Sums, sum_devices
 from keisan.telemetry.rule_frame import Refusal, drop_wrong_values, find_refusal, judge_frame
 from keisan.telemetry.sequence_set import SequenceSet
 from keisan.telemetry.site_columns import NEVER_MS, Codes, SiteColumns

@@ -8,15 +8,16 @@ import numpy as np
 
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.domain.ids import ProviderId, SiteId
-from keisan.domain.rollup import CountName, Level, RollUp, judge_group
+from keisan.domain.roll_up import CountName, Level, RollUp, judge_group
 from keisan.domain.sample import HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import from_milliseconds
 from keisan.telemetry.group import group_columns
 from keisan.telemetry.live import LiveFleet, Picture
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.rollup import Sums
+from keisan.telemetry.roll_up import Sums
 from keisan.telemetry.site_columns import NEVER_MS
+from keisan.wire.inventory import Places
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class RollUpQuery:
     site_id: SiteId | None = None
     provider_id: ProviderId | None = None
 
-    def has(self, place: SitePlace) -> bool:
+    def is_asked(self, place: SitePlace) -> bool:
         """Tell whether a site is asked for and may be seen."""
         return (
             (self.provider_id is None or place.provider_id == self.provider_id)
@@ -68,7 +69,7 @@ def get_site(fleet: LiveFleet, site_id: SiteId, provider_id: ProviderId | None) 
 
 
 def _merge_sites(picture: Picture, query: RollUpQuery) -> Iterator[RollUp]:
-    chosen = [position for position, place in enumerate(picture.places) if query.has(place)]
+    chosen = [position for position, place in enumerate(picture.places) if query.is_asked(place)]
     find_key = _KEYS[query.level]
     keys = [find_key(picture.places[position]) for position in chosen]
     numbers = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -188,3 +189,48 @@ def _build_device(site: LiveSite, number: int, taken: Moment) -> LiveDevice:
         proven_at=to_instant(int(columns.proven_ms[number]), taken),
         values={name: value for name, value in found.items() if value != MISSING},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class ChipCount:
+    """How many devices of a chip a site has, and how many could be given work; None of a site of which nothing is heard.
+
+    Memory is None where a device of them does not tell it.
+    """
+
+    place: SitePlace
+    chip: str
+    devices: int
+    schedulable: int | None
+    memory_mib: int | None
+    schedulable_memory_mib: int | None
+
+
+def count_chips(fleet: LiveFleet, provider_id: ProviderId | None) -> Iterator[ChipCount]:
+    """Yield the chips of each site that may be seen, as of the last roll-up."""
+    for site in fleet.sites.values():
+        if provider_id in (None, site.place.provider_id):
+            yield from _count_site(site)
+
+
+def _count_site(site: LiveSite) -> Iterator[ChipCount]:
+    columns, inventory = site.columns, site.columns.inventory
+    is_silent = not site.whole.group_count or site.whole.get_counts(0)[CountName.REPORTING] == 0
+    is_active = ~inventory.is_retired
+    is_free = is_active & ~columns.is_cordoned & (site.verdicts == HEALTH_CODES[Verdict.OK])
+    for chip, name in enumerate(inventory.head.chips):
+        own = is_active & (inventory.chip == chip)
+        free = is_free & own
+        if own.any():
+            yield ChipCount(
+                place=site.place,
+                chip=name,
+                devices=int(np.count_nonzero(own)),
+                schedulable=None if is_silent else int(np.count_nonzero(free)),
+                memory_mib=_sum_memory(inventory.memory_mib[own]),
+                schedulable_memory_mib=None if is_silent else _sum_memory(inventory.memory_mib[free]),
+            )
+
+
+def _sum_memory(memory_mib: Places) -> int | None:
+    return None if (memory_mib == 0).any() else int(memory_mib.sum(dtype=np.int64))

@@ -27,23 +27,23 @@ assert tuple(range(_CHEAP_END)) == _CHEAP
 class SiteColumns:
     """`proven_ms` is the moment for which each device's last sample holds, by this process's monotonic clock.
 
-    `rates` are what the devices can do, [nominal, measured] in 10^9 operations a second, -1 where it is not known.
+    `gflops` are what the devices can do, [nominal, measured] in 10^9 operations a second, -1 where it is not known.
     """
 
     inventory: Inventory
-    rates: Table
+    gflops: Table
     values: Values
     proven_ms: npt.NDArray[np.int64]
     is_cordoned: Flags
     period_ms: int = 0
 
     @classmethod
-    def begin(cls, inventory: Inventory, rates: Table) -> "SiteColumns":
+    def begin(cls, inventory: Inventory, gflops: Table) -> "SiteColumns":
         """Return columns of which nothing is known yet."""
         count = inventory.device_count
         return cls(
             inventory,
-            rates,
+            gflops,
             np.full((len(SAMPLE_FIELDS), count), MISSING, np.int32),
             np.full(count, NEVER_MS, np.int64),
             np.zeros(count, np.bool_),

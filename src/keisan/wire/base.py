@@ -89,13 +89,14 @@ def explain_refusal() -> Iterator[None]:
     except ValidationError as refusal:
         faults = refusal.errors(include_url=False, include_input=False)
         paths = [".".join(str(part) for part in fault["loc"]) for fault in faults]
-        texts = [_describe_expectation(fault["msg"]) for fault in faults]
+        texts = [describe_expectation(fault["msg"]) for fault in faults]
         others = [f"{path}: {text}" for path, text in zip(paths[1:], texts[1:], strict=True)]
         # Not from the refusal, whose text quotes what may be a secret.
         raise InvalidInput("; ".join([texts[0], *others]), paths[0]) from None
 
 
-def _describe_expectation(message: str) -> str:
+def describe_expectation(message: str) -> str:
+    """Return what pydantic says of a wrong value as what was expected."""
     for cut in _CUTS:
         message = message.removeprefix(cut)
     return message if message.startswith("expected") else f"expected {message}"

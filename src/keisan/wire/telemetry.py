@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.rollup import Level
+from keisan.domain.roll_up import Level
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Region, WireInput, WireView
 

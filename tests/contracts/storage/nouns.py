@@ -7,9 +7,12 @@ from typing import Any
 
 from keisan.domain.alert import AlertKind
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.claim import ClaimedCapacity
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.door import DoorStage
+from keisan.domain.facility import FacilityFigures
+from keisan.domain.figure import Precision
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
@@ -27,10 +30,12 @@ from tests.factories import (
     World,
     create_alert,
     create_budget,
+    create_claim,
     create_delivery,
     create_deployment,
     create_device,
     create_door,
+    create_facility,
     create_key,
     create_machine,
     create_margin,
@@ -43,6 +48,7 @@ from tests.factories import (
     create_provider,
     create_replica,
     create_site,
+    create_survey_line,
     create_top_up,
     create_webhook,
 )
@@ -184,6 +190,24 @@ NOUNS = (
         clash=lambda noun, other: replace(noun, site_id=other.site_id, hardware_id=other.hardware_id),
     ),
     NounCase(
+        "facilities",
+        create=lambda world: create_facility(world.left.site, day=NOW.date() - timedelta(days=1)),
+        change=lambda noun: replace(noun, measured_at=NOW + timedelta(microseconds=1), figures=FacilityFigures()),
+        planted=lambda world: {world.left.facility.id, world.right.facility.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.facility.id},
+        clash=lambda noun, other: replace(noun, site_id=other.site_id, day=other.day),
+    ),
+    NounCase(
+        "claims",
+        create=lambda world: create_claim(world.left.site, "metax-c600"),
+        change=lambda noun: replace(noun, claimed=ClaimedCapacity(2**62, gflops={Precision.INT8: 2**62})),
+        planted=lambda world: {world.left.claim.id, world.right.claim.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.claim.id},
+        clash=lambda noun, other: replace(noun, site_id=other.site_id, chip=other.chip),
+    ),
+    NounCase(
         "models",
         create=lambda _: create_model(),
         change=lambda noun: replace(noun, facts=replace(noun.facts, capabilities=("stream", "tools"), memory_bytes=1)),
@@ -308,8 +332,17 @@ DEDUCTIONS = NounCase(
     seen_by_provider=lambda world: {world.left.margin.id},
     clash=lambda noun, other: replace(noun, version=other.version),
 )
+SURVEYS = NounCase(
+    "surveys",
+    create=lambda _: create_survey_line(2),
+    change=lambda noun: noun,
+    planted=lambda world: {world.survey_line.id},
+    seen_by_organization=lambda world: {world.survey_line.id},
+    seen_by_provider=lambda world: {world.survey_line.id},
+    clash=lambda noun, other: replace(noun, line=other.line),
+)
 # Written once: there is no update.
-FIXED = (PRICES, OFFERS, DEDUCTIONS, ALERTS)
+FIXED = (PRICES, OFFERS, DEDUCTIONS, ALERTS, SURVEYS)
 
 
 def list_page_ids(page: PageOf[Noun]) -> list[Noun]:

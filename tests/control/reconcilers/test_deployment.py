@@ -12,11 +12,11 @@ from keisan.control.reconcilers.deployment import (
     DeploymentChange,
     DeploymentReconciler,
     DeploymentView,
-    load_candidates,
 )
 from keisan.domain.access import PlatformScope
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.ids import NodeId
+from keisan.domain.device import DeviceUse
+from keisan.domain.ids import DeviceId, NodeId
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.snapshot import SnapshotTable
 from keisan.domain.verdict import Verdict
@@ -32,7 +32,7 @@ from tests.domain.samples import (
     build_replica,
     name_id,
 )
-from tests.factories import World, create_device, create_node
+from tests.factories import World
 
 SCOPE = PlatformScope()
 RECONCILER = DeploymentReconciler()
@@ -47,6 +47,7 @@ def build_view(deployment: Deployment, replicas: Sequence[Replica], rooms: Seque
         candidates.append(
             Candidate(
                 node_id=NodeId(name_id(7, number)),
+                device_id=DeviceId(name_id(8, number)),
                 site_id=SITE_ID,
                 provider_id=PROVIDER_ID,
                 chip="cpu-x86-64",
@@ -55,6 +56,7 @@ def build_view(deployment: Deployment, replicas: Sequence[Replica], rooms: Seque
                 replica_count=placed,
                 site_verdict=Verdict.OK,
                 device_verdict=Verdict.OK,
+                device_use=DeviceUse.OPEN,
             )
         )
     return DeploymentView(deployment, build_model(), tuple(replicas), tuple(candidates))
@@ -169,7 +171,7 @@ def test_deleting_deployment_is_deleted_once_its_last_replica_has_stopped() -> N
 def test_no_node_at_all_is_said_in_words() -> None:
     change = RECONCILER.decide(build_view(build_deployment(replica_count=2), [], []), NOW)
     assert change.deployment is not None
-    assert change.deployment.reason == "2 of 2 replicas have no place: no node is known"
+    assert change.deployment.reason == "2 of 2 replicas have no place: no device is known"
 
 
 async def decide(storage: Database, deployment: Deployment) -> DeploymentChange:
@@ -238,27 +240,63 @@ async def test_unplaced_copies_are_looked_at_again_soon_with_their_reason(storag
     assert events[0].detail == {"reason": stored.reason}
 
 
-async def test_every_node_with_a_device_is_a_candidate_less_what_is_placed(storage: Database, world: World) -> None:
-    bare = create_node(world.left.site)
-    async with storage.write() as transaction:
-        await transaction.nodes.insert(bare)
-    async with storage.read() as view:
-        candidates = {candidate.node_id: candidate for candidate in await load_candidates(view)}
-    assert set(candidates) == {world.left.node.id, world.right.node.id}
-    left = candidates[world.left.node.id]
-    assert left.memory_free_bytes == world.left.device.memory_bytes - MEMORY_BYTES
-    assert (left.replica_count, left.provider_id) == (1, world.left.provider.id)
+def build_drain(count: int, leaving: int, *others: ReplicaState, room: int = 9) -> DeploymentView:
+    """Return a view of a deployment with ready replicas on a drained device, and others in these states elsewhere."""
+    drained = [build_replica(id=name_id(12, number), node_id=name_id(7, 2)) for number in range(1, leaving + 1)]
+    staying = [
+        build_replica(
+            id=name_id(12, 50 + number),
+            state=state,
+            node_id=name_id(7, 1),
+            verdict=Verdict.OK if state is ReplicaState.READY else Verdict.UNKNOWN,
+        )
+        for number, state in enumerate(others)
+    ]
+    view = build_view(build_deployment(replica_count=count), [*drained, *staying], [room])
+    return replace(view, leaving=frozenset(replica.id for replica in drained))
 
 
-async def test_healthiest_device_stands_for_its_node(storage: Database, world: World) -> None:
-    node = create_node(world.left.site)
-    large = replace(create_device(node), memory_bytes=10**12, verdict=Verdict.FAILED)
-    small = replace(create_device(node), memory_bytes=10**9, chip="chip-ok")
-    smaller = replace(create_device(node), memory_bytes=10**8)
-    async with storage.write() as transaction:
-        await transaction.nodes.insert(node)
-        for device in (large, small, smaller):
-            await transaction.devices.insert(device)
-    async with storage.read() as view:
-        candidates = {candidate.node_id: candidate for candidate in await load_candidates(view)}
-    assert (candidates[node.id].chip, candidates[node.id].memory_free_bytes) == ("chip-ok", 10**9)
+def test_a_drained_device_is_left_once_others_are_ready_and_not_before() -> None:
+    first = RECONCILER.decide(build_drain(2, 2), NOW)
+    assert (len(first.created), first.stopped) == (2, ())
+    assert {replica.device_id for replica in first.created} == {name_id(8, 1)}
+    waiting = RECONCILER.decide(build_drain(2, 2, ReplicaState.STARTING, ReplicaState.READY), NOW)
+    assert (waiting.created, len(waiting.stopped)) == ((), 1)
+    last = RECONCILER.decide(build_drain(2, 2, ReplicaState.READY, ReplicaState.READY), NOW)
+    assert (last.created, len(last.stopped)) == ((), 2)
+    assert all(replica.node_id == name_id(7, 2) for replica in last.stopped)
+
+
+def test_a_drain_that_has_nowhere_to_go_waits_with_its_reason() -> None:
+    change = RECONCILER.decide(build_drain(2, 2, room=0), NOW)
+    assert (change.created, change.stopped, change.is_unplaced) == ((), (), True)
+    assert change.deployment is not None
+    assert "2 of 2 replicas have no place" in change.deployment.reason
+
+
+def test_what_was_not_wanted_anyway_leaves_first() -> None:
+    change = RECONCILER.decide(build_drain(1, 1, ReplicaState.READY, ReplicaState.READY), NOW)
+    assert len(change.stopped) == 2
+    assert sum(replica.node_id == name_id(7, 2) for replica in change.stopped) == 1
+    none = RECONCILER.decide(build_drain(0, 2), NOW)
+    assert len(none.stopped) == 2
+
+
+@given(
+    count=st.integers(min_value=0, max_value=4),
+    leaving=st.integers(min_value=0, max_value=4),
+    others=st.lists(st.sampled_from([ReplicaState.ASSIGNED, ReplicaState.READY, ReplicaState.FAILED]), max_size=4),
+    room=st.integers(min_value=0, max_value=9),
+)
+def test_a_drain_never_takes_a_ready_replica_that_is_needed(
+    count: int, leaving: int, others: list[ReplicaState], room: int
+) -> None:
+    view = build_drain(count, leaving, *others, room=room)
+    ready = sum(replica.state is ReplicaState.READY for replica in view.replicas)
+    change = RECONCILER.decide(view, NOW)
+    stopped = {replica.id for replica in change.stopped}
+    left = sum(replica.state is ReplicaState.READY for replica in view.replicas if replica.id not in stopped)
+    assert left >= min(count, ready)
+    after = follow(view, change, [room])
+    again = RECONCILER.decide(replace(after, leaving=view.leaving), NOW)
+    assert (again.deployment, again.created, again.stopped) == (None, (), ())

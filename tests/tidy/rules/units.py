@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.tidy.rule import Rule
 from tests.tidy.rules.names import split_words
 from tests.tidy.tree import SourceFile, Tree, Violation, format_dotted
-from tests.tidy.words import SECOND_SPELLINGS, SIZE_WORDS, TIME_UNITS, TIME_WORDS
+from tests.tidy.words import BINARY_UNITS, SECOND_SPELLINGS, SIZE_WORDS, TIME_UNITS, TIME_WORDS
 
 NUMBERS = frozenset({"int", "float"})
 QUALIFIERS = frozenset({"max", "min", "default"})
@@ -46,7 +46,7 @@ def check_unit(tree: Tree) -> list[Violation]:
 
 
 def _has_size_unit(words: set[str]) -> bool:
-    return any(word.endswith("s") for word in words - SIZE_WORDS)
+    return bool(words & BINARY_UNITS) or any(word.endswith("s") for word in words - SIZE_WORDS)
 
 
 def check_spelling(tree: Tree) -> list[Violation]:

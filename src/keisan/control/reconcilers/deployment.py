@@ -1,6 +1,7 @@
-"""Deployments: as many replicas as desired, placed on nodes; surplus ones are stopped; a deleting one empties itself.
+"""Deployments: as many replicas as desired, placed on devices; surplus ones are stopped; a deleting one empties itself.
 
-A failed replica is restarted by its agent and an unknown one is left alone: neither is replaced.
+A failed replica is restarted by its agent and an unknown one is left alone: neither is replaced. One on a device that is
+drained is stopped once another is ready in its place.
 """
 
 from collections.abc import Iterable
@@ -8,16 +9,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from keisan.control.reconcilers.candidate import load_places
 from keisan.domain.access import PlatformScope
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.device import Device
 from keisan.domain.errors import NotFound
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import DeploymentId, ReplicaId
 from keisan.domain.model import Model
-from keisan.domain.node import Node
 from keisan.domain.replica import Replica, ReplicaState
-from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotTable
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
@@ -31,12 +30,13 @@ _STOP_ORDER = {Verdict.FAILED: 0, Verdict.UNKNOWN: 1, Verdict.OK: 2}
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A deployment, its model, its live replicas, and the nodes there are."""
+    """A deployment, its model, its live replicas, the devices there are, and the replicas that must leave theirs."""
 
     deployment: Deployment
     model: Model
     replicas: tuple[Replica, ...]
     candidates: tuple[Candidate, ...]
+    leaving: frozenset[ReplicaId] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +61,20 @@ class DeploymentReconciler:
             return None
         model = await transaction.models.get(scope, deployment.model_id)
         replicas = await transaction.replicas.list_deployment(scope, deployment.id)
-        return DeploymentView(deployment, model, tuple(replicas), await load_candidates(transaction))
+        places = await load_places(transaction)
+        return DeploymentView(deployment, model, tuple(replicas), places.candidates, places.leaving)
 
     def decide(self, state: DeploymentView, now: datetime) -> DeploymentChange:
         """Compare desired with actual and place or stop the difference."""
         if state.deployment.state is not DeploymentState.ACTIVE:
             return _stop_all(state)
         running = [replica for replica in state.replicas if replica.state is not ReplicaState.STOPPING]
-        missing = state.deployment.replica_count - len(running)
+        staying = [replica for replica in running if replica.id not in state.leaving]
+        missing = state.deployment.replica_count - len(staying)
+        stopped = _stop([*_list_surplus(staying, -missing), *_list_relieved(state, running, staying)])
         if missing <= 0:
-            surplus = sorted(running, key=_rank_for_stop)[:-missing] if missing else []
-            return DeploymentChange(_note_reason(state.deployment, ""), (), _stop(surplus), is_unplaced=False)
-        return _place_missing(state, missing, now)
+            return DeploymentChange(_note_reason(state.deployment, ""), (), stopped, is_unplaced=False)
+        return replace(_place_missing(state, missing, now), stopped=stopped)
 
     async def apply(self, transaction: Transaction, change: DeploymentChange, now: datetime) -> datetime | None:
         """Write replicas and deployment with their events; look again soon only if a copy found no place."""
@@ -93,6 +95,18 @@ class DeploymentReconciler:
 
 async def _note(transaction: Transaction, action: str, noun_id: UUID, reason: str) -> None:
     await transaction.events.append(EventDraft("control", action, noun_id, {"reason": reason} if reason else {}))
+
+
+def _list_surplus(replicas: list[Replica], count: int) -> list[Replica]:
+    return sorted(replicas, key=_rank_for_stop)[: max(0, count)]
+
+
+def _list_relieved(state: DeploymentView, running: list[Replica], staying: list[Replica]) -> list[Replica]:
+    """Return those that leave a drained device and are needed no longer: others are ready in their place."""
+    ready = sum(replica.state is ReplicaState.READY for replica in staying)
+    needed = max(0, state.deployment.replica_count - ready)
+    leaving = [replica for replica in running if replica.id in state.leaving]
+    return _list_surplus(leaving, len(leaving) - needed)
 
 
 def _rank_for_stop(replica: Replica) -> tuple[int, float]:
@@ -125,7 +139,7 @@ def _place_missing(state: DeploymentView, missing: int, now: datetime) -> Deploy
     unplaced = missing - len(created)
     reason = ""
     if unplaced:
-        reason = f"{unplaced} of {deployment.replica_count} replicas have no place: {decision.explain() or 'no node is known'}"
+        reason = f"{unplaced} of {deployment.replica_count} replicas have no place: {decision.explain() or 'no device is known'}"
     return DeploymentChange(_note_reason(deployment, reason), created, (), is_unplaced=unplaced > 0)
 
 
@@ -138,6 +152,7 @@ def _create_replica(deployment: Deployment, candidate: Candidate, now: datetime)
         provider_id=candidate.provider_id,
         site_id=candidate.site_id,
         node_id=candidate.node_id,
+        device_id=candidate.device_id,
         engine=deployment.engine,
         chip=candidate.chip,
         slots=deployment.slots,
@@ -150,40 +165,4 @@ def _create_replica(deployment: Deployment, candidate: Candidate, now: datetime)
         version=1,
         created_at=now,
         reported_at=None,
-    )
-
-
-async def load_candidates(transaction: Transaction) -> tuple[Candidate, ...]:
-    """Return every node as a candidate, with the memory that placed replicas leave free."""
-    scope = PlatformScope()
-    models = {model.id: model for model in await transaction.models.list_by_ids(scope, None)}
-    replicas = await transaction.replicas.list_by_ids(scope, None)
-    candidates: list[Candidate] = []
-    for site in await transaction.sites.list_all(scope):
-        devices = await transaction.devices.list_site(scope, site.id)
-        for node in await transaction.nodes.list_site(scope, site.id):
-            placed = [models[replica.model_id] for replica in replicas if replica.node_id == node.id]
-            device = _choose_device(devices, node)
-            if device is not None:
-                candidates.append(_build_candidate(site, node, device, placed))
-    return tuple(candidates)
-
-
-def _choose_device(devices: Iterable[Device], node: Node) -> Device | None:
-    """Return the node's healthiest device with the most memory; one device serves a replica in this release."""
-    own = [device for device in devices if device.node_id == node.id]
-    return max(own, key=lambda device: (device.verdict is Verdict.OK, device.memory_bytes), default=None)
-
-
-def _build_candidate(site: Site, node: Node, device: Device, placed: list[Model]) -> Candidate:
-    return Candidate(
-        node_id=node.id,
-        site_id=site.id,
-        provider_id=site.provider_id,
-        chip=device.chip,
-        engines=frozenset(site.engines),
-        memory_free_bytes=device.memory_bytes - sum(model.facts.memory_bytes for model in placed),
-        replica_count=len(placed),
-        site_verdict=site.verdict,
-        device_verdict=device.verdict,
     )

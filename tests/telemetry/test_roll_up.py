@@ -7,12 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.rollup import CountName, Level
+from keisan.domain.roll_up import CountName, Level
 from keisan.domain.sample import FIELD_INDEX, MISSING, SAMPLE_FIELDS, SampleName
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
 from keisan.telemetry.reading import RollUpQuery, read_rollups
-from keisan.telemetry.rollup import EMPTY, stack_sums
+from keisan.telemetry.roll_up import EMPTY, join_sums
 from tests.telemetry.fleet import (
     NOMINAL_GFLOPS,
     NOON,
@@ -125,5 +125,5 @@ def test_every_level_equals_the_recount(fleet: LiveFleet, seed: int, waits_ms: l
 def test_no_sites_are_no_groups() -> None:
     fleet = LiveFleet({})
     fleet.roll_up(NOON)
-    assert stack_sums([]) is EMPTY
+    assert join_sums([]) is EMPTY
     assert list(read_rollups(fleet, RollUpQuery(Level.REGION))) == []

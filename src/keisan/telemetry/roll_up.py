@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keisan.domain.rollup import SUMMED_FIELDS, CountName, FieldSum
+from keisan.domain.roll_up import SUMMED_FIELDS, CountName, FieldSum
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
-from keisan.telemetry.group import Groups, Table, max_groups, sum_groups
+from keisan.telemetry.group import Groups, Table, find_most, sum_groups
 from keisan.telemetry.site_columns import NEVER_MS, Flags, SiteColumns
 
 COUNT_INDEX = {name: position for position, name in enumerate(CountName)}
@@ -34,7 +34,7 @@ class Sums:
 
     def merge(self, groups: Groups) -> "Sums":
         """Return the sums of groups of these groups."""
-        return Sums(sum_groups(self.added, groups), max_groups(self.most, groups, NEVER_MS))
+        return Sums(sum_groups(self.added, groups), find_most(self.most, groups, NEVER_MS))
 
     def get_counts(self, group: int) -> Mapping[CountName, int]:
         """Return the counts of one group."""
@@ -73,10 +73,10 @@ def sum_devices(columns: SiteColumns, reporting: Flags, groups: Groups) -> Sums:
     )
     heat = columns.values[FIELD_INDEX[SampleName.TEMPERATURE_MILLICELSIUS]].astype(np.int64)
     most = np.stack([np.where(active, columns.proven_ms, NEVER_MS), np.where(reporting, heat, NEVER_MS)])
-    return Sums(added, max_groups(most, groups, NEVER_MS))
+    return Sums(added, find_most(most, groups, NEVER_MS))
 
 
-def stack_sums(parts: list[Sums]) -> Sums:
+def join_sums(parts: list[Sums]) -> Sums:
     """Return the groups of all parts side by side."""
     if not parts:
         return EMPTY
@@ -89,7 +89,7 @@ def _count_devices(columns: SiteColumns, reporting: Flags, active: Flags) -> Tab
     verdicts = columns.judge(reporting)
     is_ok = active & (verdicts == HEALTH_CODES[Verdict.OK])
     flags = columns.values[FIELD_INDEX[SampleName.THROTTLE_FLAGS]]
-    nominal, measured = columns.rates
+    nominal, measured = columns.gflops
     rows = {
         CountName.DEVICES: active,
         CountName.REPORTING: reporting,

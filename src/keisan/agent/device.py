@@ -1,0 +1,135 @@
+"""What an agent knows of its node's devices: read now and then, kept when a reading fails, and over restarts.
+
+A driver that cannot tell makes its devices unknown, never gone; one that its tool no longer lists has failed.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from keisan.agent.document import read_document, write_document
+from keisan.devices.base import DeviceDriver
+from keisan.domain.errors import DevicesUnreadable
+from keisan.domain.limits import DEVICE_FACTS_MAX
+from keisan.domain.verdict import Verdict
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_log, write_warning
+from keisan.wire.device import DeviceReport
+from keisan.wire.node import NodeReport
+
+# Which devices there are changes with hands and screwdrivers, and asking takes a tool up to seconds.
+INVENTORY_PERIOD_S = 15.0
+ABSENT_FACT = "absent"
+_ABSENT_TEXT = "its tool no longer lists it"
+
+
+class DeviceBook:
+    """The devices of one node. `changed` is set whenever what is known of them has changed."""
+
+    def __init__(
+        self, drivers: Mapping[str, DeviceDriver], node: NodeReport, path: Path, changed: asyncio.Event
+    ) -> None:
+        self._drivers = drivers
+        self._node = node
+        self._path = path
+        self._changed = changed
+        self._known = _load_known(path, drivers)
+        self._unreadable: set[str] = set()
+
+    def list_reports(self) -> tuple[DeviceReport, ...]:
+        """Return every device once: what two drivers tell of is told by the first of them.
+
+        Devices that sit in one slot are the same one; those that are no longer there are told apart by their ids alone.
+        """
+        told = [report for known in self._known.values() for report in known]
+        found: dict[str, DeviceReport] = {}
+        places: set[str] = set()
+        for report in sorted(told, key=_is_absent):
+            place = "" if _is_absent(report) else report.facts.get("pci_address", "")
+            if report.hardware_id in found or place in places:
+                continue
+            found[report.hardware_id] = report
+            places |= {place} - {""}
+        return tuple(found.values())
+
+    async def run(self, clock: Clock) -> None:
+        """Read all drivers again and again, until cancelled."""
+        while True:
+            await clock.sleep(INVENTORY_PERIOD_S)
+            await self.read()
+
+    async def read(self) -> None:
+        """Read all drivers once, each in a thread of its own, and keep what changed."""
+        before = dict(self._known)
+        async with asyncio.TaskGroup() as group:
+            for name, driver in self._drivers.items():
+                group.create_task(self._read_driver(name, driver))
+        if self._known == before:
+            return
+        self._changed.set()
+        try:
+            await asyncio.to_thread(_save_known, self._path, self._known)
+        except OSError as failure:
+            write_warning("devices.not_kept", path=str(self._path), fault=str(failure))
+
+    async def _read_driver(self, name: str, driver: DeviceDriver) -> None:
+        known = self._known.get(name, ())
+        try:
+            found = await asyncio.to_thread(driver.read_devices, self._node)
+        except DevicesUnreadable as failure:
+            self._known[name] = tuple(_judge(report, Verdict.UNKNOWN) for report in known)
+            if name not in self._unreadable:
+                write_warning("devices.unreadable", driver=name, outside=failure.outside, inside=failure.inside)
+            self._unreadable.add(name)
+            return
+        if name in self._unreadable:
+            write_log("devices.readable", driver=name, devices=len(found))
+            self._unreadable.discard(name)
+        present = {report.hardware_id for report in found}
+        absent = tuple(_mark_absent(report) for report in known if report.hardware_id not in present)
+        self._known[name] = (*found, *absent)
+
+
+def _is_absent(report: DeviceReport) -> bool:
+    return ABSENT_FACT in report.facts
+
+
+def _judge(report: DeviceReport, verdict: Verdict) -> DeviceReport:
+    """Return the report with this verdict; what has failed stays so until it is seen well."""
+    return report if report.verdict is Verdict.FAILED else report.model_copy(update={"verdict": verdict})
+
+
+def _mark_absent(report: DeviceReport) -> DeviceReport:
+    kept = dict(list(report.facts.items())[: DEVICE_FACTS_MAX - 1])
+    return report.model_copy(update={"verdict": Verdict.FAILED, "facts": kept | {ABSENT_FACT: _ABSENT_TEXT}})
+
+
+def _save_known(path: Path, known: Mapping[str, Iterable[DeviceReport]]) -> None:
+    devices = {name: [report.model_dump(mode="json") for report in reports] for name, reports in known.items()}
+    write_document(path, {"devices": devices})
+
+
+def _load_known(path: Path, drivers: Mapping[str, DeviceDriver]) -> dict[str, tuple[DeviceReport, ...]]:
+    """Return what was known before, as unknown until it is read again; nothing where that is lost, as it is read anew."""
+    if not path.exists():
+        return {}
+    try:
+        listed = _parse_known(read_document(path))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as failure:
+        write_warning("devices.forgotten", path=str(path), fault=repr(failure))
+        return {}
+    # A driver that this release or these settings do not have says nothing of what it once found.
+    return {
+        name: tuple(_judge(report, Verdict.UNKNOWN) for report in reports)
+        for name, reports in listed.items()
+        if name in drivers
+    }
+
+
+def _parse_known(document: Mapping[str, object]) -> dict[str, tuple[DeviceReport, ...]]:
+    kept = json.loads(json.dumps(document["devices"]))
+    return {
+        name: tuple(DeviceReport.model_validate_json(json.dumps(report)) for report in reports)
+        for name, reports in kept.items()
+    }

@@ -1,0 +1,106 @@
+"""A site's inventory on its own disk: devices get a number when they are first seen, and keep it for good."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from keisan.agent.document import read_document, write_document
+from keisan.domain.inventory import InventoryHead
+from keisan.kit.ids import create_id
+from keisan.kit.observe import write_warning
+from keisan.wire.device import DeviceReport
+from keisan.wire.inventory import Inventory, encode_inventory
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryRow:
+    """What is told of a device once; memory is 0 where it is not known."""
+
+    hardware_id: str
+    node: str
+    chip: str
+    name: str
+    memory_mib: int
+
+    @classmethod
+    def of(cls, report: DeviceReport) -> "InventoryRow":
+        """Return the row of a device as its driver reports it."""
+        return cls(report.hardware_id, report.node_hardware_id, report.chip, report.name, report.memory_bytes // MIB)
+
+
+class InventoryFile:
+    """The rows in the order of their numbers. One that cannot be read is begun anew: another incarnation, which has no past."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.incarnation, self.version, self.rows = _load(path)
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The number of each device by its hardware id."""
+        return {row.hardware_id: number for number, row in enumerate(self.rows)}
+
+    def follow(self, reports: Iterable[DeviceReport]) -> bool:
+        """Number new devices and note what changed of known ones; tell whether anything did. Raises OSError.
+
+        What is no longer reported stays.
+        """
+        told = {row.hardware_id: row for row in self.rows}
+        told |= {report.hardware_id: InventoryRow.of(report) for report in reports}
+        rows = tuple(told.values())
+        if rows == self.rows:
+            return False
+        content = {"incarnation": self.incarnation, "version": self.version + 1, "rows": [asdict(row) for row in rows]}
+        write_document(self._path, content)
+        self.version, self.rows = self.version + 1, rows
+        return True
+
+    def write(self) -> bytes:
+        """Return the inventory as the platform is told it; there must be a device."""
+        nodes, chips, names = (_Numbering() for _ in range(3))
+        places = [(nodes.find(row.node), chips.find(row.chip), names.find(row.name)) for row in self.rows]
+        node, chip, name = np.array(places, np.int32).T
+        head = InventoryHead(self.incarnation, self.version, nodes.texts, chips.texts, names.texts)
+        inventory = Inventory(
+            head=head,
+            hardware_ids=pa.array([row.hardware_id for row in self.rows], pa.utf8()),
+            node=node,
+            chip=chip,
+            name=name,
+            supernode=np.full(len(self.rows), -1, np.int32),
+            memory_mib=np.array([row.memory_mib for row in self.rows], np.int32),
+            is_retired=np.zeros(len(self.rows), np.bool_),
+        )
+        return encode_inventory(inventory)
+
+
+class _Numbering:
+    """Gives each text the place at which it first came."""
+
+    def __init__(self) -> None:
+        self._places: dict[str, int] = {}
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        return tuple(self._places)
+
+    def find(self, text: str) -> int:
+        return self._places.setdefault(text, len(self._places))
+
+
+def _load(path: Path) -> tuple[str, int, tuple[InventoryRow, ...]]:
+    if path.exists():
+        try:
+            kept = read_document(path)
+            rows = kept["rows"]
+            if isinstance(rows, list):
+                found = tuple(InventoryRow(**row) for row in rows)
+                return str(kept["incarnation"]), int(str(kept["version"])), found
+        except (OSError, ValueError, KeyError, TypeError) as failure:
+            write_warning("inventory.begun_anew", path=str(path), fault=repr(failure))
+    return str(create_id()), 0, ()

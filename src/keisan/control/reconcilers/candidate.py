@@ -1,0 +1,68 @@
+"""What placement may choose from, and what must leave: every device of every node, and the replicas on those that are drained."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from keisan.domain.access import PlatformScope
+from keisan.domain.device import Device, DeviceUse
+from keisan.domain.ids import DeviceId, ModelId, ReplicaId
+from keisan.domain.model import Model
+from keisan.domain.replica import Replica
+from keisan.domain.site import Site
+from keisan.placement.candidate import Candidate
+from keisan.storage.base import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """`leaving` are the replicas on devices that are being drained."""
+
+    candidates: tuple[Candidate, ...]
+    leaving: frozenset[ReplicaId]
+
+
+async def load_places(transaction: Transaction) -> Places:
+    """Return every device as a candidate, with the memory that placed replicas leave free, and who must leave."""
+    scope = PlatformScope()
+    models = {model.id: model for model in await transaction.models.list_by_ids(scope, None)}
+    replicas = await transaction.replicas.list_by_ids(scope, None)
+    candidates: list[Candidate] = []
+    leaving: set[ReplicaId] = set()
+    for site in await transaction.sites.list_all(scope):
+        devices = await transaction.devices.list_site(scope, site.id)
+        held = hold_replicas(devices, (replica for replica in replicas if replica.site_id == site.id))
+        candidates += [_build_candidate(site, device, held[device.id], models) for device in devices]
+        drained = (device.id for device in devices if device.use is DeviceUse.DRAINING)
+        leaving |= {replica.id for device_id in drained for replica in held[device_id]}
+    return Places(tuple(candidates), frozenset(leaving))
+
+
+def hold_replicas(devices: Iterable[Device], replicas: Iterable[Replica]) -> dict[DeviceId, list[Replica]]:
+    """Return which replicas each device holds.
+
+    One that was placed before devices were told apart is on the device of its node and chip, if that is one alone.
+    """
+    listed = tuple(devices)
+    held: dict[DeviceId, list[Replica]] = {device.id: [] for device in listed}
+    for replica in replicas:
+        alike = [device for device in listed if (device.node_id, device.chip) == (replica.node_id, replica.chip)]
+        device_id = replica.device_id or (alike[0].id if len(alike) == 1 else None)
+        if device_id in held:
+            held[device_id].append(replica)
+    return held
+
+
+def _build_candidate(site: Site, device: Device, placed: list[Replica], models: Mapping[ModelId, Model]) -> Candidate:
+    return Candidate(
+        node_id=device.node_id,
+        device_id=device.id,
+        site_id=site.id,
+        provider_id=site.provider_id,
+        chip=device.chip,
+        engines=frozenset(site.engines),
+        memory_free_bytes=device.memory_bytes - sum(models[replica.model_id].facts.memory_bytes for replica in placed),
+        replica_count=len(placed),
+        site_verdict=site.verdict,
+        device_verdict=device.verdict,
+        device_use=device.use,
+    )

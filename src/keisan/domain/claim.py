@@ -1,0 +1,84 @@
+"""A claim: what a site's owner says there is of one chip. It is believed only once it is connected, and then measured."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from keisan.domain.capacity import CapacityRow
+from keisan.domain.chip import Chip
+from keisan.domain.facility import RecordOutcome
+from keisan.domain.fact import FactName
+from keisan.domain.figure import Precision
+from keisan.domain.ids import ClaimId, KeyId, PlatformId, ProviderId, SiteId
+from keisan.domain.provider import Provider
+from keisan.domain.site import Site
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedCapacity:
+    """Sums over all devices of one chip at a site; None, or no line, for what the owner does not say."""
+
+    device_count: int
+    standard_racks: int | None = None
+    memory_bytes: int | None = None
+    bandwidth_bytes_per_s: int | None = None
+    gflops: Mapping[Precision, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The one claim of a site and chip that stands; `chip` is an id of the catalogue, or one that it does not know yet."""
+
+    id: ClaimId
+    platform_id: PlatformId
+    site_id: SiteId
+    chip: str
+    claimed: ClaimedCapacity
+    claimed_by: KeyId
+    claimed_at: datetime
+    version: int
+    created_at: datetime
+
+
+def merge_claim(stored: Claim | None, new: Claim) -> tuple[Claim, RecordOutcome]:
+    """Return which claim of a site and chip stands after `new` was made, and what became of it."""
+    if stored is None:
+        return new, RecordOutcome.CREATED
+    if new.claimed == stored.claimed:
+        return stored, RecordOutcome.UNCHANGED
+    kept = replace(new, id=stored.id, created_at=stored.created_at, version=stored.version + 1)
+    return kept, RecordOutcome.CHANGED
+
+
+def list_registered(
+    claims: Iterable[Claim],
+    sites: Mapping[SiteId, Site],
+    providers: Mapping[ProviderId, Provider],
+    chips: Mapping[str, Chip],
+) -> tuple[CapacityRow, ...]:
+    """Return claims as rows of registered capacity; a chip that the catalogue does not know has no vendor and no origin."""
+    rows = []
+    for claim in claims:
+        site, claimed = sites[claim.site_id], claim.claimed
+        rows.append(
+            CapacityRow(
+                region=site.region,
+                provider=providers[site.provider_id].name,
+                vendor=find_chip_fact(chips, claim.chip, FactName.VENDOR),
+                chip=claim.chip,
+                origin=find_chip_fact(chips, claim.chip, FactName.DESIGNED_IN),
+                device_count=claimed.device_count,
+                standard_racks=claimed.standard_racks,
+                memory_bytes=claimed.memory_bytes,
+                bandwidth_bytes_per_s=claimed.bandwidth_bytes_per_s,
+                gflops=claimed.gflops,
+            )
+        )
+    return tuple(rows)
+
+
+def find_chip_fact(chips: Mapping[str, Chip], chip: str | None, name: FactName) -> str | None:
+    """Return the value of a chip's fact where the catalogue knows exactly one."""
+    known = chips.get(chip) if chip is not None else None
+    fact = known.facts.get(name) if known is not None else None
+    return fact.values[0] if fact is not None and len(fact.values) == 1 else None

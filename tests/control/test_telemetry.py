@@ -1,0 +1,214 @@
+"""The fleet of a process: what comes in is checked, kept and counted; what changed becomes events; a start forgets nothing."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+
+from keisan.control.context import Control
+from keisan.control.telemetry import FleetWatch
+from keisan.domain.access import PlatformScope, Principal
+from keisan.domain.errors import InvalidInput, PermissionDenied, Postponed, StateConflict, StorageUnavailable
+from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.roll_up import CountName, Level
+from keisan.domain.sample import HEALTH_CODES, FrameHead
+from keisan.domain.verdict import Verdict
+from keisan.kit.clock import to_milliseconds
+from keisan.telemetry.late_budget import LateBudget
+from keisan.telemetry.live_site import SitePlace
+from keisan.telemetry.reading import RollUpQuery, read_rollups
+from keisan.wire.frame import Numbers, Values, encode_frame
+from tests.factories import FixedClock, World
+from tests.telemetry.fleet import build_head, build_inventory_body, build_values
+
+COUNT = 4
+
+
+class Sink:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[SitePlace, FrameHead, int]] = []
+
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
+        assert values.shape[1] == len(numbers)
+        self.frames.append((place, head, len(numbers)))
+
+
+@pytest.fixture
+def watch(control: Control) -> FleetWatch:
+    return FleetWatch(control, {"known-chip": 100}, Sink())
+
+
+@pytest.fixture
+def agent(world: World) -> Principal:
+    return world.left.agent.to_principal()
+
+
+def build_frame(watch: FleetWatch, sequence: int, *, back_ms: int = 0, failed: int = 0, **fields: Any) -> bytes:
+    health = np.full(COUNT, HEALTH_CODES[Verdict.OK])
+    health[:failed] = HEALTH_CODES[Verdict.FAILED]
+    head = build_head(sequence, to_milliseconds(watch.control.clock.now()) - back_ms, **fields)
+    return encode_frame(head, np.arange(COUNT, dtype=np.uint32), build_values(COUNT, health=health))
+
+
+def count(watch: FleetWatch) -> dict[CountName, int]:
+    watch.fleet.roll_up(watch.read_moment())
+    [whole] = read_rollups(watch.fleet, RollUpQuery(Level.PLATFORM))
+    return dict(whole.counts)
+
+
+async def list_events(control: Control) -> list[tuple[str, dict[str, str]]]:
+    async with control.storage.read() as view:
+        return [(event.action, dict(event.detail)) for event in await view.events.list(PlatformScope(), 0, 100)]
+
+
+async def test_a_site_s_story(watch: FleetWatch, agent: Principal, clock: FixedClock) -> None:
+    mark = await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    assert (mark.incarnation, mark.version, mark.device_count) == ("first", 1, COUNT)
+    assert watch.accept_frame(agent, build_frame(watch, 1)) is FrameOutcome.LIVE
+    assert count(watch)[CountName.OK] == COUNT
+    assert watch.accept_frame(agent, build_frame(watch, 1)) is FrameOutcome.DUPLICATE
+    assert watch.accept_frame(agent, build_frame(watch, 0, back_ms=10_000)) is FrameOutcome.LATE
+    assert isinstance(watch.sink, Sink)
+    assert [(head.sequence, devices) for _, head, devices in watch.sink.frames] == [(1, COUNT), (0, COUNT)]
+
+
+async def test_another_process_knows_who_is_unknown(watch: FleetWatch, agent: Principal, control: Control) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    watch.accept_frame(agent, build_frame(watch, 1))
+    second = FleetWatch(control, {"known-chip": 100})
+    await second.load()
+    found = count(second)
+    assert (found[CountName.DEVICES], found[CountName.UNKNOWN], found[CountName.NOMINAL_GFLOPS]) == (COUNT, COUNT, 200)
+    assert second.accept_frame(agent, build_frame(second, 2)) is FrameOutcome.LIVE
+    assert count(second)[CountName.OK] == COUNT
+
+
+async def test_nobody_but_a_site_s_agent_hands_in(watch: FleetWatch, world: World) -> None:
+    gateway = world.gateway.to_principal()
+    for principal in (gateway, replace(world.left.agent.to_principal(), site_id=None)):
+        with pytest.raises(PermissionDenied):
+            await watch.accept_inventory(principal, build_inventory_body(COUNT))
+        with pytest.raises(PermissionDenied):
+            watch.accept_frame(principal, b"")
+
+
+async def test_a_frame_before_any_inventory_is_a_conflict(watch: FleetWatch, agent: Principal) -> None:
+    with pytest.raises(StateConflict):
+        watch.accept_frame(agent, build_frame(watch, 1))
+
+
+async def test_refused_frames_are_counted_by_their_fault(watch: FleetWatch, agent: Principal) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    for body, fault in (
+        (b"nonsense", InvalidInput),
+        (build_frame(watch, 1, incarnation="other"), StateConflict),
+        (build_frame(watch, 1, period_ms=1), InvalidInput),
+        (build_frame(watch, 1, back_ms=-3_600_000), InvalidInput),
+    ):
+        with pytest.raises(fault):
+            watch.accept_frame(agent, body)
+    [site] = watch.fleet.sites.values()
+    counted = {fault: number for fault, number in site.counts.faults.items() if number}
+    assert counted == dict.fromkeys(
+        (FrameFault.MALFORMED, FrameFault.UNKNOWN_INVENTORY, FrameFault.WRONG_PERIOD, FrameFault.FROM_THE_FUTURE), 1
+    )
+    assert count(watch)[CountName.UNKNOWN] == COUNT
+
+
+async def test_late_frames_wait_and_live_ones_do_not(watch: FleetWatch, agent: Principal, clock: FixedClock) -> None:
+    watch.late = LateBudget(samples_per_s=COUNT, room_samples=COUNT)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    watch.accept_frame(agent, build_frame(watch, 9))
+    assert watch.accept_frame(agent, build_frame(watch, 1, back_ms=80_000)) is FrameOutcome.LATE
+    late = build_frame(watch, 2, back_ms=70_000)
+    with pytest.raises(Postponed):
+        watch.accept_frame(agent, late)
+    assert watch.accept_frame(agent, build_frame(watch, 10)) is FrameOutcome.LIVE
+    clock.instant += timedelta(seconds=1)
+    assert watch.accept_frame(agent, late) is FrameOutcome.LATE
+
+
+async def test_an_inventory_only_grows(watch: FleetWatch, agent: Principal, world: World) -> None:
+    control = watch.control
+    await watch.accept_inventory(agent, build_inventory_body(COUNT, version=2))
+    with pytest.raises(StateConflict):
+        await watch.accept_inventory(agent, build_inventory_body(COUNT, version=1))
+    with pytest.raises(StateConflict):
+        await watch.accept_inventory(agent, build_inventory_body(COUNT - 2, version=3))
+    with pytest.raises(InvalidInput):
+        await watch.accept_inventory(agent, b"nonsense")
+    before = await list_events(control)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT, version=2))
+    assert await list_events(control) == before
+    mark = await watch.accept_inventory(agent, build_inventory_body(COUNT + 2, version=3))
+    assert mark.device_count == COUNT + 2
+    async with control.storage.read() as view:
+        stored = await view.inventories.get(PlatformScope(), world.left.site.id)
+    assert (stored.version, stored.device_count) == (3, COUNT + 2)
+
+
+async def test_what_changes_becomes_events(watch: FleetWatch, agent: Principal, clock: FixedClock) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    known = len(await list_events(watch.control))
+    watch.accept_frame(agent, build_frame(watch, 1))
+    await watch.renew(is_settled=False)
+    assert len(await list_events(watch.control)) == known
+    watch.accept_frame(agent, build_frame(watch, 2, failed=2))
+    await watch.renew(is_settled=False)
+    [(action, detail)] = (await list_events(watch.control))[known:]
+    assert (action, detail) == ("devices.failed", {"count": "2", "first": "device-0, device-1"})
+    clock.instant += timedelta(seconds=31)
+    await watch.renew(is_settled=False)
+    [(action, detail)] = (await list_events(watch.control))[known + 1 :]
+    assert action == "telemetry.unknown"
+    assert detail["region"]
+    watch.accept_frame(agent, build_frame(watch, 3))
+    await watch.renew(is_settled=False)
+    assert [event[0] for event in (await list_events(watch.control))[known + 2 :]] == ["telemetry.ok"]
+
+
+async def test_a_start_is_no_news_until_silence_is(watch: FleetWatch, agent: Principal) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    known = len(await list_events(watch.control))
+    await watch.renew(is_settled=False)
+    assert len(await list_events(watch.control)) == known
+    await watch.renew(is_settled=True)
+    await watch.renew(is_settled=True)
+    assert [event[0] for event in (await list_events(watch.control))[known:]] == ["telemetry.unknown"]
+
+
+async def test_the_loop_renews_each_second_until_it_is_stopped(watch: FleetWatch, agent: Principal) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    stop, waits_s = asyncio.Event(), list[float]()
+
+    class Turns(FixedClock):
+        async def sleep(self, duration_s: float) -> None:
+            waits_s.append(duration_s)
+            await super().sleep(duration_s)
+            if len(waits_s) == 40:
+                stop.set()
+
+    watch.control = replace(watch.control, clock=Turns())
+    woken = watch.renewed
+    await watch.run(stop)
+    assert woken.is_set()
+    assert waits_s == [1.0] * 40
+    assert watch.fleet.picture.taken.monotonic_ms == 39_000
+    assert (await list_events(watch.control))[-1][0] == "telemetry.unknown"
+
+
+async def test_events_that_cannot_be_written_stop_nothing(watch: FleetWatch, agent: Principal) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+
+    class Away:
+        def write(self) -> object:
+            raise StorageUnavailable("the database is away")
+
+    watch.control = replace(watch.control, storage=Away())  # type: ignore[arg-type]  # only writes are asked for
+    await watch.renew(is_settled=True)
+    assert count(watch)[CountName.UNKNOWN] == COUNT

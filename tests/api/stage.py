@@ -284,7 +284,9 @@ async def _open_app(
     fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
     templates = load_supernode_templates()
-    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history))
+    app = create_app(
+        ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history)
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
         yield control, storage, clock, fleet, app, http, history
     history.intake.journal.close()

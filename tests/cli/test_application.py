@@ -29,6 +29,8 @@ def test_every_room_adds_its_commands() -> None:
             "facilities",
             "claims",
             "surveys",
+            "device",
+        "telemetry",
             "supernode",
             "usage",
             "receipt",

@@ -1,6 +1,7 @@
 """History in the platform's process: what is taken is kept and told, drops are events, an end is an end."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,7 +66,7 @@ async def test_the_finest_tier_goes_first_and_is_told(
     start_ms = to_milliseconds(clock.now()) // (60 * MINUTE_MS) * (60 * MINUTE_MS)
     append(history, world, 300, start_ms)
     await history.intake.flush()
-    await clock.sleep(7200)
+    await clock.sleep(3800)
     while history.keeper.work():
         pass
     files = [each for manifest in history.keeper.manifests.values() for each in manifest.files]
@@ -89,8 +90,8 @@ async def test_the_finest_tier_goes_first_and_is_told(
     history.intake.journal.close()
 
 
-async def test_an_orderly_end_writes_all_that_was_taken(control: Control, world: World, history: History) -> None:
-    history.intake.clock = history.keeper.clock = SystemClock()
+async def test_an_orderly_end_writes_all_that_was_taken(control: Control, world: World, tmp_path: Path) -> None:
+    history = open_history(replace(control, clock=SystemClock()), HistorySettings(), tmp_path)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(history.run(stop))

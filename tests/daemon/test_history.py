@@ -5,6 +5,8 @@ from pathlib import Path
 from keisan.control.context import Control
 from keisan.daemon.history import open_history, open_place
 from keisan.daemon.history_settings import HistorySettings
+from keisan.storage.sqlite import open_sqlite
+from tests.factories import PLATFORM_ID, FixedClock
 
 
 def test_files_are_where_the_settings_say(tmp_path: Path) -> None:
@@ -16,7 +18,9 @@ def test_files_are_where_the_settings_say(tmp_path: Path) -> None:
     assert open_place(bucket, tmp_path).root == "keisan/history"
 
 
-def test_nothing_is_made_before_there_is_something(control: Control, tmp_path: Path) -> None:
+def test_nothing_is_made_before_there_is_something(tmp_path: Path) -> None:
+    clock = FixedClock()
+    control = Control(open_sqlite(tmp_path / "keisan.db", clock), clock, PLATFORM_ID)
     history = open_history(control, HistorySettings(sample_days=3), tmp_path / "history")
     assert history.keeper.terms.sample_days == 3
     assert not (tmp_path / "history").exists()

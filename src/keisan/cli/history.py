@@ -45,29 +45,33 @@ class TimeOptions:
     ] = None
 
 
-ByOption = Annotated[HistoryGroup, typer.Option(help="What rows are summed over.")]
-FieldsOption = Annotated[str | None, typer.Option(help="Fields of a sample, with commas; a few without.")]
-ArrowOption = Annotated[
-    Path | None, typer.Option("--arrow", help="Write the rows as an Arrow stream into this file.", dir_okay=False)
-]
-EVERYWHERE, LAST_HOUR = PlaceOptions(), TimeOptions()
+@dataclass(frozen=True, slots=True)
+class ShownOptions:
+    """What a row is of, and what it shows."""
+
+    by: Annotated[HistoryGroup, typer.Option(help="What rows are summed over.")] = HistoryGroup.REGION
+    fields: Annotated[str | None, typer.Option(help="Fields of a sample, with commas; a few without.")] = None
+    arrow: Annotated[
+        Path | None, typer.Option(help="Write the rows as an Arrow stream into this file.", dir_okay=False)
+    ] = None
+
+
+FEW_FIELDS, EVERYWHERE, LAST_HOUR = ShownOptions(), PlaceOptions(), TimeOptions()
 # Shown as they are; all other columns of a table are sums, shown as means.
 LABELS = ("region", "site", "node", "supernode", "hardware_id")
 
 
 async def query_history(
     session: Session,
-    by: ByOption = HistoryGroup.REGION,
-    fields: FieldsOption = None,
+    shown: ShownOptions = FEW_FIELDS,
     place: PlaceOptions = EVERYWHERE,
     time: TimeOptions = LAST_HOUR,
-    arrow: ArrowOption = None,
 ) -> None:
     """Show what devices, nodes, sites or regions were, from when until when."""
     site_id = (await choose_site(session, place.site)).id if place.site else None
     asked: dict[str, object] = {
-        "by": by,
-        "fields": fields,
+        "by": shown.by,
+        "fields": shown.fields,
         "region": place.region,
         "site_id": site_id,
         "node": place.node,
@@ -77,10 +81,10 @@ async def query_history(
         "step_s": time.step,
     }
     query = HistoryQuery.model_validate({name: each for name, each in asked.items() if each is not None})
-    if arrow is not None:
-        with replace_file(arrow) as sink:
+    if shown.arrow is not None:
+        with replace_file(shown.arrow) as sink:
             await session.keisan.history.download(query, sink.write)
-        session.output.show_text(f"{arrow}: {arrow.stat().st_size:,} bytes")
+        session.output.show_text(f"{shown.arrow}: {shown.arrow.stat().st_size:,} bytes")
         return
     answer = await session.keisan.history.query(query)
     if session.output.is_json:

@@ -30,7 +30,7 @@ def test_every_room_adds_its_commands() -> None:
             "claims",
             "surveys",
             "device",
-        "telemetry",
+            "telemetry",
             "supernode",
             "usage",
             "receipt",

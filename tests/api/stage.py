@@ -24,6 +24,7 @@ from keisan.control.bootstrap import (
     prepare_platform,
 )
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.key import build_key, insert_key
 from keisan.control.machine import build_join_token, insert_join_token, join_machine
@@ -34,6 +35,8 @@ from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.daemon.history import open_history
+from keisan.daemon.history_settings import HistorySettings
 from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
@@ -96,6 +99,7 @@ CATALOG = replace(_SHIPPED, chips={chip_id: _SHIPPED.chips[chip_id] for chip_id 
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
+HISTORY = "history"
 MODEL_BODY: dict[str, object] = {
     "name": "smollm2-135m-instruct",
     "owner": "HuggingFaceTB",
@@ -145,6 +149,7 @@ class Stage:
     fleet: FleetWatch
     app: FastAPI
     http: httpx.AsyncClient
+    history: History
     project: Project
     site: Site
     keys: dict[str, Key] = field(default_factory=dict)
@@ -273,7 +278,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient]]:
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History]]:
     control = Control(
         storage,
         clock,
@@ -285,12 +290,16 @@ async def _open_app(
         archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
-    fleet = FleetWatch(control, NOMINAL_GFLOPS)
+    history = open_history(control, HistorySettings(), folder / HISTORY)
+    fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
     templates = load_supernode_templates()
-    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates))
+    app = create_app(
+        ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history)
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, fleet, app, http
+        yield control, storage, clock, fleet, app, http, history
+    history.intake.journal.close()
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:

@@ -31,6 +31,7 @@ def test_every_room_adds_its_commands() -> None:
             "facilities",
             "claims",
             "surveys",
+            "telemetry",
             "supernode",
             "usage",
             "receipt",

@@ -23,6 +23,7 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.wire.frame import Numbers, Values, encode_frame
+from keisan.wire.inventory import Inventory
 from tests.factories import FixedClock, World, create_challenge
 from tests.telemetry.fleet import build_head, build_inventory_body, build_values
 
@@ -34,6 +35,10 @@ class Sink:
 
     def __init__(self) -> None:
         self.frames: list[tuple[SitePlace, FrameHead, int]] = []
+        self.inventories: list[tuple[SitePlace, int]] = []
+
+    def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
+        self.inventories.append((place, inventory.device_count))
 
     def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
         assert values.shape[1] == len(numbers)
@@ -77,6 +82,7 @@ async def test_a_site_s_story(watch: FleetWatch, agent: Principal, clock: FixedC
     assert watch.accept_frame(agent, build_frame(watch, 0, back_ms=10_000)) is FrameOutcome.LATE
     assert isinstance(watch.sink, Sink)
     assert [(head.sequence, devices) for _, head, devices in watch.sink.frames] == [(1, COUNT), (0, COUNT)]
+    assert [devices for _, devices in watch.sink.inventories] == [COUNT]
 
 
 async def test_another_process_knows_who_is_unknown(watch: FleetWatch, agent: Principal, control: Control) -> None:

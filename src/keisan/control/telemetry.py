@@ -45,6 +45,10 @@ class FrameSink(Protocol):
         """Take a frame over; returns at once."""
         ...
 
+    def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
+        """Take an inventory over, so that numbers of devices can be read later; returns at once."""
+        ...
+
 
 @dataclass(slots=True)
 class FleetWatch:
@@ -70,7 +74,7 @@ class FleetWatch:
         for site in sites:
             if site.id in stored:
                 place = SitePlace(site.id, site.provider_id, site.name, site.region)
-                self.fleet.take_inventory(place, decode_inventory(unpack_inventory(stored[site.id].body)))
+                self._place(place, decode_inventory(unpack_inventory(stored[site.id].body)))
         self.fleet.roll_up(self.read_moment())
 
     def read_moment(self) -> Moment:
@@ -107,8 +111,13 @@ class FleetWatch:
             detail = {"incarnation": head.incarnation, "version": str(head.version), "devices": str(row.device_count)}
             await transaction.events.append(EventDraft(f"machine:{principal.id}", "inventory.put", site_id, detail))
         place = SitePlace(site.id, site.provider_id, site.name, site.region)
-        self.fleet.take_inventory(place, inventory)
+        self._place(place, inventory)
         return self.fleet.sites[site_id].mark
+
+    def _place(self, place: SitePlace, inventory: Inventory) -> None:
+        self.fleet.take_inventory(place, inventory)
+        if self.sink is not None:
+            self.sink.take_inventory(place, inventory)
 
     def accept_frame(self, principal: Principal, body: bytes) -> FrameOutcome:
         """Take a site's frame.

@@ -6,6 +6,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
@@ -18,6 +19,7 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.live_capacity import LiveSource
@@ -38,6 +40,7 @@ from keisan.control.telemetry import FleetWatch
 from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
+from keisan.daemon.history import open_history
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform
@@ -66,6 +69,14 @@ CERTIFICATE_LOOK_S = 5.0
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
 LONG_IDLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParts:
+    """The fleet as it is, and as it was."""
+
+    watch: FleetWatch
+    history: History
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -105,11 +116,12 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16))
+        history = open_history(control, own.history, folder.history)
+        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
-        server = build_server(own, fleet, announce)
+        server = build_server(own, fleet, history, announce)
         settle_platform()
-        await _serve(server, own, fleet, listener, stop)
+        await _serve(server, own, FleetParts(fleet, history), listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -159,7 +171,9 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
+def build_server(
+    own: PlatformSettings, fleet: FleetWatch, history: History, announce: Callable[[str], None]
+) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
     context = ApiContext(
@@ -170,6 +184,7 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
         own.terms,
         supernode_templates=templates,
         capacity_sources=list_capacity_sources(fleet),
+        history=history,
     )
     app = create_app(context)
     config = uvicorn.Config(
@@ -202,11 +217,12 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
 
 
 async def _serve(
-    server: "Server", own: PlatformSettings, fleet: FleetWatch, listener: socket.socket, stop: asyncio.Event
+    server: "Server", own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    control = fleet.control
+    control = parts.watch.control
     async with asyncio.TaskGroup() as group:
-        group.create_task(fleet.run(stop), name="roll-ups")
+        group.create_task(parts.watch.run(stop), name="roll-ups")
+        group.create_task(parts.history.run(stop), name="history")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from keisan.daemon.history_settings import HistorySettings
 from keisan.daemon.settings_faults import list_faults
+from keisan.daemon.settings_section import Section
 from keisan.domain.challenge_rule import ScheduleTerms
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.limits import (
@@ -98,12 +100,6 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 
 
-class Section(BaseModel):
-    """A table of the settings file; an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class ListenerSection(Section):
     """Where a server listens, and its TLS: an address beyond this host needs a certificate or `insecure` (R11)."""
 
@@ -183,6 +179,7 @@ class PlatformSettings(ListenerSection):
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
     retention: RetentionSettings = RetentionSettings()
     challenges: ChallengeSettings = ChallengeSettings()
+    history: HistorySettings = HistorySettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

@@ -43,6 +43,7 @@ from keisan.domain.evidence import Grade
 from keisan.domain.fact import FactName
 from keisan.domain.figure import Disclosure, FigureName, Precision
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
+from keisan.domain.history_question import HistoryGroup
 from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
@@ -92,6 +93,7 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.maker import MakerFactView, MakerView
@@ -207,6 +209,11 @@ __all__ = [
     "GatewayView",
     "Grade",
     "HealthView",
+    "HistoryFormat",
+    "HistoryGroup",
+    "HistoryHead",
+    "HistoryQuery",
+    "HistoryRows",
     "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",

@@ -34,6 +34,7 @@ from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
+from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
 from keisan.sdk.maker import AsyncMakers, Makers
@@ -147,6 +148,7 @@ class AsyncKeisan:
         self.deployments = AsyncDeployments(transport)
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
+        self.history = AsyncHistory(transport)
         self.usage = AsyncUsage(transport)
         self.top_ups = AsyncTopUps(transport)
         self.webhooks = AsyncWebhooks(transport)
@@ -277,6 +279,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.deployments = Deployments(inner.deployments, shell)
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
+        self.history = History(inner.history, shell)
         self.usage = Usage(inner.usage, shell)
         self.top_ups = TopUps(inner.top_ups, shell)
         self.webhooks = Webhooks(inner.webhooks, shell)

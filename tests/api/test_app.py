@@ -42,6 +42,7 @@ OPEN_TO_SITES = {
 QUERIES = {
     "draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY",
     "list_live_devices": "?site_id={site_id}",
+    "list_live_supernodes": "?site_id={site_id}",
 }
 # Tables are refused line by line, so a line about another's site is a fault of the table and no 404.
 TABLES = frozenset({"upload_facilities", "upload_claims"})

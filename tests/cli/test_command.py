@@ -68,6 +68,7 @@ EVERY_COMMAND = [
     ("surveys", "withdraw", "x", "2026-01-01"),
     ("capacity",),
     ("supernode", "templates"),
+    ("supernode", "list", "x"),
     ("prices", "list"),
     ("prices", "make", "x", "CNY", "--price", "input=1", "--price", "output=1"),
     ("offers", "list"),

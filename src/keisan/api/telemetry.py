@@ -24,7 +24,9 @@ from keisan.telemetry.reading import (
     read_devices,
     read_rollups,
 )
+from keisan.telemetry.supernode import LiveSupernode, assess_supernodes
 from keisan.wire.arrow import ARROW_TYPE
+from keisan.wire.supernode import LiveSupernodeList, LiveSupernodeQuery, LiveSupernodeView
 from keisan.wire.telemetry import (
     FrameAnswer,
     FrameCountsList,
@@ -82,6 +84,19 @@ async def list_live_devices(
         taken_at=from_milliseconds(fleet.picture.taken.wall_ms),
         items=tuple(_build_device(device) for device in found),
         next_start=next_start,
+    )
+
+
+@router.get("/supernodes")
+async def list_live_supernodes(
+    caller: CallerOf, context: ContextOf, query: Annotated[LiveSupernodeQuery, Query()]
+) -> LiveSupernodeList:
+    fleet = context.fleet.fleet
+    site = get_site(fleet, SiteId(query.site_id), find_provider(caller))
+    templates = {template.id: template for template in context.supernode_templates}
+    return LiveSupernodeList(
+        taken_at=from_milliseconds(fleet.picture.taken.wall_ms),
+        items=tuple(_build_supernode(found) for found in assess_supernodes(site, templates)),
     )
 
 
@@ -163,4 +178,19 @@ def _build_device(device: LiveDevice) -> LiveDeviceView:
         is_cordoned=device.is_cordoned,
         proven_at=device.proven_at,
         values={str(name): value for name, value in device.values.items()},
+    )
+
+
+def _build_supernode(found: LiveSupernode) -> LiveSupernodeView:
+    assessment = found.assessment
+    return LiveSupernodeView(
+        name=found.name,
+        template=found.template or None,
+        member_count=found.member_count,
+        verdict=assessment.verdict,
+        reasons=assessment.reasons,
+        connected_count=len(assessment.connected),
+        connected_possible_count=len(assessment.connected_possible),
+        left_ppm=assessment.left_ppm,
+        left_possible_ppm=assessment.left_possible_ppm,
     )

@@ -7,11 +7,15 @@ import typer
 
 from keisan.cli.command import add_command
 from keisan.cli.session import Session
+from keisan.cli.site import choose_site
 from keisan.kit.units import format_bytes, format_gflops
 from keisan.sdk import EvidenceView, SupernodeTemplateView, TemplateFactName, TierTemplateView
 
 NameArgument = Annotated[str | None, typer.Argument(help="Show this one, with its evidence.")]
+SiteArgument = Annotated[str, typer.Argument(help="The site, by name or id.")]
 COLUMNS = ("template", "name", "devices", "chip", "power", "cooling", "wiring")
+LIVE_COLUMNS = ("supernode", "template", "reach each other", "bandwidth", "verdict", "why")
+PPM_PER_PERCENT = 10_000
 UNKNOWN = "unknown"
 BOXES_MAX = 8
 GIGABYTE = 1_000_000_000
@@ -119,8 +123,26 @@ def _cite(evidence: EvidenceView) -> str:
     return f"{evidence.grade}, {evidence.date}: {evidence.source}"
 
 
+async def list_supernodes(session: Session, site: SiteArgument) -> None:
+    """List the supernodes of a site, and what is left of each."""
+    found = (await session.keisan.telemetry.list_supernodes((await choose_site(session, site)).id)).items
+    rows = [
+        (
+            each.name,
+            each.template or UNKNOWN,
+            f"{each.connected_count} of {each.member_count}",
+            UNKNOWN if each.left_ppm is None else f"{each.left_ppm / PPM_PER_PERCENT:.1f} %",
+            each.verdict,
+            "; ".join(each.reasons),
+        )
+        for each in found
+    ]
+    session.output.show_views(found, LIVE_COLUMNS, rows)
+
+
 def add_commands(application: typer.Typer) -> None:
-    """Add supernode templates."""
+    """Add supernode templates and list."""
     group = typer.Typer(help="Supernodes: devices in one scale-up domain.", no_args_is_help=True)
     add_command(group, "templates", list_templates)
+    add_command(group, "list", list_supernodes)
     application.add_typer(group, name="supernode")

@@ -20,9 +20,9 @@ TELL_PERIOD_S = 5.0
 LOOK_PERIOD_S = 0.25
 NO_FAULTS = FaultRates(failure=0.0, loss=0.0, link=0.0, corrected=0.0)
 KINDS = (
-    Kind("nvidia-h20", "NVIDIA H20", SimulatedChip(98_304, 400_000, 18), 8, ""),
-    Kind("huawei-ascend-910c", "Ascend 910C", SimulatedChip(131_072, 650_000, 7), 384, ""),
-    Kind("metax-c600", "MetaX C600", SimulatedChip(147_456, 400_000, 7), 64, ""),
+    Kind("nvidia-h20", "NVIDIA H20", SimulatedChip(98_304, 400_000, 18), 8, "node-8-switched"),
+    Kind("huawei-ascend-910c", "Ascend 910C", SimulatedChip(131_072, 650_000, 7), 384, "cloudmatrix-384"),
+    Kind("metax-c550", "MetaX C550", SimulatedChip(65_536, 350_000, 7), 128, "shanghai-cube-128"),
 )
 
 

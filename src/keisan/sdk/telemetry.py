@@ -5,6 +5,7 @@ from uuid import UUID
 from keisan.domain.roll_up import Level
 from keisan.sdk.blocking import Blocking, wait_for
 from keisan.sdk.transport import Transport
+from keisan.wire.supernode import LiveSupernodeList
 from keisan.wire.telemetry import (
     FrameCountsList,
     LiveDeviceList,
@@ -33,6 +34,10 @@ class AsyncTelemetry:
         """Return devices of a site with their live values; `next_start` of the answer continues the list."""
         return await self._transport.fetch(LiveDeviceList, "/telemetry/devices", query.model_dump(mode="json"))
 
+    async def list_supernodes(self, site_id: UUID) -> LiveSupernodeList:
+        """Return what is left of each supernode of a site; raises NotFound for a site that tells nothing."""
+        return await self._transport.fetch(LiveSupernodeList, "/telemetry/supernodes", {"site_id": site_id})
+
     async def list_frames(self) -> FrameCountsList:
         """Return what became of each site's frames since the platform's process began."""
         return await self._transport.fetch(FrameCountsList, "/telemetry/frames")
@@ -43,4 +48,5 @@ class Telemetry(Blocking[AsyncTelemetry]):
 
     list_rollups = wait_for(AsyncTelemetry.list_rollups)
     list_devices = wait_for(AsyncTelemetry.list_devices)
+    list_supernodes = wait_for(AsyncTelemetry.list_supernodes)
     list_frames = wait_for(AsyncTelemetry.list_frames)

@@ -1,8 +1,12 @@
 """Templates of supernodes on the wire, each value with its evidence."""
 
+from datetime import datetime
+from uuid import UUID
+
 from keisan.domain.evidence import Evidence
 from keisan.domain.supernode_template import SupernodeTemplate, TemplateFactName, Wiring
-from keisan.wire.base import WireView
+from keisan.domain.verdict import Verdict
+from keisan.wire.base import WireInput, WireView
 from keisan.wire.evidence import EvidenceView
 
 
@@ -86,3 +90,33 @@ def _build_wiring(wiring: Wiring, member_count: int) -> WiringView:
             for number, tier in enumerate(wiring.tiers, start=1)
         ),
     )
+
+
+class LiveSupernodeQuery(WireInput):
+    """Of which site."""
+
+    site_id: UUID
+
+
+class LiveSupernodeView(WireView):
+    """A supernode of a site: how many members are proven to reach each other, how many may, and what bandwidth is left.
+
+    Shares are in millionths of the tier with the least, null where the wiring is not known: `template` names none then.
+    """
+
+    name: str
+    template: str | None
+    member_count: int
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    connected_count: int
+    connected_possible_count: int
+    left_ppm: int | None
+    left_possible_ppm: int | None
+
+
+class LiveSupernodeList(WireView):
+    """All supernodes of a site, as of `taken_at`."""
+
+    taken_at: datetime
+    items: tuple[LiveSupernodeView, ...]

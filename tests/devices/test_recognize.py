@@ -1,11 +1,34 @@
 """Texts are known by what is in them."""
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keisan.devices.recognize import PARSERS, TOOLS, recognize
 from keisan.devices.vendors.unknown import describe_unknown
 from tests.devices.sample_files import MAKERS, SAMPLES, SampleFile, list_samples, read_sample
 
+ODDITIES = (
+    "",
+    "N/A",
+    "[]",
+    "{}",
+    "null",
+    "-",
+    "1e400",
+    "9" * 30,
+    "\n",
+    "|",
+    ",",
+    ":",
+    '"',
+    "<",
+    "</a>",
+    "\x00",
+    "年",
+    "%",
+    "/",
+)
 EACH = pytest.mark.parametrize(
     "sample", list_samples(), ids=lambda sample: f"{sample.path.parent.name}/{sample.path.name}"
 )
@@ -61,3 +84,18 @@ def test_two_tools_of_one_name_are_told_apart() -> None:
     assert kunlunxin is not None
     assert kunlunxin.vendor == "kunlunxin"
     assert intel is None
+
+
+@EACH
+@settings(max_examples=40)
+@given(data=st.data())
+def test_a_text_in_which_anything_is_changed_is_read_or_left(sample: SampleFile, data: st.DataObject) -> None:
+    """Numbers, names and marks in any place become others: a parser may know less then, and never fails."""
+    text = sample.text
+    for _ in range(data.draw(st.integers(1, 4))):
+        place = data.draw(st.integers(0, len(text)))
+        length = data.draw(st.integers(0, 12))
+        text = text[:place] + data.draw(st.sampled_from(ODDITIES)) + text[place + length :]
+    parser = recognize(text)
+    readings = describe_unknown(text) if parser is None else parser.parse(text)
+    assert all(value is None or isinstance(value, int | float) for each in readings for value in each.values.values())

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
+from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings
 from keisan.daemon.settings_faults import list_faults
+from keisan.daemon.settings_section import Section
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.limits import (
     ANSWERS_DAYS_DEFAULT,
@@ -96,12 +98,6 @@ Seconds = Annotated[float, Field(gt=0, le=3600)]
 LeaseSeconds = Annotated[int, Field(ge=1, le=7 * 24 * 3600)]
 
 
-class Section(BaseModel):
-    """A table of the settings file; an unknown key is a fault."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
 class ListenerSection(Section):
     """Where a server listens, and its TLS: an address beyond this host needs a certificate or `insecure` (R11)."""
 
@@ -165,6 +161,7 @@ class PlatformSettings(ListenerSection):
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
     retention: RetentionSettings = RetentionSettings()
+    devices: DeviceSettings = DeviceSettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:
@@ -242,6 +239,7 @@ class SiteSettings(Section):
     """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`.
 
     `door_url` is where gateways find the site's door, and `door_ca_path` the certificates that they are to trust there.
+    `simulated` are devices that it plays beside its own, each an item [[site.simulated]].
     """
 
     platform_url: Url = "http://127.0.0.1:8080"
@@ -252,6 +250,7 @@ class SiteSettings(Section):
     door_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+:\d+$")] | None = None
     door_ca_path: ExistingFile | None = None
     door_insecure: bool = False
+    simulated: tuple[SimulatedSettings, ...] = ()
 
     @model_validator(mode="after")
     def _check_door(self) -> Self:

@@ -1,0 +1,9 @@
+"""What every table of the settings file is made from."""
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A table of the settings file; an unknown key is a fault."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")

@@ -184,3 +184,17 @@ async def test_it_is_read_again_and_again(path: Path) -> None:
         running.cancel()
     assert driver.readings == 1
     assert clock.monotonic_s() == INVENTORY_PERIOD_S
+
+
+async def test_of_two_drivers_the_first_named_is_believed_however_long_it_takes(path: Path) -> None:
+    slow, fast = (
+        ToldDriver("slow", build_device("d0", name="by slow")),
+        ToldDriver("fast", build_device("d0", name="by fast")),
+    )
+    known, slow.devices = slow.devices, None
+    book, _ = build_book(path, slow, fast)
+    await book.read()
+    assert [report.name for report in book.list_reports()] == ["by fast"]
+    slow.devices = known
+    await book.read()
+    assert [report.name for report in book.list_reports()] == ["by slow"]

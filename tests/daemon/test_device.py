@@ -20,6 +20,7 @@ def test_each_driver_has_its_own_name() -> None:
     drivers = build_drivers({"PATH": "/nowhere"}, SystemClock(), (PLAYED, PLAYED.model_copy(update={"seed": 1})))
     assert set(drivers) == {
         "cpu",
+        "gpustack-runtime",
         *(tool.command for tool in TOOLS),
         "simulated metax-c600 0",
         "simulated metax-c600 1",

@@ -15,6 +15,7 @@ from keisan.devices.simulated import SimulatedDriver, SimulatedPlan
 from keisan.devices.simulated_sampler import FaultRates
 from keisan.devices.tool_driver import ToolDriver
 from keisan.devices.tool_run import LocalRunner
+from keisan.devices.vendors import gpustack
 from keisan.domain.chip import find_chip, list_names
 from keisan.domain.device import UNKNOWN_CHIP
 from keisan.domain.sample import SAMPLE_FIELDS, SampleName
@@ -43,7 +44,7 @@ Build = Callable[[Path], DeviceDriver]
 
 def build_tool(command: str, folder: Path) -> DeviceDriver:
     install_tool(folder, command)
-    (tool,) = (tool for tool in TOOLS if tool.command == command)
+    (tool,) = (tool for tool in (*TOOLS, gpustack.TOOL) if tool.command == command)
     find = partial(find_chip, list_names(CHIPS.values()))
     runner = LocalRunner({"PATH": f"{folder}:/usr/bin:/bin"}, SystemClock())
     return ToolDriver(tool, runner, find, SystemClock())

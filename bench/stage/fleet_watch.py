@@ -18,6 +18,7 @@ from stage.cache import tell
 
 READY_S_MAX = 60.0
 LOOK_S = 0.2
+QUIET_S_MIN = 10.0
 # What stands at the beginning is joining, and the first period has devices that were never heard.
 SETTLE_PERIODS = 2
 REGIONS = 31
@@ -95,6 +96,11 @@ class Reader:
                     self.regions_differing += total != (shown["total"] if kind == "sums" else shown)
         return len(regions["items"])
 
+    def count_samples(self) -> int:
+        """Return how many samples have been sent by now."""
+        self._read_truth()
+        return sum(devices for devices, _ in self._truth.values())
+
     def _read_truth(self) -> None:
         with self.truth_path.open("rb") as file:
             file.seek(self._read_bytes)
@@ -138,17 +144,23 @@ def read_run(run: FleetRun, reader: Reader, pid: int, simulation: "subprocess.Po
             tell(f"{counts['ok']} of {run.devices} devices are ok")
         time.sleep(LOOK_S)
     assert settled is not None, "too short a run"
-    cpu_s, wall_s = read_cpu_s(pid) - settled[1], time.monotonic() - settled[0]
+    read_share = (read_cpu_s(pid) - settled[1]) / (time.monotonic() - settled[0])
     regions = reader.look_at_regions()
+    before = reader.count_samples()
+    began_s = time.monotonic()
+    share = measure_share(pid, max(QUIET_S_MIN, run.duration_s / 10))
+    samples_per_s = (reader.count_samples() - before) / (time.monotonic() - began_s)
+    assert simulation.poll() is None, "the simulation ended before it was measured"
     stale = sorted(reader.staleness_s)
-    samples_per_s = run.devices / run.period_s
     return {
         "devices": run.devices,
         "regions": regions,
         "counts": counts,
         "samples_per_s": round(samples_per_s),
-        "device_samples_per_s_core": round(samples_per_s * wall_s / cpu_s),
-        "platform_cpu_share": round(cpu_s / wall_s, 3),
+        "device_samples_per_s_core": round(samples_per_s / share),
+        "platform_cpu_share": round(share, 3),
+        # With all sites looked at five times a second.
+        "platform_cpu_share_while_read": round(read_share, 3),
         f"memory_bytes_{run.devices // MILLION}m" if run.devices >= MILLION else "memory_bytes": read_memory_bytes(pid),
         "staleness_p50_s": round(stale[len(stale) // 2], 3),
         "staleness_p99_s": round(stale[len(stale) * 99 // 100], 3),
@@ -159,6 +171,13 @@ def read_run(run: FleetRun, reader: Reader, pid: int, simulation: "subprocess.Po
         "regions_differing": reader.regions_differing,
         "history_bytes": count_bytes(run.folder),
     }
+
+
+def measure_share(pid: int, duration_s: float) -> float:
+    """Return which share of a core a process takes while nobody reads, history and roll-ups going on."""
+    began_s, cpu_s = time.monotonic(), read_cpu_s(pid)
+    time.sleep(duration_s)
+    return (read_cpu_s(pid) - cpu_s) / (time.monotonic() - began_s)
 
 
 def read_cpu_s(pid: int) -> float:
@@ -202,7 +221,14 @@ def start_simulation(run: FleetRun, truth: Path) -> Iterator["subprocess.Popen[b
     """Run `keisan simulate fleet` for longer than it is watched."""
     command = [sys.executable, "-m", "keisan.daemon.main", "simulate", "fleet", "--data", str(run.folder), "--json"]
     command += ["--regions", str(REGIONS), "--devices", str(run.devices), "--rate", f"{run.period_s}s"]
-    command += ["--sites", str(run.sites), "--truth", str(truth), "--duration", f"{run.duration_s + 3 * run.period_s}s"]
+    command += [
+        "--sites",
+        str(run.sites),
+        "--truth",
+        str(truth),
+        "--duration",
+        f"{run.duration_s * 1.2 + 2 * QUIET_S_MIN}s",
+    ]
     with (run.folder / "simulation.log").open("wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:

@@ -24,6 +24,7 @@ from keisan.control.bootstrap import (
     prepare_platform,
 )
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.key import build_key, insert_key
 from keisan.control.machine import build_join_token, insert_join_token, join_machine
@@ -34,6 +35,8 @@ from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.daemon.history import open_history
+from keisan.daemon.history_settings import HistorySettings
 from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
@@ -74,7 +77,16 @@ from tests.domain.samples import (
     create_record_id,
 )
 from tests.domain.samples import build_record as build_usage_record
-from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
+from tests.factories import (
+    PUBLIC_KEY,
+    SIGNER,
+    create_challenge,
+    create_device,
+    create_dispute,
+    create_node,
+    create_payout,
+    create_statement,
+)
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
@@ -87,6 +99,7 @@ CATALOG = replace(_SHIPPED, chips={chip_id: _SHIPPED.chips[chip_id] for chip_id 
 BASE_URL = "http://platform.test"
 NOBODY = "nobody"
 ARCHIVE = "archive"
+HISTORY = "history"
 MODEL_BODY: dict[str, object] = {
     "name": "smollm2-135m-instruct",
     "owner": "HuggingFaceTB",
@@ -136,6 +149,7 @@ class Stage:
     fleet: FleetWatch
     app: FastAPI
     http: httpx.AsyncClient
+    history: History
     project: Project
     site: Site
     keys: dict[str, Key] = field(default_factory=dict)
@@ -235,6 +249,7 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await archive_usage(stage)
             await _add_settlement(stage)
             await _add_judgements(stage)
+            await _add_challenge(stage)
             yield stage
 
 
@@ -263,7 +278,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient]]:
+) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History]]:
     control = Control(
         storage,
         clock,
@@ -275,12 +290,16 @@ async def _open_app(
         archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
-    fleet = FleetWatch(control, NOMINAL_GFLOPS)
+    history = open_history(control, HistorySettings(), folder / HISTORY)
+    fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
     templates = load_supernode_templates()
-    app = create_app(ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates))
+    app = create_app(
+        ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history)
+    )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, fleet, app, http
+        yield control, storage, clock, fleet, app, http, history
+    history.intake.journal.close()
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:
@@ -477,6 +496,20 @@ async def _add_judgements(stage: Stage) -> None:
         await transaction.usage.quarantine_many({b"no record": "malformed"}, stage.machines["gateway"].id, now)
         [quarantined] = (await transaction.quarantine.list(EVERYTHING, PageRequest())).items
     stage.ids.update(suspended=posted.record.id, quarantined=quarantined.id)
+
+
+async def _add_challenge(stage: Stage) -> None:
+    """Give the site a second node, whose device is under a challenge that nobody has asked for yet."""
+    born: dict[str, object] = {"platform_id": stage.control.platform_id}
+    node = replace(create_node(stage.site), **born)  # type: ignore[arg-type]  # a field of every noun
+    device = replace(create_device(node), **born)  # type: ignore[arg-type]  # same
+    due_at = stage.clock.now() + timedelta(seconds=60)
+    challenge = create_challenge(device, due_at=due_at, **born)
+    async with stage.storage.write() as transaction:
+        await transaction.nodes.insert(node)
+        await transaction.devices.insert(device)
+        await transaction.challenges.insert(challenge)
+    stage.ids["challenge"] = challenge.id
 
 
 def build_report(**changes: object) -> dict[str, object]:

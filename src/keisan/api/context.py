@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import Principal, Right, Scope
@@ -37,6 +38,13 @@ class ApiContext:
     terms: CreditTerms = field(default_factory=CreditTerms)
     supernode_templates: tuple[SupernodeTemplate, ...] = ()
     capacity_sources: tuple[CapacitySource, ...] = ()
+    history: History | None = None
+
+    def get_history(self) -> History:
+        """Return the history of the fleet; raises InvariantBroken where daemon gave none."""
+        if self.history is None:
+            raise InvariantBroken("this process keeps no history")
+        return self.history
 
 
 @dataclass(frozen=True, slots=True)

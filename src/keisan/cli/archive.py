@@ -55,7 +55,7 @@ async def export_usage(
     """Write records of the archive into a file."""
     query = ExportQuery(format=written_as, since=since.date() if since else None, until=until.date() if until else None)
     progress = Progress(session.output)
-    with _replace_file(file) as sink:
+    with replace_file(file) as sink:
 
         def write(piece: bytes) -> None:
             sink.write(piece)
@@ -71,7 +71,7 @@ async def export_usage(
 
 
 @contextmanager
-def _replace_file(file: Path) -> Iterator[BinaryIO]:
+def replace_file(file: Path) -> Iterator[BinaryIO]:
     """Give a file to write, which is in its place only once it is whole; raises InvalidInput if it cannot be."""
     partial = file.with_name(f".{file.name}.partial")
     try:

@@ -33,6 +33,11 @@ class DataFolder:
         return self.root / "archive"
 
     @property
+    def history(self) -> Path:
+        """The journal of frames, and history's files unless the settings say where else; made with the first frame."""
+        return self.root / "history"
+
+    @property
     def gateway(self) -> Path:
         """The gateway's identity, snapshot and spool."""
         return self.root / "gateway"

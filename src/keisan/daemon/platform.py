@@ -6,7 +6,9 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 
 import uvicorn
 
@@ -17,10 +19,13 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
+from keisan.control.reconcilers.challenge import ChallengeReconciler
+from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
@@ -32,8 +37,10 @@ from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
+from keisan.daemon.history import open_history
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform
@@ -62,6 +69,14 @@ CERTIFICATE_LOOK_S = 5.0
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
 LONG_IDLE_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class FleetParts:
+    """The fleet as it is, and as it was."""
+
+    watch: FleetWatch
+    history: History
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -96,16 +111,18 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await open_journal(control)
         await start_archiving(storage, clock.now())
         await start_retention(storage, clock.now())
+        await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
             announce_ready(url=url)
 
-        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16))
+        history = open_history(control, own.history, folder.history)
+        fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
-        server = build_server(own, fleet, announce)
+        server = build_server(own, fleet, history, announce)
         settle_platform()
-        await _serve(server, own, fleet, listener, stop)
+        await _serve(server, own, FleetParts(fleet, history), listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -155,7 +172,9 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[str], None]) -> "Server":
+def build_server(
+    own: PlatformSettings, fleet: FleetWatch, history: History, announce: Callable[[str], None]
+) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
     context = ApiContext(
@@ -166,6 +185,7 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
         own.terms,
         supernode_templates=templates,
         capacity_sources=list_capacity_sources(fleet),
+        history=history,
     )
     app = create_app(context)
     config = uvicorn.Config(
@@ -193,15 +213,17 @@ def build_server(own: PlatformSettings, fleet: FleetWatch, announce: Callable[[s
 
 def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
     """Return where the kinds of capacity are known that are not written down."""
-    return tuple(LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    live = (LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    return (*live, VerifiedSource())
 
 
 async def _serve(
-    server: "Server", own: PlatformSettings, fleet: FleetWatch, listener: socket.socket, stop: asyncio.Event
+    server: "Server", own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    control = fleet.control
+    control = parts.watch.control
     async with asyncio.TaskGroup() as group:
-        group.create_task(fleet.run(stop), name="roll-ups")
+        group.create_task(parts.watch.run(stop), name="roll-ups")
+        group.create_task(parts.history.run(stop), name="history")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
@@ -216,6 +238,8 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     """Return the loop for all work within the platform."""
     reconcilers: Reconcilers = {
         WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
+        WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
+        WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),

@@ -1,4 +1,4 @@
-"""What every table of the settings file is made from."""
+"""What every table of the settings file is."""
 
 from pydantic import BaseModel, ConfigDict
 

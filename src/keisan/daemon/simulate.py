@@ -92,6 +92,10 @@ def read_cut(text: str, regions: int) -> Cut:
 async def _drive(
     session: Session, feed: SimulatedFeed, feeds: dict[SimulatedSite, tuple[str, FrameFeed]], duration_s: float | None
 ) -> None:
+    if feed.truth is not None:
+        # Somebody else counts, and what this one reads would be among what they measure.
+        await feed.run(feeds, duration_s)
+        return
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(Watch(session, feed.clock, feed.counts).run())
         await feed.run(feeds, duration_s)

@@ -26,7 +26,10 @@ class FleetOptions:
         list[str] | None, typer.Option(help="REGION:FROM:TO, seconds of the run during which a region is cut off.")
     ] = None
     no_faults: Annotated[bool, typer.Option("--no-faults", help="No device ever fails.")] = False
-    truth: Annotated[Path | None, typer.Option(help="Write what each frame held, a JSON line each.")] = None
+    truth: Annotated[
+        Path | None,
+        typer.Option(help="Write what each frame held, a JSON line each, for a reader of one's own; nothing is shown."),
+    ] = None
 
 
 def add_simulate_commands(application: typer.Typer) -> None:

@@ -10,6 +10,8 @@ from keisan.daemon.device import build_drivers
 from keisan.daemon.gateway import read_join_token
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Settings, SiteSettings
+from keisan.devices.benchmark_numpy import NumpyBenchmark
+from keisan.devices.benchmark_torch import TorchBenchmark
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
 from keisan.kit.clock import Clock, SystemClock
@@ -17,6 +19,7 @@ from keisan.weights.package import PackageSource
 from keisan.weights.path import PathSource
 
 ENGINES = (LlamaCpp(),)
+BENCHMARKS = (NumpyBenchmark(), TorchBenchmark())
 
 
 def build_adapters(own: SiteSettings, clock: Clock) -> AgentAdapters:
@@ -30,6 +33,7 @@ def build_adapters(own: SiteSettings, clock: Clock) -> AgentAdapters:
         weights={source.scheme: source for source in sources},
         devices=build_drivers(os.environ, clock, own.simulated),
         executor=LocalExecutor(os.environ),
+        benchmarks=BENCHMARKS,
     )
 
 

@@ -10,6 +10,7 @@ from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
 from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
+from keisan.domain.challenge import ChallengeFlag, ChallengeState, Workload
 from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
@@ -42,6 +43,7 @@ from keisan.domain.evidence import Grade
 from keisan.domain.fact import FactName
 from keisan.domain.figure import Disclosure, FigureName, Precision
 from keisan.domain.forecast import BudgetOutlook, ForecastMethod
+from keisan.domain.history_question import HistoryGroup
 from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
@@ -62,6 +64,13 @@ from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, E
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
+from keisan.wire.challenge import (
+    ChallengesStarted,
+    ChallengeStart,
+    ChallengeView,
+    VerifiedCapacityList,
+    VerifiedCapacityView,
+)
 from keisan.wire.chip import (
     ChipDetail,
     ChipView,
@@ -84,6 +93,7 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.maker import MakerFactView, MakerView
@@ -143,6 +153,11 @@ __all__ = [
     "CapacityKind",
     "CapacityLine",
     "CapacityView",
+    "ChallengeFlag",
+    "ChallengeStart",
+    "ChallengeState",
+    "ChallengeView",
+    "ChallengesStarted",
     "ChatMessage",
     "ChatOptions",
     "ChipDetail",
@@ -194,6 +209,11 @@ __all__ = [
     "GatewayView",
     "Grade",
     "HealthView",
+    "HistoryFormat",
+    "HistoryGroup",
+    "HistoryHead",
+    "HistoryQuery",
+    "HistoryRows",
     "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",
@@ -296,6 +316,8 @@ __all__ = [
     "UsageQuery",
     "UsageRecordView",
     "UsageSummary",
+    "VerifiedCapacityList",
+    "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
     "WebhookCreate",
@@ -303,6 +325,7 @@ __all__ = [
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "Workload",
     "parse_receipt",
     "verify_receipt",
     "verify_statement",

@@ -20,6 +20,7 @@ from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
 from keisan.sdk.capacity import AsyncCapacity, Capacity
+from keisan.sdk.challenge import AsyncChallenges, Challenges
 from keisan.sdk.chip import AsyncChips, Chips
 from keisan.sdk.claim import AsyncClaims, Claims
 from keisan.sdk.compatibility import AsyncCompatibility, Compatibility
@@ -33,6 +34,7 @@ from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
+from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.machine import AsyncMachines, Machines
 from keisan.sdk.maker import AsyncMakers, Makers
@@ -134,6 +136,7 @@ class AsyncKeisan:
         self.claims = AsyncClaims(transport)
         self.surveys = AsyncSurveys(transport)
         self.capacity = AsyncCapacity(transport)
+        self.challenges = AsyncChallenges(transport)
         self.models = AsyncModels(transport)
         self.chips = AsyncChips(transport)
         self.makers = AsyncMakers(transport)
@@ -145,6 +148,7 @@ class AsyncKeisan:
         self.deployments = AsyncDeployments(transport)
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
+        self.history = AsyncHistory(transport)
         self.usage = AsyncUsage(transport)
         self.top_ups = AsyncTopUps(transport)
         self.webhooks = AsyncWebhooks(transport)
@@ -263,6 +267,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.claims = Claims(inner.claims, shell)
         self.surveys = Surveys(inner.surveys, shell)
         self.capacity = Capacity(inner.capacity, shell)
+        self.challenges = Challenges(inner.challenges, shell)
         self.models = Models(inner.models, shell)
         self.chips = Chips(inner.chips, shell)
         self.makers = Makers(inner.makers, shell)
@@ -274,6 +279,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.deployments = Deployments(inner.deployments, shell)
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
+        self.history = History(inner.history, shell)
         self.usage = Usage(inner.usage, shell)
         self.top_ups = TopUps(inner.top_ups, shell)
         self.webhooks = Webhooks(inner.webhooks, shell)

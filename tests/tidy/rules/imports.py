@@ -11,7 +11,7 @@ from tests.tidy.tree import SourceFile, Tree, Violation, find_room
 # Rooms of adapters: one contract (base.py) each; the files beside it are named by daemon only.
 ADAPTER_ROOMS = frozenset({"storage", "engines", "devices", "executors", "weights"})
 # Files of those rooms that every implementation needs and none is.
-CONTRACT_STEMS = frozenset({"base", "base_archive", "__init__"})
+CONTRACT_STEMS = frozenset({"base", "base_archive", "base_history", "__init__"})
 SHARED_FILES = {
     "engines.socket_file": "a stale socket is removed the same way for every engine (R9)",
     "devices.node": "the host itself, whatever its devices are",

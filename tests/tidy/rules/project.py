@@ -73,7 +73,7 @@ def check_error_mapping(tree: Tree) -> list[Violation]:
 
 def check_benches(tree: Tree) -> list[Violation]:
     found = []
-    rooms = {find_room(file.path) for file in tree.select_modules()} | {"relay", "route", "e2e"}
+    rooms = {find_room(file.path) for file in tree.select_modules()} | {"relay", "route", "e2e", "fleet"}
     for file in tree.select(".py", "bench/"):
         if file.path.count("/") > 1 or file.stem == "__init__":
             continue

@@ -1,6 +1,7 @@
 """What an agent knows of its devices: never gone because a reading failed, never well because nobody looked."""
 
 import asyncio
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -184,3 +185,29 @@ async def test_it_is_read_again_and_again(path: Path) -> None:
         running.cancel()
     assert driver.readings == 1
     assert clock.monotonic_s() == INVENTORY_PERIOD_S
+
+
+async def test_of_two_drivers_the_first_named_is_believed_however_long_it_takes(path: Path) -> None:
+    read = threading.Event()
+
+    class SlowDriver(ToldDriver):
+        def read_devices(self, node: NodeReport) -> tuple[DeviceReport, ...]:
+            assert read.wait(10)
+            return super().read_devices(node)
+
+    class FastDriver(ToldDriver):
+        def read_devices(self, node: NodeReport) -> tuple[DeviceReport, ...]:
+            # It is done once the event loop has taken its answer; the other waits for that a little longer.
+            asyncio.run_coroutine_threadsafe(asyncio.sleep(0), loop).add_done_callback(
+                lambda _: loop.call_later(0.05, read.set)
+            )
+            return super().read_devices(node)
+
+    loop = asyncio.get_running_loop()
+    drivers = (
+        SlowDriver("slow", build_device("d0", name="by slow")),
+        FastDriver("fast", build_device("d0", name="by fast")),
+    )
+    book, _ = build_book(path, *drivers)
+    await book.read()
+    assert [report.name for report in book.list_reports()] == ["by slow"]

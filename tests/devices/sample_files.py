@@ -36,6 +36,7 @@ ANSWERS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "ppu-smi": (("--query-ppu=*", "thead/query.csv"),),
     "xpu-smi": (("-q", "kunlunxin/log.txt"),),
     "efsmi": (("-q", "enflame/log.txt"),),
+    "gpustack-runtime": (("detect --format json", "gpustack/detect.txt"),),
     "brsmi": (("gpu --query-gpu=*", "biren/query.csv"),),
 }
 # The twelve makers, by the tool that each one's devices are found with.

@@ -45,3 +45,9 @@ def test_devices_fail_get_lost_and_come_back() -> None:
     assert min(present) < 500
     # Some of those that were gone are back: 500 devices, 40 readings, one in a hundred lost for three readings each.
     assert present[-1] > 500 - sum(500 - count for count in present)
+
+
+def test_a_device_without_links_never_has_fewer_than_none() -> None:
+    sampler = SimulatedSampler([SimulatedChip(1024, 300_000, 0)], 1, FaultRates(failure=0, loss=0, link=1, corrected=0))
+    _, values = sampler.read(1, is_dear=True)
+    assert values[FIELD_INDEX[SampleName.LINK_UP_COUNT]].tolist() == [0]

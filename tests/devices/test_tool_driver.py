@@ -7,6 +7,7 @@ import pytest
 
 from keisan.devices import tool_driver
 from keisan.devices.recognize import TOOLS
+from keisan.devices.tool import DeviceReading, Parser
 from keisan.devices.tool_driver import ToolDriver
 from keisan.devices.tool_run import LocalRunner
 from keisan.domain.device import UNKNOWN_CHIP
@@ -241,3 +242,16 @@ def test_devices_of_every_maker_are_found_and_measured(tmp_path: Path, command: 
         healthy.hardware_id
     ].keys()
     assert SampleName.TEMPERATURE_MILLICELSIUS in values[healthy.hardware_id]
+
+
+def test_a_form_that_goes_on_otherwise_than_known_leaves_open_which_devices_there_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install_tool(tmp_path, "nvidia-smi")
+
+    def stumble(text: str) -> tuple[DeviceReading, ...]:
+        raise IndexError(text[:9])
+
+    monkeypatch.setattr(tool_driver, "recognize", lambda _text: Parser("nvidia", bool, stumble))
+    with pytest.raises(DevicesUnreadable):
+        build_driver(tmp_path, "nvidia-smi").read_devices(NODE)

@@ -42,7 +42,8 @@ class DeviceBook:
 
         Devices that sit in one slot are the same one; those that are no longer there are told apart by their ids alone.
         """
-        told = [report for known in self._known.values() for report in known]
+        # In the order of the drivers, and not in that in which they were done.
+        told = [report for name in self._drivers for report in self._known.get(name, ())]
         found: dict[str, DeviceReport] = {}
         places: set[str] = set()
         for report in sorted(told, key=_is_absent):

@@ -106,6 +106,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             signer=identity.signer,
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
+            device_terms=own.devices.terms,
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())

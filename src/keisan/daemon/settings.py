@@ -14,6 +14,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from keisan.daemon.history_settings import HistorySettings
+from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings
 from keisan.daemon.settings_faults import list_faults
 from keisan.daemon.settings_section import Section
 from keisan.domain.challenge_rule import ScheduleTerms
@@ -178,6 +179,7 @@ class PlatformSettings(ListenerSection):
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
     retention: RetentionSettings = RetentionSettings()
+    devices: DeviceSettings = DeviceSettings()
     challenges: ChallengeSettings = ChallengeSettings()
     history: HistorySettings = HistorySettings()
 
@@ -257,6 +259,7 @@ class SiteSettings(Section):
     """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`.
 
     `door_url` is where gateways find the site's door, and `door_ca_path` the certificates that they are to trust there.
+    `simulated` are devices that it plays beside its own, each an item [[site.simulated]].
     """
 
     platform_url: Url = "http://127.0.0.1:8080"
@@ -267,6 +270,7 @@ class SiteSettings(Section):
     door_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+:\d+$")] | None = None
     door_ca_path: ExistingFile | None = None
     door_insecure: bool = False
+    simulated: tuple[SimulatedSettings, ...] = ()
 
     @model_validator(mode="after")
     def _check_door(self) -> Self:

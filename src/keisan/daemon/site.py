@@ -6,30 +6,32 @@ import os
 from keisan.agent.door import DoorSettings
 from keisan.agent.loop import run_agent
 from keisan.agent.settings import AgentAdapters, AgentSettings
+from keisan.daemon.device import build_drivers
 from keisan.daemon.gateway import read_join_token
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Settings, SiteSettings
 from keisan.devices.benchmark_numpy import NumpyBenchmark
 from keisan.devices.benchmark_torch import TorchBenchmark
-from keisan.devices.cpu import CpuDriver
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
-from keisan.kit.clock import SystemClock
+from keisan.kit.clock import Clock, SystemClock
 from keisan.weights.package import PackageSource
 from keisan.weights.path import PathSource
 
 ENGINES = (LlamaCpp(),)
-DEVICES = (CpuDriver(),)
 BENCHMARKS = (NumpyBenchmark(), TorchBenchmark())
 
 
-def build_adapters() -> AgentAdapters:
-    """Return the adapters of this release; installers of weights and engines get this process's environment."""
+def build_adapters(own: SiteSettings, clock: Clock) -> AgentAdapters:
+    """Return the adapters of this release; installers of weights and engines, and makers' tools, get this process's environment.
+
+    Raises SettingsInvalid for devices to play that cannot be.
+    """
     sources = (PathSource(), PackageSource(os.environ))
     return AgentAdapters(
         engines={engine.name: engine for engine in ENGINES},
         weights={source.scheme: source for source in sources},
-        devices={driver.name: driver for driver in DEVICES},
+        devices=build_drivers(os.environ, clock, own.simulated),
         executor=LocalExecutor(os.environ),
         benchmarks=BENCHMARKS,
     )
@@ -42,8 +44,10 @@ def build_door(own: SiteSettings) -> DoorSettings | None:
 
 
 async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
-    """Run the agent until `stop` is set; raises as run_agent does."""
+    """Run the agent until `stop` is set; raises as run_agent does, and SettingsInvalid for devices to play that cannot be."""
     own = settings.site
+    clock = SystemClock()
+    adapters = build_adapters(own, clock)
     told = AgentSettings(
         platform_url=own.platform_url,
         data_directory=settings.data_directory / "site",
@@ -54,4 +58,4 @@ async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
         is_stopping_replicas_on_exit=own.stop_replicas_on_exit,
     )
     announce_ready(name=own.name)
-    await run_agent(told, build_adapters(), SystemClock(), stop)
+    await run_agent(told, adapters, clock, stop)

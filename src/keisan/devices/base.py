@@ -1,6 +1,6 @@
 """The contracts of devices: a driver finds those of one kind on this node and reads what they measure; a benchmark works on one.
 
-Drivers are asked from threads of their own, one call at a time for each driver.
+Drivers are asked from threads of their own: devices and samples may be read at once, neither of them twice at once.
 """
 
 from collections.abc import Callable, Mapping

@@ -9,6 +9,7 @@ from keisan.devices.vendors import (
     biren,
     cambricon,
     enflame,
+    gpustack,
     hygon,
     iluvatar,
     kunlunxin,
@@ -32,6 +33,7 @@ PARSERS: Final[tuple[Parser, ...]] = (
     kunlunxin.PARSER,
     enflame.PARSER,
     biren.PARSER,
+    gpustack.PARSER,
 )
 TOOLS: Final[tuple[Tool, ...]] = (
     nvidia.TOOL,

@@ -118,7 +118,7 @@ class SimulatedSampler:
             SampleName.PROCESS_COUNT: (self._target > 50).astype(np.int32),
             SampleName.HOST_RECEIVE_KIB_PER_S: load * 64,
             SampleName.HOST_TRANSMIT_KIB_PER_S: load * 16,
-            SampleName.LINK_UP_COUNT: self._links - (self._link_down > 0),
+            SampleName.LINK_UP_COUNT: np.maximum(self._links - (self._link_down > 0), 0),
             SampleName.TOKENS_PER_S: load * 2,
             SampleName.LINK_RECEIVE_KIB_PER_S: load * 4096,
             SampleName.LINK_TRANSMIT_KIB_PER_S: load * 4096,

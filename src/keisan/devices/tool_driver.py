@@ -204,8 +204,13 @@ class ToolDriver:
 
 
 def _parse(text: str) -> tuple[DeviceReading, ...]:
+    """Return what a text tells of devices; raises DevicesUnreadable for one that starts as a known form and goes on otherwise."""
     parser = recognize(text)
-    return describe_unknown(text) if parser is None else parser.parse(text)
+    try:
+        return describe_unknown(text) if parser is None else parser.parse(text)
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as fault:
+        # Tools change from release to release: what a parser stumbles on is not known, and no fault of the agent.
+        raise DevicesUnreadable("a tool's output has a form that is not known", inside=repr(fault)) from fault
 
 
 def _list_names(reading: DeviceReading) -> tuple[str, ...]:

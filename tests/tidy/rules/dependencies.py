@@ -33,6 +33,7 @@ def list_python_dependencies(tree: Tree) -> Iterator[tuple[str, str]]:
         project = tomllib.loads(tree.files["pyproject.toml"].text)
         asked = [
             *project.get("project", {}).get("dependencies", []),
+            *(line for lines in project.get("project", {}).get("optional-dependencies", {}).values() for line in lines),
             *project.get("build-system", {}).get("requires", []),
         ]
         for requirement in asked:

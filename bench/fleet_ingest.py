@@ -1,9 +1,7 @@
 """Question: how many device samples a second does a platform take, how fresh is what it shows, and in what memory?
 
-Method: first within a process: frames of several sizes from bytes to checked columns, and roll-ups, at 10^5, 10^6 and 2x10^6
-devices, each in a process of its own. Then whole: a platform with history on, `keisan simulate fleet` in another process, and
-this one reads the live API as anybody would. Staleness is from the driver's stamp to readable there.
-Reference: the same frames read by Arrow into arrays and nothing else, in the same run (`bare_samples_per_s_core`).
+Method: frames of several sizes, and roll-ups, within a process; then platform, `keisan simulate fleet` and an independent reader, a process each.
+Reference: the same frames read by Arrow and nothing else, in the same run (`bare_samples_per_s_core_by_frame`).
 Wrong if: a site's sum is not the one that its frame held, a region's not its sites', or devices are missing.
 """
 
@@ -86,7 +84,7 @@ def read_resident_bytes() -> int:
 def run_size(devices: int) -> dict[str, int | float]:
     """Measure a size in a new process, whose memory is that of nothing else."""
     command = [sys.executable, __file__, "--size", str(devices)]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=600)
     found: dict[str, int | float] = json.loads(done.stdout)
     return found
 

@@ -10,6 +10,7 @@ from keisan.domain.access import MachineKind
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.alert import Alert
 from keisan.domain.budget import Budget, PeriodKind
+from keisan.domain.challenge import Challenge, ChallengeState
 from keisan.domain.claim import Claim
 from keisan.domain.deduction import Deduction, DeductionKind
 from keisan.domain.delivery import Delivery, DeliveryState
@@ -23,6 +24,8 @@ from keisan.domain.ids import (
     AccountId,
     AlertId,
     BudgetId,
+    ChallengeId,
+    ChallengeRoundId,
     ClaimId,
     DeductionId,
     DeliveryId,
@@ -74,6 +77,7 @@ from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage, Transaction
+from tests.domain.challenge_samples import build_challenge
 from tests.domain.samples import (
     ENTRY_ID,
     FACTS,
@@ -139,6 +143,7 @@ class Side:
     site: Site
     node: Node
     device: Device
+    challenge: Challenge
     agent: Machine
     deployment: Deployment
     replica: Replica
@@ -245,6 +250,20 @@ def create_device(node: Node) -> Device:
     return build_device(
         id=new_id, platform_id=PLATFORM_ID, site_id=node.site_id, node_id=node.id, hardware_id=new_id.hex
     )
+
+
+def create_challenge(device: Device, **changes: object) -> Challenge:
+    """Return a planned challenge of a device, of a round of its own."""
+    values: dict[str, object] = {
+        "id": ChallengeId(create_id()),
+        "round_id": ChallengeRoundId(create_id()),
+        "site_id": device.site_id,
+        "node_id": device.node_id,
+        "device_id": device.id,
+        "hardware_id": device.hardware_id,
+        "chip": device.chip,
+    }
+    return build_challenge(**(values | changes))
 
 
 def create_machine(site: Site | None = None) -> Machine:
@@ -508,6 +527,9 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.sites.insert(site)
     await transaction.nodes.insert(node)
     await transaction.devices.insert(device)
+    # Over, and without proof: it stands in the way of nothing.
+    challenge = create_challenge(device, state=ChallengeState.JUDGED, judged_at=NOW)
+    await transaction.challenges.insert(challenge)
     await transaction.machines.insert(agent)
     await transaction.deployments.insert(deployment)
     await transaction.replicas.insert(replica)
@@ -517,11 +539,8 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.offers.insert(offer)
     await transaction.deductions.insert(margin)
     await transaction.deductions.insert(tax)
-    facility, claim = create_facility(site), create_claim(site)
-    await transaction.facilities.insert(facility)
-    await transaction.claims.insert(claim)
-    webhook, alert, delivery = await _plant_alert(transaction, organization)
-    top_up = create_top_up(key)
+    facility, claim = await _plant_building(transaction, site)
+    (webhook, alert, delivery), top_up = await _plant_alert(transaction, organization), create_top_up(key)
     await transaction.top_ups.insert(top_up)
     wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
     payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider.id, price.currency)
@@ -535,6 +554,7 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         site=site,
         node=node,
         device=device,
+        challenge=challenge,
         agent=agent,
         deployment=deployment,
         replica=replica,
@@ -551,6 +571,14 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         wallet_id=accounts[wallet],
         payable_id=accounts[payable],
     )
+
+
+async def _plant_building(transaction: Transaction, site: Site) -> tuple[Facility, Claim]:
+    """Insert what a site's owner tells of it."""
+    facility, claim = create_facility(site), create_claim(site)
+    await transaction.facilities.insert(facility)
+    await transaction.claims.insert(claim)
+    return facility, claim
 
 
 async def _plant_alert(transaction: Transaction, organization: Organization) -> tuple[Webhook, Alert, Delivery]:

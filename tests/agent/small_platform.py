@@ -1,4 +1,4 @@
-"""A platform of two routes over real HTTP, speaking the wire types: it can be stopped and started again on its port."""
+"""A platform of few routes over real HTTP, speaking the wire types: it can be stopped and started again on its port."""
 
 import threading
 from collections.abc import Iterator
@@ -8,9 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 from keisan.domain.access import MachineKind
+from keisan.domain.challenge import ChallengeState
 from keisan.domain.key import Secret, digest_secret
 from keisan.domain.replica import ReplicaState
 from keisan.domain.sample import FrameHead
+from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeOpening, ChallengeOrder, ChallengeTaken
 from keisan.wire.door import DoorOrder
 from keisan.wire.frame import decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory
@@ -36,6 +38,10 @@ class SmallPlatform:
         self.refusal: int | None = None
         self.refused_count = 0
         self.period_s = PERIOD_S
+        self.challenges: tuple[ChallengeOrder, ...] = ()
+        self.positions: tuple[int, ...] = ()
+        self.commits: dict[UUID, ChallengeCommit] = {}
+        self.answers: dict[UUID, ChallengeAnswer] = {}
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -90,9 +96,16 @@ class SmallPlatform:
         if path == "/api/v1/site/inventory":
             self.inventories.append(decode_inventory(body))
             return 200, b'{"incarnation": "", "version": 0, "device_count": 0}'
+        if path.startswith("/api/v1/site/challenges/"):
+            return self._take_challenge(path, body)
         assert path == "/api/v1/site/report"
         self.reports.append(SiteReport.model_validate_json(body))
-        orders = SiteOrders(orders=tuple(self.orders.values()), next_report_s=self.period_s, door=self.door)
+        orders = SiteOrders(
+            orders=tuple(self.orders.values()),
+            next_report_s=self.period_s,
+            door=self.door,
+            challenges=self.challenges,
+        )
         return 200, orders.model_dump_json().encode()
 
     def _take_frame(self, body: bytes) -> tuple[int, bytes]:
@@ -101,6 +114,16 @@ class SmallPlatform:
             return 409, b'{"detail": "unknown inventory"}'
         self.frames.append((head, len(numbers)))
         return 200, b'{"outcome": "live"}'
+
+    def _take_challenge(self, path: str, body: bytes) -> tuple[int, bytes]:
+        challenge_id, action = path.split("/")[-2:]
+        if action == "commit":
+            commit = ChallengeCommit.model_validate_json(body)
+            self.commits[UUID(challenge_id)] = commit
+            positions = () if commit.commitment is None else self.positions
+            return 200, ChallengeOpening(positions=positions).model_dump_json().encode()
+        self.answers[UUID(challenge_id)] = ChallengeAnswer.model_validate_json(body)
+        return 200, ChallengeTaken(state=ChallengeState.ANSWERED).model_dump_json().encode()
 
     def _join(self, body: MachineJoin) -> tuple[int, bytes]:
         if body.token != JOIN_TOKEN:

@@ -14,6 +14,7 @@ from uuid import UUID
 
 import pytest
 
+from keisan.agent.challenge import ChallengeDesk
 from keisan.agent.door import DoorSettings
 from keisan.agent.folder import prepare_folder
 from keisan.agent.identity import load_identity
@@ -133,9 +134,11 @@ async def test_way_to_a_replica_is_open_before_anybody_is_told_of_it(tmp_path: P
     site = build_site(tmp_path / "site", AgentSettings("http://127.0.0.1:1", tmp_path / "site", "m", door=door))
     supervisor, link = Supervisor(site.workplace), LookingLink(site.workplace.folder.door_path)
     identity = replace(load_identity(site.workplace.folder.identity_path), machine_id=MACHINE_ID)
-    talk = Talk(site.workplace, supervisor, link, identity)  # type: ignore[arg-type]  # all of a link that is used here
+    desk = ChallengeDesk((), link, site.clock)  # type: ignore[arg-type]  # it is given no orders
+    talk = Talk(site.workplace, supervisor, (link, desk), identity)  # type: ignore[arg-type]  # all of a link that is used here
     async with asyncio.TaskGroup() as group:
         supervisor.start(group)
+        desk.start(group)
         talking = group.create_task(talk.run())
         while not any(state is ReplicaState.READY for state, _ in link.seen):
             await site.clock.advance(0.5)

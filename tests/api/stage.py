@@ -77,7 +77,16 @@ from tests.domain.samples import (
     create_record_id,
 )
 from tests.domain.samples import build_record as build_usage_record
-from tests.factories import PUBLIC_KEY, SIGNER, create_dispute, create_payout, create_statement
+from tests.factories import (
+    PUBLIC_KEY,
+    SIGNER,
+    create_challenge,
+    create_device,
+    create_dispute,
+    create_node,
+    create_payout,
+    create_statement,
+)
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
@@ -240,6 +249,7 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await archive_usage(stage)
             await _add_settlement(stage)
             await _add_judgements(stage)
+            await _add_challenge(stage)
             yield stage
 
 
@@ -486,6 +496,20 @@ async def _add_judgements(stage: Stage) -> None:
         await transaction.usage.quarantine_many({b"no record": "malformed"}, stage.machines["gateway"].id, now)
         [quarantined] = (await transaction.quarantine.list(EVERYTHING, PageRequest())).items
     stage.ids.update(suspended=posted.record.id, quarantined=quarantined.id)
+
+
+async def _add_challenge(stage: Stage) -> None:
+    """Give the site a second node, whose device is under a challenge that nobody has asked for yet."""
+    born: dict[str, object] = {"platform_id": stage.control.platform_id}
+    node = replace(create_node(stage.site), **born)  # type: ignore[arg-type]  # a field of every noun
+    device = replace(create_device(node), **born)  # type: ignore[arg-type]  # same
+    due_at = stage.clock.now() + timedelta(seconds=60)
+    challenge = create_challenge(device, due_at=due_at, **born)
+    async with stage.storage.write() as transaction:
+        await transaction.nodes.insert(node)
+        await transaction.devices.insert(device)
+        await transaction.challenges.insert(challenge)
+    stage.ids["challenge"] = challenge.id
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -35,6 +35,8 @@ OPEN_TO_SITES = {
     "report_site": "its own",
     "put_inventory": "its own",
     "hand_in_frame": "its own",
+    "commit_challenge": "its own",
+    "answer_challenge": "its own",
 }
 # Operation -> what it cannot be asked without.
 QUERIES = {
@@ -94,7 +96,11 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deduction": {"kind": "margin", "provider_id": ids["provider"], "rate_ppm": 1_000_000},
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
+        "change_device_use": {"use": "draining", "reason": "attack"},
         "report_site": build_report(),
+        "start_challenges": {"site_id": ids["site"], "may_disturb": True},
+        "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},
+        "answer_challenge": {"leaves": []},
         "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
         "create_webhook": {"url": "https://receiver.example/", "organization_id": ids["organization"]},
         "update_webhook": {"state": "disabled"},

@@ -34,5 +34,5 @@ async def test_nul_in_foreign_text_does_not_hold_up_a_report(any_stage: Stage) -
     nodes[0]["hostname"] = "o\x00ne"
     answer = await any_stage.ask("site", "POST", "/site/report", report)
     assert answer.status_code == 200, answer.text
-    [node] = (await any_stage.ask("provider", "GET", "/nodes")).json()["items"]
+    [node, _] = (await any_stage.ask("provider", "GET", "/nodes")).json()["items"]
     assert node["hostname"] == "o\N{REPLACEMENT CHARACTER}ne"

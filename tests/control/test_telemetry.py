@@ -11,6 +11,8 @@ import pytest
 from keisan.control.context import Control
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import PlatformScope, Principal
+from keisan.domain.challenge import ChallengeState, Workload
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvalidInput, PermissionDenied, Postponed, StateConflict, StorageUnavailable
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.roll_up import CountName, Level
@@ -21,7 +23,8 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.wire.frame import Numbers, Values, encode_frame
-from tests.factories import FixedClock, World
+from keisan.wire.inventory import Inventory
+from tests.factories import FixedClock, World, create_challenge
 from tests.telemetry.fleet import build_head, build_inventory_body, build_values
 
 COUNT = 4
@@ -32,6 +35,10 @@ class Sink:
 
     def __init__(self) -> None:
         self.frames: list[tuple[SitePlace, FrameHead, int]] = []
+        self.inventories: list[tuple[SitePlace, int]] = []
+
+    def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
+        self.inventories.append((place, inventory.device_count))
 
     def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
         assert values.shape[1] == len(numbers)
@@ -75,6 +82,7 @@ async def test_a_site_s_story(watch: FleetWatch, agent: Principal, clock: FixedC
     assert watch.accept_frame(agent, build_frame(watch, 0, back_ms=10_000)) is FrameOutcome.LATE
     assert isinstance(watch.sink, Sink)
     assert [(head.sequence, devices) for _, head, devices in watch.sink.frames] == [(1, COUNT), (0, COUNT)]
+    assert [devices for _, devices in watch.sink.inventories] == [COUNT]
 
 
 async def test_another_process_knows_who_is_unknown(watch: FleetWatch, agent: Principal, control: Control) -> None:
@@ -209,6 +217,35 @@ async def test_events_that_cannot_be_written_stop_nothing(watch: FleetWatch, age
         def write(self) -> object:
             raise StorageUnavailable("the database is away")
 
+        read = write
+
     watch.control = replace(watch.control, storage=Away())  # type: ignore[arg-type]  # only writes are asked for
     await watch.renew(is_settled=True)
+    stop, clock = asyncio.Event(), FixedClock()
+
+    class OneTurn(FixedClock):
+        async def sleep(self, duration_s: float) -> None:
+            stop.set()
+            await clock.sleep(duration_s)
+
+    watch.control = replace(watch.control, clock=OneTurn())
+    await watch.run(stop)
     assert count(watch)[CountName.UNKNOWN] == COUNT
+
+
+async def test_what_people_and_challenges_say_of_devices_is_in_the_sums(
+    watch: FleetWatch, agent: Principal, world: World
+) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    device = replace(world.left.device, hardware_id="device-1", use=DeviceUse.CORDONED, version=2)
+    judged = {"state": ChallengeState.JUDGED, "verdict": Verdict.OK, "judged_at": watch.control.clock.now()}
+    async with watch.control.storage.write() as transaction:
+        await transaction.devices.update(device)
+        for workload, rate_per_s in ((Workload.FP32, 3 * 10**9), (Workload.FP16, 9 * 10**9), (Workload.MEMORY, 10**12)):
+            made = create_challenge(device, **judged, rate_per_s=rate_per_s)
+            await transaction.challenges.insert(replace(made, work=replace(made.work, workload=workload)))
+    await watch.note_devices()
+    found = count(watch)
+    assert found[CountName.CORDONED] == 1
+    # By FP16, where it was challenged in that.
+    assert (found[CountName.MEASURED_GFLOPS], found[CountName.MEASURED_DEVICES]) == (9, 1)

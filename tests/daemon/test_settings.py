@@ -186,3 +186,14 @@ def test_data_is_kept_for_ever_or_for_some_days_at_least(tmp_path: Path, name: s
     for days in (-1, 36_501, *([least - 1] if least > 1 else [])):
         with pytest.raises(SettingsInvalid, match="for ever"):
             load_settings({"data_directory": tmp_path, "platform": {"retention": {name: days}}}, {}, None)
+
+
+@pytest.mark.parametrize(("period_s", "is_good"), [(0, True), (60, True), (-1, False), (366 * 24 * 3600 + 1, False)])
+def test_challenges_have_a_period_or_none(tmp_path: Path, period_s: int, is_good: bool) -> None:
+    options = {"data_directory": tmp_path, "platform": {"challenges": {"period_s": period_s, "may_disturb": True}}}
+    if is_good:
+        terms = load_settings(options, {}, None).platform.challenges.terms
+        assert (terms.period_s, terms.may_disturb) == (period_s, True)
+    else:
+        with pytest.raises(SettingsInvalid):
+            load_settings(options, {}, None)

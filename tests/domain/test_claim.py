@@ -4,12 +4,13 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keisan.domain.capacity import CapacityRow
+from keisan.domain.challenge import Workload
 from keisan.domain.chip import Chip, ChipFact
-from keisan.domain.claim import ClaimedCapacity, find_chip_fact, list_registered, merge_claim
+from keisan.domain.claim import ClaimedCapacity, find_chip_fact, find_claimed_per_s, list_registered, merge_claim
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.facility import RecordOutcome
 from keisan.domain.fact import FactName
-from keisan.domain.figure import Precision
+from keisan.domain.figure import FigureName, FigureValue, Precision
 from keisan.domain.ids import ClaimId
 from keisan.domain.provider import Provider
 from tests.domain.samples import NOW, PLATFORM_ID, PROVIDER_ID, build_claim, build_site, name_id
@@ -65,3 +66,25 @@ def test_fact_with_several_values_is_none_of_them() -> None:
     assert find_chip_fact(CHIPS, "nvidia-h20", FactName.SOFTWARE_STACK) is None
     assert find_chip_fact(CHIPS, "nvidia-h20", FactName.PACKAGED_IN) is None
     assert find_chip_fact(CHIPS, None, FactName.VENDOR) is None
+
+
+def test_a_device_is_held_to_its_owner_s_word_and_else_to_the_catalogue_s() -> None:
+    figures = {
+        FigureName.FP16_GFLOPS: (FigureValue(148_000, 148_000, EVIDENCE),),
+        FigureName.MEMORY_GB_PER_S: (FigureValue(4000, 4000, EVIDENCE),),
+    }
+    chip = replace(H20, figures=figures)
+    own = build_claim(claimed=ClaimedCapacity(8, None, None, 8 * 10**12, {Precision.FP32: 80}))
+    for workload, by_both, by_chip, by_owner in (
+        (Workload.FP16, 148 * 10**12, 148 * 10**12, None),
+        (Workload.BF16, 148 * 10**12, 148 * 10**12, None),
+        (Workload.FP32, 10 * 10**9, None, 10 * 10**9),
+        (Workload.MEMORY, 10**12, 4 * 10**12, 10**12),
+        (Workload.INT8, None, None, None),
+    ):
+        assert find_claimed_per_s(own, chip, workload) == by_both
+        assert find_claimed_per_s(None, chip, workload) == by_chip
+        assert find_claimed_per_s(own, None, workload) == by_owner
+    nothing = build_claim(claimed=ClaimedCapacity(0, gflops={Precision.FP32: 80}))
+    assert find_claimed_per_s(nothing, None, Workload.FP32) is None
+    assert find_claimed_per_s(None, None, Workload.MEMORY) is None

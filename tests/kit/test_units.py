@@ -13,6 +13,7 @@ from keisan.kit.units import (
     format_gflops,
     format_nano,
     format_percent,
+    format_rate,
     parse_nano,
     parse_percent,
 )
@@ -127,3 +128,19 @@ def test_percentage_as_people_read_it() -> None:
 )
 def test_throughput_as_people_read_it(gflops: int, text: str) -> None:
     assert format_gflops(gflops) == text
+
+
+@pytest.mark.parametrize(
+    ("per_s", "told"),
+    [
+        (0, "0 B/s"),
+        (7, "7 B/s"),
+        (999, "999 B/s"),
+        (999_900, "1 MB/s"),
+        (42_400_000_000, "42.4 GB/s"),
+        (123_456, "123 kB/s"),
+        (10**21, "1000 EB/s"),
+    ],
+)
+def test_rates_as_people_read_them(per_s: int, told: str) -> None:
+    assert format_rate(per_s, "B/s") == told

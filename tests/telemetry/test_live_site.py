@@ -139,3 +139,22 @@ def test_nothing_is_added_up_while_nothing_changed() -> None:
     assert not site.roll_up(NOON.monotonic_ms + 3 * PERIOD_MS)
     assert site.roll_up(NOON.monotonic_ms + 3 * PERIOD_MS + 1)
     assert not site.roll_up(NOON.monotonic_ms + 9 * PERIOD_MS)
+
+
+def test_closed_and_measured_devices_are_counted_as_soon_as_they_are_noted() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4), NOON)
+    site.roll_up(NOON.monotonic_ms)
+    site.note_devices(frozenset({"device-0", "elsewhere"}), {"device-2": 5, "device-3": 7})
+    assert site.roll_up(NOON.monotonic_ms)
+    counts = site.whole.get_counts(0)
+    assert counts[CountName.CORDONED] == 1
+    assert (counts[CountName.MEASURED_GFLOPS], counts[CountName.MEASURED_DEVICES]) == (12, 2)
+    # Said again it is no change; taken back it is one.
+    site.note_devices(frozenset({"device-0"}), {"device-2": 5, "device-3": 7})
+    assert not site.roll_up(NOON.monotonic_ms)
+    site.note_devices(frozenset(), {})
+    assert site.roll_up(NOON.monotonic_ms)
+    assert site.whole.get_counts(0)[CountName.CORDONED] == 0
+    site.note_devices(frozenset(), {})
+    assert not site.roll_up(NOON.monotonic_ms)

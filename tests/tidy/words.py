@@ -13,7 +13,7 @@ VERBS = split_list(
     accept acknowledge acquire adapt add adjust admit adopt advance aggregate align allow analyse announce answer append apply approve
     archive ask assemble assert assess assign attach audit authenticate authorize await back batch begin bill bind block boot
     bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose cite claim clamp classify
-    clean clear clip clone close collect combine compact compare compile complete compose compress compute confirm
+    clean clear clip clone close collect combine commit compact compare compile complete compose compress compute confirm
     connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
     dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
@@ -23,7 +23,7 @@ VERBS = split_list(
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
     inspect install intersect invalidate invoke issue iterate join judge keep kill know label launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
-    mint mirror mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
+    mint mirror mix mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
     publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile

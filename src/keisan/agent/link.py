@@ -1,6 +1,7 @@
 """The way to the platform: the agent dials, the platform never does. Whatever fails becomes an error of the one tree."""
 
 from typing import Self, TypeVar
+from uuid import UUID
 
 import httpx
 
@@ -17,6 +18,7 @@ from keisan.domain.key import Secret
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.wire.arrow import ARROW_TYPE
 from keisan.wire.base import WireInput, WireView
+from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeOpening, ChallengeTaken
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import SiteOrders, SiteReport
 from keisan.wire.telemetry import FrameAnswer, InventoryAnswer
@@ -55,6 +57,14 @@ class PlatformLink:
     async def send_frame(self, body: bytes) -> FrameOutcome:
         """Hand in a frame; raises as `join` does, StateConflict if the platform does not know the inventory it counts by."""
         return (await self._post_bytes("/api/v1/site/frame", (body, ARROW_TYPE), FrameAnswer)).outcome
+
+    async def commit_challenge(self, challenge_id: UUID, body: ChallengeCommit) -> ChallengeOpening:
+        """Commit to a result; the same again is answered the same. Raises as `join` does."""
+        return await self._post(f"/api/v1/site/challenges/{challenge_id}/commit", body, ChallengeOpening)
+
+    async def answer_challenge(self, challenge_id: UUID, body: ChallengeAnswer) -> ChallengeTaken:
+        """Open the parts that were asked for; raises as `join` does."""
+        return await self._post(f"/api/v1/site/challenges/{challenge_id}/answer", body, ChallengeTaken)
 
     async def _post(self, path: str, body: WireInput, kind: type[View]) -> View:
         return await self._post_bytes(path, (body.model_dump_json().encode(), "application/json"), kind)

@@ -7,6 +7,7 @@ import asyncio
 from random import SystemRandom
 from uuid import UUID
 
+from keisan.agent.challenge import ChallengeDesk
 from keisan.agent.device import DeviceBook
 from keisan.agent.door import DoorFile
 from keisan.agent.folder import lock_folder, prepare_folder
@@ -54,12 +55,14 @@ async def run_agent(settings: AgentSettings, adapters: AgentAdapters, clock: Clo
         supervisor = Supervisor(workplace)
         await supervisor.recover()
         async with PlatformLink(settings.platform_url, identity.secret, settings.ca_path) as link:
-            await _serve(supervisor, Talk(workplace, supervisor, link, identity), stop)
+            desk = ChallengeDesk(adapters.benchmarks, link, clock)
+            await _serve(supervisor, Talk(workplace, supervisor, (link, desk), identity), stop)
 
 
 async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as group:
         supervisor.start(group)
+        talk.desk.start(group)
         talking = group.create_task(talk.run())
         looking = group.create_task(talk.watch_devices())
         measuring = group.create_task(talk.send_samples())
@@ -69,6 +72,7 @@ async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> N
         looking.cancel()
         measuring.cancel()
         stopping.cancel()
+        talk.desk.leave()
         await supervisor.leave()
     if talk.refusal is not None:
         raise talk.refusal
@@ -78,12 +82,16 @@ class Talk:
     """The conversation with the platform: join once, then report and follow orders."""
 
     def __init__(
-        self, workplace: Workplace, supervisor: Supervisor, link: PlatformLink, identity: AgentIdentity
+        self,
+        workplace: Workplace,
+        supervisor: Supervisor,
+        link: tuple[PlatformLink, ChallengeDesk],
+        identity: AgentIdentity,
     ) -> None:
         self.refusal: KeisanError | None = None
         self._place = workplace
         self._supervisor = supervisor
-        self._link = link
+        self._link, self.desk = link
         self._identity = identity
         self._devices = DeviceBook(
             workplace.adapters.devices, workplace.node, workplace.folder.devices_path, workplace.changed
@@ -142,14 +150,17 @@ class Talk:
         self._place.changed.clear()
         # First: who is told of a replica finds the way to it open.
         self._door.keep_replicas(self._supervisor.list_sockets())
+        devices = self._devices.list_reports()
         whole = build_report(
             self._identity.agent_id,
             self._place.node,
-            self._devices.list_reports(),
+            devices,
             self._supervisor.list_reports(),
             self._place.adapters,
         ).model_copy(update={"door": self._door.build_report()})
         orders = await self._link.report(drop_known_tails(whole, self._acknowledged))
+        # First of all: its time has begun.
+        self.desk.follow(orders.challenges, devices)
         self._acknowledged = {entry.replica_id: entry for entry in whole.replicas}
         if self._door.follow(orders.door):
             # Told at once: a change of the secret waits for it.

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keisan.agent.door import DoorSettings
-from keisan.devices.base import DeviceDriver
+from keisan.devices.base import Benchmark, DeviceDriver
 from keisan.domain.key import Secret
 from keisan.engines.base import Engine
 from keisan.executors.base import Executor
@@ -36,9 +36,13 @@ class AgentSettings:
 
 @dataclass(frozen=True, slots=True)
 class AgentAdapters:
-    """What this site can do: engines, weight sources by scheme and device drivers by name, and its one executor."""
+    """What this site can do: engines, weight sources by scheme and device drivers by name, and its one executor.
+
+    Of `benchmarks` the first that can does a challenge's work.
+    """
 
     engines: Mapping[str, Engine]
     weights: Mapping[str, WeightsSource]
     devices: Mapping[str, DeviceDriver]
     executor: Executor
+    benchmarks: tuple[Benchmark, ...] = ()

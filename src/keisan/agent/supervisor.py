@@ -4,6 +4,7 @@ It owns the agent's loop, so it is where an unexpected exception is caught, logg
 """
 
 import asyncio
+from collections.abc import Coroutine
 from uuid import UUID
 
 from keisan.agent.keeper import ReplicaKeeper, Workplace
@@ -140,3 +141,11 @@ class Supervisor:
             await keeper.leave()
         except Exception as failure:
             write_failure("replica.end_failed", failure, replica=keeper.replica_id)
+
+
+async def run_guarded(work: Coroutine[object, object, None], event: str) -> None:
+    """Do work that must not take the agent with it when it fails unexpectedly: it is logged as `event`, and that is all."""
+    try:
+        await work
+    except Exception as failure:
+        write_failure(event, failure)

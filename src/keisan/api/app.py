@@ -16,6 +16,7 @@ from keisan.api import (
     archive,
     budget,
     capacity,
+    challenge,
     chip,
     claim,
     compatibility,
@@ -89,6 +90,7 @@ ROUTERS = (
     claim.site_router,
     survey.router,
     capacity.router,
+    challenge.router,
     model.router,
     chip.router,
     maker.router,
@@ -115,6 +117,7 @@ ROUTERS = (
     gateway.router,
     site.report_router,
     telemetry.exchange_router,
+    challenge.exchange_router,
     gateway.exchange_router,
 )
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
 from keisan.domain.catalog import Catalog
+from keisan.domain.challenge_rule import ChallengeTerms
 from keisan.domain.chip import Chip
 from keisan.domain.device import DeviceTerms
 from keisan.domain.errors import InvariantBroken, VersionMismatch
@@ -26,6 +27,7 @@ class Control:
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
+    `challenge_terms` are those on which challenged devices are judged.
     """
 
     storage: Storage
@@ -38,6 +40,7 @@ class Control:
     is_insecure: bool = False
     archive: Archive | None = None
     device_terms: DeviceTerms = field(default_factory=DeviceTerms)
+    challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
 
     @property
     def chips(self) -> Mapping[str, Chip]:

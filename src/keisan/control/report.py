@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from keisan.control.challenge import issue_challenges
 from keisan.control.context import Control
 from keisan.control.device import judge_devices, note_suspicion
 from keisan.control.door import compare_door, load_door, order_door, write_door
@@ -47,14 +48,23 @@ async def accept_report(control: Control, principal: Principal, report: SiteRepo
     principal.require(Right.SERVE_SITE)
     if principal.site_id is None:
         raise PermissionDenied("this machine belongs to no site")
+    orders = await _accept_until_settled(control, principal, principal.site_id, report)
+    # Last, because their time begins here.
+    challenges = await issue_challenges(control, principal.site_id)
+    return orders.model_copy(update={"challenges": challenges})
+
+
+async def _accept_until_settled(
+    control: Control, principal: Principal, site_id: SiteId, report: SiteReport
+) -> SiteOrders:
     for _ in range(REPORT_TRIES_MAX - 1):
         try:
-            return await _accept_once(control, principal, principal.site_id, report)
+            return await _accept_once(control, principal, site_id, report)
         except (VersionMismatch, AlreadyExists):
             # A reconciler, or this report sent twice, wrote one of the rows since we read it; the report is level, so it
             # is simply compared again.
             continue
-    return await _accept_once(control, principal, principal.site_id, report)
+    return await _accept_once(control, principal, site_id, report)
 
 
 async def _accept_once(control: Control, principal: Principal, site_id: SiteId, report: SiteReport) -> SiteOrders:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.domain.access import PlatformScope, Principal, Right
+from keisan.domain.challenge import Workload
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict, Unavailable
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
@@ -29,6 +30,10 @@ from keisan.wire.frame import Numbers, Values, decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory, pack_inventory, unpack_inventory
 
 ROLL_UP_PERIOD_S = 1.0
+NOTE_PERIOD_S = 5.0
+GIGA = 10**9
+# What counts as a device's measured speed: the first of these that it was challenged in. CPUs are challenged in FP32 alone.
+MEASURED_WORKLOADS = (Workload.FP16, Workload.BF16, Workload.FP32)
 # Before so long a platform that started cannot know that a site is silent.
 LISTENING = timedelta(seconds=30)
 
@@ -144,11 +149,30 @@ class FleetWatch:
     async def run(self, stop: asyncio.Event) -> None:
         """Renew the picture each second until `stop` is set, and write down what changed."""
         clock = self.control.clock
-        begun_at = clock.now()
+        begun_at, noted_s = clock.now(), -NOTE_PERIOD_S
         while not stop.is_set():
             started_s = clock.monotonic_s()
+            if started_s - noted_s >= NOTE_PERIOD_S:
+                noted_s = started_s
+                await self._try_note_devices()
             await self.renew(is_settled=clock.now() - begun_at > LISTENING)
             await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
+
+    async def note_devices(self) -> None:
+        """Take in what people and challenges said of devices: which are closed to work, and what each was measured to do."""
+        async with self.control.storage.read() as view:
+            closed = await view.devices.list_closed(PlatformScope())
+            measured = await view.challenges.list_measured(PlatformScope())
+        closed_by_site: dict[SiteId, set[str]] = {}
+        for site_id, hardware_id in closed:
+            closed_by_site.setdefault(site_id, set()).add(hardware_id)
+        gflops_by_site: dict[SiteId, dict[str, int]] = {}
+        for workload in reversed(MEASURED_WORKLOADS):
+            for found in measured:
+                if found.workload is workload:
+                    gflops_by_site.setdefault(found.site_id, {})[found.hardware_id] = found.rate_per_s // GIGA
+        for site_id, site in self.fleet.sites.items():
+            site.note_devices(frozenset(closed_by_site.get(site_id, ())), gflops_by_site.get(site_id, {}))
 
     async def renew(self, *, is_settled: bool) -> None:
         """Renew the picture, wake who waits for it, and write down what changed.
@@ -160,6 +184,12 @@ class FleetWatch:
         self.renewed = asyncio.Event()
         if drafts := [*self._describe_changes(changed, is_settled=is_settled)]:
             await self._write_events(drafts)
+
+    async def _try_note_devices(self) -> None:
+        try:
+            await self.note_devices()
+        except Unavailable as fault:
+            write_warning("telemetry.devices_not_noted", code=fault.code)
 
     def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
         for site in changed:

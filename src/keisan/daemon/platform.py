@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import SystemRandom
 
 import uvicorn
 
@@ -23,6 +24,8 @@ from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
+from keisan.control.reconcilers.challenge import ChallengeReconciler
+from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
@@ -34,6 +37,7 @@ from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.history import open_history
@@ -106,6 +110,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await open_journal(control)
         await start_archiving(storage, clock.now())
         await start_retention(storage, clock.now())
+        await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
             note_platform(folder.operator_path, url, own.certificate)
@@ -207,7 +212,8 @@ def build_server(
 
 def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
     """Return where the kinds of capacity are known that are not written down."""
-    return tuple(LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    live = (LiveSource(fleet, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
+    return (*live, VerifiedSource())
 
 
 async def _serve(
@@ -231,6 +237,8 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     """Return the loop for all work within the platform."""
     reconcilers: Reconcilers = {
         WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
+        WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
+        WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),

@@ -16,9 +16,11 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, mo
 from keisan.daemon.history_settings import HistorySettings
 from keisan.daemon.settings_faults import list_faults
 from keisan.daemon.settings_section import Section
+from keisan.domain.challenge_rule import ScheduleTerms
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.limits import (
     ANSWERS_DAYS_DEFAULT,
+    CHALLENGE_PERIOD_S_DEFAULT,
     CREDIT_RENEW_S,
     DELIVERIES_DAYS_DEFAULT,
     DELIVERIES_DAYS_MIN,
@@ -144,6 +146,21 @@ class RetentionSettings(Section):
         return RetentionTerms(**self.model_dump())
 
 
+class ChallengeSettings(Section):
+    """How often the platform challenges each node by itself, at random times: once in `period_s` on the average, never for 0.
+
+    Nodes with replicas are left alone unless `may_disturb`.
+    """
+
+    period_s: Annotated[int, Field(ge=0, le=366 * 24 * 3600)] = CHALLENGE_PERIOD_S_DEFAULT
+    may_disturb: bool = False
+
+    @property
+    def terms(self) -> ScheduleTerms:
+        """Return the terms of the schedule."""
+        return ScheduleTerms(self.period_s, self.may_disturb)
+
+
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
@@ -161,6 +178,7 @@ class PlatformSettings(ListenerSection):
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
     retention: RetentionSettings = RetentionSettings()
+    challenges: ChallengeSettings = ChallengeSettings()
     history: HistorySettings = HistorySettings()
 
     @model_validator(mode="after")

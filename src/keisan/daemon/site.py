@@ -9,6 +9,8 @@ from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.daemon.gateway import read_join_token
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Settings, SiteSettings
+from keisan.devices.benchmark_numpy import NumpyBenchmark
+from keisan.devices.benchmark_torch import TorchBenchmark
 from keisan.devices.cpu import CpuDriver
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
@@ -18,6 +20,7 @@ from keisan.weights.path import PathSource
 
 ENGINES = (LlamaCpp(),)
 DEVICES = (CpuDriver(),)
+BENCHMARKS = (NumpyBenchmark(), TorchBenchmark())
 
 
 def build_adapters() -> AgentAdapters:
@@ -28,6 +31,7 @@ def build_adapters() -> AgentAdapters:
         weights={source.scheme: source for source in sources},
         devices={driver.name: driver for driver in DEVICES},
         executor=LocalExecutor(os.environ),
+        benchmarks=BENCHMARKS,
     )
 
 

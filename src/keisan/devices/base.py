@@ -1,13 +1,16 @@
-"""The contract of a device driver: it finds the devices of one kind on this node, and reads what they measure.
+"""The contracts of devices: a driver finds those of one kind on this node and reads what they measure; a benchmark works on one.
 
 Drivers are asked from threads of their own, one call at a time for each driver.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from keisan.domain.challenge import ChallengeWork, Workload
+from keisan.domain.errors import Failed
 from keisan.domain.sample import SampleName
+from keisan.wire.challenge_proof import Commitment
 from keisan.wire.device import DeviceReport
 from keisan.wire.node import NodeReport
 
@@ -51,3 +54,30 @@ class DeviceDriver(Protocol):
         nothing could be read at all.
         """
         ...
+
+
+class Benchmark(Protocol):
+    """Does the work of challenges on devices that it can compute on. Blocking, and used from several threads at once."""
+
+    @property
+    def name(self) -> str:
+        """By what it computes."""
+        ...
+
+    def can_run(self, device: DeviceReport, workload: Workload) -> bool:
+        """Tell whether it can do such work on this device."""
+        ...
+
+    def run(self, device: DeviceReport, work: ChallengeWork, is_wanted: Callable[[], bool]) -> Commitment:
+        """Do the work and return the commitment to its result, which is held in memory until that is dropped.
+
+        Raises Failed when the device cannot do it after all, for example for want of memory, and soon after `is_wanted` has
+        returned False: it is asked between products and passes.
+        """
+        ...
+
+
+def check_wanted(is_wanted: Callable[[], bool]) -> None:
+    """Raise Failed if a challenge's work is not wanted any more."""
+    if not is_wanted():
+        raise Failed("the challenge's time is over")

@@ -56,6 +56,7 @@ class Right(StrEnum):
     OPEN_DISPUTES = "open_disputes"
     RESOLVE_DISPUTES = "resolve_disputes"
     JUDGE_RECORDS = "judge_records"
+    CHALLENGE_DEVICES = "challenge_devices"
     SERVE_GATEWAY = "serve_gateway"
     SERVE_SITE = "serve_site"
 
@@ -90,7 +91,14 @@ RIGHTS_BY_ROLE: dict[Role, frozenset[Right]] = {
     Role.PLATFORM_ADMIN: frozenset(Right) - {Right.SERVE_GATEWAY, Right.SERVE_SITE},
     Role.AUDITOR: frozenset({Right.READ, Right.READ_EVENTS}),
     Role.PROVIDER: frozenset(
-        {Right.READ, Right.WRITE_SITES, Right.WRITE_MACHINES, Right.WRITE_OFFERS, Right.OPEN_DISPUTES}
+        {
+            Right.READ,
+            Right.WRITE_SITES,
+            Right.WRITE_MACHINES,
+            Right.WRITE_OFFERS,
+            Right.OPEN_DISPUTES,
+            Right.CHALLENGE_DEVICES,
+        }
     ),
     Role.ORGANIZATION_ADMIN: frozenset(
         {

@@ -5,13 +5,25 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from keisan.domain.capacity import CapacityRow
-from keisan.domain.chip import Chip
+from keisan.domain.challenge import Workload
+from keisan.domain.chip import Chip, find_figure
 from keisan.domain.facility import RecordOutcome
 from keisan.domain.fact import FactName
-from keisan.domain.figure import Precision
+from keisan.domain.figure import THROUGHPUTS, FigureName, Precision
 from keisan.domain.ids import ClaimId, KeyId, PlatformId, ProviderId, SiteId
 from keisan.domain.provider import Provider
 from keisan.domain.site import Site
+
+GIGA = 10**9
+# Chips do bf16 as fast as fp16.
+PRECISIONS: Mapping[Workload, Precision] = {
+    Workload.FP64: Precision.FP64,
+    Workload.FP32: Precision.FP32,
+    Workload.TF32: Precision.TF32,
+    Workload.FP16: Precision.FP16,
+    Workload.BF16: Precision.FP16,
+    Workload.INT8: Precision.INT8,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,28 @@ def list_registered(
             )
         )
     return tuple(rows)
+
+
+def find_claimed_per_s(claim: Claim | None, chip: Chip | None, workload: Workload) -> int | None:
+    """Return what one device is said to do, in operations or bytes per second: by its owner, or else by the catalogue.
+
+    None where neither says anything.
+    """
+    said = None if claim is None else _read_claim(claim.claimed, workload)
+    return said if said is not None or chip is None else _read_chip(chip, workload)
+
+
+def _read_claim(claimed: ClaimedCapacity, workload: Workload) -> int | None:
+    gflops = claimed.gflops.get(PRECISIONS[workload]) if workload in PRECISIONS else None
+    whole = claimed.bandwidth_bytes_per_s if workload is Workload.MEMORY else None if gflops is None else gflops * GIGA
+    return None if whole is None or not claimed.device_count else whole // claimed.device_count
+
+
+def _read_chip(chip: Chip, workload: Workload) -> int | None:
+    is_memory = workload is Workload.MEMORY
+    name = FigureName.MEMORY_GB_PER_S if is_memory else THROUGHPUTS[PRECISIONS[workload]]
+    nominal = find_figure(chip, name).nominal
+    return None if nominal is None else nominal * GIGA
 
 
 def find_chip_fact(chips: Mapping[str, Chip], chip: str | None, name: FactName) -> str | None:

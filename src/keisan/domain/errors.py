@@ -2,8 +2,7 @@
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid, TableInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
 VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable,
-DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar

@@ -13,6 +13,8 @@ class WorkNoun(StrEnum):
     """Nouns that are reconciled; each has one reconciler in control."""
 
     ARCHIVE = "archive"
+    CHALLENGE = "challenge"
+    CHALLENGE_SCHEDULE = "challenge_schedule"
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
     PRICE = "price"

@@ -104,6 +104,23 @@ RETENTION_ROWS_MAX = 2_000
 RETENTION_INTERVAL_S = 3600
 # For how long a partition's deletion waits for whoever reads the table: all who come after would wait with it.
 RETENTION_LOCK_MS = 200
+# Widths of a challenge's matrices, and of its memory in words of 4 bytes: the least is more than a processor's caches hold.
+CHALLENGE_WIDTHS = (1024, 2048, 4096, 8192, 16384)
+CHALLENGE_WORDS = (2**25, 2**26, 2**28, 2**30)
+CHALLENGE_COUNT_MAX = 32
+# How many rows or places of a result are asked for after the commitment: a tenth of them wrong passes once in a dozen times.
+CHALLENGE_POSITIONS = 24
+CHALLENGE_DEADLINE_S_MIN = 10
+# For how long a planned round waits for its site to ask, and for how long after a deadline the site's next word is awaited.
+CHALLENGE_WAIT_S = 60
+CHALLENGE_HEARD_S = 10
+CHALLENGE_PERIOD_S_DEFAULT = 24 * 3600
+CHALLENGE_SEEDS_TRIED_MAX = 8
+CHALLENGE_DEVICES_MAX = 1024
+# A row of the largest result, as base64.
+CHALLENGE_LEAF_CHARACTERS_MAX = 16384 * 8 * 4 // 3 + 4
+CHALLENGE_PATH_MAX = 32
+CHALLENGE_MESSAGE_CHARACTERS_MAX = 256
 
 # What a ticket may still be spent on is never late.
 assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
@@ -121,4 +138,5 @@ assert max(ARCHIVE_RUN_S_MAX, CLOSING_RUN_S_MAX) * 3 < LEASE_LIFE_S
 assert USAGE_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + DISPUTE_WINDOW_S
 # A record that names a ticket which is gone is late, so suspense pays whatever the ticket was.
 assert TICKETS_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + USAGE_EARLY_S_MAX
+assert CHALLENGE_POSITIONS * (CHALLENGE_LEAF_CHARACTERS_MAX + CHALLENGE_PATH_MAX * 70) < API_BODY_BYTES_MAX
 assert IDEMPOTENCY_KEPT_S <= ANSWERS_DAYS_DEFAULT * 24 * 3600

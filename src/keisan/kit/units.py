@@ -9,6 +9,8 @@ _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?")
 _FLOPS_STEPS = ("GFLOPS", "TFLOPS", "PFLOPS", "EFLOPS")
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
+RATE_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
+
 
 def format_bytes(size_bytes: int) -> str:
     """Return a size with one decimal and a binary unit: 98362432 -> '93.8 MiB'."""
@@ -63,3 +65,11 @@ def format_exact_nano(amount_nano: int) -> str:
     sign = "-" if amount_nano < 0 else ""
     whole, nano = divmod(abs(amount_nano), NANO_PER_UNIT)
     return f"{sign}{whole}.{nano:09d}"
+
+
+def format_rate(per_s: int, unit: str) -> str:
+    """Return a rate with three significant digits and a decimal prefix, for example "42.4 GFLOP/s"."""
+    # Rounded first, so that 999,900 is 1 M and not 1000 k.
+    digits, exponent = f"{per_s:.2e}".split("e")
+    power = min(int(exponent) // 3, len(RATE_PREFIXES) - 1)
+    return f"{float(digits) * 10 ** (int(exponent) - 3 * power):.10g} {RATE_PREFIXES[power]}{unit}"

@@ -10,6 +10,7 @@ from keisan.domain.alert import AlertKind
 from keisan.domain.archive import AnalysisKey, ExportFormat
 from keisan.domain.budget import PeriodKind
 from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
+from keisan.domain.challenge import ChallengeFlag, ChallengeState, Workload
 from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
 from keisan.domain.deduction import DeductionKind
@@ -63,6 +64,13 @@ from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, E
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
 from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
+from keisan.wire.challenge import (
+    ChallengesStarted,
+    ChallengeStart,
+    ChallengeView,
+    VerifiedCapacityList,
+    VerifiedCapacityView,
+)
 from keisan.wire.chip import (
     ChipDetail,
     ChipView,
@@ -145,6 +153,11 @@ __all__ = [
     "CapacityKind",
     "CapacityLine",
     "CapacityView",
+    "ChallengeFlag",
+    "ChallengeStart",
+    "ChallengeState",
+    "ChallengeView",
+    "ChallengesStarted",
     "ChatMessage",
     "ChatOptions",
     "ChipDetail",
@@ -303,6 +316,8 @@ __all__ = [
     "UsageQuery",
     "UsageRecordView",
     "UsageSummary",
+    "VerifiedCapacityList",
+    "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
     "WebhookCreate",
@@ -310,6 +325,7 @@ __all__ = [
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "Workload",
     "parse_receipt",
     "verify_receipt",
     "verify_statement",

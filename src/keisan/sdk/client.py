@@ -20,6 +20,7 @@ from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
 from keisan.sdk.budget import AsyncBudgets, Budgets
 from keisan.sdk.capacity import AsyncCapacity, Capacity
+from keisan.sdk.challenge import AsyncChallenges, Challenges
 from keisan.sdk.chip import AsyncChips, Chips
 from keisan.sdk.claim import AsyncClaims, Claims
 from keisan.sdk.compatibility import AsyncCompatibility, Compatibility
@@ -135,6 +136,7 @@ class AsyncKeisan:
         self.claims = AsyncClaims(transport)
         self.surveys = AsyncSurveys(transport)
         self.capacity = AsyncCapacity(transport)
+        self.challenges = AsyncChallenges(transport)
         self.models = AsyncModels(transport)
         self.chips = AsyncChips(transport)
         self.makers = AsyncMakers(transport)
@@ -265,6 +267,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.claims = Claims(inner.claims, shell)
         self.surveys = Surveys(inner.surveys, shell)
         self.capacity = Capacity(inner.capacity, shell)
+        self.challenges = Challenges(inner.challenges, shell)
         self.models = Models(inner.models, shell)
         self.chips = Chips(inner.chips, shell)
         self.makers = Makers(inner.makers, shell)

@@ -43,6 +43,7 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
+from keisan.storage.base_challenge import ChallengeRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
@@ -172,6 +173,9 @@ class DeviceRepository(Repository[Device, UUID], Protocol):
     """Devices; a provider sees its own sites'. Organizations see none."""
 
     async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]: ...
+    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str]]:
+        """Return the sites and hardware ids of devices that people have closed to new work."""
+        ...
 
 
 class ModelRepository(Repository[Model, ModelId], Protocol):
@@ -298,6 +302,7 @@ class Transaction(Protocol):
     facilities: FacilityRepository
     claims: ClaimRepository
     surveys: SurveyRepository
+    challenges: ChallengeRepository
     models: ModelRepository
     prices: PriceRepository
     offers: OfferRepository

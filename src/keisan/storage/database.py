@@ -12,6 +12,7 @@ from keisan.storage import (
     base,
     base_alert,
     base_archive,
+    base_challenge,
     base_facility,
     base_ledger,
     base_price,
@@ -23,6 +24,7 @@ from keisan.storage.account import AccountRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
+from keisan.storage.challenge import ChallengeRepository
 from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
@@ -91,6 +93,7 @@ class DatabaseTransaction:
         self.facilities: base_facility.FacilityRepository = FacilityRepository(connection)
         self.claims: base_facility.ClaimRepository = ClaimRepository(connection)
         self.surveys: base_facility.SurveyRepository = SurveyRepository(connection)
+        self.challenges: base_challenge.ChallengeRepository = ChallengeRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
         self.prices: base_price.PriceRepository = PriceRepository(connection)
         self.offers: base_price.OfferRepository = OfferRepository(connection)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, ForeignKey, Table, Text, UniqueConstraint, select
 
 from keisan.domain.access import Scope
 from keisan.domain.device import Device, DeviceUse
@@ -51,3 +51,10 @@ class DeviceRepository(TableRepository[Device, UUID]):
     async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]:
         """Return the devices of a site."""
         return await self._list_where(scope, device.c.site_id == site_id)
+
+    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str]]:
+        """Return the sites and hardware ids of devices that people have closed to new work."""
+        wanted = select(device.c.site_id, device.c.hardware_id).where(
+            self.visibility.limit(scope), device.c.use != DeviceUse.OPEN
+        )
+        return [(row["site_id"], row["hardware_id"]) for row in await self._connection.fetch_all(wanted)]

@@ -1,5 +1,6 @@
 """One site, live: its columns, which of its frames have been seen, and the sums of its nodes and supernodes."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -80,6 +81,7 @@ class LiveSite:
     verdicts: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     verdicts_before: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     is_changed: bool = True
+    has_notes: bool = False
     due_ms: int = NEVER_MS
 
     @property
@@ -140,6 +142,20 @@ class LiveSite:
             self.seen = SequenceSet()
         self.columns, self.tree, self.is_changed = columns, Tree.grow(columns.inventory), True
         self.verdicts = _begin_verdicts(columns)
+
+    def note_devices(self, closed: frozenset[str], measured_gflops: Mapping[str, int]) -> None:
+        """Take in which devices are closed to work, and what each was measured to do, by hardware id."""
+        inventory = self.columns.inventory
+        if not closed and not measured_gflops and not self.has_notes:
+            return
+        self.has_notes = bool(closed or measured_gflops)
+        hardware_ids = inventory.hardware_ids.to_pylist()
+        is_cordoned = np.array([hardware_id in closed for hardware_id in hardware_ids], np.bool_)
+        measured = np.array([measured_gflops.get(hardware_id, -1) for hardware_id in hardware_ids], np.int64)
+        known = self.columns
+        if not np.array_equal(known.is_cordoned, is_cordoned) or not np.array_equal(known.gflops[1], measured):
+            known.is_cordoned[:], known.gflops[1] = is_cordoned, measured
+            self.is_changed = True
 
     def roll_up(self, now_ms: int) -> bool:
         """Add up anew if something came, or some device has been silent for too long; tell whether that was needed."""

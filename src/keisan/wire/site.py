@@ -20,6 +20,7 @@ from keisan.domain.limits import (
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Count, ForeignText, Name, Region, WireInput, WireView
+from keisan.wire.challenge import ChallengeOrder
 from keisan.wire.device import DeviceReport
 from keisan.wire.door import DoorOrder, DoorReport
 from keisan.wire.node import NodeReport
@@ -100,8 +101,9 @@ class ReplicaOrder(WireView):
 
 
 class SiteOrders(WireView):
-    """The answer to a report; `door` is for a site that reported one."""
+    """The answer to a report; `door` is for a site that reported one. All `challenges` are begun at once."""
 
     orders: tuple[ReplicaOrder, ...]
     next_report_s: float
     door: DoorOrder | None = None
+    challenges: tuple[ChallengeOrder, ...] = ()

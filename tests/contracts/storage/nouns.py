@@ -7,6 +7,7 @@ from typing import Any
 
 from keisan.domain.alert import AlertKind
 from keisan.domain.call_limits import CallLimits
+from keisan.domain.challenge import ChallengeFlag, ChallengeState, Peers
 from keisan.domain.claim import ClaimedCapacity
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.deployment import DeploymentState
@@ -30,6 +31,7 @@ from tests.factories import (
     World,
     create_alert,
     create_budget,
+    create_challenge,
     create_claim,
     create_delivery,
     create_deployment,
@@ -206,6 +208,28 @@ NOUNS = (
         seen_by_organization=see_none,
         seen_by_provider=lambda world: {world.left.claim.id},
         clash=lambda noun, other: replace(noun, site_id=other.site_id, chip=other.chip),
+    ),
+    NounCase(
+        "challenges",
+        create=lambda world: create_challenge(world.left.device),
+        change=lambda noun: replace(
+            noun,
+            state=ChallengeState.JUDGED,
+            issued_at=NOW,
+            committed_at=NOW,
+            commitment="ab" * 32,
+            positions=(0, 2**31),
+            told_us=2**62,
+            message="計算",
+            verdict=Verdict.FAILED,
+            flags=(ChallengeFlag.BELOW_CLAIM, ChallengeFlag.TOLD_SHORTER),
+            rate_per_s=2**62,
+            peers=Peers(3, 2**62, 1),
+            judged_at=NOW,
+        ),
+        planted=lambda world: {world.left.challenge.id, world.right.challenge.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.challenge.id},
     ),
     NounCase(
         "models",

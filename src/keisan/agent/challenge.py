@@ -1,0 +1,108 @@
+"""Challenges at a site: each is worked on in a thread of its own, all at once, and answered as soon as it is done."""
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+from uuid import UUID
+
+from keisan.agent.link import PlatformLink
+from keisan.agent.supervisor import run_guarded
+from keisan.devices.base import Benchmark
+from keisan.domain.challenge import ChallengeWork
+from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable
+from keisan.domain.limits import CHALLENGE_MESSAGE_CHARACTERS_MAX
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_log, write_warning
+from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeLeaf, ChallengeOrder
+from keisan.wire.challenge_proof import Commitment
+from keisan.wire.device import DeviceReport
+
+SEND_TRIES_MAX = 5
+SEND_WAIT_S = 0.2
+Result = TypeVar("Result")
+
+
+class ChallengeDesk:
+    """Takes orders for devices. Make it, then `start` it within a task group."""
+
+    def __init__(self, benchmarks: Sequence[Benchmark], link: PlatformLink, clock: Clock) -> None:
+        self._benchmarks = benchmarks
+        self._link = link
+        self._clock = clock
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: dict[UUID, asyncio.Task[None]] = {}
+        self._is_here = True
+
+    def start(self, group: asyncio.TaskGroup) -> None:
+        """Work with tasks in `group`."""
+        self._group = group
+
+    def follow(self, orders: Sequence[ChallengeOrder], devices: Sequence[DeviceReport]) -> None:
+        """Begin what is new of these orders, all at once; what is said again goes on."""
+        assert self._group is not None
+        named = {order.challenge_id for order in orders}
+        self._tasks = {key: task for key, task in self._tasks.items() if key in named or not task.done()}
+        by_hardware_id = {device.hardware_id: device for device in devices}
+        for order in orders:
+            if order.challenge_id not in self._tasks:
+                work = self._answer(order, by_hardware_id.get(order.hardware_id))
+                self._tasks[order.challenge_id] = self._group.create_task(run_guarded(work, "challenge.failed"))
+
+    def leave(self) -> None:
+        """Drop what is under way; a thread that computes ends soon."""
+        self._is_here = False
+        for task in self._tasks.values():
+            task.cancel()
+
+    async def _answer(self, order: ChallengeOrder, device: DeviceReport | None) -> None:
+        begun_s = self._clock.monotonic_s()
+        work = ChallengeWork(order.workload, order.width, order.count, order.seed)
+        thread = ThreadPoolExecutor(1, "challenge")
+        try:
+            commitment = await asyncio.get_running_loop().run_in_executor(
+                thread, self._work, device, work, begun_s + order.due_s
+            )
+            told_us = round((self._clock.monotonic_s() - begun_s) * 1e6)
+            await self._hand_in(order.challenge_id, commitment, told_us)
+        except Failed as failure:
+            write_warning("challenge.unable", challenge=order.challenge_id, message=failure.outside)
+            message = failure.outside[:CHALLENGE_MESSAGE_CHARACTERS_MAX]
+            refusal = ChallengeCommit(commitment=None, told_us=0, message=message)
+            await self._send(lambda: self._link.commit_challenge(order.challenge_id, refusal))
+        except KeisanError as failure:
+            write_warning("challenge.not_answered", challenge=order.challenge_id, fault=str(failure))
+        finally:
+            thread.shutdown(wait=False)
+
+    def _work(self, device: DeviceReport | None, work: ChallengeWork, end_s: float) -> Commitment:
+        if device is None:
+            raise Failed("the device is not here any more")
+        for benchmark in self._benchmarks:
+            if benchmark.can_run(device, work.workload):
+                return benchmark.run(device, work, lambda: self._is_here and self._clock.monotonic_s() < end_s)
+        raise Failed(f"nothing here can do {work.workload} on this device")
+
+    async def _hand_in(self, challenge_id: UUID, commitment: Commitment, told_us: int) -> None:
+        commit = ChallengeCommit(commitment=commitment.build_root(), told_us=told_us)
+        opening = await self._send(lambda: self._link.commit_challenge(challenge_id, commit))
+        answer = await asyncio.to_thread(open_parts, commitment, opening.positions)
+        await self._send(lambda: self._link.answer_challenge(challenge_id, answer))
+        write_log("challenge.answered", challenge=challenge_id, told_us=told_us)
+
+    async def _send(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Ask until it is answered; raises what it raises, and PlatformUnreachable after some tries."""
+        for _ in range(SEND_TRIES_MAX - 1):
+            try:
+                return await ask()
+            except PlatformUnreachable:
+                await self._clock.sleep(SEND_WAIT_S)
+        return await ask()
+
+
+def open_parts(commitment: Commitment, positions: Sequence[int]) -> ChallengeAnswer:
+    """Return the parts of a result that are asked for, with their paths."""
+    opened = [commitment.open(position) for position in positions]
+    leaves = tuple(ChallengeLeaf(content=base64.b64encode(leaf).decode(), path=path) for leaf, path in opened)
+    return ChallengeAnswer(leaves=leaves)

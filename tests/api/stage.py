@@ -24,6 +24,7 @@ from keisan.control.bootstrap import (
     prepare_platform,
 )
 from keisan.control.context import Control
+from keisan.control.development import Development
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.key import build_key, insert_key
@@ -150,6 +151,7 @@ class Stage:
     app: FastAPI
     http: httpx.AsyncClient
     history: History
+    development: Development
     project: Project
     site: Site
     keys: dict[str, Key] = field(default_factory=dict)
@@ -278,7 +280,9 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 @asynccontextmanager
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
-) -> AsyncIterator[tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History]]:
+) -> AsyncIterator[
+    tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History, Development]
+]:
     control = Control(
         storage,
         clock,
@@ -291,14 +295,23 @@ async def _open_app(
     )
     await open_journal(control)
     history = open_history(control, HistorySettings(), folder / HISTORY)
+    development = Development(control, history)
     fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
     templates = load_supernode_templates()
     app = create_app(
-        ApiContext(control, SnapshotFeed(control), fleet, "0.1.0", supernode_templates=templates, history=history)
+        ApiContext(
+            control,
+            SnapshotFeed(control),
+            fleet,
+            "0.1.0",
+            supernode_templates=templates,
+            history=history,
+            development=Development(control, history),
+        )
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, fleet, app, http, history
+        yield control, storage, clock, fleet, app, http, history, development
     history.intake.journal.close()
 
 

@@ -11,7 +11,7 @@ def test_every_room_adds_its_commands() -> None:
     names = {command.name for command in application.registered_commands}
     groups = {group.name for group in application.registered_groups}
     assert (names, groups) == (
-        {"status", "chat", "logs", "forecast", "capacity"},
+        {"status", "chat", "logs", "forecast", "capacity", "report"},
         {
             "organizations",
             "top-ups",

@@ -44,6 +44,7 @@ EVERY_COMMAND = [
     ("chips", "show", "x"),
     ("chips", "compare"),
     ("telemetry", "query"),
+    ("report", "nation", "--month", "2026-10"),
     ("device", "list"),
     ("device", "show", "x"),
     ("device", "cordon", "x", "--reason", "r"),

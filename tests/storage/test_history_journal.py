@@ -144,6 +144,7 @@ def test_a_full_disk_leaves_no_half_record(
     for frame in frames[1:3]:
         with pytest.raises(OSError, match=r"space|room"):
             journal.write([frame])
+        assert writer.path.stat().st_size == len(encode_record(frames[0]))
     writer.file = usual
     journal.write(frames[3:])
     journal.close()

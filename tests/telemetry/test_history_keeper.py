@@ -1,6 +1,7 @@
 """The keeper of history: every frame is in every tier once, whatever came late, twice, or broke off in the middle."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -137,6 +138,33 @@ class Open:
         return getattr(self._inner, name)
 
 
+def let_crash(stage: HistoryStage, count: list[int], at: int) -> None:
+    for name, effects in EFFECTS.items():
+        opened = Open(getattr(stage.keeper, name))
+        crash_at(opened, effects, count, at)
+        setattr(stage.keeper, name, opened)
+
+
+def test_a_crash_while_a_window_is_folded_doubles_no_sample(tmp_path: Path) -> None:
+    """Before an hour is rolled up nothing else would notice: rows of the same moment are joined only then."""
+    frames = list(create_frames(np.random.default_rng(2), 90, device_count=3))
+    count = [0]
+    for at in range(1, 30):
+        clock = FixedClock(DAY_START + timedelta(minutes=30))
+        first = HistoryStage(tmp_path / str(at), clock)
+        first.journal.write(frames)
+        first.journal.close()
+        count = [0]
+        let_crash(first, count, at)
+        with suppress(CrashError):
+            first.keep()
+        second = HistoryStage(tmp_path / str(at), clock)
+        second.keep()
+        check(second, frames)
+        assert not any(each.is_rolled for each in second.list_files(Tier.SAMPLE))
+    assert 10 < count[0] < at
+
+
 def test_a_crash_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
     source = np.random.default_rng(2)
     frames = list(create_frames(source, 90, device_count=3))
@@ -150,10 +178,7 @@ def test_a_crash_at_any_point_loses_and_doubles_nothing(tmp_path: Path) -> None:
         first.journal.write(frames)
         first.journal.close()
         count = [0]
-        for name, effects in EFFECTS.items():
-            opened = Open(getattr(first.keeper, name))
-            crash_at(opened, effects, count, at)
-            setattr(first.keeper, name, opened)
+        let_crash(first, count, at)
         try:
             first.keep()
             first.journal.write([*late, *frames[:9]])

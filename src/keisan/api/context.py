@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.development import Development
 from keisan.control.history import History
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
@@ -39,6 +40,13 @@ class ApiContext:
     supernode_templates: tuple[SupernodeTemplate, ...] = ()
     capacity_sources: tuple[CapacitySource, ...] = ()
     history: History | None = None
+    development: Development | None = None
+
+    def get_development(self) -> Development:
+        """Return what keeps and draws development; raises InvariantBroken where daemon gave none."""
+        if self.development is None:
+            raise InvariantBroken("this process keeps no development")
+        return self.development
 
     def get_history(self) -> History:
         """Return the history of the fleet; raises InvariantBroken where daemon gave none."""

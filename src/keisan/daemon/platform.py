@@ -19,6 +19,7 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.development import Development
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
@@ -77,6 +78,7 @@ class FleetParts:
 
     watch: FleetWatch
     history: History
+    development: Development
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -120,9 +122,10 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         history = open_history(control, own.history, folder.history)
         fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
-        server = build_server(own, fleet, history, announce)
+        parts = FleetParts(fleet, history, Development(control, history, list_capacity_sources(fleet)))
+        server = build_server(own, parts, announce)
         settle_platform()
-        await _serve(server, own, FleetParts(fleet, history), listener, stop)
+        await _serve(server, own, parts, listener, stop)
     finally:
         await storage.close()
         listener.close()
@@ -172,11 +175,10 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(
-    own: PlatformSettings, fleet: FleetWatch, history: History, announce: Callable[[str], None]
-) -> "Server":
+def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[str], None]) -> "Server":
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
-    snapshots, templates = SnapshotFeed(fleet.control), load_supernode_templates()
+    fleet, templates = parts.watch, load_supernode_templates()
+    snapshots = SnapshotFeed(fleet.control)
     context = ApiContext(
         fleet.control,
         snapshots,
@@ -185,7 +187,8 @@ def build_server(
         own.terms,
         supernode_templates=templates,
         capacity_sources=list_capacity_sources(fleet),
-        history=history,
+        history=parts.history,
+        development=parts.development,
     )
     app = create_app(context)
     config = uvicorn.Config(
@@ -224,6 +227,7 @@ async def _serve(
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
         group.create_task(parts.history.run(stop), name="history")
+        group.create_task(parts.development.run(stop), name="development")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]

@@ -86,6 +86,7 @@ from keisan.wire.compatibility import CompatibilityView
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
+from keisan.wire.development import DevelopmentFigureView, DevelopmentView
 from keisan.wire.device import DeviceUpdate, DeviceView
 from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, DisputeView
 from keisan.wire.door import DoorView
@@ -181,6 +182,8 @@ __all__ = [
     "DeliveryView",
     "DeploymentCreate",
     "DeploymentView",
+    "DevelopmentFigureView",
+    "DevelopmentView",
     "DeviceUpdate",
     "DeviceUse",
     "DeviceView",

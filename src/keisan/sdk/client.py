@@ -27,6 +27,7 @@ from keisan.sdk.compatibility import AsyncCompatibility, Compatibility
 from keisan.sdk.deduction import AsyncDeductions, Deductions
 from keisan.sdk.delivery import AsyncDeliveries, Deliveries
 from keisan.sdk.deployment import AsyncDeployments, Deployments
+from keisan.sdk.development import AsyncDevelopment, Development
 from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
@@ -149,6 +150,7 @@ class AsyncKeisan:
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
         self.history = AsyncHistory(transport)
+        self.development = AsyncDevelopment(transport)
         self.usage = AsyncUsage(transport)
         self.top_ups = AsyncTopUps(transport)
         self.webhooks = AsyncWebhooks(transport)
@@ -280,6 +282,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
         self.history = History(inner.history, shell)
+        self.development = Development(inner.development, shell)
         self.usage = Usage(inner.usage, shell)
         self.top_ups = TopUps(inner.top_ups, shell)
         self.webhooks = Webhooks(inner.webhooks, shell)

@@ -185,6 +185,14 @@ class HistoryStore(Protocol):
         """Close a file and remove it."""
         ...
 
+    def put_document(self, name: str, content: bytes) -> None:
+        """Keep a text under a name, in place of what is there, whole and on the disk when it returns."""
+        ...
+
+    def find_documents(self, names: Iterable[str]) -> Mapping[str, bytes]:
+        """Return those of these texts that there are, by name."""
+        ...
+
     def list_notes(self) -> Sequence[InventoryNote]: ...
     def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
         """Keep an inventory in place of an older one of its incarnation."""

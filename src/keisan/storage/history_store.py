@@ -6,7 +6,8 @@ takes.
 
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -104,10 +105,22 @@ class HistoryFileStore:
 
     def put_manifest(self, manifest: Manifest) -> None:
         """Replace a month's manifest, whole and on the disk when it returns; raises OSError."""
+        self.put_document(name_manifest(manifest.month), msgspec.json.encode(manifest))
+
+    def put_document(self, name: str, content: bytes) -> None:
+        """Keep a text under a name, in place of what is there, whole and on the disk when it returns; raises OSError."""
         create_private_folder(self.work)
         local = self.work / f"{create_id().hex}.json"
-        local.write_bytes(msgspec.json.encode(manifest))
-        self.place.put(local, name_manifest(manifest.month))
+        local.write_bytes(content)
+        self.place.put(local, name)
+
+    def find_documents(self, names: Iterable[str]) -> Mapping[str, bytes]:
+        """Return those of these texts that there are, by name; raises OSError."""
+        found = {}
+        for name in names:
+            with suppress(FileNotFoundError):
+                found[name] = self._read(name)
+        return found
 
     def open_file(self, tier: Tier) -> BlockFile:
         """Return a file in the making; raises OSError."""

@@ -16,6 +16,10 @@ def test_a_window_holds_its_begin_and_not_its_end(at_ms: int, start_ms: int) -> 
     assert find_window("CN-SX", DAY_START_MS + at_ms) == Window("CN-SX", DAY_START_MS + start_ms)
 
 
+def test_a_window_ends_where_the_next_begins() -> None:
+    assert find_window("CN-SX", Window("CN-SX", DAY_START_MS).end_ms).start_ms == DAY_START_MS + WINDOW_MS
+
+
 def test_a_window_is_of_one_month() -> None:
     assert Window("CN-SX", DAY_START_MS).month == Month("CN-SX", "2026-11")
     assert Window("CN-SX", DAY_START_MS + 5 * DAY_MS - WINDOW_MS).month == Month("CN-SX", "2026-11")

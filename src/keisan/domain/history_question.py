@@ -91,10 +91,9 @@ def plan_question(question: HistoryQuestion, terms: HistoryTerms, now_ms: int) -
     step_ms = _choose_step(question) if question.step_ms is None else question.step_ms
     if step_ms < 0 or (step_ms == 0 and question.group is not HistoryGroup.DEVICE):
         raise InvalidInput("expected a step of more than 0; samples as they are can be had by device", "step")
-    for tier in reversed(DEVICE_TIERS):
-        # Days begin at midnight UTC, and so do steps of whole days.
-        if tier is Tier.SAMPLE or (step_ms and step_ms % STEPS_MS[tier] == 0):
-            break
+    # Days begin at midnight UTC, and so do steps of whole days.
+    whole = (each for each in reversed(DEVICE_TIERS[1:]) if step_ms and step_ms % STEPS_MS[each] == 0)
+    tier = next(whole, Tier.SAMPLE)
     tiers = DEVICE_TIERS
     while not _is_kept(tier, question.since_ms, terms, now_ms):
         tier = tiers[tiers.index(tier) + 1]

@@ -5,7 +5,7 @@ from pydantic import ValidationError
 
 from keisan.daemon.settings import load_settings
 from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings
-from keisan.devices.simulated import SimulatedFault
+from keisan.devices.simulated_fault import SimulatedFault
 from keisan.domain.device import DeviceTerms
 from keisan.domain.errors import SettingsInvalid
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 
 from keisan.catalog.base import load_chips
 from keisan.devices.base import DeviceSample
-from keisan.devices.simulated import SimulatedDriver, SimulatedFault, SimulatedPlan, describe_play
+from keisan.devices.simulated import SimulatedDriver, SimulatedPlan, describe_play
+from keisan.devices.simulated_fault import SimulatedFault
 from keisan.devices.simulated_sampler import FaultRates
 from keisan.domain.sample import HEALTH_CODES, SampleName
 from keisan.domain.verdict import Verdict

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 from pydantic import Field, model_validator
 
 from keisan.daemon.settings_section import Section
-from keisan.devices.simulated import SimulatedFault
+from keisan.devices.simulated_fault import SimulatedFault
 from keisan.domain.device import DeviceTerms
 
 _DEVICES_MAX = 4096

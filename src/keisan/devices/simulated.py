@@ -6,7 +6,6 @@ Their ids, names and facts say that they are simulated.
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from keisan.devices.base import DeviceSample
 from keisan.devices.reading import encode_health
+from keisan.devices.simulated_fault import SimulatedFault
 from keisan.devices.simulated_sampler import FaultRates, SimulatedChip, SimulatedSampler
 from keisan.domain.chip import Chip, find_figure, get_nominal_memory_bytes
 from keisan.domain.fact import FactName
@@ -34,15 +34,6 @@ _HEAT_FLAG: Final = 1 << list(Throttle).index(Throttle.HEAT)
 
 # What a device without links has nothing to say of.
 _LINK_NAMES: Final = frozenset(name for name in SampleName if name.value.startswith("link_"))
-
-
-class SimulatedFault(StrEnum):
-    """What a device can be told to suffer: too hot, memory that lies, a link down, off the bus as if it were not there."""
-
-    HEAT = "heat"
-    ECC = "ecc"
-    LINK = "link"
-    LOST = "lost"
 
 
 @dataclass(frozen=True, slots=True)

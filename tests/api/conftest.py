@@ -8,6 +8,7 @@ import pytest
 
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
+from tests.api.live_fleet import LiveStage, open_live
 from tests.api.stage import Stage, SteppedClock, copy_stage, open_stage
 
 
@@ -45,3 +46,10 @@ def any_stage(request: pytest.FixtureRequest) -> Stage:
     opened = request.getfixturevalue(request.param)
     assert isinstance(opened, Stage)
     return opened
+
+
+@pytest.fixture
+async def live(stage: Stage) -> AsyncIterator[LiveStage]:
+    """Two sites, live, behind the platform's real server."""
+    async with open_live(stage) as opened:
+        yield opened

@@ -26,7 +26,7 @@ class Authentication:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS:
             secret = _read_secret(Headers(scope=scope))
             control = self._context.control
-            scope[CALLER_KEY] = Caller(control, await _find_principal(control.storage, secret), secret)
+            scope[CALLER_KEY] = Caller(control, await find_principal(control.storage, secret), secret)
         await self._app(scope, receive, send)
 
 
@@ -39,7 +39,8 @@ def _read_secret(headers: Headers) -> Secret:
     return Secret(text.strip())
 
 
-async def _find_principal(storage: Storage, secret: Secret) -> Principal:
+async def find_principal(storage: Storage, secret: Secret) -> Principal:
+    """Return who a secret stands for; raises Unauthenticated for one that is not in force."""
     digest = digest_secret(secret)
     async with storage.read() as view:
         if secret.reveal().startswith(MACHINE_PREFIX):

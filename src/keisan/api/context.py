@@ -1,5 +1,6 @@
 """What routes work with: the platform's context, and who asks. Handed down in the request's scope, never global."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,10 +14,12 @@ from keisan.control.development import Development
 from keisan.control.history import History
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.control.telemetry_stream import RollUpStreams
 from keisan.domain.access import Principal, Right, Scope
 from keisan.domain.catalog import Catalog
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.key import Secret
+from keisan.domain.limits import SCRAPES_AT_ONCE_MAX
 from keisan.domain.supernode_template import SupernodeTemplate
 from keisan.domain.ticket import CreditTerms
 from keisan.storage.base import Transaction
@@ -30,6 +33,7 @@ class ApiContext:
     """Built once per process by daemon. `release` is keisan's own version, as /healthz shows it.
 
     `terms` are those on which gateways have credit. `capacity_sources` know of kinds of capacity that commands do not keep.
+    `scrapes` lets so many be written at once: each takes a thread.
     """
 
     control: Control
@@ -41,6 +45,8 @@ class ApiContext:
     capacity_sources: tuple[CapacitySource, ...] = ()
     history: History | None = None
     development: Development | None = None
+    streams: RollUpStreams = field(default_factory=RollUpStreams)
+    scrapes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SCRAPES_AT_ONCE_MAX))
 
     def get_development(self) -> Development:
         """Return what keeps and draws development; raises InvariantBroken where daemon gave none."""

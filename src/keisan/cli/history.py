@@ -142,8 +142,6 @@ def _show_cell(cells: Sequence[int | str | None], answer: HistoryRows, name: str
     return "" if first is None else first
 
 
-def add_commands(application: typer.Typer) -> None:
-    """Add the group to the application."""
-    group = typer.Typer(no_args_is_help=True, help="The fleet, as it was.")
+def add_query(group: typer.Typer) -> None:
+    """Add query to the commands of telemetry."""
     add_command(group, "query", query_history)
-    application.add_typer(group, name="telemetry")

@@ -15,7 +15,7 @@ from keisan.domain.challenge import Workload
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict, Unavailable
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
-from keisan.domain.ids import SiteId
+from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark, StoredInventory
 from keisan.domain.limits import FRAME_DEVICES_MAX, LATE_SAMPLES_PER_S_MAX
 from keisan.domain.sample import FrameHead
@@ -52,7 +52,10 @@ class FrameSink(Protocol):
 
 @dataclass(slots=True)
 class FleetWatch:
-    """Built once per process by daemon. `nominal_gflops` is what the catalogue says of chips, where it does."""
+    """Built once per process by daemon. `nominal_gflops` is what the catalogue says of chips, where it does.
+
+    `providers` are names that were looked up (control/telemetry_series.py).
+    """
 
     control: Control
     nominal_gflops: Mapping[str, int]
@@ -60,6 +63,8 @@ class FleetWatch:
     fleet: LiveFleet = field(init=False)
     late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX, FRAME_DEVICES_MAX))
     renewed: asyncio.Event = field(default_factory=asyncio.Event)
+    providers: dict[ProviderId, str] = field(default_factory=dict)
+    is_closing: bool = False
     _told: dict[SiteId, Verdict] = field(default_factory=dict)
     _faults_told: set[tuple[SiteId, FrameFault]] = field(default_factory=set)
 
@@ -145,6 +150,11 @@ class FleetWatch:
         if self.sink is not None and outcome is not FrameOutcome.DUPLICATE and len(numbers):
             self.sink.append(site.place, head, numbers, values)
         return outcome
+
+    def close(self) -> None:
+        """Let those go that wait for the next picture: the process ends, and they must not hold it up."""
+        self.is_closing = True
+        self.renewed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Renew the picture each second until `stop` is set, and write down what changed."""

@@ -6,8 +6,8 @@ from keisan.control.context import Control
 from keisan.control.history import History
 from keisan.daemon.history_settings import HistorySettings
 from keisan.domain.key import Secret
+from keisan.storage.base_history import HistoryReader
 from keisan.storage.history_journal import Journal
-from keisan.storage.history_query import HistoryEngine
 from keisan.storage.history_s3 import S3Options, open_bucket
 from keisan.storage.history_seen import SeenFolder
 from keisan.storage.history_store import HistoryFileStore, HistoryPlace, open_folder
@@ -25,8 +25,16 @@ def open_history(control: Control, own: HistorySettings, folder: Path) -> Histor
     work = Path(place.root) / ".work" if own.s3_bucket is None else root / "work"
     store = HistoryFileStore(place, work)
     keeper = HistoryKeeper(store, journal, SeenFolder(root / "seen"), control.clock, own.terms)
-    answerer = HistoryAnswerer(keeper, lambda: HistoryEngine(store))
+    answerer = HistoryAnswerer(keeper, lambda: open_reader(store))
     return History(control, HistoryIntake(journal, control.clock), keeper, answerer)
+
+
+def open_reader(store: HistoryFileStore) -> HistoryReader:
+    """Return what answers one question."""
+    # A platform that starts does without DuckDB.
+    from keisan.storage.history_query import HistoryEngine
+
+    return HistoryEngine(store)
 
 
 def open_place(own: HistorySettings, usual: Path) -> HistoryPlace:

@@ -211,7 +211,12 @@ def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[s
         names = f"{own.certificate} and {own.certificate_key}"
         text = f"platform: expected a certificate and its key (PEM), got {names}"
         raise SettingsInvalid(text, "platform.certificate", str(fault)) from fault
-    return Server(config, announce, snapshots.close)
+
+    def close() -> None:
+        snapshots.close()
+        fleet.close()
+
+    return Server(config, announce, close)
 
 
 def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
@@ -232,6 +237,7 @@ async def _serve(
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        group.create_task(export_fleet(own, parts.watch, stop), name="export")
         await server.answer(listener, stop)
         # A receiver that is slow to answer holds up no end: what it was sent is sent again by the next process.
         for task in beside:
@@ -259,6 +265,16 @@ def build_long_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     days = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
     reconcilers: Reconcilers = {WorkNoun.CLOSING: ClosingReconciler(control), WorkNoun.RETENTION_DAY: days}
     return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
+
+
+async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:
+    """Hand the live roll-ups to the collector that the settings name, until `stop` is set; without one there is nothing to do."""
+    if own.otlp_url is None:
+        return
+    # The SDK is only loaded where it is used: a laptop's start is quicker without.
+    from keisan.control.telemetry_export import FleetExport
+
+    await FleetExport(fleet, own.otlp_url, own.otlp_period_s, read_release()).run(stop)
 
 
 def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:

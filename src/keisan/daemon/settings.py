@@ -168,6 +168,7 @@ class PlatformSettings(ListenerSection):
     `archive_directory` is where usage records lie as Parquet files, `archive` in the data directory without one.
     Gateways speak every `renew_s`, spend what they were leased for `ticket_lease_s` without an answer, and their records
     are awaited for `lateness_s` more.
+    `otlp_url` is a collector's address, to which `/v1/metrics` is added: every `otlp_period_s` it is told the live roll-ups.
     """
 
     listen: ListenAddress = Address("127.0.0.1", 8080)
@@ -178,6 +179,8 @@ class PlatformSettings(ListenerSection):
     ticket_lease_s: LeaseSeconds = TICKET_LEASE_S
     lateness_s: LeaseSeconds = TICKET_LATENESS_S
     renew_s: Annotated[int, Field(ge=1, le=3600)] = CREDIT_RENEW_S
+    otlp_url: CollectorUrl | None = None
+    otlp_period_s: Annotated[float, Field(ge=1, le=3600)] = 60.0
     retention: RetentionSettings = RetentionSettings()
     devices: DeviceSettings = DeviceSettings()
     challenges: ChallengeSettings = ChallengeSettings()

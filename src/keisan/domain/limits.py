@@ -50,6 +50,17 @@ FRAME_EARLY_MS_MAX = 60_000
 FRAME_LATE_MS_MAX = 7 * 24 * 3600 * 1000
 # Gaps in what has been seen of a site's frames: a cut leaves one, and one more closes with each late frame.
 FRAME_GAPS_MAX = 4096
+# A device has forty series of 200 bytes: this many are 80 MB of text, and a few MB as they are sent.
+SCRAPE_DEVICES_MAX = 10_000
+SCRAPES_AT_ONCE_MAX = 2
+SCRAPE_WAIT_S_MAX = 5
+STREAMS_OPEN_MAX = 1_000
+STREAM_GROUPS_MAX = 2_000
+STREAM_HEARTBEAT_S = 10
+# Whoever has not read the last piece for so long is cut off.
+STREAM_SEND_S_MAX = 60
+# How long a stream goes on after its key was revoked.
+STREAM_KEY_LOOK_S = 5
 # Late frames fill history only; live ones never wait for them.
 LATE_SAMPLES_PER_S_MAX = 50_000
 SITE_ENGINES_MAX = 64

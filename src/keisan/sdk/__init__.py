@@ -125,6 +125,17 @@ from keisan.wire.statement import (
 from keisan.wire.supernode import SupernodeTemplateList, SupernodeTemplateView, TierTemplateView
 from keisan.wire.survey import SurveyLineView, SurveyWithdraw, SurveyWithdrawn
 from keisan.wire.suspense import SuspendedRecordView, SuspenseAnswer, SuspenseJudge
+from keisan.wire.telemetry import (
+    FrameCountsList,
+    FrameCountsView,
+    LiveDeviceList,
+    LiveDeviceQuery,
+    LiveDeviceView,
+    RollUpList,
+    RollUpUpdate,
+    RollUpView,
+    SumView,
+)
 from keisan.wire.top_up import TopUpCreate, TopUpView
 from keisan.wire.usage import UsageLine, UsageQuery, UsageRecordView, UsageSummary
 from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, WebhookView
@@ -208,6 +219,8 @@ __all__ = [
     "ForecastQuery",
     "ForecastRange",
     "ForecastView",
+    "FrameCountsList",
+    "FrameCountsView",
     "GatewayList",
     "GatewayView",
     "Grade",
@@ -230,6 +243,9 @@ __all__ = [
     "KeyUpdate",
     "KeyView",
     "LimitExceeded",
+    "LiveDeviceList",
+    "LiveDeviceQuery",
+    "LiveDeviceView",
     "MachineKind",
     "MachineView",
     "MakerFactView",
@@ -281,6 +297,9 @@ __all__ = [
     "ReplicaLog",
     "ReplicaView",
     "Role",
+    "RollUpList",
+    "RollUpUpdate",
+    "RollUpView",
     "SelfApproval",
     "Severity",
     "SignedStatement",
@@ -292,6 +311,7 @@ __all__ = [
     "StatementRecordView",
     "StatementView",
     "StorageUnavailable",
+    "SumView",
     "SupernodeTemplateList",
     "SupernodeTemplateView",
     "SurveyLineView",

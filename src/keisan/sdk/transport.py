@@ -43,7 +43,7 @@ class Transport:
 
     async def fetch(self, view: type[View], path: str, query: Query | None = None) -> View:
         """GET one thing."""
-        request = self.http.build_request("GET", API_PATH + path, params=_format_query(query or {}))
+        request = self.http.build_request("GET", API_PATH + path, params=format_query(query or {}))
         return _read(view, await self._send(request))
 
     async def fetch_bytes(self, path: str) -> bytes:
@@ -67,9 +67,9 @@ class Transport:
         Raises PlatformUnreachable if it breaks off: what was written then is no whole file.
         """
         request = self.http.build_request(
-            "GET", API_PATH + path, params=_format_query(query), timeout=DOWNLOAD_TIMEOUT_S
+            "GET", API_PATH + path, params=format_query(query), timeout=DOWNLOAD_TIMEOUT_S
         )
-        place = _name_place(request)
+        place = name_place(request)
         try:
             answer = await self.http.send(request, stream=True)
             async with aclosing(answer):
@@ -116,7 +116,7 @@ class Transport:
         raise AssertionError
 
     async def _send_once(self, request: httpx.Request) -> httpx.Response:
-        place = _name_place(request)
+        place = name_place(request)
         try:
             answer = await self.http.send(request)
         except OUT_OF_REACH as fault:
@@ -133,11 +133,12 @@ def _read(view: type[View], answer: httpx.Response) -> View:
         return view.model_validate_json(answer.content)
     except ValueError as fault:
         # Somebody else's server, or a platform of another release.
-        text = f"what answers at {_name_place(answer.request)} is no platform of this release"
+        text = f"what answers at {name_place(answer.request)} is no platform of this release"
         raise PlatformUnreachable(text, str(fault)) from fault
 
 
-def _name_place(request: httpx.Request) -> str:
+def name_place(request: httpx.Request) -> str:
+    """Return whom a request is for, without its path."""
     return f"{request.url.scheme}://{request.url.netloc.decode()}"
 
 
@@ -145,5 +146,6 @@ def _is_out_of_reach(fault: KeisanError) -> bool:
     return isinstance(fault.__cause__, OUT_OF_REACH)
 
 
-def _format_query(query: Query) -> dict[str, str]:
+def format_query(query: Query) -> dict[str, str]:
+    """Return what is asked for as it is sent; None is not."""
     return {name: str(value) for name, value in query.items() if value is not None}

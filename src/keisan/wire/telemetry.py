@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from keisan.domain.frame import FrameOutcome
+from keisan.domain.limits import SCRAPE_DEVICES_MAX
 from keisan.domain.roll_up import Level
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Region, WireInput, WireView
@@ -56,6 +57,30 @@ class RollUpList(WireView):
 
     taken_at: datetime
     items: tuple[RollUpView, ...]
+
+
+class RollUpUpdate(RollUpList):
+    """A piece of a stream: all of a level, or of it what changed since the piece before."""
+
+    is_whole: bool
+
+
+class StreamQuery(RollUpQueryInput):
+    """Which roll-ups to follow, and after how many events to end; for ever without."""
+
+    events_max: Annotated[int, Field(ge=1)] | None = None
+
+
+class ScrapeQuery(WireInput):
+    """What Prometheus reads: roll-ups, of one region if it is named; or with a site what is in it.
+
+    Of a site's devices `limit` are told, from number `start` on; how many were left out is told too.
+    """
+
+    region: Region | None = None
+    site_id: UUID | None = None
+    start: Annotated[int, Field(ge=0)] = 0
+    limit: Annotated[int, Field(ge=1, le=SCRAPE_DEVICES_MAX)] = SCRAPE_DEVICES_MAX
 
 
 class LiveDeviceQuery(WireInput):

@@ -18,6 +18,7 @@ COMPANIONS = {
     "pydantic_core": "pydantic",
     "importlinter": "import-linter",
     "grimp": "import-linter",
+    "opentelemetry": "opentelemetry-sdk",
 }
 # `stage` and `replay` are what the benches share; each is a script, so bench/ itself is on its path.
 INNER = frozenset({"keisan", "tests", "stage", "replay"})

@@ -93,6 +93,21 @@ async def test_what_is_not_known_any_more_is_not_exported(live: LiveStage, recei
     assert "hw.gpu.memory.limit" in names
 
 
+async def test_nation_is_more_than_a_whole_number_of_64_bits(live: LiveStage, receiver: OtlpReceiver) -> None:
+    """Operations of 50,000 devices a second: the encoder takes no such number, and the whole batch would be lost."""
+    live.watch.fleet.sites[live.heard.site_id].columns.gflops[0] = 10**10
+    live.feed()
+    live.tick()
+    async with export_to(live, receiver.port):
+        await wait_until_async(lambda: bool(receiver.requests), "it is handed in")
+    found = {dict(of)["hw.id"]: v for (name, of), v in receiver.list_series().items() if is_nominal(name, of)}
+    assert found["JP-13"] == 4 * 10**19
+
+
+def is_nominal(name: str, of: frozenset[tuple[str, str]]) -> bool:
+    return name == "keisan.capacity.operations" and {("hw.type", "region"), ("kind", "nominal")} <= of
+
+
 async def test_receiver_that_is_down_costs_one_line(live: LiveStage, caplog: pytest.LogCaptureFixture) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -127,6 +142,11 @@ async def test_receiver_that_refuses_is_told_again_next_time(
             await wait_until_async(lambda: len(receiver.requests) >= 2, "and then it is taken")
     told = [record.getMessage() for record in caplog.records if "xport" in record.getMessage()]
     assert told == ["fleet.not_exported", "fleet.exported_again"], "once each, however often it is tried"
+    assert str(status) in next(
+        r.__dict__["fields"]["fault"]
+        for r in caplog.records
+        if hasattr(r, "fields") and "fault" in r.__dict__["fields"]
+    )
 
 
 async def test_end_waits_for_no_receiver(live: LiveStage, receiver: OtlpReceiver) -> None:

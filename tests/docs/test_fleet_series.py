@@ -17,7 +17,7 @@ PAGE = Path(__file__).parents[2] / "docs/reference/fleet-series.md"
 HEAD = """# What the fleet tells
 
 Made from the code by a test (`tests/docs/test_fleet_series.py`; `UPDATE_GOLDEN=1` writes it anew). How to use it:
-[Watch the fleet](../how-to/watch-the-fleet.md).
+[Monitor the fleet](../how-to/monitor-the-fleet.md).
 
 Names and units are those of OpenTelemetry's hw.* where it has one; the second column is what Prometheus calls it, here and
 behind a collector. What is not known has no series. Each series says whose it is: `hw_id`, `hw_type` ({types}), `hw_parent`,

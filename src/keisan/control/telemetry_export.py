@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from functools import partial
+from typing import Any
 
 import requests
 from opentelemetry.exporter.otlp.proto.http import Compression
@@ -30,7 +31,7 @@ from keisan.domain.roll_up import Level
 from keisan.kit.observe import write_log, write_warning
 from keisan.telemetry.live import Picture
 from keisan.telemetry.reading import RollUpQuery
-from keisan.telemetry.series import Family, SeriesKind, SeriesTable
+from keisan.telemetry.series import Family, SeriesKind, SeriesTable, Value
 from keisan.telemetry.series_frame import FRAME_FAMILIES, ROLLED_UP
 from keisan.telemetry.series_roll_up import ROLL_UP_SERIES
 
@@ -40,6 +41,9 @@ EXPORT_TIMEOUT_S = 5
 # How long an end waits for the last batch.
 FINISH_MS = 2_000
 SERIES_MAX = 200_000
+INTEGER_END = 2**63
+FAULT_CHARACTERS_MAX = 500
+SDK_LOGGER = "opentelemetry.exporter.otlp"
 FLEET_FAMILIES: tuple[Family, ...] = (
     *dict.fromkeys(series.family for series in ROLL_UP_SERIES),
     *FRAME_FAMILIES,
@@ -55,8 +59,6 @@ class FleetExport:
         self._loop = asyncio.get_running_loop()
         self._picture: Picture | None = None
         self._table = SeriesTable((), ())
-        # Its own words on each try would be a line for each; see _TellingExporter.
-        logging.getLogger("opentelemetry.exporter.otlp").setLevel(logging.CRITICAL)
         exporter = _TellingExporter(
             endpoint=url.rstrip("/") + METRICS_PATH,
             timeout=EXPORT_TIMEOUT_S,
@@ -102,7 +104,7 @@ class FleetExport:
             self._picture = self._watch.fleet.picture
         table = self._table
         return [
-            Observation(value, {**table.owners[owner], **column.extra})
+            Observation(_fit_value(value), {**table.owners[owner], **column.extra})
             for column in table.columns
             if column.family is family
             for owner, value in zip(column.owners, column.values, strict=True)
@@ -113,21 +115,42 @@ class FleetExport:
         return list_fleet_series(self._watch, RollUpQuery(Level.REGION), providers)
 
 
+class _LastWords(logging.Handler):
+    """Keeps what the SDK says of a try: on its own it would be a line for each."""
+
+    text = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.text = record.getMessage()[:FAULT_CHARACTERS_MAX]
+
+
 class _TellingExporter(OTLPMetricExporter):
-    """Tells once that a collector takes nothing, and once that it does again."""
+    """Tells once that a collector takes nothing, and why, and once that it does again."""
 
     is_away = False
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._said = _LastWords()
+        logger = logging.getLogger(SDK_LOGGER)
+        logger.handlers[:] = [self._said]
+        logger.propagate = False
 
     def export(self, metrics_data: MetricsData, *_: object, **__: object) -> MetricExportResult:
         # How long it may take is its own setting, whatever is asked here.
         result = super().export(metrics_data)
         is_away = result is not MetricExportResult.SUCCESS
         if is_away and not self.is_away:
-            write_warning("fleet.not_exported", endpoint=self._endpoint)
+            write_warning("fleet.not_exported", endpoint=self._endpoint, fault=self._said.text)
         elif self.is_away and not is_away:
             write_log("fleet.exported_again", endpoint=self._endpoint)
         self.is_away = is_away
         return result
+
+
+def _fit_value(value: Value) -> Value:
+    """Return a value as OTLP carries it: operations a second of a nation are more than a whole number of 64 bits."""
+    return value if -INTEGER_END <= value < INTEGER_END else float(value)
 
 
 def _open_session() -> requests.Session:

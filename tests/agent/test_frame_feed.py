@@ -94,3 +94,19 @@ async def test_a_conflict_that_stays_is_a_refusal(feed: FrameFeed, link: Link) -
     link.fault = StateConflict("another agent's inventory")
     assert await feed.deliver(b"one")
     assert feed.refused_frames == 1
+
+
+async def test_an_inventory_that_the_platform_knows_another_past_of_is_begun_anew(link: Link) -> None:
+    told: list[str] = []
+
+    async def refuse(body: bytes) -> None:
+        if len(told) == 0:
+            raise StateConflict("the platform is at version 3")
+        link.inventories.append(body)
+
+    link.send_inventory = refuse  # type: ignore[method-assign]  # a platform whose database is newer
+    feed = FrameFeed(link, lambda: b"inventory", begin_anew=lambda: told.append("anew"))
+    assert await feed.deliver(b"old")
+    assert (told, feed.refused_frames) == (["anew"], 1)
+    assert await feed.deliver(b"new")
+    assert link.frames == [b"new"]

@@ -67,3 +67,13 @@ def test_a_damaged_one_is_begun_anew(path: Path, damage: bytes) -> None:
     assert again.rows == ()
     assert again.incarnation != first.incarnation
     assert again.follow((report("a"),))
+
+
+def test_another_incarnation_has_the_same_rows(path: Path) -> None:
+    file = InventoryFile(path)
+    file.follow((report("a"), report("b")))
+    before = file.incarnation
+    file.begin_anew()
+    assert file.incarnation != before
+    again = InventoryFile(path)
+    assert (again.incarnation, again.version, again.numbers) == (file.incarnation, 1, {"a": 0, "b": 1})

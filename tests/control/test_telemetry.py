@@ -23,7 +23,7 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.wire.frame import Numbers, Values, encode_frame
-from keisan.wire.inventory import Inventory
+from keisan.wire.inventory import Inventory, pack_inventory
 from tests.factories import FixedClock, World, create_challenge
 from tests.telemetry.fleet import build_head, build_inventory_body, build_values
 
@@ -249,3 +249,26 @@ async def test_what_people_and_challenges_say_of_devices_is_in_the_sums(
     assert found[CountName.CORDONED] == 1
     # By FP16, where it was challenged in that.
     assert (found[CountName.MEASURED_GFLOPS], found[CountName.MEASURED_DEVICES]) == (9, 1)
+
+
+async def test_an_inventory_that_cannot_be_read_any_more_stops_no_start(
+    watch: FleetWatch, agent: Principal, control: Control, world: World
+) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    async with control.storage.write() as transaction:
+        stored = await transaction.inventories.get(PlatformScope(), world.left.site.id)
+        await transaction.inventories.put(replace(stored, body=pack_inventory(b"of an earlier release")))
+    second = FleetWatch(control, {})
+    await second.load()
+    assert second.fleet.sites == {}
+    await second.accept_inventory(agent, build_inventory_body(COUNT))
+    assert second.accept_frame(agent, build_frame(second, 1)) is FrameOutcome.LIVE
+
+
+async def test_two_inventories_at_once_are_taken_one_after_the_other(watch: FleetWatch, agent: Principal) -> None:
+    bodies = [build_inventory_body(COUNT + grown, version=1 + grown) for grown in range(5)]
+    results = await asyncio.gather(
+        *(watch.accept_inventory(agent, body) for body in reversed(bodies)), return_exceptions=True
+    )
+    assert [type(result) for result in results[1:]] == [StateConflict] * 4
+    assert count(watch)[CountName.DEVICES] == COUNT + 4

@@ -158,3 +158,23 @@ def test_closed_and_measured_devices_are_counted_as_soon_as_they_are_noted() -> 
     assert site.whole.get_counts(0)[CountName.CORDONED] == 0
     site.note_devices(frozenset(), {})
     assert not site.roll_up(NOON.monotonic_ms)
+
+
+def test_a_reading_older_than_can_be_told_is_no_fresh_one() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, age_ms=np.array([0, 3_600_001, 2**31 - 1, MISSING])), NOON)
+    site.roll_up(NOON.monotonic_ms)
+    assert [list(Verdict)[code] for code in site.verdicts] == [Verdict.OK, Verdict.UNKNOWN, Verdict.UNKNOWN, Verdict.OK]
+
+
+def test_between_an_inventory_and_the_next_roll_up_no_group_has_another_s_sums() -> None:
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    site = open_site(fleet)
+    site.take(build_head(1), FOUR, build_values(4), NOON)
+    site.note_devices(frozenset(), {"device-0": 5})
+    site.roll_up(NOON.monotonic_ms)
+    fleet.take_inventory(number_site(1), build_inventory([0, 0, 1, 1, 2], [0, 0, 0], version=2))
+    assert (site.nodes.group_count, site.supernodes.group_count) == (0, 0)
+    assert [list(Verdict)[code] for code in site.verdicts] == [Verdict.OK] * 4 + [Verdict.UNKNOWN]
+    site.roll_up(NOON.monotonic_ms)
+    assert site.whole.get_counts(0)[CountName.MEASURED_GFLOPS] == 5

@@ -48,12 +48,19 @@ def test_damaged_frames_are_refused_or_read_and_nothing_else(data: st.DataObject
     assert values.shape == (len(SampleName), len(numbers))
 
 
-def write(columns: dict[str, pa.Array], head: bytes = HEAD_TEXT, compression: str | None = None) -> bytes:
+def write(
+    columns: dict[str, pa.Array],
+    head: bytes = HEAD_TEXT,
+    compression: str | None = None,
+    version: pa.ipc.MetadataVersion = pa.ipc.MetadataVersion.V5,
+    extra: dict[str, str] | None = None,
+) -> bytes:
     fields = [pa.field(name, column.type, nullable=column.null_count > 0) for name, column in columns.items()]
     schema = pa.schema(fields, metadata={HEAD_KEY: head})
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
-        writer.write_batch(pa.record_batch(list(columns.values()), schema=schema))
+    options = pa.ipc.IpcWriteOptions(compression=compression, metadata_version=version)
+    with pa.ipc.new_stream(sink, schema, options=options) as writer:
+        writer.write_batch(pa.record_batch(list(columns.values()), schema=schema), custom_metadata=extra)
     return bytes(sink.getvalue().to_pybytes())
 
 
@@ -72,6 +79,11 @@ def test_columns_of_later_versions_are_passed_over_and_missing_ones_are_not_know
         (b"", "frame"),
         (b"no arrow", "frame"),
         (write({"device": DEVICES}, compression="zstd"), "frame"),
+        (write({"device": DEVICES}, compression="zstd", version=pa.ipc.MetadataVersion.V4), "frame"),
+        (write({"device": DEVICES}, version=pa.ipc.MetadataVersion.V4), "frame"),
+        (write({"device": DEVICES}, extra={"ARROW:experimental_compression": "zstd"}), "frame"),
+        (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'"a"', b'"%s"' % (b"a" * 65))), "frame.head"),
+        (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ce":1', b'ce":%d' % 2**62)), "frame.head"),
         (write({"device": DEVICES}, head=b"{}"), "frame.head"),
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ms":1}', b'ms":0}')), "frame.head"),
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ce":1', b'ce":-1')), "frame.head"),

@@ -48,6 +48,15 @@ def test_an_inventory_is_read_as_it_was_written_and_written_the_same_each_time()
         (replace(GOOD, supernode=places(0, -2, -1)), "inventory.supernode"),
         (replace(GOOD, memory_mib=places(0, -1, 1)), "inventory.memory_mib"),
         (replace(GOOD, head=replace(HEAD, version=0)), "inventory"),
+        (replace(GOOD, head=replace(HEAD, version=2**62)), "inventory.head"),
+        (replace(GOOD, head=replace(HEAD, incarnation="a" * 65)), "inventory.head"),
+        (replace(GOOD, head=replace(HEAD, nodes=("a", "b", "c", "d"))), "inventory.nodes"),
+        (replace(GOOD, head=replace(HEAD, nodes=("a", "a"))), "inventory.nodes"),
+        (replace(GOOD, head=replace(HEAD, chips=("nul\0",))), "inventory.chips"),
+        (replace(GOOD, head=replace(HEAD, names=("x" * 257,))), "inventory.names"),
+        (replace(GOOD, head=replace(HEAD, supernodes=(SupernodeEntry("cube", "\x1b[0m"),))), "inventory.supernodes"),
+        (replace(GOOD, hardware_ids=pa.array(["GPU-1", "nul\0", "GPU-3"])), "inventory.hardware_id"),
+        (replace(GOOD, hardware_ids=pa.array(["GPU-1", "", "GPU-3"])), "inventory.hardware_id"),
     ],
 )
 def test_an_inventory_that_contradicts_itself_is_refused(bad: Inventory, field: str) -> None:

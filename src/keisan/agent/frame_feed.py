@@ -27,6 +27,7 @@ class FrameFeed:
 
     link: FrameLink
     write_inventory: Callable[[], bytes]
+    begin_anew: Callable[[], None] = lambda: None
     backlog_bytes_max: int = BACKLOG_BYTES_MAX
     dropped_frames: int = 0
     refused_frames: int = 0
@@ -61,13 +62,21 @@ class FrameFeed:
             if self.dropped_frames == 1:
                 write_warning("frame.dropped", reason="more frames are held back than there is room for")
 
+    async def _tell_inventory(self) -> None:
+        try:
+            await self.link.send_inventory(self.write_inventory())
+        except StateConflict:
+            # The platform knows more of this incarnation than we do: a disk was put back. What follows is another's.
+            self.begin_anew()
+            raise
+
     async def _send(self, frame: bytes) -> bool:
         """Tell whether a frame need not be sent again: it was taken, or can never be."""
         try:
             try:
                 await self.link.send_frame(frame)
             except StateConflict:
-                await self.link.send_inventory(self.write_inventory())
+                await self._tell_inventory()
                 write_log("inventory.sent")
                 await self.link.send_frame(frame)
         except PlatformUnreachable:

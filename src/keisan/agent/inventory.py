@@ -55,10 +55,20 @@ class InventoryFile:
         rows = tuple(told.values())
         if rows == self.rows:
             return False
+        self._keep(rows)
+        return True
+
+    def _keep(self, rows: tuple[InventoryRow, ...]) -> None:
         content = {"incarnation": self.incarnation, "version": self.version + 1, "rows": [asdict(row) for row in rows]}
         write_document(self._path, content)
         self.version, self.rows = self.version + 1, rows
-        return True
+
+    def begin_anew(self) -> None:
+        """Go on as another incarnation, with the same rows: the platform refuses what this one tells."""
+        write_warning("inventory.begun_anew", path=str(self._path), fault="the platform knows another past of it")
+        self.incarnation, self.version = str(create_id()), 0
+        rows, self.rows = self.rows, ()
+        self._keep(rows)
 
     def write(self) -> bytes:
         """Return the inventory as the platform is told it; there must be a device."""

@@ -132,7 +132,9 @@ class Talk:
         await self._is_ready.wait()
         place, inventory = self._place, InventoryFile(self._place.folder.inventory_path)
         writer = FrameWriter(place.adapters.devices, inventory, place.clock, place.settings.sample_period_s)
-        await send_frames(writer, FrameFeed(self._link, inventory.write), self._devices.list_reports)
+        await send_frames(
+            writer, FrameFeed(self._link, inventory.write, inventory.begin_anew), self._devices.list_reports
+        )
 
     async def watch_devices(self) -> None:
         """Read which devices there are, again and again, until cancelled."""

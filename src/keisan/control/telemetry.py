@@ -12,7 +12,7 @@ from typing import Protocol
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.challenge import Workload
-from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict, Unavailable
+from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
@@ -65,6 +65,7 @@ class FleetWatch:
     renewed: asyncio.Event = field(default_factory=asyncio.Event)
     providers: dict[ProviderId, str] = field(default_factory=dict)
     is_closing: bool = False
+    _placing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _told: dict[SiteId, Verdict] = field(default_factory=dict)
     _faults_told: set[tuple[SiteId, FrameFault]] = field(default_factory=set)
 
@@ -79,7 +80,11 @@ class FleetWatch:
         for site in sites:
             if site.id in stored:
                 place = SitePlace(site.id, site.provider_id, site.name, site.region)
-                self._place(place, decode_inventory(unpack_inventory(stored[site.id].body)))
+                try:
+                    self._place(place, decode_inventory(unpack_inventory(stored[site.id].body)))
+                except InvalidInput as fault:
+                    # Kept by an earlier release: the site tells it again with its next frame.
+                    write_warning("inventory.not_read", site=str(site.id), outside=fault.outside)
         self.fleet.roll_up(self.read_moment())
 
     def read_moment(self) -> Moment:
@@ -95,6 +100,13 @@ class FleetWatch:
         """
         site_id = get_site_id(principal)
         inventory = decode_inventory(body)
+        # One at a time: what is checked is what is replaced.
+        async with self._placing:
+            return await self._replace_inventory(principal, site_id, inventory, body)
+
+    async def _replace_inventory(
+        self, principal: Principal, site_id: SiteId, inventory: Inventory, body: bytes
+    ) -> InventoryMark:
         known = self.fleet.sites.get(site_id)
         if known is not None:
             check_growth(known.columns.inventory, inventory)
@@ -198,7 +210,7 @@ class FleetWatch:
     async def _try_note_devices(self) -> None:
         try:
             await self.note_devices()
-        except Unavailable as fault:
+        except KeisanError as fault:
             write_warning("telemetry.devices_not_noted", code=fault.code)
 
     def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
@@ -221,7 +233,7 @@ class FleetWatch:
             async with self.control.storage.write() as transaction:
                 for draft in drafts:
                     await transaction.events.append(draft)
-        except Unavailable as fault:
+        except KeisanError as fault:
             # What is live goes on; the log still has them.
             write_warning("telemetry.events_not_written", count=len(drafts), code=fault.code)
             for draft in drafts:

@@ -1,9 +1,23 @@
 """An inventory: the devices of a site in the order of their dense numbers. It only grows: a number is never given twice."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
 from keisan.domain.ids import PlatformId, SiteId
+
+INVENTORY_TEXT_CHARACTERS_MAX = 256
+_INCARNATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+def is_incarnation(text: str) -> bool:
+    """Tell whether a text can name an incarnation: 1 to 64 letters, digits, underlines and hyphens."""
+    return _INCARNATION.fullmatch(text) is not None
+
+
+def is_inventory_text(text: str) -> bool:
+    """Tell whether a text can stand in an inventory: short, and without characters that a database or a terminal acts on."""
+    return len(text) <= INVENTORY_TEXT_CHARACTERS_MAX and (text.isprintable() or not text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,8 +140,12 @@ class LiveSite:
             columns.keep(known)
         else:
             self.seen = SequenceSet()
-        self.columns, self.tree, self.is_changed = columns, Tree.grow(columns.inventory), True
-        self.verdicts = _begin_verdicts(columns)
+        verdicts = _begin_verdicts(columns)
+        if is_same:
+            verdicts[: len(self.verdicts)] = self.verdicts
+        self.columns, self.tree, self.verdicts, self.is_changed = columns, Tree.grow(columns.inventory), verdicts, True
+        # Sums of groups that have other names now are nobody's.
+        self.nodes = self.supernodes = EMPTY
 
     def note_devices(self, closed: frozenset[str], measured_gflops: Mapping[str, int]) -> None:
         """Take in which devices are closed to work, and what each was measured to do, by hardware id."""

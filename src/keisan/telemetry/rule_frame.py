@@ -21,6 +21,7 @@ from keisan.wire.inventory import Inventory
 
 _LEAST = np.array([field.least for field in SAMPLE_FIELDS], np.int32)[:, None]
 _MOST = np.array([field.most for field in SAMPLE_FIELDS], np.int32)[:, None]
+_AGE = FIELD_INDEX[SampleName.AGE_MS]
 _MEMORY_USED = FIELD_INDEX[SampleName.MEMORY_USED_MIB]
 
 
@@ -57,14 +58,19 @@ def judge_frame(head: FrameHead, seen: SequenceSet) -> FrameOutcome:
 
 
 def drop_wrong_values(numbers: Numbers, values: Values, inventory: Inventory) -> int:
-    """Turn values that cannot be into missing ones, in place; return how many. More memory used than there is cannot be."""
+    """Turn values that cannot be into missing ones, in place; return how many. More memory used than there is cannot be.
+
+    A reading that is older than can be told is as old as can be told: missing would be fresh.
+    """
     wrong = (values < _LEAST) | (values > _MOST)
     wrong &= values != MISSING
     memory_mib = inventory.memory_mib[numbers]
     wrong[_MEMORY_USED] |= (memory_mib > 0) & (values[_MEMORY_USED] > memory_mib)
     count = int(np.count_nonzero(wrong))
     if count:
+        too_old = wrong[_AGE] & (values[_AGE] > 0)
         values[wrong] = MISSING
+        values[_AGE, too_old] = SAMPLE_FIELDS[_AGE].most
     return count
 
 

@@ -55,6 +55,7 @@ class SiteColumns:
         self.values[:, :count] = known.values
         self.proven_ms[:count] = known.proven_ms
         self.is_cordoned[:count] = known.is_cordoned
+        self.gflops[1, :count] = known.gflops[1]
         self.period_ms = known.period_ms
 
     def take(self, numbers: Numbers, values: Values, sampled_ms: int, period_ms: int) -> None:

@@ -14,7 +14,10 @@ Head = TypeVar("Head")
 ARROW_TYPE: Final = "application/vnd.apache.arrow.stream"
 HEAD_KEY: Final = b"keisan"
 # Slots of the tables of Arrow's Message.fbs: where they stand in a table's own list of fields.
-_MESSAGE_HEADER_SLOT, _BATCH_COMPRESSION_SLOT = 2, 3
+_MESSAGE_VERSION_SLOT, _MESSAGE_HEADER_SLOT, _MESSAGE_EXTRA_SLOT = 0, 2, 4
+_BATCH_COMPRESSION_SLOT = 3
+# Its number in MetadataVersion; earlier ones could name a compression in a message's own metadata.
+_VERSION_5 = 4
 
 
 @contextmanager
@@ -74,8 +77,13 @@ def _read_head(schema: pa.Schema, kind: type[Head], what: str) -> Head:
 
 
 def _is_compressed(message: memoryview) -> bool:
-    """Tell whether a record batch's message names a compression; raises struct.error for bytes out of bounds."""
-    header_slot = _find_slot(message, _follow(message, 0), _MESSAGE_HEADER_SLOT)
+    """Tell whether a record batch's message may name a compression; raises struct.error for bytes out of bounds."""
+    table = _follow(message, 0)
+    version_slot = _find_slot(message, table, _MESSAGE_VERSION_SLOT)
+    is_version_5 = version_slot != 0 and struct.unpack_from("<h", message, version_slot)[0] == _VERSION_5
+    if not is_version_5 or _find_slot(message, table, _MESSAGE_EXTRA_SLOT) != 0:
+        return True
+    header_slot = _find_slot(message, table, _MESSAGE_HEADER_SLOT)
     if header_slot == 0:
         return False
     return _find_slot(message, _follow(message, header_slot), _BATCH_COMPRESSION_SLOT) != 0

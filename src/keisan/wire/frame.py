@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from keisan.domain.errors import InvalidInput
+from keisan.domain.inventory import is_incarnation
 from keisan.domain.limits import FRAME_DEVICES_MAX
 from keisan.domain.sample import FIELD_INDEX, MISSING, FrameHead, SampleName
 from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batch
@@ -16,6 +17,8 @@ from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batc
 Numbers = npt.NDArray[np.uint32]
 Values = npt.NDArray[np.int32]
 
+# What both databases and Arrow hold with room to count on.
+HEAD_NUMBER_END = 2**62
 _DEVICE = pa.field("device", pa.uint32(), nullable=False)
 _COLUMNS = tuple(pa.field(name, pa.int32()) for name in SampleName)
 
@@ -42,8 +45,9 @@ def decode_frame(body: bytes) -> tuple[FrameHead, Numbers, Values]:
     """
     with explain_arrow("frame"):
         head, batch = read_batch(body, FrameHead, "frame")
-        if min(head.inventory_version, head.sequence, head.sampled_at_ms, head.period_ms - 1) < 0:
-            raise InvalidInput("expected numbers from 0, and a period of at least 1 ms", "frame.head")
+        counted = (head.inventory_version, head.sequence, head.sampled_at_ms, head.period_ms - 1)
+        if min(counted) < 0 or max(counted) >= HEAD_NUMBER_END or not is_incarnation(head.incarnation):
+            raise InvalidInput("expected an incarnation, numbers from 0, and a period of at least 1 ms", "frame.head")
         if batch.num_rows > FRAME_DEVICES_MAX:
             raise InvalidInput(f"expected at most {FRAME_DEVICES_MAX} devices, got {batch.num_rows}", "frame")
         numbers: Numbers = take_column(batch, "device", pa.uint32(), "frame").to_numpy()

@@ -11,12 +11,13 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from keisan.domain.errors import InvalidInput
-from keisan.domain.inventory import InventoryHead
+from keisan.domain.inventory import InventoryHead, is_incarnation, is_inventory_text
 from keisan.domain.limits import FRAME_DEVICES_MAX
 from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batch
 
 Places = npt.NDArray[np.int32]
 Flags = npt.NDArray[np.bool_]
+VERSION_END = 2**62
 _KEPT_CODEC = "zstd"
 _LENGTH_BYTES = 8
 _PLACES = {"node": 0, "chip": 0, "name": 0, "supernode": -1}
@@ -58,7 +59,10 @@ def decode_inventory(body: bytes) -> Inventory:
         head, batch = read_batch(body, InventoryHead, "inventory")
         if not 0 < batch.num_rows <= FRAME_DEVICES_MAX or head.version < 1:
             raise InvalidInput(f"expected 1 to {FRAME_DEVICES_MAX} devices, and a version from 1", "inventory")
+        _check_head(head, batch.num_rows)
         hardware_ids = take_column(batch, "hardware_id", pa.utf8(), "inventory")
+        if not all(text and is_inventory_text(text) for text in hardware_ids.to_pylist()):
+            raise InvalidInput("expected short texts without control characters", "inventory.hardware_id")
         if len(hardware_ids.unique()) != len(hardware_ids):
             raise InvalidInput("expected each hardware id once", "inventory.hardware_id")
         lengths = {"node": head.nodes, "chip": head.chips, "name": head.names, "supernode": head.supernodes}
@@ -66,6 +70,25 @@ def decode_inventory(body: bytes) -> Inventory:
         memory_mib = _take_numbers(batch, "memory_mib", 0, None)
         is_retired = take_column(batch, "is_retired", pa.bool_(), "inventory").to_numpy(zero_copy_only=False)
     return Inventory(head, hardware_ids, memory_mib=memory_mib, is_retired=is_retired, **columns)
+
+
+def _check_head(head: InventoryHead, device_count: int) -> None:
+    """Raise InvalidInput for a head that is larger than its devices can make it, or whose texts nobody could show."""
+    if not is_incarnation(head.incarnation) or head.version >= VERSION_END:
+        raise InvalidInput("expected an incarnation of up to 64 letters, digits, _ and -", "inventory.head")
+    supernodes = [entry.name for entry in head.supernodes]
+    for name, texts in {
+        "nodes": head.nodes,
+        "chips": head.chips,
+        "names": head.names,
+        "supernodes": supernodes,
+    }.items():
+        if len(texts) > device_count or len(set(texts)) != len(texts):
+            raise InvalidInput("expected different texts, and no more of them than devices", f"inventory.{name}")
+        if not all(map(is_inventory_text, texts)):
+            raise InvalidInput("expected short texts without control characters", f"inventory.{name}")
+    if not all(is_inventory_text(entry.template) for entry in head.supernodes):
+        raise InvalidInput("expected short texts without control characters", "inventory.supernodes")
 
 
 def pack_inventory(body: bytes) -> bytes:

@@ -6,7 +6,9 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -74,7 +76,14 @@ def start_platform(folder: DataFolder) -> subprocess.Popen[bytes]:
 @pytest.fixture(scope="session")
 def command_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
     """A platform after its first start, with its site and gateway not joined yet."""
-    folder = prepare_folder(tmp_path_factory.mktemp("data"))
+    with run_platform(tmp_path_factory.mktemp("data")) as running:
+        yield running
+
+
+@contextmanager
+def run_platform(root: Path) -> Iterator[CommandLine]:
+    """A platform after its first start, with its site and gateway not joined yet."""
+    folder = prepare_folder(root)
     _, developer = ensure_first_start(folder, SystemClock())
     assert developer is not None
     process = start_platform(folder)

@@ -16,12 +16,19 @@ from keisan.wire.frame import encode_frame
 from keisan.wire.inventory import encode_inventory
 from keisan.wire.telemetry import RollUpUpdate
 from tests.api.live_fleet import LOAD
-from tests.cli.conftest import CommandLine
+from tests.cli.conftest import CommandLine, run_platform
 from tests.deadline import wait_until
 from tests.telemetry.fleet import build_head, build_inventory, build_values
 
 DEVICES = 4
 SITE = "measured"
+
+
+@pytest.fixture(scope="module")
+def command_line(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandLine]:
+    """A platform of its own: on the one that all share, nothing is ever measured."""
+    with run_platform(tmp_path_factory.mktemp("live")) as running:
+        yield running
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Live telemetry through the client."""
 
 import asyncio
+import socket
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from random import Random
@@ -11,7 +12,7 @@ import pytest
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.platform import FleetParts, build_server
 from keisan.daemon.settings import Address, PlatformSettings
-from keisan.domain.errors import InvalidInput, PermissionDenied, PlatformUnreachable, Unauthenticated
+from keisan.domain.errors import InvalidInput, PermissionDenied, PlatformUnreachable, SettingsInvalid, Unauthenticated
 from keisan.domain.roll_up import Level
 from keisan.kit.clock import SystemClock
 from keisan.kit.retry import Backoff
@@ -69,6 +70,15 @@ async def open_client(live: LiveStage, who: str = "admin", backoff: Backoff | No
     return client
 
 
+def has_bound(port: int, listeners: list[socket.socket]) -> bool:
+    """Bind the port if it is free: the connection that tried it last may still hold it."""
+    try:
+        listeners.append(bind_listener(Address("127.0.0.1", port)))
+    except SettingsInvalid:
+        return False
+    return True
+
+
 async def test_stream_outlives_the_platform(live: LiveStage) -> None:
     """The server goes and comes again: the client asks until it is answered, and is told all anew."""
     port = int(live.url.rpartition(":")[2])
@@ -88,7 +98,9 @@ async def test_stream_outlives_the_platform(live: LiveStage) -> None:
             stop = asyncio.Event()
             parts = FleetParts(live.watch, live.stage.history, live.stage.development)
             server = build_server(PlatformSettings(), parts, lambda _: None)
-            group.create_task(server.answer(bind_listener(Address("127.0.0.1", port)), stop))
+            listeners: list[socket.socket] = []
+            await wait_until_async(lambda: has_bound(port, listeners), "the port is free again")
+            group.create_task(server.answer(listeners[0], stop))
             async with asyncio.timeout(20):
                 again = await waiting
             stop.set()

@@ -9,6 +9,7 @@ from keisan.domain.chip import (
     Chip,
     ChipAlias,
     find_chip,
+    find_chip_fact,
     find_figure,
     get_nominal_gflops,
     get_nominal_memory_bytes,
@@ -72,3 +73,12 @@ def test_no_two_chips_have_one_name() -> None:
     with pytest.raises(InvalidInput, match="b and a have the same name 'x'"):
         list_names([name_chip("a", "X"), name_chip("b", " x")])
     assert list_names([name_chip("a", "A", "a ")]) == {"a": "a"}
+
+
+def test_fact_with_several_values_is_none_of_them() -> None:
+    chips = {"nvidia-h20": build_chip("nvidia-h20", vendor=("NVIDIA",), software_stack=("CUDA", "other"))}
+    assert find_chip_fact(chips, "nvidia-h20", FactName.VENDOR) == "NVIDIA"
+    assert find_chip_fact(chips, "nvidia-h20", FactName.SOFTWARE_STACK) is None
+    assert find_chip_fact(chips, "nvidia-h20", FactName.PACKAGED_IN) is None
+    assert find_chip_fact(chips, "another", FactName.VENDOR) is None
+    assert find_chip_fact(chips, None, FactName.VENDOR) is None

@@ -6,7 +6,7 @@ from datetime import timedelta
 from keisan.domain.capacity import CapacityRow
 from keisan.domain.challenge import Workload
 from keisan.domain.chip import Chip, ChipFact
-from keisan.domain.claim import ClaimedCapacity, find_chip_fact, find_claimed_per_s, list_registered, merge_claim
+from keisan.domain.claim import ClaimedCapacity, find_claimed_per_s, list_registered, merge_claim
 from keisan.domain.evidence import Evidence, Grade
 from keisan.domain.facility import RecordOutcome
 from keisan.domain.fact import FactName
@@ -59,13 +59,6 @@ def test_claims_are_registered_rows() -> None:
         {Precision.FP16: 1_184_000},
     )
     assert rows[1] == CapacityRow(site.region, "hikari", None, "who-knows", None, 3)
-
-
-def test_fact_with_several_values_is_none_of_them() -> None:
-    assert find_chip_fact(CHIPS, "nvidia-h20", FactName.VENDOR) == "NVIDIA"
-    assert find_chip_fact(CHIPS, "nvidia-h20", FactName.SOFTWARE_STACK) is None
-    assert find_chip_fact(CHIPS, "nvidia-h20", FactName.PACKAGED_IN) is None
-    assert find_chip_fact(CHIPS, None, FactName.VENDOR) is None
 
 
 def test_a_device_is_held_to_its_owner_s_word_and_else_to_the_catalogue_s() -> None:

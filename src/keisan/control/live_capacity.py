@@ -12,8 +12,7 @@ from keisan.control.context import Control
 from keisan.control.telemetry import FleetWatch
 from keisan.domain.access import OrganizationScope, ProviderScope, Scope
 from keisan.domain.capacity import CapacityKind, CapacityRow
-from keisan.domain.chip import find_figure, get_nominal_gflops
-from keisan.domain.claim import find_chip_fact
+from keisan.domain.chip import find_chip_fact, find_figure, get_nominal_gflops
 from keisan.domain.fact import FactName
 from keisan.domain.figure import FigureName, Precision
 from keisan.kit.clock import from_milliseconds

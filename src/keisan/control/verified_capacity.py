@@ -7,7 +7,8 @@ from keisan.control.context import Control
 from keisan.domain.access import OrganizationScope, Scope
 from keisan.domain.capacity import CapacityKind, CapacityRow
 from keisan.domain.challenge import VerifiedCapacity, Workload
-from keisan.domain.claim import PRECISIONS, find_chip_fact
+from keisan.domain.chip import find_chip_fact
+from keisan.domain.claim import PRECISIONS
 from keisan.domain.fact import FactName
 from keisan.domain.figure import Precision
 from keisan.domain.ids import SiteId

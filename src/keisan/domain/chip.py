@@ -49,6 +49,13 @@ def list_facts(chip: Chip) -> dict[FactName, Fact]:
     return own | {name: Fact(fact.values, fact.evidence.grade) for name, fact in chip.facts.items()}
 
 
+def find_chip_fact(chips: Mapping[str, Chip], chip: str | None, name: FactName) -> str | None:
+    """Return the value of a chip's fact where the catalogue knows exactly one."""
+    known = chips.get(chip) if chip is not None else None
+    fact = known.facts.get(name) if known is not None else None
+    return fact.values[0] if fact is not None and len(fact.values) == 1 else None
+
+
 def find_figure(chip: Chip, name: FigureName) -> Figure:
     """Return what stands for all that is said of one figure of a chip."""
     return settle_figure(chip.figures.get(name, ()))

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from keisan.domain.capacity import CapacityRow
 from keisan.domain.challenge import Workload
-from keisan.domain.chip import Chip, find_figure
+from keisan.domain.chip import Chip, find_chip_fact, find_figure
 from keisan.domain.facility import RecordOutcome
 from keisan.domain.fact import FactName
 from keisan.domain.figure import THROUGHPUTS, FigureName, Precision
@@ -109,10 +109,3 @@ def _read_chip(chip: Chip, workload: Workload) -> int | None:
     name = FigureName.MEMORY_GB_PER_S if is_memory else THROUGHPUTS[PRECISIONS[workload]]
     nominal = find_figure(chip, name).nominal
     return None if nominal is None else nominal * GIGA
-
-
-def find_chip_fact(chips: Mapping[str, Chip], chip: str | None, name: FactName) -> str | None:
-    """Return the value of a chip's fact where the catalogue knows exactly one."""
-    known = chips.get(chip) if chip is not None else None
-    fact = known.facts.get(name) if known is not None else None
-    return fact.values[0] if fact is not None and len(fact.values) == 1 else None

@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from keisan.domain.capacity import CapacityRow
-from keisan.domain.chip import Chip
-from keisan.domain.claim import find_chip_fact
+from keisan.domain.chip import Chip, find_chip_fact
 from keisan.domain.evidence import Evidence
 from keisan.domain.fact import FactName
 from keisan.domain.figure import Precision

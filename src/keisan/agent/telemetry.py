@@ -24,7 +24,8 @@ Reports = Callable[[], tuple[DeviceReport, ...]]
 class FrameWriter:
     """Makes frames of what drivers read. A driver that cannot tell leaves its devices out of the values, not out of the frame.
 
-    `period_s` is how often a frame is due, and every `dear_every`th has the dear fields.
+    `period_s` is how often a frame is due, and every `dear_every`th has the dear fields. A device that was not read has a row
+    all the same: its health is unknown, or as its driver reported it.
     """
 
     drivers: Mapping[str, DeviceDriver]

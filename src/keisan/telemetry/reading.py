@@ -132,7 +132,10 @@ def to_instant(proven_ms: int, taken: Moment) -> datetime | None:
 
 @dataclass(frozen=True, slots=True)
 class LiveDevice:
-    """One device as of the last roll-up; `values` are those known, `supernode` empty and memory 0 where there is none known."""
+    """One device: its verdict as of the last roll-up, its values as they came last, without those that are not known.
+
+    `supernode` is empty and memory 0 where there is none known.
+    """
 
     number: int
     hardware_id: str

@@ -56,6 +56,8 @@ SCRAPES_AT_ONCE_MAX = 2
 SCRAPE_WAIT_S_MAX = 5
 STREAMS_OPEN_MAX = 1_000
 STREAM_GROUPS_MAX = 2_000
+# Eleven days of seconds, for whoever asks a stream to end by itself.
+STREAM_EVENTS_MAX = 1_000_000
 STREAM_HEARTBEAT_S = 10
 # Whoever has not read the last piece for so long is cut off.
 STREAM_SEND_S_MAX = 60

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.limits import SCRAPE_DEVICES_MAX
+from keisan.domain.limits import SCRAPE_DEVICES_MAX, STREAM_EVENTS_MAX
 from keisan.domain.roll_up import Level
 from keisan.domain.verdict import Verdict
 from keisan.wire.base import Region, WireInput, WireView
@@ -68,7 +68,7 @@ class RollUpUpdate(RollUpList):
 class StreamQuery(RollUpQueryInput):
     """Which roll-ups to follow, and after how many events to end; for ever without."""
 
-    events_max: Annotated[int, Field(ge=1)] | None = None
+    events_max: Annotated[int, Field(ge=1, le=STREAM_EVENTS_MAX)] | None = None
 
 
 class ScrapeQuery(WireInput):

@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
+# Test files run side by side: much of what they do is waiting.
+WORKERS ?= logical
 MINUTES ?= 10
 
 SHELL := /bin/bash
@@ -30,6 +32,7 @@ PROFILE := target/profile/relay.profdata
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo "  ARGS=... is passed to keisan by \`make up\`, to pytest by \`make test\`, and to each bench by \`make bench\`"
+	@echo "  WORKERS=1 runs the test files one after another; as many as there are cores run side by side otherwise"
 	@echo "  MINUTES=10 or SECONDS=20 is for each parser of \`make fuzz\`, and PARSER=stream is for one of them"
 
 .PHONY: up
@@ -44,7 +47,7 @@ test: setup ## set up, bring up the servers that tests need, run all tests
 	@make/postgresql.sh
 	cargo test --workspace --locked
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= $(ARGS)
 ifeq ($(ARGS),)
 	@$(BIN)/python -m coverage json --quiet -o .coverage.json
 	@$(BIN)/python make/coverage_floors.py .coverage.json

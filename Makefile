@@ -3,7 +3,7 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
-# Test files run side by side: much of what they do is waiting.
+# Test files run side by side, but for those that start a whole platform: much of what they do is waiting.
 WORKERS ?= logical
 MINUTES ?= 10
 
@@ -32,7 +32,7 @@ PROFILE := target/profile/relay.profdata
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo "  ARGS=... is passed to keisan by \`make up\`, to pytest by \`make test\`, and to each bench by \`make bench\`"
-	@echo "  WORKERS=1 runs the test files one after another; as many as there are cores run side by side otherwise"
+	@echo "  WORKERS=1 lets `make test` run one file after another, and not as many side by side as there are cores"
 	@echo "  MINUTES=10 or SECONDS=20 is for each parser of \`make fuzz\`, and PARSER=stream is for one of them"
 
 .PHONY: up
@@ -47,8 +47,11 @@ test: setup ## set up, bring up the servers that tests need, run all tests
 	@make/postgresql.sh
 	cargo test --workspace --locked
 	@rm -f .coverage .coverage.*
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --cov --cov-report= $(ARGS)
-ifeq ($(ARGS),)
+ifneq ($(ARGS),)
+	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+else
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/e2e --cov --cov-report=
+	$(BIN)/python -m pytest tests/e2e --cov --cov-append --cov-report=
 	@$(BIN)/python -m coverage json --quiet -o .coverage.json
 	@$(BIN)/python make/coverage_floors.py .coverage.json
 endif

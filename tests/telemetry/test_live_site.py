@@ -17,6 +17,8 @@ from tests.telemetry.fleet import (
     build_values,
     later,
     number_site,
+    read_group,
+    recount,
 )
 
 FOUR = np.arange(4, dtype=np.uint32)
@@ -178,3 +180,21 @@ def test_between_an_inventory_and_the_next_roll_up_no_group_has_another_s_sums()
     assert [list(Verdict)[code] for code in site.verdicts] == [Verdict.OK] * 4 + [Verdict.UNKNOWN]
     site.roll_up(NOON.monotonic_ms)
     assert site.whole.get_counts(0)[CountName.MEASURED_GFLOPS] == 5
+
+
+def test_a_supernode_has_its_devices_alone_and_not_all_of_their_node() -> None:
+    # Device 0 is the processor of node 0, and node 1 has devices of two supernodes.
+    inventory = build_inventory([0, 0, 0, 1, 1, 1], [0, 1])
+    inventory.supernode[:] = [-1, 0, 0, 1, 1, 0]
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    fleet.take_inventory(number_site(1), inventory)
+    site = fleet.sites[number_site(1).site_id]
+    site.take(
+        build_head(1), np.arange(6, dtype=np.uint32), build_values(6, power_milliwatts=[1, 2, 4, 8, 16, 32]), NOON
+    )
+    fleet.roll_up(NOON)
+    assert site.supernodes.group_count == 2
+    first, second = ({1, 2, 5}, {3, 4})
+    assert read_group(site.supernodes, 0) == recount(site, NOON.monotonic_ms, first.__contains__)
+    assert read_group(site.supernodes, 1) == recount(site, NOON.monotonic_ms, second.__contains__)
+    assert read_group(site.whole, 0) == recount(site, NOON.monotonic_ms, lambda _: True)

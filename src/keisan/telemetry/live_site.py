@@ -39,23 +39,29 @@ class SitePlace:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """How the devices of a site fall into nodes, the nodes into supernodes, and both into the site."""
+    """How the devices of a site fall into nodes, the nodes into supernodes, and both into the site.
+
+    `members` are the devices by supernode, None where each node is in one supernode with all of its devices.
+    """
 
     nodes: Groups
     supernodes: Groups
     site: Groups
+    members: Groups | None
 
     @classmethod
     def grow(cls, inventory: Inventory) -> "Tree":
-        """Return the tree of an inventory; a node is in the supernode of its first device."""
+        """Return the tree of an inventory; a node is in the supernode of its first device, where all of them are."""
         head, node = inventory.head, inventory.node
         supernode_of = np.full(len(head.nodes), -1, np.int32)
         # The first of each node's devices is written last.
         supernode_of[node[::-1]] = inventory.supernode[::-1]
+        is_nested = bool((supernode_of[node] == inventory.supernode).all())
         return cls(
             group_columns(node, len(head.nodes)),
             group_columns(supernode_of, len(head.supernodes)),
             group_columns(np.zeros(len(head.nodes), np.int32), 1),
+            None if is_nested else group_columns(inventory.supernode, len(head.supernodes)),
         )
 
 
@@ -167,7 +173,10 @@ class LiveSite:
             return False
         reporting, self.due_ms = self.columns.find_reporting(now_ms)
         self.nodes = sum_devices(self.columns, reporting, self.tree.nodes)
-        self.supernodes = self.nodes.merge(self.tree.supernodes)
+        members = self.tree.members
+        self.supernodes = (
+            self.nodes.merge(self.tree.supernodes) if members is None else sum_devices(self.columns, reporting, members)
+        )
         self.whole = self.nodes.merge(self.tree.site)
         self.verdicts_before, self.verdicts = self.verdicts, self.columns.judge(reporting)
         self.is_changed = False

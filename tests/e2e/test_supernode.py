@@ -69,6 +69,12 @@ def read_board(stack: Stack) -> tuple[str, int, int]:
     return board["verdict"], board["connected_count"], board["member_count"]
 
 
+def count_devices(stack: Stack) -> tuple[int, int]:
+    """Return how many devices the site has, the processor among them, and how many of them have failed."""
+    [line] = ask(stack, "telemetry", "show", "--by", "site")["items"]
+    return line["counts"]["devices"], line["counts"]["failed"]
+
+
 def is_told(stack: Stack) -> bool:
     site_id = stack.open_api().get("/api/v1/sites").json()["items"][0]["id"]
     found = stack.open_api().get("/api/v1/telemetry/supernodes", params={"site_id": site_id})
@@ -84,3 +90,11 @@ def test_a_board_of_a_real_site_loses_a_device_and_a_link(stack: Stack) -> None:
     assert {line["name"]: line["counts"]["devices"] for line in rollups} == {"board": 8, "spare": 0}
 
     wait_until(lambda: read_board(stack) == ("failed", 7, 8), "a device has fallen off the bus", 60)
+    assert count_devices(stack) == (9, 1)
+
+    gone = next(each["hardware_id"] for each in ask(stack, "device", "list") if each["verdict"] == "failed")
+    assert ask(stack, "device", "retire", gone, "--reason", "sold")["use"] == "retired"
+    wait_until(lambda: read_board(stack) == ("ok", 7, 7), "nobody waits for the device any more", 30)
+    assert count_devices(stack) == (8, 0)
+    assert ask(stack, "device", "reinstate", gone, "--reason", "found again")["use"] == "cordoned"
+    wait_until(lambda: read_board(stack) == ("failed", 7, 8), "it is waited for again", 30)

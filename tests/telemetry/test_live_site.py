@@ -6,8 +6,10 @@ from keisan.domain.frame import FrameOutcome
 from keisan.domain.roll_up import CountName
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.change import list_device_changes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
+from keisan.telemetry.reading import DeviceFilter, count_chips, read_devices
 from tests.telemetry.fleet import (
     NOMINAL_GFLOPS,
     NOON,
@@ -198,3 +200,29 @@ def test_a_supernode_has_its_devices_alone_and_not_all_of_their_node() -> None:
     assert read_group(site.supernodes, 0) == recount(site, NOON.monotonic_ms, first.__contains__)
     assert read_group(site.supernodes, 1) == recount(site, NOON.monotonic_ms, second.__contains__)
     assert read_group(site.whole, 0) == recount(site, NOON.monotonic_ms, lambda _: True)
+
+
+def test_what_is_retired_counts_as_nothing_and_is_no_news() -> None:
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    site = open_site(fleet)
+    site.take(build_head(1), FOUR, build_values(4, health=HEALTH_CODES[Verdict.FAILED]), NOON)
+    assert count(site, NOON)[CountName.FAILED] == 4
+    site.note_retired(frozenset({"device-0", "elsewhere"}))
+    found = count(site, NOON)
+    assert (found[CountName.DEVICES], found[CountName.REPORTING], found[CountName.FAILED]) == (3, 3, 3)
+    assert list(list_device_changes(site)) == []
+    assert [device.hardware_id for device in read_devices(site, DeviceFilter(0, 9), NOON)[0]] == [
+        "device-1",
+        "device-2",
+        "device-3",
+    ]
+    assert sum(each.devices for each in count_chips(fleet, None)) == 3
+    # Seen well again it is still not counted; an inventory's own word holds beside what people say.
+    site.take(build_head(2), FOUR, build_values(4), NOON)
+    assert count(site, NOON)[CountName.OK] == 3
+    site.note_retired(frozenset({"device-0"}))
+    assert not site.is_changed
+    site.columns.inventory.is_retired[3] = True
+    site.note_retired(frozenset())
+    assert count(site, NOON)[CountName.DEVICES] == 3
+    assert count(site, NOON)[CountName.OK] == 3

@@ -108,7 +108,7 @@ class LiveSite:
 
     def find_refusal(self, head: FrameHead, numbers: Numbers, now: Moment) -> Refusal | None:
         """Return why a frame is not taken, None if it is; the reason is counted."""
-        active_count = int(np.count_nonzero(~self.columns.inventory.is_retired))
+        active_count = int(np.count_nonzero(~self.columns.is_retired))
         refusal = find_refusal(head, numbers, self.mark, active_count, now.wall_ms)
         if refusal is not None:
             self.faults[refusal.fault] += 1
@@ -165,6 +165,19 @@ class LiveSite:
         known = self.columns
         if not np.array_equal(known.is_cordoned, is_cordoned) or not np.array_equal(known.gflops[1], measured):
             known.is_cordoned[:], known.gflops[1] = is_cordoned, measured
+            self.is_changed = True
+
+    def note_retired(self, retired: frozenset[str]) -> None:
+        """Take in which devices people have retired, by hardware id; those that the inventory calls so stay so."""
+        columns = self.columns
+        # Of most sites there is none: the texts are not looked at then.
+        is_retired = columns.inventory.is_retired | (
+            np.array([name in retired for name in columns.inventory.hardware_ids.to_pylist()], np.bool_)
+            if retired
+            else False
+        )
+        if not np.array_equal(columns.is_retired, is_retired):
+            columns.is_retired[:] = is_retired
             self.is_changed = True
 
     def roll_up(self, now_ms: int) -> bool:

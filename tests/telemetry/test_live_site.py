@@ -102,6 +102,13 @@ def test_a_frame_of_some_devices_leaves_the_others_alone() -> None:
     assert site.take(build_head(4), FOUR[:0], build_values(0), NOON) is FrameOutcome.LIVE
 
 
+def test_links_that_are_up_are_known_between_the_frames_that_tell_them() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, link_up_count=18), NOON)
+    site.take(build_head(2), FOUR, build_values(4), NOON)
+    assert site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]].tolist() == [18] * 4
+
+
 def test_wrong_values_are_counted_and_in_no_sum() -> None:
     site = open_site()
     site.take(build_head(1), FOUR, build_values(4, utilization_permille=np.array([100, 1001, -5, 300])), NOON)

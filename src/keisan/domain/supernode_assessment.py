@@ -87,7 +87,8 @@ def assess_supernode(supernode: Supernode, state: SupernodeState) -> SupernodeAs
     links = _group_links(supernode)
     shares = _share_links(supernode, state)
     gone = state.failed | state.removed
-    by_proof, by_hope = _Parts(gone | state.unknown, shares, is_proven=True), _Parts(gone, shares, is_proven=False)
+    by_proof = _choose_parts(supernode, gone | state.unknown, shares, is_proven=True)
+    by_hope = _choose_parts(supernode, gone, shares, is_proven=False)
     proven = _view_tiers(supernode, links, by_proof)
     is_clear = by_proof.broken == gone and not shares
     possible = proven if is_clear else _view_tiers(supernode, links, by_hope)
@@ -130,12 +131,14 @@ def _group_links(supernode: Supernode) -> dict[int, list[SupernodeLink]]:
 class _Parts:
     """What is taken to work: parts outside `broken`, and of a member's links its share in millionths.
 
+    `is_counted` says that all members outside `broken` count their links.
     More than half of them leads any two members to a common neighbour, whichever links those are: as much as is proven.
     """
 
     broken: frozenset[str]
     shares: Mapping[str, int]
     is_proven: bool
+    is_counted: bool
 
     def is_cut(self, part: str) -> bool:
         """Tell whether a part is taken to reach nobody for want of links."""
@@ -146,9 +149,21 @@ class _Parts:
         return link.name not in self.broken and self.broken.isdisjoint(link.ends)
 
     def weigh(self, link: SupernodeLink, tiers: Mapping[str, int]) -> int:
-        """Return how much of a link works, in millionths: a link that is down is counted at both of its ends, or only at one."""
+        """Return how much of a link works, in millionths.
+
+        A link between members that is down is counted at both of its ends, where both count. Where some do not, each count may
+        be of another link.
+        """
         shares = [self.shares.get(end, PPM) for end in link.ends if tiers[end] == MESH_TIER]
-        return min(shares, default=PPM) if self.is_proven else sum(shares) // len(shares) if shares else PPM
+        if self.is_proven and not self.is_counted:
+            return max(0, PPM - sum(PPM - share for share in shares))
+        return sum(shares) // len(shares) if shares else PPM
+
+
+def _choose_parts(
+    supernode: Supernode, broken: frozenset[str], shares: Mapping[str, int], *, is_proven: bool
+) -> _Parts:
+    return _Parts(broken, shares, is_proven, is_counted=broken.union(shares).issuperset(supernode.members))
 
 
 def _share_links(supernode: Supernode, state: SupernodeState) -> dict[str, int]:

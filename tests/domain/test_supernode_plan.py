@@ -42,20 +42,23 @@ def test_what_fits_is_let_pass() -> None:
 @pytest.mark.parametrize(
     ("second", "fault"),
     [
-        (SupernodePlan("cube", members=("c",)), "1.name: expected a name of its own, got 'cube', which 0 has"),
+        (
+            SupernodePlan("cube", members=("c",)),
+            "1.name: expected a name of its own, got 'cube', the name of supernode 0",
+        ),
         (SupernodePlan("x"), "1: expected members or nodes, got neither"),
         (SupernodePlan("x", members=("c",), nodes=("n",)), "1: expected members or nodes, got both"),
         (
             SupernodePlan("x", members=("c", "a")),
-            "1.members.1: expected each of the members once, got 'a' again, after 0.members.0",
+            "1.members.1: expected each of the members once, got 'a', which is in supernode 0",
         ),
         (
             SupernodePlan("x", members=("c", "c")),
-            "1.members.1: expected each of the members once, got 'c' again, after 1.members.0",
+            "1.members.1: expected each of the members once, got 'c', which is in supernode 1",
         ),
         (
             SupernodePlan("x", nodes=("n", "n")),
-            "1.nodes.1: expected each of the nodes once, got 'n' again, after 1.nodes.0",
+            "1.nodes.1: expected each of the nodes once, got 'n', which is in supernode 1",
         ),
         (SupernodePlan("x", "cube-9", ("c",)), "1.template: expected one of unwired, wired, got 'cube-9'"),
         (

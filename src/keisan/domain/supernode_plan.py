@@ -36,17 +36,18 @@ class PlannedDevice:
 def list_plan_faults(plans: Sequence[SupernodePlan], templates: Mapping[str, SupernodeTemplate]) -> Iterator[str]:
     """Yield what contradicts itself or a template, as "path: expected X, got Y", paths from an item's number on."""
     names: dict[str, int] = {}
-    owners: dict[tuple[str, str], str] = {}
+    owners: dict[tuple[str, str], tuple[int, int]] = {}
     for number, plan in enumerate(plans):
         if names.setdefault(plan.name, number) != number:
-            yield f"{number}.name: expected a name of its own, got '{plan.name}', which {names[plan.name]} has"
+            yield f"{number}.name: expected a name of its own, got '{plan.name}', the name of supernode {names[plan.name]}"
         if bool(plan.members) == bool(plan.nodes):
             yield f"{number}: expected members or nodes, got {'both' if plan.members else 'neither'}"
         for kind, parts in (("members", plan.members), ("nodes", plan.nodes)):
             for place, part in enumerate(parts):
-                owner = owners.setdefault((kind, part), f"{number}.{kind}.{place}")
-                if owner != f"{number}.{kind}.{place}":
-                    yield f"{number}.{kind}.{place}: expected each of the {kind} once, got '{part}' again, after {owner}"
+                first, at = owners.setdefault((kind, part), (number, place))
+                if (first, at) != (number, place):
+                    text = f"expected each of the {kind} once, got '{part}', which is in supernode {first}"
+                    yield f"{number}.{kind}.{place}: {text}"
         yield from _list_template_faults(number, plan, templates)
 
 

@@ -60,7 +60,7 @@ class InventoryFile:
         told = {row.hardware_id: row for row in self.rows}
         told |= {report.hardware_id: InventoryRow.of(report) for report in reports}
         rows = tuple(told.values())
-        supernodes = self._plans.resolve([PlannedDevice(row.hardware_id, row.node, row.chip) for row in rows])
+        supernodes = self._plans.resolve(PlannedDevice(row.hardware_id, row.node, row.chip) for row in rows)
         if (rows, supernodes) == (self.rows, self.supernodes):
             return False
         self._keep(rows, supernodes)

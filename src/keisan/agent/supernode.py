@@ -1,6 +1,6 @@
 """Supernodes as the operator set them, made of the devices that this site has; what does not come out as meant is logged once."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keisan.domain.inventory import SupernodeEntry
@@ -17,8 +17,11 @@ class SupernodePlans:
     hostnames: Mapping[str, str] = field(default_factory=dict)
     _told: tuple[SupernodeEntry, ...] = ()
 
-    def resolve(self, devices: Sequence[PlannedDevice]) -> tuple[SupernodeEntry, ...]:
-        """Return the supernodes with their members, those that nobody has seen yet too."""
+    def resolve(self, devices: Iterable[PlannedDevice]) -> tuple[SupernodeEntry, ...]:
+        """Return the supernodes with their members, those that nobody has seen yet too; without plans no device is looked at."""
+        if not self.plans:
+            return ()
+        devices = tuple(devices)
         entries = resolve_plans(self.plans, devices, self.hostnames)
         if entries != self._told:
             self._told = entries

@@ -37,3 +37,11 @@ async def test_closing_needs_a_reason_and_the_version_that_was_seen(stage: Stage
     assert (await change(stage, "other_provider", 1, use="draining", reason="x")).status_code == 404
     assert (await change(stage, "owner", 1, use="draining", reason="x")).status_code in {403, 404}
     assert (await stage.ask("provider", "GET", f"/devices/{stage.ids['device']}")).json()["use"] == "open"
+
+
+async def test_one_in_use_is_not_retired(stage: Stage) -> None:
+    refused = await change(stage, "provider", 1, use="retired", reason="sold")
+    assert (refused.status_code, "open to work" in refused.json()["detail"]) == (409, True)
+    assert (await change(stage, "provider", 1, use="retired")).status_code == 400
+    assert (await change(stage, "other_provider", 1, use="retired", reason="x")).status_code == 404
+    assert (await stage.ask("provider", "GET", f"/devices/{stage.ids['device']}")).json()["use"] == "open"

@@ -67,3 +67,25 @@ def test_what_does_not_exist_or_has_no_reason_is_refused(command_line: CommandLi
     assert (missing.code != 0, "keisan device list" in missing.aside) == (True, True)
     assert command_line.run("device", "cordon", ID).code != 0
     assert command_line.run("device", "cordon", ID, "--reason", " ").code != 0
+
+
+def test_one_that_is_gone_is_retired_and_reinstated(command_line: CommandLine, agent: httpx.Client) -> None:
+    refused = command_line.run("device", "retire", ID, "--reason", "sold")
+    assert (refused.code != 0, "open to work" in refused.aside) == (True, True)
+    gone = build_report(nodes=[NODE], devices=[CARD | {"verdict": "failed"}], engines={})
+    assert agent.post("/site/report", json=gone).is_success
+    assert command_line.run("device", "retire", ID, "--reason", "sold").out.strip() == f"{ID} is retired"
+    assert "sold" in command_line.run("device", "show", ID).out
+    opened = command_line.run("device", "uncordon", ID)
+    assert (opened.code != 0, "reinstate it first" in opened.aside) == (True, True)
+    back = build_report(nodes=[NODE], devices=[CARD | {"verdict": "ok"}], engines={})
+    assert agent.post("/site/report", json=back).is_success
+    assert "contradiction: it is retired" in command_line.run("device", "show", ID).out
+    assert "device.contradicted" in command_line.run("logs").out
+    again = command_line.run("device", "reinstate", ID, "--reason", "it is back")
+    assert again.out.strip() == f"{ID} is cordoned"
+    twice = command_line.run("device", "reinstate", ID, "--reason", "it is back")
+    assert (twice.code != 0, "is not retired" in twice.aside) == (True, True)
+    assert command_line.run("device", "uncordon", ID).out.strip() == f"{ID} is open"
+    # As the other tests find it.
+    agent.post("/site/report", json=build_report(nodes=[NODE], devices=[CARD], engines={})).raise_for_status()

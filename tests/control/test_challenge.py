@@ -21,6 +21,7 @@ from keisan.control.context import Control
 from keisan.domain.access import Role
 from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, Workload
 from keisan.domain.claim import ClaimedCapacity
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import LimitExceeded, NotFound, PermissionDenied, StateConflict
 from keisan.domain.figure import Precision
 from keisan.domain.ids import ChallengeId
@@ -86,6 +87,14 @@ async def test_device_that_is_not_ok_is_left_out(stage: ChallengeWorld, world: W
         for device in await transaction.devices.list_site(EVERYTHING, world.left.site.id):
             verdict = Verdict.OK if device.hardware_id == "GPU-4" else Verdict.UNKNOWN
             await transaction.devices.update(replace(device, verdict=verdict, version=device.version + 1))
+    assert [each.hardware_id for each in await stage.start()] == ["GPU-4"]
+
+
+async def test_device_that_is_retired_is_left_out(stage: ChallengeWorld, world: World) -> None:
+    async with stage.control.storage.write() as transaction:
+        for device in await transaction.devices.list_site(EVERYTHING, world.left.site.id):
+            use = DeviceUse.OPEN if device.hardware_id == "GPU-4" else DeviceUse.RETIRED
+            await transaction.devices.update(replace(device, use=use, version=device.version + 1))
     assert [each.hardware_id for each in await stage.start()] == ["GPU-4"]
 
 

@@ -1,6 +1,7 @@
 """Devices are closed by people, and suspect ones told of, or closed at once where the terms say so."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -10,14 +11,14 @@ from keisan.control.device import change_use, judge_devices, note_errors
 from keisan.control.lease import LEASE_LIFE
 from keisan.domain.access import PlatformScope, Principal, ProviderScope, Right
 from keisan.domain.device import Device, DeviceTerms, DeviceUse
-from keisan.domain.errors import NotFound, PermissionDenied, VersionMismatch
+from keisan.domain.errors import NotFound, PermissionDenied, StateConflict, VersionMismatch
 from keisan.domain.event import Event
 from keisan.domain.lease import WorkNoun
 from keisan.domain.verdict import Verdict
 from keisan.storage.database import Database
 from keisan.wire.device import DeviceUpdate
 from tests.domain.samples import build_device, name_id
-from tests.factories import NOW, PLATFORM_ID, FixedClock, World
+from tests.factories import NOW, PLATFORM_ID, FixedClock, World, create_device
 
 SCOPE = PlatformScope()
 DRAIN = DeviceUpdate(use=DeviceUse.DRAINING, reason="fan")
@@ -108,3 +109,56 @@ async def test_one_whose_errors_pass_the_limit_is_told_of(
     assert (await read_row(storage, device)).use is use
     actions = [event.action for event in await read_events(storage, device.id)]
     assert sorted(actions) == sorted(["device.suspect", "device.cordoned"][: 1 + (use is DeviceUse.CORDONED)])
+
+
+RETIRE = DeviceUpdate(use=DeviceUse.RETIRED, reason="sold")
+
+
+async def set_row(storage: Database, device: Device, **changes: Any) -> Device:
+    row = replace(device, version=device.version + 1, **changes)
+    async with storage.write() as transaction:
+        await transaction.devices.update(row)
+    return row
+
+
+async def test_a_device_in_use_is_not_retired_and_one_that_failed_is(storage: Database, world: World) -> None:
+    control, principal = build_control(storage), build_principal(world, Right.WRITE_SITES)
+    device = world.left.device
+    with pytest.raises(StateConflict, match="open to work"):
+        await change_use(control, principal, device.id, 1, RETIRE)
+    closed = await set_row(storage, device, use=DeviceUse.DRAINING)
+    with pytest.raises(StateConflict, match="still runs 1 replicas"):
+        await change_use(control, principal, device.id, closed.version, RETIRE)
+    failed = await set_row(storage, closed, use=DeviceUse.OPEN, verdict=Verdict.FAILED)
+    retired = await change_use(control, principal, device.id, failed.version, RETIRE)
+    assert (retired.use, retired.verdict, retired.use_reason) == (DeviceUse.RETIRED, Verdict.FAILED, "sold")
+    (event,) = await read_events(storage, device.id)
+    assert (event.action, event.detail["previous_use"]) == ("device.retired", "open")
+    async with storage.write() as transaction:
+        leases = await transaction.outbox.take(NOW, LEASE_LIFE, 10, {WorkNoun.DEPLOYMENT})
+    assert [lease.noun_id for lease in leases] == [world.left.deployment.id], "what it ran moves elsewhere"
+
+
+async def test_a_retired_device_is_given_no_work_before_it_is_reinstated(storage: Database, world: World) -> None:
+    control, principal = build_control(storage), build_principal(world, Right.WRITE_SITES)
+    bare = create_device(world.left.node)
+    async with storage.write() as transaction:
+        await transaction.devices.insert(replace(bare, use=DeviceUse.CORDONED))
+    retired = await change_use(control, principal, bare.id, 1, RETIRE)
+    assert retired.verdict is Verdict.UNKNOWN, "whoever hears of it has news"
+    for use in (DeviceUse.OPEN, DeviceUse.DRAINING):
+        with pytest.raises(StateConflict, match="reinstate it first"):
+            await change_use(control, principal, bare.id, 2, DeviceUpdate(use=use, reason="x"))
+    back = await change_use(control, principal, bare.id, 2, DeviceUpdate(use=DeviceUse.CORDONED, reason="it is back"))
+    assert (await change_use(control, principal, bare.id, back.version, DeviceUpdate(use=DeviceUse.OPEN))).use == "open"
+
+
+def test_a_retired_one_that_fails_is_not_suspect() -> None:
+    retired = replace(FAILED, use=DeviceUse.RETIRED)
+    assert judge_devices(CLOSING, {FAILED.id: build_device(use=DeviceUse.RETIRED)}, (retired,), NOW) == ((retired,), {})
+
+
+async def test_errors_of_a_retired_one_are_nobodys_matter(storage: Database, world: World) -> None:
+    retired = await set_row(storage, world.left.device, use=DeviceUse.RETIRED)
+    await note_errors(build_control(storage, CLOSING), retired, 9)
+    assert await read_events(storage, retired.id) == []

@@ -313,3 +313,19 @@ async def test_card_that_fails_is_told_of_once_and_closed_where_the_terms_say_so
     async with control.storage.read() as view:
         again = await view.devices.get(SCOPE, own.id)
     assert (again.verdict, again.use) == (Verdict.OK, found.use), "only people open what was closed"
+
+
+async def test_retired_device_that_is_well_again_is_a_contradiction_and_stays_retired(
+    control: Control, world: World
+) -> None:
+    own = world.left.device
+    async with control.storage.write() as transaction:
+        await transaction.devices.update(
+            replace(own, use=DeviceUse.RETIRED, use_actor="key:1", verdict=Verdict.FAILED, version=2)
+        )
+    for _ in range(2):
+        await send(control, world, describe(world))
+    assert await list_events(control) == ["device.contradicted"]
+    async with control.storage.read() as view:
+        found = await view.devices.get(SCOPE, own.id)
+    assert (found.use, found.use_actor, found.verdict) == (DeviceUse.RETIRED, "key:1", Verdict.OK)

@@ -25,7 +25,7 @@ from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.wire.frame import Numbers, Values, encode_frame
 from keisan.wire.inventory import Inventory, pack_inventory
 from tests.factories import FixedClock, World, create_challenge
-from tests.telemetry.fleet import build_head, build_inventory_body, build_values
+from tests.telemetry.fleet import build_frame_body, build_head, build_inventory_body, build_values
 
 COUNT = 4
 
@@ -249,6 +249,28 @@ async def test_what_people_and_challenges_say_of_devices_is_in_the_sums(
     assert found[CountName.CORDONED] == 1
     # By FP16, where it was challenged in that.
     assert (found[CountName.MEASURED_GFLOPS], found[CountName.MEASURED_DEVICES]) == (9, 1)
+
+
+async def test_a_retired_device_is_in_no_sum_until_it_is_reinstated(
+    watch: FleetWatch, agent: Principal, world: World
+) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    watch.accept_frame(agent, build_frame_body(1))
+    device = replace(world.left.device, hardware_id="device-1", use=DeviceUse.RETIRED, version=2)
+    async with watch.control.storage.write() as transaction:
+        await transaction.devices.update(device)
+    await watch.note_devices()
+    found = count(watch)
+    assert (found[CountName.DEVICES], found[CountName.OK], found[CountName.CORDONED]) == (COUNT - 1, COUNT - 1, 0)
+    # Frames go on to carry it, and a grown inventory knows its number still.
+    watch.accept_frame(agent, build_frame_body(2))
+    await watch.accept_inventory(agent, build_inventory_body(COUNT + 1, version=2))
+    assert count(watch)[CountName.DEVICES] == COUNT
+    async with watch.control.storage.write() as transaction:
+        await transaction.devices.update(replace(device, use=DeviceUse.CORDONED, version=3))
+    await watch.note_devices()
+    found = count(watch)
+    assert (found[CountName.DEVICES], found[CountName.CORDONED]) == (COUNT + 1, 1)
 
 
 async def test_an_inventory_that_cannot_be_read_any_more_stops_no_start(

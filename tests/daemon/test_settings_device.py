@@ -36,3 +36,21 @@ def test_played_devices_are_items_of_the_site() -> None:
 def test_what_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         SimulatedSettings.model_validate({"chip": "nvidia-h20", "count": 4} | changes)
+
+
+@pytest.mark.parametrize(
+    ("item", "path"),
+    [
+        ({}, "site.supernode.0.name"),
+        ({"name": ""}, "site.supernode.0.name"),
+        ({"name": "x", "members": ["a", "nul\0"]}, "site.supernode.0.members.1"),
+        ({"name": "x", "members": ["a" * 257]}, "site.supernode.0.members.0"),
+        ({"name": "x", "links_per_member": 0}, "site.supernode.0.links_per_member"),
+        ({"name": "x", "links_per_member": 5000}, "site.supernode.0.links_per_member"),
+        ({"name": "x", "colour": "red"}, "site.supernode.0.colour"),
+    ],
+)
+def test_a_supernode_that_cannot_be_told_is_refused_with_its_path(item: dict[str, object], path: str) -> None:
+    with pytest.raises(SettingsInvalid) as caught:
+        load_settings({"data_directory": "/tmp/x", "site": {"supernode": [item]}}, {}, None)
+    assert [line.partition(":")[0] for line in caught.value.outside.splitlines()] == [path]

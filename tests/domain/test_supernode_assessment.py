@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.supernode import Supernode, SupernodeLink, SupernodeSwitch, check_supernode, list_tiers
-from keisan.domain.supernode_assessment import SupernodeAssessment, SupernodeState, assess_supernode
+from keisan.domain.supernode_assessment import LinkCount, SupernodeAssessment, SupernodeState, assess_supernode
 from keisan.domain.verdict import Verdict
 
 MEMBERS = tuple("abcdef")
@@ -164,3 +164,85 @@ def test_without_wiring_members_that_work_are_taken_to_reach_each_other() -> Non
     assert (found.verdict, found.connected) == (Verdict.UNKNOWN, tuple("acdef"))
     assert found.reasons[1] == "the wiring is not known: members that work are taken to reach each other"
     assert assess(Supernode("x", ("a",))).reasons == ()
+
+
+@st.composite
+def draw_link_case(draw: st.DrawFn) -> tuple[Supernode, frozenset[str], frozenset[str], SupernodeState]:
+    """Return a wiring as templates have it, which members are gone, which links really are down, and what members count."""
+    members = MEMBERS[: draw(st.integers(min_value=2, max_value=6))]
+    planes = draw(st.integers(min_value=0, max_value=4))
+    switches = tuple(SupernodeSwitch(f"s{plane}", 1, plane) for plane in range(planes))
+    ends = [(m, s.name) for m in members for s in switches] or list(combinations(members, 2))
+    supernode = Supernode("x", members, switches, tuple(SupernodeLink("~".join(pair), pair) for pair in ends))
+    gone = draw(st.frozensets(st.sampled_from(members), max_size=2))
+    # What ends at a member that is gone is down; of the rest, some.
+    drawn = draw(st.frozensets(st.sampled_from([link.name for link in supernode.links])))
+    silent = draw(st.frozensets(st.sampled_from(members), max_size=2))
+    # Of a link down between members of which none counts, nobody can know.
+    counting = frozenset(members) - silent - gone
+    down = frozenset(
+        link.name
+        for link in supernode.links
+        if not gone.isdisjoint(link.ends) or (link.name in drawn and not counting.isdisjoint(link.ends))
+    )
+    lanes = draw(st.integers(min_value=1, max_value=3))
+    counts = {}
+    for member in counting:
+        own = [link.name for link in supernode.links if member in link.ends]
+        counts[member] = LinkCount(lanes * len(set(own) - down), lanes * len(own))
+    return supernode, gone, down, SupernodeState(failed=gone, links=counts)
+
+
+@given(case=draw_link_case())
+def test_counts_of_links_promise_no_more_than_any_links_behind_them_hold(
+    case: tuple[Supernode, frozenset[str], frozenset[str], SupernodeState],
+) -> None:
+    supernode, gone, down, state = case
+    found = assess_supernode(supernode, state)
+    really_left = len(supernode.links) - len(down)
+    assert found.left_ppm is not None
+    assert found.left_possible_ppm is not None
+    # Millionths are cut at each link.
+    slack = len(supernode.links)
+    assert found.left_ppm * len(supernode.links) <= really_left * 1_000_000
+    assert found.left_possible_ppm * len(supernode.links) >= really_left * 1_000_000 - slack * len(supernode.links)
+    assert len(found.connected) <= len(found.connected_possible)
+    counted = set(found.connected) & set(state.links)
+    for member in counted:
+        assert counted <= reach(supernode, member, gone | down, 1)
+
+
+def test_a_link_down_counts_once_where_a_switch_is_its_other_end() -> None:
+    found = assess(build_switched(planes=4), links={"a": LinkCount(17, 18), "b": LinkCount(18, 18)})
+    assert (found.verdict, found.connected) == (Verdict.OK, MEMBERS)
+    # One lane of eighteen, on one of six members.
+    assert (found.left_ppm, found.left_possible_ppm) == (990_740, 990_740)
+    assert found.reasons == ("1 of 6 members have links down: a has 17 of 18",)
+
+
+def test_a_member_is_cut_off_without_links_and_in_doubt_with_half_of_them() -> None:
+    half = assess(build_switched(planes=4), links={"a": LinkCount(2, 4)})
+    assert (half.verdict, half.connected, half.connected_possible) == (Verdict.UNKNOWN, MEMBERS[1:], MEMBERS)
+    none = assess(build_switched(planes=4), links={"a": LinkCount(0, 4)})
+    assert (none.verdict, none.connected_possible) == (Verdict.FAILED, MEMBERS[1:])
+    unwired = Supernode("x", MEMBERS)
+    assert assess(unwired, links={"a": LinkCount(0, 4)}).connected_possible == MEMBERS[1:]
+    assert assess(unwired, links={"a": LinkCount(2, 4)}).connected_possible == MEMBERS
+    assert assess(Supernode("x", ("a",)), links={"a": LinkCount(0, 4)}).verdict is Verdict.OK
+
+
+def test_links_to_what_is_gone_are_taken_for_those_that_are_down() -> None:
+    mesh = Supernode(
+        "x", MEMBERS, links=tuple(SupernodeLink("~".join(pair), pair) for pair in combinations(MEMBERS, 2))
+    )
+    found = assess(mesh, failed=frozenset("f"), links={name: LinkCount(4, 5) for name in "abcde"})
+    assert found.left_ppm == found.left_possible_ppm == 10 * 1_000_000 // 15
+
+
+def test_a_member_that_was_taken_out_is_awaited_by_nobody() -> None:
+    found = assess(build_switched(planes=1), removed=frozenset("a"))
+    assert (found.verdict, found.connected) == (Verdict.OK, MEMBERS[1:])
+    assert found.left_ppm == 5 * 1_000_000 // 6
+    assert found.reasons == ("1 of 6 members taken out: a",)
+    also_failed = assess(build_switched(planes=1), removed=frozenset("a"), failed=frozenset("a"))
+    assert (also_failed.verdict, also_failed.reasons) == (Verdict.OK, found.reasons)

@@ -99,7 +99,7 @@ class Recount:
 def recount(site: LiveSite, now_ms: int, is_in: Callable[[int], bool]) -> Recount:
     """Add up the devices of a site of which `is_in` says that they are in the group: no arrays, no groups, no cache."""
     columns, inventory = site.columns, site.columns.inventory
-    devices = [n for n in range(inventory.device_count) if not inventory.is_retired[n] and is_in(n)]
+    devices = [n for n in range(inventory.device_count) if not columns.is_retired[n] and is_in(n)]
     patience_ms = PERIODS_MISSED_MAX * columns.period_ms
     reporting = [n for n in devices if int(columns.proven_ms[n]) >= now_ms - patience_ms]
 

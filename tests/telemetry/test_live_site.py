@@ -6,8 +6,10 @@ from keisan.domain.frame import FrameOutcome
 from keisan.domain.roll_up import CountName
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.change import list_device_changes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
+from keisan.telemetry.reading import DeviceFilter, count_chips, read_devices
 from tests.telemetry.fleet import (
     NOMINAL_GFLOPS,
     NOON,
@@ -17,6 +19,8 @@ from tests.telemetry.fleet import (
     build_values,
     later,
     number_site,
+    read_group,
+    recount,
 )
 
 FOUR = np.arange(4, dtype=np.uint32)
@@ -96,6 +100,13 @@ def test_a_frame_of_some_devices_leaves_the_others_alone() -> None:
     site.take(build_head(3), np.array([2], np.uint32), build_values(1, clock_mhz=9), NOON)
     assert site.columns.values[FIELD_INDEX[SampleName.CLOCK_MHZ]].tolist() == [1, 5, 9, 6]
     assert site.take(build_head(4), FOUR[:0], build_values(0), NOON) is FrameOutcome.LIVE
+
+
+def test_links_that_are_up_are_known_between_the_frames_that_tell_them() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, link_up_count=18), NOON)
+    site.take(build_head(2), FOUR, build_values(4), NOON)
+    assert site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]].tolist() == [18] * 4
 
 
 def test_wrong_values_are_counted_and_in_no_sum() -> None:
@@ -178,3 +189,47 @@ def test_between_an_inventory_and_the_next_roll_up_no_group_has_another_s_sums()
     assert [list(Verdict)[code] for code in site.verdicts] == [Verdict.OK] * 4 + [Verdict.UNKNOWN]
     site.roll_up(NOON.monotonic_ms)
     assert site.whole.get_counts(0)[CountName.MEASURED_GFLOPS] == 5
+
+
+def test_a_supernode_has_its_devices_alone_and_not_all_of_their_node() -> None:
+    # Device 0 is the processor of node 0, and node 1 has devices of two supernodes.
+    inventory = build_inventory([0, 0, 0, 1, 1, 1], [0, 1])
+    inventory.supernode[:] = [-1, 0, 0, 1, 1, 0]
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    fleet.take_inventory(number_site(1), inventory)
+    site = fleet.sites[number_site(1).site_id]
+    site.take(
+        build_head(1), np.arange(6, dtype=np.uint32), build_values(6, power_milliwatts=[1, 2, 4, 8, 16, 32]), NOON
+    )
+    fleet.roll_up(NOON)
+    assert site.supernodes.group_count == 2
+    first, second = ({1, 2, 5}, {3, 4})
+    assert read_group(site.supernodes, 0) == recount(site, NOON.monotonic_ms, first.__contains__)
+    assert read_group(site.supernodes, 1) == recount(site, NOON.monotonic_ms, second.__contains__)
+    assert read_group(site.whole, 0) == recount(site, NOON.monotonic_ms, lambda _: True)
+
+
+def test_what_is_retired_counts_as_nothing_and_is_no_news() -> None:
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    site = open_site(fleet)
+    site.take(build_head(1), FOUR, build_values(4, health=HEALTH_CODES[Verdict.FAILED]), NOON)
+    assert count(site, NOON)[CountName.FAILED] == 4
+    site.note_retired(frozenset({"device-0", "elsewhere"}))
+    found = count(site, NOON)
+    assert (found[CountName.DEVICES], found[CountName.REPORTING], found[CountName.FAILED]) == (3, 3, 3)
+    assert list(list_device_changes(site)) == []
+    assert [device.hardware_id for device in read_devices(site, DeviceFilter(0, 9), NOON)[0]] == [
+        "device-1",
+        "device-2",
+        "device-3",
+    ]
+    assert sum(each.devices for each in count_chips(fleet, None)) == 3
+    # Seen well again it is still not counted; an inventory's own word holds beside what people say.
+    site.take(build_head(2), FOUR, build_values(4), NOON)
+    assert count(site, NOON)[CountName.OK] == 3
+    site.note_retired(frozenset({"device-0"}))
+    assert not site.is_changed
+    site.columns.inventory.is_retired[3] = True
+    site.note_retired(frozenset())
+    assert count(site, NOON)[CountName.DEVICES] == 3
+    assert count(site, NOON)[CountName.OK] == 3

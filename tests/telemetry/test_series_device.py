@@ -68,6 +68,14 @@ def test_retired_devices_are_not_there() -> None:
     assert view.left_out == 0
 
 
+def test_what_people_retired_is_not_there_either() -> None:
+    fleet, _ = capture()
+    site = fleet.sites[number_site(1).site_id]
+    site.note_retired(frozenset({"device-2"}))
+    fleet.roll_up(NOON)
+    assert capture_devices(site, NOON, 0, 10).numbers.tolist() == [0, 3]
+
+
 def test_silent_device_keeps_no_values() -> None:
     fleet, _ = capture(power_milliwatts=1500)
     site = fleet.sites[number_site(1).site_id]

@@ -5,13 +5,14 @@ import pytest
 
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.domain.inventory import SupernodeEntry
-from keisan.domain.sample import HEALTH_CODES
+from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite
 from keisan.telemetry.supernode import LiveSupernode, assess_supernodes
 from tests.telemetry.fleet import NOON, build_head, build_inventory, build_values, number_site
 
+NAMES = tuple(f"device-{number}" for number in range(8))
 TEMPLATES = {template.id: template for template in load_supernode_templates()}
 
 
@@ -64,5 +65,68 @@ def test_a_template_that_does_not_fit_says_nothing_of_the_wiring() -> None:
 
 def test_one_without_members_is_left_out() -> None:
     site = open_site("node-8-mesh")
-    site.columns.inventory.is_retired[:] = True
+    site.note_retired(frozenset(NAMES))
     assert assess(site) == []
+
+
+def declare(site: LiveSite, *members: str, links_per_member: int = 0) -> list[LiveSupernode]:
+    """Assess a site's first supernode as one whose members are told by name."""
+    entry = SupernodeEntry("cabinet-0", "node-8-mesh", members, links_per_member)
+    object.__setattr__(site.columns.inventory.head, "supernodes", (entry,))
+    return assess(site)
+
+
+def test_a_member_that_no_driver_has_seen_is_unknown() -> None:
+    [found] = declare(open_site("node-8-mesh"), *NAMES)
+    assert found.assessment.verdict is Verdict.OK
+    site = open_site("node-8-mesh")
+    site.columns.inventory.supernode[3] = -1
+    [found] = declare(site, *NAMES[:3], "GPU-of-nobody", *NAMES[4:])
+    assert (found.assessment.verdict, found.member_count, found.template) == (Verdict.UNKNOWN, 8, "node-8-mesh")
+    assert (len(found.assessment.connected), len(found.assessment.connected_possible)) == (7, 8)
+    assert found.assessment.reasons[0] == "1 of 8 members unknown: GPU-of-nobody"
+    assert found.assessment.reasons[-1] == "no driver has seen 1 of the members, GPU-of-nobody the first"
+
+
+def test_members_stand_in_the_order_of_the_cabinet_and_not_of_their_numbers() -> None:
+    [found] = declare(open_site("node-8-mesh", failed=1), *reversed(NAMES))
+    assert found.assessment.connected == tuple(reversed(NAMES[1:]))
+
+
+def test_links_that_are_down_count_where_the_site_says_of_how_many() -> None:
+    site = open_site("node-8-mesh", failed=1)
+    links = np.array([0, 7, 7, 7, 7, 7, 7, 6], np.int32)
+    site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]] = links
+    [found] = declare(site, *NAMES)
+    assert found.assessment.left_ppm == 21 * 1_000_000 // 28
+    [found] = declare(site, *NAMES, links_per_member=7)
+    # Device 7 lost a link, to device 0 which has failed: that one is counted already.
+    assert found.assessment.left_ppm == 21 * 1_000_000 // 28
+    assert found.assessment.reasons[1] == "1 of 8 members have links down: device-7 has 6 of 7"
+    # Three more, to devices 1 to 3, which count them too.
+    site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]] = [0, 5, 5, 5, 6, 6, 6, 3]
+    [found] = declare(site, *NAMES, links_per_member=7)
+    assert found.assessment.left_ppm == pytest.approx(18 * 1_000_000 // 28, abs=1)
+    assert found.assessment.connected_possible == NAMES[1:]
+    assert found.assessment.connected == NAMES[1:7]
+    # More than the site says that there are is all of them; of one that is not told, or not heard, nothing is known.
+    links[7] = 18
+    site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]] = links
+    assert declare(site, *NAMES, links_per_member=7)[0].assessment.left_ppm == 21 * 1_000_000 // 28
+    links[7] = MISSING
+    site.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]] = links
+    assert declare(site, *NAMES, links_per_member=7)[0].assessment.left_ppm == 21 * 1_000_000 // 28
+    silent = open_site("node-8-mesh", silent=1)
+    silent.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT]] = 0
+    silent.columns.values[FIELD_INDEX[SampleName.LINK_UP_COUNT], 1:] = 7
+    [found] = declare(silent, *NAMES, links_per_member=7)
+    assert (found.assessment.verdict, found.assessment.left_possible_ppm) == (Verdict.UNKNOWN, 1_000_000)
+
+
+def test_one_that_was_taken_out_leaves_its_place_empty() -> None:
+    site = open_site("node-8-mesh", failed=1)
+    site.note_retired(frozenset({"device-0"}))
+    for [found] in (assess(site), declare(site, *NAMES)):
+        assert (found.assessment.verdict, found.member_count, found.template) == (Verdict.OK, 7, "node-8-mesh")
+        assert found.assessment.reasons == ("1 of 8 members taken out: device-0",)
+        assert found.assessment.left_ppm == 21 * 1_000_000 // 28

@@ -29,7 +29,7 @@ VERBS = split_list(
     publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile
     reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
-    respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
+    reinstate respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
     share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear

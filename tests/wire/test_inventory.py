@@ -16,6 +16,7 @@ def places(*numbers: int) -> np.ndarray:
 
 
 HEAD = InventoryHead("list", 2, ("node-a", "node-b"), ("nvidia-h20",), ("NVIDIA H20",), (SupernodeEntry("cube"),))
+CUBE = SupernodeEntry("cube", members=("GPU-2", "GPU-1", "never-seen"), links_per_member=18)
 GOOD = Inventory(
     HEAD,
     pa.array(["GPU-1", "GPU-2", "GPU-3"]),
@@ -60,6 +61,36 @@ def test_an_inventory_is_read_as_it_was_written_and_written_the_same_each_time()
     ],
 )
 def test_an_inventory_that_contradicts_itself_is_refused(bad: Inventory, field: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        decode_inventory(encode_inventory(bad))
+    assert caught.value.field == field
+
+
+def test_supernodes_have_members_that_nobody_has_seen_and_more_names_than_there_are_devices() -> None:
+    others = tuple(SupernodeEntry(f"other-{number}", members=(f"elsewhere-{number}",)) for number in range(4))
+    told = replace(GOOD, head=replace(HEAD, supernodes=(CUBE, *others)))
+    assert decode_inventory(encode_inventory(told)).head.supernodes == (CUBE, *others)
+
+
+@pytest.mark.parametrize(
+    ("supernodes", "supernode", "field"),
+    [
+        ((replace(CUBE, links_per_member=4097),), (0, 0, -1), "inventory.supernodes"),
+        ((replace(CUBE, links_per_member=-1),), (0, 0, -1), "inventory.supernodes"),
+        ((replace(CUBE, members=("GPU-1", "GPU-2", "GPU-1")),), (0, 0, -1), "inventory.supernodes"),
+        ((replace(CUBE, members=("GPU-1", "GPU-2", "nul\0")),), (0, 0, -1), "inventory.supernodes"),
+        ((replace(CUBE, members=("GPU-1", "GPU-2", "")),), (0, 0, -1), "inventory.supernodes"),
+        ((CUBE, SupernodeEntry("other", members=("never-seen",))), (0, 0, -1), "inventory.supernodes"),
+        ((CUBE,), (0, -1, -1), "inventory.supernode"),
+        ((CUBE,), (0, 0, 0), "inventory.supernode"),
+        ((CUBE, SupernodeEntry("other")), (0, 1, -1), "inventory.supernode"),
+        (tuple(SupernodeEntry(f"empty-{number}") for number in range(4)), (0, 0, -1), "inventory.supernodes"),
+    ],
+)
+def test_members_and_devices_say_the_same(
+    supernodes: tuple[SupernodeEntry, ...], supernode: tuple[int, ...], field: str
+) -> None:
+    bad = replace(GOOD, head=replace(HEAD, supernodes=supernodes), supernode=places(*supernode))
     with pytest.raises(InvalidInput) as caught:
         decode_inventory(encode_inventory(bad))
     assert caught.value.field == field

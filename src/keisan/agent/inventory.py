@@ -1,14 +1,20 @@
-"""A site's inventory on its own disk: devices get a number when they are first seen, and keep it for good."""
+"""A site's inventory on its own disk: devices get a number when they are first seen, and keep it for good.
+
+Which devices are supernodes is the operator's word (agent/supernode.py); what came of it is kept, as a change is a new version.
+"""
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from keisan.agent.document import read_document, write_document
-from keisan.domain.inventory import InventoryHead
+from keisan.agent.supernode import NO_PLANS, SupernodePlans
+from keisan.domain.inventory import InventoryHead, SupernodeEntry
+from keisan.domain.supernode_plan import PlannedDevice
 from keisan.kit.ids import create_id
 from keisan.kit.observe import write_warning
 from keisan.wire.device import DeviceReport
@@ -36,9 +42,10 @@ class InventoryRow:
 class InventoryFile:
     """The rows in the order of their numbers. One that cannot be read is begun anew: another incarnation, which has no past."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, plans: SupernodePlans = NO_PLANS) -> None:
         self._path = path
-        self.incarnation, self.version, self.rows = _load(path)
+        self._plans = plans
+        self.incarnation, self.version, self.rows, self.supernodes = _load(path)
 
     @property
     def numbers(self) -> dict[str, int]:
@@ -53,36 +60,43 @@ class InventoryFile:
         told = {row.hardware_id: row for row in self.rows}
         told |= {report.hardware_id: InventoryRow.of(report) for report in reports}
         rows = tuple(told.values())
-        if rows == self.rows:
+        supernodes = self._plans.resolve(PlannedDevice(row.hardware_id, row.node, row.chip) for row in rows)
+        if (rows, supernodes) == (self.rows, self.supernodes):
             return False
-        self._keep(rows)
+        self._keep(rows, supernodes)
         return True
 
-    def _keep(self, rows: tuple[InventoryRow, ...]) -> None:
-        content = {"incarnation": self.incarnation, "version": self.version + 1, "rows": [asdict(row) for row in rows]}
+    def _keep(self, rows: tuple[InventoryRow, ...], supernodes: tuple[SupernodeEntry, ...]) -> None:
+        content = {
+            "incarnation": self.incarnation,
+            "version": self.version + 1,
+            "rows": [asdict(row) for row in rows],
+            "supernodes": [asdict(entry) for entry in supernodes],
+        }
         write_document(self._path, content)
-        self.version, self.rows = self.version + 1, rows
+        self.version, self.rows, self.supernodes = self.version + 1, rows, supernodes
 
     def begin_anew(self) -> None:
         """Go on as another incarnation, with the same rows: the platform refuses what this one tells."""
         write_warning("inventory.begun_anew", path=str(self._path), fault="the platform knows another past of it")
         self.incarnation, self.version = str(create_id()), 0
         rows, self.rows = self.rows, ()
-        self._keep(rows)
+        self._keep(rows, self.supernodes)
 
     def write(self) -> bytes:
         """Return the inventory as the platform is told it; there must be a device."""
         nodes, chips, names = (_Numbering() for _ in range(3))
         places = [(nodes.find(row.node), chips.find(row.chip), names.find(row.name)) for row in self.rows]
         node, chip, name = np.array(places, np.int32).T
-        head = InventoryHead(self.incarnation, self.version, nodes.texts, chips.texts, names.texts)
+        head = InventoryHead(self.incarnation, self.version, nodes.texts, chips.texts, names.texts, self.supernodes)
+        place_of = {member: place for place, entry in enumerate(self.supernodes) for member in entry.members}
         inventory = Inventory(
             head=head,
             hardware_ids=pa.array([row.hardware_id for row in self.rows], pa.utf8()),
             node=node,
             chip=chip,
             name=name,
-            supernode=np.full(len(self.rows), -1, np.int32),
+            supernode=np.array([place_of.get(row.hardware_id, -1) for row in self.rows], np.int32),
             memory_mib=np.array([row.memory_mib for row in self.rows], np.int32),
             is_retired=np.zeros(len(self.rows), np.bool_),
         )
@@ -103,14 +117,16 @@ class _Numbering:
         return self._places.setdefault(text, len(self._places))
 
 
-def _load(path: Path) -> tuple[str, int, tuple[InventoryRow, ...]]:
+def _load(path: Path) -> tuple[str, int, tuple[InventoryRow, ...], tuple[SupernodeEntry, ...]]:
     if path.exists():
         try:
             kept = read_document(path)
             rows = kept["rows"]
             if isinstance(rows, list):
                 found = tuple(InventoryRow(**row) for row in rows)
-                return str(kept["incarnation"]), int(str(kept["version"])), found
+                # An earlier release knew no supernodes.
+                supernodes = msgspec.convert(kept.get("supernodes", ()), tuple[SupernodeEntry, ...])
+                return str(kept["incarnation"]), int(str(kept["version"])), found, supernodes
         except (OSError, ValueError, KeyError, TypeError) as failure:
             write_warning("inventory.begun_anew", path=str(path), fault=repr(failure))
-    return str(create_id()), 0, ()
+    return str(create_id()), 0, (), ()

@@ -18,6 +18,7 @@ from keisan.agent.keeper import Workplace
 from keisan.agent.link import PlatformLink
 from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
+from keisan.agent.supernode import SupernodePlans
 from keisan.agent.supervisor import Supervisor
 from keisan.agent.telemetry import FrameWriter, send_frames
 from keisan.agent.waiting import wait_for_event
@@ -130,7 +131,9 @@ class Talk:
     async def send_samples(self) -> None:
         """Send what the devices measure, from when the site is known to the platform until cancelled."""
         await self._is_ready.wait()
-        place, inventory = self._place, InventoryFile(self._place.folder.inventory_path)
+        place, told = self._place, self._place.settings
+        plans = SupernodePlans(told.supernodes, told.member_counts, {place.node.hostname: place.node.hardware_id})
+        inventory = InventoryFile(place.folder.inventory_path, plans)
         writer = FrameWriter(place.adapters.devices, inventory, place.clock, place.settings.sample_period_s)
         await send_frames(
             writer, FrameFeed(self._link, inventory.write, inventory.begin_anew), self._devices.list_reports

@@ -7,6 +7,7 @@ from pathlib import Path
 from keisan.agent.door import DoorSettings
 from keisan.devices.base import Benchmark, DeviceDriver
 from keisan.domain.key import Secret
+from keisan.domain.supernode_plan import SupernodePlan
 from keisan.engines.base import Engine
 from keisan.executors.base import Executor
 from keisan.kit.retry import Backoff
@@ -18,6 +19,7 @@ class AgentSettings:
     """`join_token` is needed until the agent has joined once; `ca_path` is the certificate file to trust.
 
     With `is_stopping_replicas_on_exit` the engines end with the agent and start again with it; else they outlive it.
+    `supernodes` are what the operator says of them, and `member_counts` the sizes of their templates.
     """
 
     platform_url: str
@@ -29,6 +31,8 @@ class AgentSettings:
     is_stopping_replicas_on_exit: bool = False
     probe_period_s: float = 1.0
     sample_period_s: float = 10.0
+    supernodes: tuple[SupernodePlan, ...] = ()
+    member_counts: Mapping[str, int] = field(default_factory=dict)
     stop_grace_s: float = 5.0
     restart_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, most_s=30.0))
     platform_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))

@@ -1,4 +1,4 @@
-"""`keisan device`: which there are and how they are, and closing one to work, clearing it, opening it again."""
+"""`keisan device`: which there are and how they are, and closing one to work, clearing, opening or retiring it."""
 
 from typing import Annotated
 
@@ -6,7 +6,8 @@ import typer
 
 from keisan.cli.command import add_command
 from keisan.cli.session import Session
-from keisan.domain.errors import InvalidInput, NotFound, VersionMismatch
+from keisan.domain.errors import InvalidInput, NotFound, StateConflict, VersionMismatch
+from keisan.domain.verdict import Verdict
 from keisan.sdk import DeviceUse, DeviceView
 
 DeviceArgument = Annotated[str, typer.Argument(help="Id, or hardware id, of the device.")]
@@ -45,6 +46,17 @@ async def uncordon_device(session: Session, device: DeviceArgument, reason: Reas
     await _change_use(session, device, DeviceUse.OPEN, reason)
 
 
+async def retire_device(session: Session, device: DeviceArgument, reason: ReasonOption) -> None:
+    """Count a device no more: one that failed or is gone, or is closed and runs nothing. Its history stays."""
+    await _change_use(session, device, DeviceUse.RETIRED, reason)
+
+
+async def reinstate_device(session: Session, device: DeviceArgument, reason: ReasonOption) -> None:
+    """Count a retired device again; it is cordoned until somebody opens it."""
+    _check_retired(await choose_device(session, device))
+    await _change_use(session, device, DeviceUse.CORDONED, reason)
+
+
 async def choose_device(session: Session, wanted: str) -> DeviceView:
     """Return the device of an id or hardware id; raises NotFound, or InvalidInput if several sites have that hardware id."""
     found = [each async for each in session.keisan.devices.list() if wanted in (str(each.id), each.hardware_id)]
@@ -53,6 +65,11 @@ async def choose_device(session: Session, wanted: str) -> DeviceView:
     if len(found) > 1:
         raise InvalidInput(f"several devices have the hardware id '{wanted}'; name one by its id", "DEVICE")
     return found[0]
+
+
+def _check_retired(device: DeviceView) -> None:
+    if device.use is not DeviceUse.RETIRED:
+        raise StateConflict(f"{device.hardware_id} is not retired; `keisan device cordon` closes one to new work")
 
 
 async def _change_use(session: Session, wanted: str, use: DeviceUse, reason: str) -> None:
@@ -78,15 +95,19 @@ def describe_device(device: DeviceView) -> str:
         f"  verdict    {device.verdict}",
         f"  use        {device.use}{f' ({device.use_reason}; {device.use_actor})' if device.use_actor else ''}",
     ]
+    if device.use is DeviceUse.RETIRED and device.verdict is Verdict.OK:
+        lines.append("  contradiction: it is retired, and its site reports that it is there and well")
     return "\n".join([*lines, *(f"  {name}: {text}" for name, text in device.facts.items())])
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add devices list, show, cordon, drain and uncordon."""
+    """Add devices list, show, cordon, drain, uncordon, retire and reinstate."""
     group = typer.Typer(help="Devices of the platform's sites.", no_args_is_help=True)
     add_command(group, "list", list_devices)
     add_command(group, "show", show_device)
     add_command(group, "cordon", cordon_device)
     add_command(group, "drain", drain_device)
     add_command(group, "uncordon", uncordon_device)
+    add_command(group, "retire", retire_device)
+    add_command(group, "reinstate", reinstate_device)
     application.add_typer(group, name="device")

@@ -16,7 +16,7 @@ from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, Workload, can_move_challenge
 from keisan.domain.challenge_rule import find_deadline, plan_work
 from keisan.domain.claim import Claim, find_claimed_per_s
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.errors import LimitExceeded, NotFound, PermissionDenied, StateConflict, VersionMismatch
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import ChallengeId, ChallengeRoundId, KeyId, NodeId, SiteId
@@ -73,7 +73,8 @@ async def plan_rounds(
 
     Raises LimitExceeded for a node of more devices than a round has.
     """
-    devices = [each for each in await transaction.devices.list_site(EVERYTHING, site_id) if each.verdict is Verdict.OK]
+    listed = await transaction.devices.list_site(EVERYTHING, site_id)
+    devices = [each for each in listed if each.verdict is Verdict.OK and each.use is not DeviceUse.RETIRED]
     busy: set[NodeId] = {each.node_id for each in await transaction.challenges.list_open(EVERYTHING, site_id)}
     if not wish.may_disturb:
         busy |= {each.node_id for each in await transaction.replicas.list_site(EVERYTHING, site_id)}

@@ -1,4 +1,4 @@
-"""Commands on devices: closing one to new work, clearing it, opening it again; and what is done about suspect ones."""
+"""Commands on devices: closing one to new work, clearing, opening or retiring it; and what is done about suspect ones."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -7,10 +7,13 @@ from datetime import datetime
 from keisan.control.context import CONTROL_ACTOR, Control, check_version, name_actor
 from keisan.control.reconcilers.candidate import hold_replicas
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.device import Device, DeviceTerms, DeviceUse, find_suspicion
+from keisan.domain.device import Device, DeviceTerms, DeviceUse, explain_use_refusal, find_suspicion
+from keisan.domain.errors import StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import DeviceId
 from keisan.domain.lease import WorkNoun
+from keisan.domain.replica import Replica
+from keisan.domain.verdict import Verdict
 from keisan.storage.base import Transaction
 from keisan.wire.device import DeviceUpdate
 
@@ -18,25 +21,35 @@ ACTIONS: Mapping[DeviceUse, str] = {
     DeviceUse.OPEN: "device.opened",
     DeviceUse.CORDONED: "device.cordoned",
     DeviceUse.DRAINING: "device.draining",
+    DeviceUse.RETIRED: "device.retired",
 }
 
 
 async def change_use(
     control: Control, principal: Principal, device_id: DeviceId, expected_version: int, body: DeviceUpdate
 ) -> Device:
-    """Open a device, close it to new work, or have what runs there move elsewhere.
+    """Open a device, close it to new work, have what runs there move elsewhere, or retire it.
 
-    Raises PermissionDenied, NotFound, VersionMismatch.
+    Raises PermissionDenied, NotFound, VersionMismatch, and StateConflict for one that is retired and is to be given work, or
+    is to be retired and may be needed.
     """
     principal.require(Right.WRITE_SITES)
     now = control.clock.now()
     async with control.storage.write() as transaction:
         stored = await transaction.devices.get(principal.scope, device_id)
         check_version(stored.version, expected_version)
+        replicas = await _list_held(transaction, stored)
+        if refusal := explain_use_refusal(stored, body.use, len(replicas)):
+            raise StateConflict(refusal)
         changed = _close(stored, body.use, body.reason, (name_actor(principal), now))
+        if body.use is DeviceUse.RETIRED and changed.verdict is Verdict.OK:
+            # Nobody expects to hear of it: what a report still says of it is then news.
+            changed = replace(changed, verdict=Verdict.UNKNOWN)
         await transaction.devices.update(changed)
         await _note_use(transaction, stored, changed)
-        await _wake_deployments(transaction, changed, now)
+        # They move, or need not move any more.
+        for deployment_id in sorted({replica.deployment_id for replica in replicas}):
+            await transaction.outbox.put(WorkNoun.DEPLOYMENT, deployment_id, now)
     return changed
 
 
@@ -50,13 +63,10 @@ async def _note_use(transaction: Transaction, before: Device, after: Device) -> 
     await transaction.events.append(EventDraft(after.use_actor, ACTIONS[after.use], after.id, detail))
 
 
-async def _wake_deployments(transaction: Transaction, device: Device, now: datetime) -> None:
-    """Have the deployments looked at that have replicas on the device: they move, or need not move any more."""
+async def _list_held(transaction: Transaction, device: Device) -> list[Replica]:
     scope = PlatformScope()
     replicas = await transaction.replicas.list_site(scope, device.site_id)
-    held = hold_replicas(await transaction.devices.list_site(scope, device.site_id), replicas)
-    for deployment_id in sorted({replica.deployment_id for replica in held[device.id]}):
-        await transaction.outbox.put(WorkNoun.DEPLOYMENT, deployment_id, now)
+    return hold_replicas(await transaction.devices.list_site(scope, device.site_id), replicas)[device.id]
 
 
 def judge_devices(
@@ -67,7 +77,7 @@ def judge_devices(
     rows: list[Device] = []
     for device in after:
         known = before.get(device.id)
-        reason = find_suspicion(terms, device.verdict, None)
+        reason = "" if device.use is DeviceUse.RETIRED else find_suspicion(terms, device.verdict, None)
         if reason and (known is None or known.verdict is not device.verdict):
             reasons[device.id] = reason
         is_closing = device.id in reasons and terms.is_cordoning and device.use is DeviceUse.OPEN
@@ -86,6 +96,15 @@ async def note_suspicion(transaction: Transaction, device: Device, reason: str) 
         await _note_use(transaction, replace(device, use=DeviceUse.OPEN), device)
 
 
+async def note_contradiction(transaction: Transaction, device: Device) -> None:
+    """Tell of a retired device that its site reports as well: it counts again only once somebody reinstates it."""
+    detail = {
+        "hardware_id": device.hardware_id,
+        "reason": "it is retired, and its site reports that it is there and well",
+    }
+    await transaction.events.append(EventDraft(CONTROL_ACTOR, "device.contradicted", device.id, detail))
+
+
 async def note_errors(control: Control, device: Device, uncorrected_count: int) -> None:
     """Tell of a device whose samples count more errors than the terms allow, and close it if they say so.
 
@@ -93,7 +112,7 @@ async def note_errors(control: Control, device: Device, uncorrected_count: int) 
     """
     terms = control.device_terms
     reason = find_suspicion(terms, device.verdict, uncorrected_count)
-    if not reason:
+    if not reason or device.use is DeviceUse.RETIRED:
         return
     async with control.storage.write() as transaction:
         row = device

@@ -9,12 +9,13 @@ from datetime import datetime, timedelta
 
 from keisan.control.challenge import issue_challenges
 from keisan.control.context import Control
-from keisan.control.device import judge_devices, note_suspicion
+from keisan.control.device import judge_devices, note_contradiction, note_suspicion
 from keisan.control.door import compare_door, load_door, order_door, write_door
 from keisan.control.report_change import Known, ReportChange, compare_report
 from keisan.control.snapshot_tables import is_served
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.deployment import Deployment
+from keisan.domain.device import is_contradicted
 from keisan.domain.errors import AlreadyExists, PermissionDenied, VersionMismatch
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import DeviceId, ReplicaId, SiteId
@@ -74,6 +75,8 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
         plans = await _load_plans(view, known)
         known_door = await load_door(view, site_id)
     change, suspicions = _judge_change(control, known, compare_report(known, report, now), now)
+    before = {device.id: device for device in known.devices}
+    contradictions = [each for each in change.devices_changed if is_contradicted(before[each.id], each)]
     door_change = compare_door(control, known_door, known.site, report.door)
     replicas = {replica.id: replica for replica in known.replicas} | {
         replica.id: replica for replica in change.replicas
@@ -85,6 +88,8 @@ async def _accept_once(control: Control, principal: Principal, site_id: SiteId, 
             for device in (*change.devices_new, *change.devices_changed):
                 if device.id in suspicions:
                     await note_suspicion(transaction, device, suspicions[device.id])
+            for device in contradictions:
+                await note_contradiction(transaction, device)
             if door_change is not None:
                 served = [replica.id for replica in replicas.values() if is_served(replica)]
                 await write_door(transaction, door_change, served, actor)

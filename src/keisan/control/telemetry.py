@@ -12,6 +12,7 @@ from typing import Protocol
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.challenge import Workload
+from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
@@ -181,19 +182,22 @@ class FleetWatch:
             await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
 
     async def note_devices(self) -> None:
-        """Take in what people and challenges said of devices: which are closed to work, and what each was measured to do."""
+        """Take in what people and challenges said of devices: which are closed or retired, and what each was measured to do."""
         async with self.control.storage.read() as view:
             closed = await view.devices.list_closed(PlatformScope())
             measured = await view.challenges.list_measured(PlatformScope())
         closed_by_site: dict[SiteId, set[str]] = {}
-        for site_id, hardware_id in closed:
-            closed_by_site.setdefault(site_id, set()).add(hardware_id)
+        retired_by_site: dict[SiteId, set[str]] = {}
+        for site_id, hardware_id, use in closed:
+            chosen = retired_by_site if use is DeviceUse.RETIRED else closed_by_site
+            chosen.setdefault(site_id, set()).add(hardware_id)
         gflops_by_site: dict[SiteId, dict[str, int]] = {}
         for workload in reversed(MEASURED_WORKLOADS):
             for found in measured:
                 if found.workload is workload:
                     gflops_by_site.setdefault(found.site_id, {})[found.hardware_id] = found.rate_per_s // GIGA
         for site_id, site in self.fleet.sites.items():
+            site.note_retired(frozenset(retired_by_site.get(site_id, ())))
             site.note_devices(frozenset(closed_by_site.get(site_id, ())), gflops_by_site.get(site_id, {}))
 
     async def renew(self, *, is_settled: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Annotated, Self
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
 
 from keisan.daemon.history_settings import HistorySettings
-from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings
+from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings, SupernodeSettings
 from keisan.daemon.settings_faults import list_faults
 from keisan.daemon.settings_section import Section
 from keisan.domain.challenge_rule import ScheduleTerms
@@ -262,7 +262,8 @@ class SiteSettings(Section):
     """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`.
 
     `door_url` is where gateways find the site's door, and `door_ca_path` the certificates that they are to trust there.
-    `simulated` are devices that it plays beside its own, each an item [[site.simulated]].
+    `simulated` are devices that it plays beside its own, each an item [[site.simulated]]; `supernode` are its supernodes, each
+    an item [[site.supernode]].
     """
 
     platform_url: Url = "http://127.0.0.1:8080"
@@ -274,6 +275,7 @@ class SiteSettings(Section):
     door_ca_path: ExistingFile | None = None
     door_insecure: bool = False
     simulated: tuple[SimulatedSettings, ...] = ()
+    supernode: tuple[SupernodeSettings, ...] = ()
 
     @model_validator(mode="after")
     def _check_door(self) -> Self:

@@ -1,14 +1,26 @@
-"""Settings about devices: when the platform takes one for suspect, and which a site plays."""
+"""Settings about devices: when the platform takes one for suspect, which a site plays, and which are supernodes."""
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from keisan.daemon.settings_section import Section
 from keisan.devices.simulated_fault import SimulatedFault
 from keisan.domain.device import DeviceTerms
+from keisan.domain.inventory import INVENTORY_TEXT_CHARACTERS_MAX, is_inventory_text
+from keisan.domain.supernode import LINKS_MAX
+from keisan.domain.supernode_plan import SupernodePlan
 
 _DEVICES_MAX = 4096
+
+
+def _check_text(text: str) -> str:
+    if not text or not is_inventory_text(text):
+        raise ValueError(f"a text of 1 to {INVENTORY_TEXT_CHARACTERS_MAX} characters that can be shown")
+    return text
+
+
+_Text = Annotated[str, AfterValidator(_check_text)]
 _Count = Annotated[int, Field(ge=1, le=_DEVICES_MAX)]
 _Number = Annotated[int, Field(ge=0, lt=_DEVICES_MAX)]
 
@@ -26,6 +38,24 @@ class DeviceSettings(Section):
     def terms(self) -> DeviceTerms:
         """Return the terms on which devices are suspect."""
         return DeviceTerms(self.uncorrected_max, self.cordon_suspects)
+
+
+class SupernodeSettings(Section):
+    """A supernode of this site: `members` by hardware id in the order of the cabinet, or `nodes` by hostname or hardware id.
+
+    `template` is an id of the catalogue. `links_per_member` is of how many scale-up links a device's tool tells which are up.
+    """
+
+    name: _Text
+    template: _Text | None = None
+    members: tuple[_Text, ...] = ()
+    nodes: tuple[_Text, ...] = ()
+    links_per_member: Annotated[int, Field(ge=1, le=LINKS_MAX)] | None = None
+
+    @property
+    def plan(self) -> SupernodePlan:
+        """Return it as a value."""
+        return SupernodePlan(self.name, self.template or "", self.members, self.nodes, self.links_per_member or 0)
 
 
 class SimulatedSettings(Section):

@@ -122,7 +122,9 @@ def build_inventory(plan: FleetPlan, site: SitePlan) -> Inventory:
         chips=(site.kind.chip,),
         names=(f"{site.kind.name} (simulated)",),
         supernodes=tuple(
-            SupernodeEntry(f"{site.name}-supernode-{number + 1}", site.kind.template)
+            SupernodeEntry(
+                f"{site.name}-supernode-{number + 1}", site.kind.template, links_per_member=site.kind.play.link_count
+            )
             for number in range(supernode_count)
         ),
     )

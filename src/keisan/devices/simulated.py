@@ -141,10 +141,8 @@ class SimulatedDriver:
         if fault is SimulatedFault.HEAT:
             changed[SampleName.TEMPERATURE_MILLICELSIUS] = _HOT_MILLICELSIUS
             changed[SampleName.THROTTLE_FLAGS] = values.get(SampleName.THROTTLE_FLAGS, 0) | _HEAT_FLAG
-        has_links = self._play.link_count > 0
-        if fault is SimulatedFault.LINK and has_links:
+        if is_dear and fault is SimulatedFault.LINK and self._play.link_count > 0:
             changed[SampleName.LINK_UP_COUNT] = self._play.link_count - 1
-        if is_dear and fault is SimulatedFault.LINK and has_links:
             changed[SampleName.LINK_ERROR_COUNT] = values.get(SampleName.LINK_ERROR_COUNT, 0) + self._error_count
         if is_dear and fault is SimulatedFault.ECC:
             changed[SampleName.ECC_UNCORRECTED_COUNT] = (

@@ -1,6 +1,7 @@
 """A device: one accelerator, or the CPU of a node, identified by UUID or serial and never by index.
 
 open <-> cordoned <-> draining: people close a device to new work, or clear it, and open it again. Health is another matter.
+Any of them -> retired -> cordoned: one that is gone for good counts no more (docs/decisions/0058).
 """
 
 from collections.abc import Mapping
@@ -17,11 +18,19 @@ UNKNOWN_CHIP: Final = "unknown"
 
 
 class DeviceUse(StrEnum):
-    """What a device is given: new work, none but what it has, or none, and what it has moves elsewhere."""
+    """What a device is given: new work, none but what it has, or none, and what it has moves elsewhere.
+
+    One that is retired is given nothing and counts as nothing: it is kept for its history.
+    """
 
     OPEN = "open"
     CORDONED = "cordoned"
     DRAINING = "draining"
+    RETIRED = "retired"
+
+
+# Replicas on a device that is used so move elsewhere.
+CLEARED_USES: Final = frozenset({DeviceUse.DRAINING, DeviceUse.RETIRED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,30 @@ class DeviceTerms:
 
     uncorrected_max: int = 0
     is_cordoning: bool = False
+
+
+def explain_use_refusal(device: Device, use: DeviceUse, replica_count: int) -> str:
+    """Return why a device that holds so many replicas cannot be put to a use, empty where it can.
+
+    Silence proves nothing: what is not known to have failed is retired only once it is closed and nothing runs there.
+    """
+    is_retired = device.use is DeviceUse.RETIRED
+    if is_retired and use not in (DeviceUse.RETIRED, DeviceUse.CORDONED):
+        return f"device {device.hardware_id} is retired; reinstate it first, which leaves it cordoned"
+    if use is not DeviceUse.RETIRED or is_retired or device.verdict is Verdict.FAILED:
+        return ""
+    if device.use is DeviceUse.OPEN:
+        return f"device {device.hardware_id} is {device.verdict} and open to work; only one that failed or is closed is retired"
+    if replica_count:
+        return (
+            f"device {device.hardware_id} still runs {replica_count} replicas; drain it and wait until they have moved"
+        )
+    return ""
+
+
+def is_contradicted(before: Device, after: Device) -> bool:
+    """Tell whether a report just now says of a retired device that it is there and well."""
+    return after.use is DeviceUse.RETIRED and after.verdict is Verdict.OK and before.verdict is not Verdict.OK
 
 
 def find_suspicion(terms: DeviceTerms, verdict: Verdict, uncorrected_count: int | None) -> str:

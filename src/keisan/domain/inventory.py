@@ -22,10 +22,17 @@ def is_inventory_text(text: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SupernodeEntry:
-    """A supernode of a site; `template` is the catalogue's, empty where there is none that fits."""
+    """A supernode of a site; `template` is the catalogue's, empty where there is none that fits.
+
+    `members` are hardware ids in the order of the cabinet, also of devices that nobody has seen; without them its members are
+    the devices that name it, in order of their numbers. `links_per_member` is of how many links a device tells that they are
+    up, 0 where that is not known.
+    """
 
     name: str
     template: str = ""
+    members: tuple[str, ...] = ()
+    links_per_member: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,8 +34,8 @@ class SampleName(StrEnum):
     PROCESS_COUNT = "process_count"
     HOST_RECEIVE_KIB_PER_S = "host_receive_kib_per_s"
     HOST_TRANSMIT_KIB_PER_S = "host_transmit_kib_per_s"
-    LINK_UP_COUNT = "link_up_count"
     TOKENS_PER_S = "tokens_per_s"
+    LINK_UP_COUNT = "link_up_count"
     LINK_RECEIVE_KIB_PER_S = "link_receive_kib_per_s"
     LINK_TRANSMIT_KIB_PER_S = "link_transmit_kib_per_s"
     LINK_ERROR_COUNT = "link_error_count"
@@ -89,9 +89,10 @@ SAMPLE_FIELDS: Final[tuple[SampleField, ...]] = (
     SampleField(SampleName.PROCESS_COUNT, "{process}", 1_000_000),
     SampleField(SampleName.HOST_RECEIVE_KIB_PER_S, "KiBy/s", VALUE_MAX),
     SampleField(SampleName.HOST_TRANSMIT_KIB_PER_S, "KiBy/s", VALUE_MAX),
-    SampleField(SampleName.LINK_UP_COUNT, "{link}", 4096),
     # Output tokens of the engine that runs on it, where it tells.
     SampleField(SampleName.TOKENS_PER_S, "{token}/s", 100_000_000),
+    # The one tool that tells it takes a process of its own to.
+    SampleField(SampleName.LINK_UP_COUNT, "{link}", 4096, is_dear=True),
     SampleField(SampleName.LINK_RECEIVE_KIB_PER_S, "KiBy/s", VALUE_MAX, is_dear=True),
     SampleField(SampleName.LINK_TRANSMIT_KIB_PER_S, "KiBy/s", VALUE_MAX, is_dear=True),
     # Counters since the device was made or reset; they stay at the most they can be.

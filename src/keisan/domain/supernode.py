@@ -13,6 +13,8 @@ from keisan.domain.errors import InvalidInput
 
 MEMBERS_MAX = 16_384
 TIERS_MAX = 8
+# Of one member; a sample's count of links that are up has the same bound.
+LINKS_MAX = 4096
 MESH_TIER = 0
 
 

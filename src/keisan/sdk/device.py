@@ -26,9 +26,10 @@ class AsyncDevices:
         return await self._transport.fetch(DeviceView, f"/devices/{device_id}")
 
     async def change_use(self, device: DeviceView, use: DeviceUse, reason: str = "") -> DeviceView:
-        """Close a device to new work, have what runs there move elsewhere, or open it again.
+        """Close a device to new work, have what runs there move elsewhere, open it again, or retire it.
 
-        Raises VersionMismatch if the device has changed since it was seen, InvalidInput for closing one without a reason.
+        Raises VersionMismatch if the device has changed since it was seen, InvalidInput for closing one without a reason, and
+        StateConflict for retiring one that is neither failed nor closed and clear, or giving work to one that is retired.
         """
         with explain_refusal():
             body = DeviceUpdate(use=use, reason=reason)

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from keisan.domain.access import MachineKind, Scope
 from keisan.domain.deployment import Deployment
-from keisan.domain.device import Device
+from keisan.domain.device import Device, DeviceUse
 from keisan.domain.door import Door
 from keisan.domain.event import Event, EventDraft
 from keisan.domain.ids import (
@@ -173,8 +173,8 @@ class DeviceRepository(Repository[Device, UUID], Protocol):
     """Devices; a provider sees its own sites'. Organizations see none."""
 
     async def list_site(self, scope: Scope, site_id: SiteId) -> Sequence[Device]: ...
-    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str]]:
-        """Return the sites and hardware ids of devices that people have closed to new work."""
+    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str, DeviceUse]]:
+        """Return the sites and hardware ids of devices that people have closed to new work, and what each is used for."""
         ...
 
 

@@ -17,9 +17,11 @@ from keisan.domain.challenge import (
     VerifiedCapacity,
     Workload,
 )
+from keisan.domain.device import DeviceUse
 from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeviceId, SiteId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.verdict import Verdict
+from keisan.storage.device import device
 from keisan.storage.repository import TableRepository, Visibility, cut_page, order_page
 from keisan.storage.schema import (
     AnyRow,
@@ -145,7 +147,7 @@ class ChallengeRepository(TableRepository[Challenge, ChallengeId]):
         return [MeasuredDevice(**row) for row in await self._connection.fetch_all(wanted)]
 
     async def sum_verified(self, scope: Scope) -> Sequence[VerifiedCapacity]:
-        """Return what is verified, by site, chip and workload."""
+        """Return what is verified, by site, chip and workload; what a device proved before it was retired is not."""
         last = self._select_last(scope).subquery()
         keys = (last.c.site_id, last.c.chip, last.c.workload)
         is_verified = last.c.verdict == Verdict.OK
@@ -165,6 +167,7 @@ class ChallengeRepository(TableRepository[Challenge, ChallengeId]):
                 func.max(last.c.judged_at, type_=Instant()).label("newest_at"),
             )
             .where(last.c.place == 1)
+            .where(last.c.device_id.not_in(select(device.c.id).where(device.c.use == DeviceUse.RETIRED)))
             .group_by(*keys)
             .order_by(*keys)
         )

@@ -52,9 +52,9 @@ class DeviceRepository(TableRepository[Device, UUID]):
         """Return the devices of a site."""
         return await self._list_where(scope, device.c.site_id == site_id)
 
-    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str]]:
-        """Return the sites and hardware ids of devices that people have closed to new work."""
-        wanted = select(device.c.site_id, device.c.hardware_id).where(
+    async def list_closed(self, scope: Scope) -> Sequence[tuple[SiteId, str, DeviceUse]]:
+        """Return the sites and hardware ids of devices that people have closed to new work, and what each is used for."""
+        wanted = select(device.c.site_id, device.c.hardware_id, device.c.use).where(
             self.visibility.limit(scope), device.c.use != DeviceUse.OPEN
         )
-        return [(row["site_id"], row["hardware_id"]) for row in await self._connection.fetch_all(wanted)]
+        return [(row["site_id"], row["hardware_id"], row["use"]) for row in await self._connection.fetch_all(wanted)]

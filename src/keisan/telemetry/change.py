@@ -42,7 +42,7 @@ def list_device_changes(site: LiveSite) -> Iterator[DeviceChange]:
     yield from _describe(site, Verdict.FAILED, (after == failed) & (before != failed))
     yield from _describe(site, Verdict.OK, (after == HEALTH_CODES[Verdict.OK]) & (before == failed))
     was_known = before != unknown
-    yield from _describe(site, Verdict.UNKNOWN, (after == unknown) & was_known & ~site.columns.inventory.is_retired)
+    yield from _describe(site, Verdict.UNKNOWN, (after == unknown) & was_known & ~site.columns.is_retired)
 
 
 def _describe(site: LiveSite, verdict: Verdict, is_changed: Codes) -> Iterator[DeviceChange]:

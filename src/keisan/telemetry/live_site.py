@@ -39,23 +39,29 @@ class SitePlace:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """How the devices of a site fall into nodes, the nodes into supernodes, and both into the site."""
+    """How the devices of a site fall into nodes, the nodes into supernodes, and both into the site.
+
+    `members` are the devices by supernode, None where each node is in one supernode with all of its devices.
+    """
 
     nodes: Groups
     supernodes: Groups
     site: Groups
+    members: Groups | None
 
     @classmethod
     def grow(cls, inventory: Inventory) -> "Tree":
-        """Return the tree of an inventory; a node is in the supernode of its first device."""
+        """Return the tree of an inventory; a node is in the supernode of its first device, where all of them are."""
         head, node = inventory.head, inventory.node
         supernode_of = np.full(len(head.nodes), -1, np.int32)
         # The first of each node's devices is written last.
         supernode_of[node[::-1]] = inventory.supernode[::-1]
+        is_nested = bool((supernode_of[node] == inventory.supernode).all())
         return cls(
             group_columns(node, len(head.nodes)),
             group_columns(supernode_of, len(head.supernodes)),
             group_columns(np.zeros(len(head.nodes), np.int32), 1),
+            None if is_nested else group_columns(inventory.supernode, len(head.supernodes)),
         )
 
 
@@ -102,7 +108,7 @@ class LiveSite:
 
     def find_refusal(self, head: FrameHead, numbers: Numbers, now: Moment) -> Refusal | None:
         """Return why a frame is not taken, None if it is; the reason is counted."""
-        active_count = int(np.count_nonzero(~self.columns.inventory.is_retired))
+        active_count = int(np.count_nonzero(~self.columns.is_retired))
         refusal = find_refusal(head, numbers, self.mark, active_count, now.wall_ms)
         if refusal is not None:
             self.faults[refusal.fault] += 1
@@ -161,13 +167,29 @@ class LiveSite:
             known.is_cordoned[:], known.gflops[1] = is_cordoned, measured
             self.is_changed = True
 
+    def note_retired(self, retired: frozenset[str]) -> None:
+        """Take in which devices people have retired, by hardware id; those that the inventory calls so stay so."""
+        columns = self.columns
+        # Of most sites there is none: the texts are not looked at then.
+        is_retired = columns.inventory.is_retired | (
+            np.array([name in retired for name in columns.inventory.hardware_ids.to_pylist()], np.bool_)
+            if retired
+            else False
+        )
+        if not np.array_equal(columns.is_retired, is_retired):
+            columns.is_retired[:] = is_retired
+            self.is_changed = True
+
     def roll_up(self, now_ms: int) -> bool:
         """Add up anew if something came, or some device has been silent for too long; tell whether that was needed."""
         if not self.is_changed and now_ms < self.due_ms:
             return False
         reporting, self.due_ms = self.columns.find_reporting(now_ms)
         self.nodes = sum_devices(self.columns, reporting, self.tree.nodes)
-        self.supernodes = self.nodes.merge(self.tree.supernodes)
+        members = self.tree.members
+        self.supernodes = (
+            self.nodes.merge(self.tree.supernodes) if members is None else sum_devices(self.columns, reporting, members)
+        )
         self.whole = self.nodes.merge(self.tree.site)
         self.verdicts_before, self.verdicts = self.verdicts, self.columns.judge(reporting)
         self.is_changed = False

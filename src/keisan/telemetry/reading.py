@@ -163,7 +163,7 @@ class DeviceFilter:
 def read_devices(site: LiveSite, chosen: DeviceFilter, taken: Moment) -> tuple[Sequence[LiveDevice], int | None]:
     """Return devices of a site that are not retired, in order of their numbers, and the number to go on from, None at the end."""
     inventory = site.columns.inventory
-    wanted = ~inventory.is_retired
+    wanted = ~site.columns.is_retired
     wanted[: chosen.start] = False
     if chosen.node is not None:
         nodes = inventory.head.nodes
@@ -219,7 +219,7 @@ def count_chips(fleet: LiveFleet, provider_id: ProviderId | None) -> Iterator[Ch
 def _count_site(site: LiveSite) -> Iterator[ChipCount]:
     columns, inventory = site.columns, site.columns.inventory
     is_silent = not site.whole.group_count or site.whole.get_counts(0)[CountName.REPORTING] == 0
-    is_active = ~inventory.is_retired
+    is_active = ~columns.is_retired
     is_free = is_active & ~columns.is_cordoned & (site.verdicts == HEALTH_CODES[Verdict.OK])
     for chip, name in enumerate(inventory.head.chips):
         own = is_active & (inventory.chip == chip)

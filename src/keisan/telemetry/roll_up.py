@@ -61,7 +61,7 @@ EMPTY = Sums(np.zeros((_SUM_ROWS, 0), np.int64), np.zeros((2, 0), np.int64))
 
 def sum_devices(columns: SiteColumns, reporting: Flags, groups: Groups) -> Sums:
     """Return the sums of a site's devices by groups of them; retired devices are in none."""
-    active = ~columns.inventory.is_retired
+    active = ~columns.is_retired
     found = columns.values[_SUMMED]
     known = (found != MISSING) & reporting
     added = np.concatenate(

@@ -131,7 +131,7 @@ class DeviceView:
 def capture_devices(site: LiveSite, taken: Moment, start: int, limit: int) -> DeviceView:
     """Copy up to `limit` devices of a site that are not retired, from number `start` on."""
     columns, inventory = site.columns, site.columns.inventory
-    active = np.flatnonzero(~inventory.is_retired)
+    active = np.flatnonzero(~columns.is_retired)
     numbers = active[active >= start][:limit]
     reporting, _ = columns.find_reporting(taken.monotonic_ms)
     return DeviceView(

@@ -28,6 +28,7 @@ class SiteColumns:
     """`proven_ms` is the moment for which each device's last sample holds, by this process's monotonic clock.
 
     `gflops` are what the devices can do, [nominal, measured] in 10^9 operations a second, -1 where it is not known.
+    `is_retired` are the inventory's, and those that people have retired.
     """
 
     inventory: Inventory
@@ -35,6 +36,7 @@ class SiteColumns:
     values: Values
     proven_ms: npt.NDArray[np.int64]
     is_cordoned: Flags
+    is_retired: Flags
     period_ms: int = 0
 
     @classmethod
@@ -47,6 +49,7 @@ class SiteColumns:
             np.full((len(SAMPLE_FIELDS), count), MISSING, np.int32),
             np.full(count, NEVER_MS, np.int64),
             np.zeros(count, np.bool_),
+            inventory.is_retired.copy(),
         )
 
     def keep(self, known: "SiteColumns") -> None:
@@ -55,6 +58,7 @@ class SiteColumns:
         self.values[:, :count] = known.values
         self.proven_ms[:count] = known.proven_ms
         self.is_cordoned[:count] = known.is_cordoned
+        self.is_retired[:count] |= known.is_retired
         self.gflops[1, :count] = known.gflops[1]
         self.period_ms = known.period_ms
 
@@ -75,7 +79,7 @@ class SiteColumns:
     def find_reporting(self, now_ms: int) -> tuple[Flags, int]:
         """Return which devices have been heard within three periods, and when the next of them will not have been."""
         patience_ms = PERIODS_MISSED_MAX * self.period_ms
-        reporting = (self.proven_ms >= now_ms - patience_ms) & ~self.inventory.is_retired
+        reporting = (self.proven_ms >= now_ms - patience_ms) & ~self.is_retired
         if not reporting.any():
             return reporting, -NEVER_MS
         earliest = int(np.min(self.proven_ms, where=reporting, initial=-NEVER_MS))

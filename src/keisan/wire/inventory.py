@@ -13,6 +13,7 @@ import pyarrow as pa
 from keisan.domain.errors import InvalidInput
 from keisan.domain.inventory import InventoryHead, is_incarnation, is_inventory_text
 from keisan.domain.limits import FRAME_DEVICES_MAX
+from keisan.domain.supernode import LINKS_MAX, MEMBERS_MAX
 from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batch
 
 Places = npt.NDArray[np.int32]
@@ -67,6 +68,7 @@ def decode_inventory(body: bytes) -> Inventory:
             raise InvalidInput("expected each hardware id once", "inventory.hardware_id")
         lengths = {"node": head.nodes, "chip": head.chips, "name": head.names, "supernode": head.supernodes}
         columns = {name: _take_numbers(batch, name, _PLACES[name], len(lengths[name]) - 1) for name in _PLACES}
+        _check_members(head, hardware_ids.to_pylist(), columns["supernode"])
         memory_mib = _take_numbers(batch, "memory_mib", 0, None)
         is_retired = take_column(batch, "is_retired", pa.bool_(), "inventory").to_numpy(zero_copy_only=False)
     return Inventory(head, hardware_ids, memory_mib=memory_mib, is_retired=is_retired, **columns)
@@ -77,18 +79,38 @@ def _check_head(head: InventoryHead, device_count: int) -> None:
     if not is_incarnation(head.incarnation) or head.version >= VERSION_END:
         raise InvalidInput("expected an incarnation of up to 64 letters, digits, _ and -", "inventory.head")
     supernodes = [entry.name for entry in head.supernodes]
-    for name, texts in {
-        "nodes": head.nodes,
-        "chips": head.chips,
-        "names": head.names,
-        "supernodes": supernodes,
-    }.items():
-        if len(texts) > device_count or len(set(texts)) != len(texts):
+    # One with members of its own may be of devices that nobody has seen yet.
+    member_count = sum(len(entry.members) for entry in head.supernodes)
+    for name, texts, most in (
+        ("nodes", head.nodes, device_count),
+        ("chips", head.chips, device_count),
+        ("names", head.names, device_count),
+        ("supernodes", supernodes, min(device_count + member_count, FRAME_DEVICES_MAX)),
+    ):
+        if len(texts) > most or len(set(texts)) != len(texts):
             raise InvalidInput("expected different texts, and no more of them than devices", f"inventory.{name}")
         if not all(map(is_inventory_text, texts)):
             raise InvalidInput("expected short texts without control characters", f"inventory.{name}")
     if not all(is_inventory_text(entry.template) for entry in head.supernodes):
         raise InvalidInput("expected short texts without control characters", "inventory.supernodes")
+
+
+def _check_members(head: InventoryHead, hardware_ids: list[str], supernode: Places) -> None:
+    """Raise InvalidInput unless each member is one of one supernode, and its device, if there is one, says the same."""
+    owners: dict[str, int] = {}
+    for place, entry in enumerate(head.supernodes):
+        if len(entry.members) > MEMBERS_MAX or not 0 <= entry.links_per_member <= LINKS_MAX:
+            text = f"expected at most {MEMBERS_MAX} members of a supernode, with 0 to {LINKS_MAX} links each"
+            raise InvalidInput(text, "inventory.supernodes")
+        for member in entry.members:
+            if not member or not is_inventory_text(member) or owners.setdefault(member, place) != place:
+                raise InvalidInput("expected each member in one supernode, by a short text", "inventory.supernodes")
+        if len(set(entry.members)) != len(entry.members):
+            raise InvalidInput("expected each member once", "inventory.supernodes")
+    told = {place for place, entry in enumerate(head.supernodes) if entry.members}
+    for hardware_id, place in zip(hardware_ids, supernode.tolist(), strict=True) if told else ():
+        if owners.get(hardware_id, place) != place or (place in told and hardware_id not in owners):
+            raise InvalidInput("expected devices in the supernodes that have them as members", "inventory.supernode")
 
 
 def pack_inventory(body: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """Challenges on both databases: whose they are, which are open, what peers reached, and what is verified."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope, Scope
 from keisan.domain.challenge import Challenge, ChallengeState, VerifiedCapacity, Workload
+from keisan.domain.device import DeviceUse
 from keisan.domain.ids import ChallengeId
 from keisan.domain.page import PageRequest
 from keisan.domain.verdict import Verdict
@@ -163,6 +165,14 @@ async def test_verified_are_the_last_proofs_of_each_device(storage: Database, wo
             (second.hardware_id, Workload.FP32, 9 * 10**18),
         }
         assert list(await view.challenges.list_measured(ProviderScope(world.right.provider.id))) == []
+
+
+async def test_a_retired_device_is_verified_no_more(storage: Database, world: World) -> None:
+    await insert(storage, judged(world, 1), judged(world, 1, device=world.right.device))
+    async with storage.write() as transaction:
+        await transaction.devices.update(replace(world.left.device, use=DeviceUse.RETIRED, version=2))
+    async with storage.read() as view:
+        assert [line.site_id for line in await view.challenges.sum_verified(EVERYTHING)] == [world.right.site.id]
 
 
 async def test_claim_is_summed_only_if_all_claim(storage: Database, world: World) -> None:

@@ -13,7 +13,8 @@ async def test_closed_ones_are_listed_within_the_scope(storage: Database) -> Non
     async with storage.write() as transaction:
         for side, use in ((world.left, DeviceUse.CORDONED), (world.right, DeviceUse.DRAINING)):
             await transaction.devices.update(replace(side.device, use=use, version=2))
-    left, right = ((side.site.id, side.device.hardware_id) for side in (world.left, world.right))
+    left = (world.left.site.id, world.left.device.hardware_id, DeviceUse.CORDONED)
+    right = (world.right.site.id, world.right.device.hardware_id, DeviceUse.DRAINING)
     async with storage.read() as view:
         assert set(await view.devices.list_closed(PlatformScope())) == {left, right}
         assert list(await view.devices.list_closed(ProviderScope(world.left.provider.id))) == [left]

@@ -54,3 +54,12 @@ def test_one_placed_before_devices_were_told_apart_is_on_the_only_one_it_can_be_
     assert hold_replicas(devices, [replica])[ONE] == [replica]
     twins = [build_device(id=ONE), build_device(id=OTHER)]
     assert hold_replicas(twins, [replica]) == {ONE: [], OTHER: []}
+
+
+async def test_a_retired_device_is_no_candidate_and_what_it_ran_must_leave(storage: Database, world: World) -> None:
+    async with storage.write() as transaction:
+        await transaction.devices.update(replace(world.left.device, use=DeviceUse.RETIRED, version=2))
+    async with storage.read() as view:
+        places = await load_places(view)
+    assert {candidate.device_id for candidate in places.candidates} == {world.right.device.id}
+    assert places.leaving == {world.left.replica.id}

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.device import Device, DeviceUse
+from keisan.domain.device import CLEARED_USES, Device, DeviceUse
 from keisan.domain.ids import DeviceId, ModelId, ReplicaId
 from keisan.domain.model import Model
 from keisan.domain.replica import Replica
@@ -15,14 +15,14 @@ from keisan.storage.base import Transaction
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """`leaving` are the replicas on devices that are being drained."""
+    """`leaving` are the replicas on devices that are being drained, or were retired."""
 
     candidates: tuple[Candidate, ...]
     leaving: frozenset[ReplicaId]
 
 
 async def load_places(transaction: Transaction) -> Places:
-    """Return every device as a candidate, with the memory that placed replicas leave free, and who must leave."""
+    """Return every device that is not retired as a candidate, with the memory that placed replicas leave free, and who must leave."""
     scope = PlatformScope()
     models = {model.id: model for model in await transaction.models.list_by_ids(scope, None)}
     replicas = await transaction.replicas.list_by_ids(scope, None)
@@ -31,8 +31,9 @@ async def load_places(transaction: Transaction) -> Places:
     for site in await transaction.sites.list_all(scope):
         devices = await transaction.devices.list_site(scope, site.id)
         held = hold_replicas(devices, (replica for replica in replicas if replica.site_id == site.id))
-        candidates += [_build_candidate(site, device, held[device.id], models) for device in devices]
-        drained = (device.id for device in devices if device.use is DeviceUse.DRAINING)
+        there = (device for device in devices if device.use is not DeviceUse.RETIRED)
+        candidates += [_build_candidate(site, device, held[device.id], models) for device in there]
+        drained = (device.id for device in devices if device.use in CLEARED_USES)
         leaving |= {replica.id for device_id in drained for replica in held[device_id]}
     return Places(tuple(candidates), frozenset(leaving))
 

@@ -76,6 +76,7 @@ challenge = Table(
     build_column("commitment", Text()),
     build_column("positions", Structure(list, tuple)),
     build_column("committed_at", Instant(), is_nullable=True),
+    build_column("answered_at", Instant(), is_nullable=True),
     build_column("told_us", BigInteger(), is_nullable=True),
     build_column("message", Text()),
     build_column("verdict", EnumText(Verdict)),

@@ -40,7 +40,7 @@ CLOSING = DeviceTerms(uncorrected_max=0, is_cordoning=True, link_errors_max=100)
 
 
 @pytest.fixture
-async def world(storage: Database) -> World:  # noqa: F811
+async def world(storage: Database) -> World:  # noqa: F811  # the fixture is asked for by its name
     return await plant_world(storage)
 
 
@@ -83,7 +83,7 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(storage: Database, clock: FixedClock, world: World) -> Stage:  # noqa: F811
+async def stage(storage: Database, clock: FixedClock, world: World) -> Stage:  # noqa: F811  # the fixture is asked for by its name
     opened = Stage(Control(storage, clock, world.platform.id, signer=SIGNER, device_terms=CLOSING), world.left)
     await opened.begin()
     return opened

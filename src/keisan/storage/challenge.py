@@ -17,6 +17,7 @@ from keisan.domain.challenge import (
     VerifiedCapacity,
     Workload,
 )
+from keisan.domain.figure import MEGA
 from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeviceId, SiteId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.verdict import Verdict
@@ -35,7 +36,6 @@ from keisan.storage.schema import (
 from keisan.storage.site import limit_to_sites
 
 PEERS_READ_MAX = 1000
-MEGA = 1_000_000
 WORK_COLUMNS = frozenset(field.name for field in fields(ChallengeWork))
 
 

@@ -14,131 +14,28 @@ import resource
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from uuid import UUID
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from keisan.devices.simulated_sampler import SimulatedChip, SimulatedSampler
-from keisan.domain.history import (
-    DAY_MS,
-    HOUR_MS,
-    MINUTE_MS,
-    STEPS_MS,
-    FrameOrigin,
-    HistoryFile,
-    HistoryTerms,
-    InventoryNote,
-    Manifest,
-    Month,
-    Tier,
-    name_day,
-)
-from keisan.domain.history_column import NULLABLE, ROLL_UP_COLUMNS, WIDE, Statistic
+from keisan.domain.history import DAY_MS, HOUR_MS, MINUTE_MS, Tier
 from keisan.domain.history_question import HistoryGroup, HistoryQuestion
-from keisan.domain.ids import SiteId
-from keisan.domain.inventory import InventoryHead
-from keisan.domain.sample import MISSING, FrameHead, SampleName
-from keisan.kit.clock import from_milliseconds
-from keisan.storage.base_history import BLOCK_DEVICES, Block, BlockKey, Column, JournalFrame
+from keisan.domain.sample import SampleName
 from keisan.storage.history_file import SAMPLE_SCHEMA, build_batch
-from keisan.storage.history_journal import Journal
-from keisan.storage.history_query import HistoryEngine
-from keisan.storage.history_seen import SeenFolder
-from keisan.storage.history_store import FolderPlace, HistoryFileStore, open_folder
-from keisan.telemetry.history_answer import HistoryAnswer, HistoryAnswerer
-from keisan.telemetry.history_keeper import HistoryKeeper
-from keisan.wire.inventory import Inventory
+from keisan.telemetry.history_answer import HistoryAnswer
+from stage.history_made import POWER, SITE, expect_inventory, make_frames, write_days
+from stage.history_place import START_MS, Place
 
-# 2026-11-01, so that a month of 30 days is one.
-START_MS = 1_793_491_200_000
-PERIOD_MS = 10_000
 REGIONS = 31
 NATION = 1_000_000
 SCALE = 100
 REGION_SITES = 32
 REGION_DEVICES = NATION // REGIONS // SCALE
-# Cheap fields come with each frame, dear ones with each sixth.
-DEAR_EVERY = 6
 RATE_PER_S = 100_000
-SITE = SiteId(UUID(int=1))
-CHIP = SimulatedChip(65_536, 450_000, 8)
-POWER = SampleName.POWER_MILLIWATTS
-
-
-@dataclass
-class SetClock:
-    """A clock that the bench sets; monotonic time goes with it."""
-
-    instant: datetime = field(default_factory=lambda: from_milliseconds(START_MS))
-
-    def now(self) -> datetime:
-        """Return the instant set."""
-        return self.instant
-
-    def monotonic_s(self) -> float:
-        """Return seconds since 1970."""
-        return self.instant.timestamp()
-
-    async def sleep(self, duration_s: float) -> None:
-        """Let a duration pass: the bench never waits."""
-
-
-class UnsyncedPlace(FolderPlace):
-    """Where made-up files are: a thousand of them would wait for the disk for minutes."""
-
-    def put(self, local: Path, name: str) -> None:
-        """Move a file to a name."""
-        path = self.folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        local.rename(path)
-
-
-class Place:
-    """A store with its journal, keeper and answerer, as the platform's process has them."""
-
-    def __init__(self, root: Path) -> None:
-        self.clock = SetClock()
-        self.journal = Journal(root / "journal", self.clock)
-        self.store = HistoryFileStore(open_folder(root / "files"), root / "files" / ".work")
-        terms = HistoryTerms(sample_days=3000, minute_days=3000, hour_days=3000, disk_bytes_max=2**50)
-        self.keeper = HistoryKeeper(self.store, self.journal, SeenFolder(root / "seen"), self.clock, terms)
-        self.answerer = HistoryAnswerer(self.keeper, lambda: HistoryEngine(self.store))
-
-    def keep(self, at_ms: int) -> None:
-        """Do all the work there is at an instant."""
-        self.clock.instant = from_milliseconds(at_ms)
-        while self.keeper.work():
-            pass
-
-    def list_files(self, tier: Tier) -> list[HistoryFile]:
-        """Return the files of a tier."""
-        return [each for manifest in self.keeper.manifests.values() for each in manifest.files if each.tier is tier]
-
-
-def make_frames(device_count: int, hours: int) -> Iterator[list[JournalFrame]]:
-    """Yield the frames of each hour: what SimulatedSampler reads, with the noise that real sensors have."""
-    sampler = SimulatedSampler([CHIP] * device_count, seed=7)
-    source = np.random.default_rng(7)
-    noisy = {POWER: 3000, SampleName.HOST_RECEIVE_KIB_PER_S: 3000, SampleName.HOST_TRANSMIT_KIB_PER_S: 3000}
-    places = {name: place for place, name in enumerate(SampleName)}
-    for hour in range(hours):
-        frames = []
-        for step in range(HOUR_MS // PERIOD_MS):
-            sequence = hour * (HOUR_MS // PERIOD_MS) + step
-            numbers, values = sampler.read(PERIOD_MS / 1000, is_dear=sequence % DEAR_EVERY == 0)
-            for name, width in noisy.items():
-                values[places[name]] += source.integers(0, width, len(numbers), np.int32)
-            at_ms = START_MS + sequence * PERIOD_MS + int(source.integers(0, 400))
-            head = FrameHead("a", 1, sequence, at_ms, PERIOD_MS)
-            frames.append(JournalFrame(FrameOrigin(SITE, "CN-SX"), head, numbers, values))
-        yield frames
 
 
 def measure_writing(root: Path, device_count: int, hours: int) -> tuple[Place, dict[str, object]]:
@@ -208,75 +105,6 @@ def measure_sizes(place: Place, device_count: int, hours: int) -> dict[str, obje
     }
 
 
-def expect_inventory(place: Place, device_count: int, region: str = "CN-SX", site: SiteId = SITE) -> None:
-    """Have an inventory kept, nodes of eight."""
-    nodes = -(-device_count // 8)
-    inventory = Inventory(
-        InventoryHead("a", 1, tuple(f"{site}-n{n}" for n in range(nodes)), ("c",), ("Chip",)),
-        pa.array([f"{site}-d{n}" for n in range(device_count)]),
-        node=np.arange(device_count, dtype=np.int32) // 8,
-        chip=np.zeros(device_count, np.int32),
-        name=np.zeros(device_count, np.int32),
-        supernode=np.full(device_count, -1, np.int32),
-        memory_mib=np.full(device_count, CHIP.memory_mib, np.int32),
-        is_retired=np.zeros(device_count, np.bool_),
-    )
-    place.keeper.expect_inventory(InventoryNote(str(site), region, "a", 1, device_count, START_MS), inventory)
-
-
-def write_days(root: Path, tier: Tier, shape: tuple[int, int, int, int]) -> Place:
-    """Write made-up roll-ups of regions x sites x devices x days, a file a region and day, and list them."""
-    regions, site_count, device_count, days = shape
-    place = Place(root)
-    place.store.place = UnsyncedPlace(root / "files", place.store.place.filesystem)
-    per_day = DAY_MS // STEPS_MS[tier]
-    source = np.random.default_rng(3)
-    for number in range(regions):
-        region = f"CN-{number:02}"
-        sites = [SiteId(UUID(int=number * site_count + each + 1)) for each in range(site_count)]
-        if site_count == 1:
-            expect_inventory(place, device_count, region, sites[0])
-        files = []
-        for day in range(days):
-            start_ms = START_MS + day * DAY_MS
-            writer = place.store.open_file(tier)
-            for site in sites:
-                for block in make_blocks(source, str(site), device_count, (start_ms, per_day, STEPS_MS[tier])):
-                    writer.add(block)
-            row_count = writer.row_count
-            name, size_bytes = place.store.put_file(writer, region, start_ms)
-            files.append(HistoryFile(name, tier, start_ms, start_ms + DAY_MS, row_count, size_bytes, 0, is_rolled=True))
-        place.store.put_manifest(Manifest(Month(region, name_day(START_MS)[:7]), 1, tuple(files)))
-    place.keep(START_MS + days * DAY_MS)
-    return place
-
-
-def make_blocks(
-    source: np.random.Generator, site: str, device_count: int, steps: tuple[int, int, int]
-) -> Iterator[Block]:
-    """Yield roll-ups of a day with values that wander, as noisy as samples are."""
-    start_ms, count, step_ms = steps
-    for low in range(0, device_count, BLOCK_DEVICES):
-        devices = min(BLOCK_DEVICES, device_count - low)
-        rows = devices * count
-        at_ms = np.tile(start_ms + np.arange(count, dtype=np.int64) * step_ms, devices)
-        samples = step_ms // PERIOD_MS
-        base = source.integers(200_000, 400_000, rows, np.int32)
-        columns: dict[str, Column] = {
-            "sample_count": np.full(rows, samples, np.int32),
-            "covered_ms": np.full(rows, step_ms, np.int64),
-            "first_ms": at_ms,
-            "last_ms": at_ms + step_ms - PERIOD_MS,
-        }
-        for each in ROLL_UP_COLUMNS:
-            made = base // 8 if each.statistic in NULLABLE else np.full(rows, samples, np.int32)
-            columns[each.name] = base.astype(np.int64) * samples if each.statistic in WIDE else made
-            if each.field is SampleName.LINK_RECEIVE_KIB_PER_S and each.statistic is Statistic.MIN:
-                columns[each.name] = np.full(rows, MISSING, np.int32)
-        numbers = np.repeat(np.arange(low, low + devices, dtype=np.uint32), count)
-        yield Block(BlockKey(site, "a", low // BLOCK_DEVICES), numbers, at_ms, columns)
-
-
 def measure_question(place: Place, question: HistoryQuestion, rounds: int) -> dict[str, object]:
     """Ask, and sum one column of the same files by DuckDB alone."""
     answers: list[HistoryAnswer] = []
@@ -316,16 +144,19 @@ def time_rounds(work: Callable[[], object], rounds: int) -> list[float]:
 
 def measure_questions(folder: Path, day: Place, hours: int, rounds: int) -> dict[str, object]:
     """Ask for a device's day, a region's week of minutes, and a nation's month of hours."""
+    is_quick = hours < 24
     question = HistoryQuestion((POWER, SampleName.UTILIZATION_PERMILLE), HistoryGroup.DEVICE, START_MS, START_MS)
     one_day = replace(question, until_ms=START_MS + hours * HOUR_MS, step_ms=0, device=f"{SITE}-d5")
     region = replace(question, group=HistoryGroup.REGION, until_ms=START_MS + 7 * DAY_MS)
     week = write_days(folder / "week", Tier.SITE_HOUR, (1, REGION_SITES, 1, 7))
-    minutes = write_days(folder / "minutes", Tier.MINUTE, (1, 1, REGION_DEVICES, 7))
+    # Minutes are most of what has to be made up.
+    minute_part = 8 if is_quick else 1
+    minutes = write_days(folder / "minutes", Tier.MINUTE, (1, 1, REGION_DEVICES // minute_part, 7))
     minutely = replace(region, step_ms=10 * MINUTE_MS)
     found: dict[str, object] = {
         "one_device_day": measure_question(day, one_day, rounds),
         "region_week": measure_question(week, region, rounds) | {"scale": "1"},
-        "region_week_by_10_minutes": extrapolate(measure_question(minutes, minutely, rounds), SCALE),
+        "region_week_by_10_minutes": extrapolate(measure_question(minutes, minutely, rounds), SCALE * minute_part),
     }
     month = replace(question, group=HistoryGroup.PLATFORM, until_ms=START_MS + 30 * DAY_MS, step_ms=HOUR_MS)
     # Rows of whole sites, of which a million devices have a thousand: this is full scale.
@@ -333,7 +164,7 @@ def measure_questions(folder: Path, day: Place, hours: int, rounds: int) -> dict
     found["nation_month"] = measure_question(nation, month, rounds) | {"scale": "1"}
     # Counters are summed device by device.
     energy = replace(month, fields=(SampleName.ENERGY_KILOJOULES,))
-    for part in (16,) if hours < 24 else (16, 4):
+    for part in (16,) if is_quick else (16, 4):
         devices = write_days(folder / f"month-{part}", Tier.HOUR, (REGIONS, 1, REGION_DEVICES // part, 30))
         measured = measure_question(devices, energy, rounds)
         found[f"nation_month_by_device_1_{SCALE * part}"] = extrapolate(measured, SCALE * part)
@@ -357,7 +188,7 @@ def main() -> None:
         day, writing = measure_writing(folder / "day", REGION_DEVICES, hours)
         growth = [
             measure_writing(folder / f"site-{count}", count, 1)[1]
-            for count in ((2048,) if options.quick else (1024, 16_384))
+            for count in ((1024,) if options.quick else (1024, 16_384))
         ]
         report = {
             "bench": "fleet_history",

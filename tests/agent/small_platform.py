@@ -1,6 +1,7 @@
 """A platform of few routes over real HTTP, speaking the wire types: it can be stopped and started again on its port."""
 
 import threading
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -42,6 +43,8 @@ class SmallPlatform:
         self.positions: tuple[int, ...] = ()
         self.commits: dict[UUID, ChallengeCommit] = {}
         self.answers: dict[UUID, ChallengeAnswer] = {}
+        self.answer_refusal: int | None = None
+        self.tries: Counter[UUID] = Counter()
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._thread: threading.Thread | None = None
@@ -122,6 +125,9 @@ class SmallPlatform:
             self.commits[UUID(challenge_id)] = commit
             positions = () if commit.commitment is None else self.positions
             return 200, ChallengeOpening(positions=positions).model_dump_json().encode()
+        self.tries[UUID(challenge_id)] += 1
+        if self.answer_refusal is not None:
+            return self.answer_refusal, b'{"detail": "no room"}'
         self.answers[UUID(challenge_id)] = ChallengeAnswer.model_validate_json(body)
         return 200, ChallengeTaken(state=ChallengeState.ANSWERED).model_dump_json().encode()
 

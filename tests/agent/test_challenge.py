@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from keisan.agent.challenge import ChallengeDesk, open_parts
+from keisan.agent.challenge import ANSWERS_AT_ONCE, SEND_TRIES_MAX, ChallengeDesk, open_parts
 from keisan.agent.link import PlatformLink
 from keisan.control.challenge_check import OpenedResult, check_opened
 from keisan.devices.base import Benchmark
@@ -179,6 +179,30 @@ async def test_platform_that_is_away_for_a_moment_is_asked_again(platform: Small
         platform.refusal = None
         await wait_until_async(lambda: bool(platform.answers), "it is answered")
     assert check_answer(platform, order) == 0
+
+
+async def test_answers_that_find_no_room_are_handed_in_again_a_few_at_a_time(
+    platform: SmallPlatform, link: PlatformLink
+) -> None:
+    """Each comes once at once, so that its time is noted; the platform is asked again by no more than may wait there."""
+    orders = [build_order(number, f"device {number}") for number in range(8)]
+    devices = build_devices(*(order.hardware_id for order in orders))
+    platform.answer_refusal = 429
+    async with asyncio.TaskGroup() as group:
+        desk = ChallengeDesk([NumpyBenchmark()], link, SystemClock())
+        desk.start(group)
+        desk.follow(orders, devices)
+        await wait_until_async(lambda: len(platform.tries) == 8, "each came")
+        await wait_until_async(lambda: len(list_repeated(platform)) == ANSWERS_AT_ONCE, "some come again")
+        await wait_until_async(lambda: max(platform.tries.values()) > SEND_TRIES_MAX, "they come again and again")
+        assert len(list_repeated(platform)) == ANSWERS_AT_ONCE
+        platform.answer_refusal = None
+        await wait_until_async(lambda: len(platform.answers) == 8, "all are answered")
+    assert [check_answer(platform, order) for order in orders] == [0] * 8
+
+
+def list_repeated(platform: SmallPlatform) -> list[UUID]:
+    return [challenge_id for challenge_id, count in platform.tries.items() if count > 1]
 
 
 async def test_platform_that_refuses_is_left_alone(platform: SmallPlatform, link: PlatformLink) -> None:

@@ -30,7 +30,7 @@ def test_kinds_stand_side_by_side(command_line: CommandLine, tmp_path: Path) -> 
     }
     unknown = "unknown"
     assert (cells["CN-SX", "devices"][0], cells["CN-SX", "devices"][4]) == (unknown, "100")
-    assert (cells["CN-SX", "fp16"][0], cells["CN-SX", "fp16"][4]) == (unknown, "80.0 PFLOPS")
+    assert (cells["CN-SX", "fp16"][0], cells["CN-SX", "fp16"][4]) == (unknown, "80 PFLOPS")
     # What is connected depends on whether a site of this platform has told its inventory in another test.
     assert (cells[site["region"], "devices"][0], cells[site["region"], "devices"][4]) == ("16", unknown)
     assert cells[site["region"], "bandwidth"][0] == "2.0 KiB/s"

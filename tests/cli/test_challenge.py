@@ -94,8 +94,8 @@ def test_challenge_is_run_and_shown_beside_the_claim(command_line: CommandLine) 
     assert len(command_line.run("challenge", "list", SITE, "--json").told) == 2
     assert len(command_line.run("challenge", "list", "--all", "--json").told) == 3
     table = command_line.run("challenge", "list").out
-    assert "FLOP/s" in table
-    assert "1 GFLOP/s" in table
+    assert "FLOPS" in table
+    assert "1 GFLOPS" in table
     [verified] = command_line.run("challenge", "verified", "--json").told
     assert (verified["workload"], verified["device_count"]) == ("fp64", 1)
     assert SITE in command_line.run("challenge", "verified").out

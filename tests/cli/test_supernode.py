@@ -15,7 +15,7 @@ def test_templates_are_listed(command_line: CommandLine) -> None:
 
 def test_template_is_drawn(command_line: CommandLine) -> None:
     drawn = command_line.run("supernode", "templates", "cloudmatrix-384").out
-    assert "gflops_fp16           288.7 PFLOPS  (B, 2026-11-25: https://arxiv.org/abs/2506.12708)" in drawn
+    assert "gflops_fp16           289 PFLOPS  (B, 2026-11-25: https://arxiv.org/abs/2506.12708)" in drawn
     for part in (
         "tier 2: 112 switches = 1 groups of 384 devices x 7 planes x 16",
         "each switch of tier 1 to each switch of its group and plane, 28 GB/s a link",

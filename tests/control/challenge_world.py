@@ -6,7 +6,8 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 
 from keisan.agent.challenge import open_parts
-from keisan.control.challenge import answer_challenge, commit_challenge, start_challenges
+from keisan.control.challenge import commit_challenge, start_challenges
+from keisan.control.challenge_answer import answer_challenge
 from keisan.control.context import Control
 from keisan.control.lease import LeaseLoop
 from keisan.control.reconcilers.challenge import ChallengeReconciler
@@ -22,7 +23,7 @@ from keisan.wire.challenge_proof import Commitment
 from keisan.wire.device import DeviceReport
 from tests.control.people import add_key
 from tests.control.reports import build_report, report_device, report_node, report_replica
-from tests.factories import FixedClock, World
+from tests.factories import FixedClock, Side, World
 
 EVERYTHING = PlatformScope()
 # Small, and two seconds long for a device that does as it claims.
@@ -74,11 +75,11 @@ Agent = Callable[[Sequence[ChallengeOrder]], Mapping[str, Reply | None]]
 
 @dataclass
 class ChallengeWorld:
-    """`control` judges by TERMS."""
+    """`control` judges by TERMS. The site is `side`'s."""
 
     control: Control
     clock: FixedClock
-    world: World
+    side: Side
     admin: Principal
     device_count: int = 8
     last: dict[str, Commitment] = field(default_factory=dict)
@@ -86,15 +87,14 @@ class ChallengeWorld:
     @property
     def agent(self) -> Principal:
         """The machine of the site."""
-        return self.world.left.agent.to_principal()
+        return self.side.agent.to_principal()
 
     async def report(self) -> tuple[ChallengeOrder, ...]:
         """Report the node and return the orders, by device."""
-        left = self.world.left
         report = build_report(
             nodes=(report_node(hardware_id=NODE),),
             devices=tuple(build_device(number) for number in range(self.device_count)),
-            replicas=(report_replica(replica_id=left.replica.id),),
+            replicas=(report_replica(replica_id=self.side.replica.id),),
         )
         orders = (await accept_report(self.control, self.agent, report)).challenges
         return tuple(sorted(orders, key=lambda order: order.hardware_id))
@@ -102,7 +102,7 @@ class ChallengeWorld:
     async def start(self, **changes: object) -> tuple[Challenge, ...]:
         """Start a round against the claim."""
         values: dict[str, object] = {"workload": Workload.FP64, "claim_per_s": CLAIM_PER_S} | changes
-        body = ChallengeStart.model_validate({"site_id": self.world.left.site.id} | values)
+        body = ChallengeStart.model_validate({"site_id": self.side.site.id} | values)
         return await start_challenges(self.control, self.admin, body)
 
     async def commit(self, order: ChallengeOrder, reply: Reply) -> tuple[int, ...]:
@@ -164,6 +164,6 @@ async def open_challenge_world(control: Control, clock: FixedClock, world: World
     """Return such a world whose devices have been reported."""
     own = replace(control, challenge_terms=TERMS)
     admin = await add_key(own, world.left.project, Role.PLATFORM_ADMIN)
-    opened = ChallengeWorld(own, clock, world, admin)
+    opened = ChallengeWorld(own, clock, world.left, admin)
     await opened.report()
     return opened

@@ -11,12 +11,12 @@ from keisan.agent.challenge import open_parts
 from keisan.control import challenge as challenge_module
 from keisan.control.challenge import (
     RoundWish,
-    answer_challenge,
     commit_challenge,
     issue_challenges,
     plan_rounds,
     start_challenges,
 )
+from keisan.control.challenge_answer import answer_challenge
 from keisan.control.context import Control
 from keisan.domain.access import Role
 from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, Workload

@@ -10,7 +10,7 @@ from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.device import change_use, judge_devices, note_errors
 from keisan.control.lease import LEASE_LIFE
 from keisan.domain.access import PlatformScope, Principal, ProviderScope, Right
-from keisan.domain.device import Device, DeviceTerms, DeviceUse
+from keisan.domain.device import Device, DeviceErrors, DeviceTerms, DeviceUse
 from keisan.domain.errors import NotFound, PermissionDenied, StateConflict, VersionMismatch
 from keisan.domain.event import Event
 from keisan.domain.lease import WorkNoun
@@ -103,9 +103,9 @@ async def test_one_whose_errors_pass_the_limit_is_told_of(
     storage: Database, world: World, terms: DeviceTerms, use: DeviceUse
 ) -> None:
     control, device = build_control(storage, terms), world.left.device
-    await note_errors(control, device, 0)
+    await note_errors(control, device, DeviceErrors(0))
     assert await read_events(storage, device.id) == []
-    await note_errors(control, device, 1)
+    await note_errors(control, device, DeviceErrors(1))
     assert (await read_row(storage, device)).use is use
     actions = [event.action for event in await read_events(storage, device.id)]
     assert sorted(actions) == sorted(["device.suspect", "device.cordoned"][: 1 + (use is DeviceUse.CORDONED)])
@@ -160,5 +160,5 @@ def test_a_retired_one_that_fails_is_not_suspect() -> None:
 
 async def test_errors_of_a_retired_one_are_nobodys_matter(storage: Database, world: World) -> None:
     retired = await set_row(storage, world.left.device, use=DeviceUse.RETIRED)
-    await note_errors(build_control(storage, CLOSING), retired, 9)
+    await note_errors(build_control(storage, CLOSING), retired, DeviceErrors(uncorrected_count=9))
     assert await read_events(storage, retired.id) == []

@@ -14,7 +14,8 @@ from keisan.daemon.history_settings import DISK_BYTES_MIN, HistorySettings
 from keisan.domain.history import MINUTE_MS, HistoryTerms, Tier
 from keisan.kit.clock import SystemClock, to_milliseconds
 from keisan.storage.history_journal import list_records
-from keisan.telemetry.history_keeper import Drop, EndingError
+from keisan.telemetry.history_room import Drop
+from keisan.telemetry.history_shelf import EndingError
 from keisan.telemetry.live_site import SitePlace
 from tests.control.people import list_events
 from tests.deadline import wait_until_async
@@ -72,7 +73,7 @@ async def test_the_finest_tier_goes_first_and_is_told(
     files = [each for manifest in history.keeper.manifests.values() for each in manifest.files]
     sizes = {each.tier: each.size_bytes for each in files}
     assert set(sizes) == {Tier.SAMPLE, Tier.MINUTE, Tier.HOUR, Tier.SITE_HOUR}
-    history.keeper.terms = HistoryTerms(disk_bytes_max=sum(sizes.values()) - 1)
+    history.keeper.room.terms = HistoryTerms(disk_bytes_max=sum(sizes.values()) - 1)
     while history.keeper.work():
         pass
     left = [each for manifest in history.keeper.manifests.values() for each in manifest.files]
@@ -82,11 +83,11 @@ async def test_the_finest_tier_goes_first_and_is_told(
     assert (event.detail["tier"], event.detail["bytes"]) == ("sample", str(sizes[Tier.SAMPLE]))
     # Readers that began before are done by then.
     (gone,) = [each for each in files if each.tier is Tier.SAMPLE]
-    assert list(history.keeper.store.read_blocks(gone))
+    assert list(history.keeper.shelf.store.read_blocks(gone))
     await clock.sleep(120)
     history.keeper.work()
     with pytest.raises(OSError, match="No such"):
-        list(history.keeper.store.read_blocks(gone))
+        list(history.keeper.shelf.store.read_blocks(gone))
     history.intake.journal.close()
 
 
@@ -108,11 +109,10 @@ async def test_work_that_is_under_way_ends_with_the_process(
     append(history, world, 60, to_milliseconds(clock.now()))
     await history.intake.flush()
     await clock.sleep(1800)
-    assert history.keeper.work()
-    history.keeper.is_ending = True
+    history.keeper.shelf.is_ending = True
     with pytest.raises(EndingError):
         history.keeper.work()
-    history.keeper.is_ending = False
+    history.keeper.shelf.is_ending = False
     while history.keeper.work():
         pass
     assert history.keeper.counts.folded_frames == 60

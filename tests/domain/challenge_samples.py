@@ -31,6 +31,7 @@ def build_challenge(**changes: Any) -> Challenge:
         commitment="",
         positions=(),
         committed_at=None,
+        answered_at=None,
         told_us=None,
         message="",
         verdict=Verdict.UNKNOWN,

@@ -17,6 +17,7 @@ from keisan.domain.challenge_rule import (
     RoundFacts,
     count_work,
     find_deadline,
+    find_end,
     find_staggered,
     is_round_over,
     judge_round,
@@ -25,7 +26,13 @@ from keisan.domain.challenge_rule import (
     summarize_peers,
 )
 from keisan.domain.ids import ChallengeId, DeviceId
-from keisan.domain.limits import CHALLENGE_COUNT_MAX, CHALLENGE_HEARD_S, CHALLENGE_WIDTHS, CHALLENGE_WORDS
+from keisan.domain.limits import (
+    CHALLENGE_CHECK_WAIT_S,
+    CHALLENGE_COUNT_MAX,
+    CHALLENGE_HEARD_S,
+    CHALLENGE_WIDTHS,
+    CHALLENGE_WORDS,
+)
 from keisan.domain.verdict import Verdict
 from tests.domain.challenge_samples import build_answered, build_challenge
 from tests.domain.samples import NOW, name_id
@@ -222,6 +229,17 @@ def test_round_is_over_when_all_have_answered_or_had_their_time() -> None:
     end = late.due_at + timedelta(seconds=CHALLENGE_HEARD_S)
     assert not is_round_over([answered, late], end - timedelta(microseconds=1))
     assert is_round_over([answered, late], end)
+
+
+def test_what_came_in_time_is_waited_for_until_it_is_checked() -> None:
+    came = build_answered(1, 1.0, state=ChallengeState.COMMITTED, answered_at=NOW)
+    end = NOW + timedelta(seconds=CHALLENGE_CHECK_WAIT_S)
+    assert find_end(came) == end > came.due_at + timedelta(seconds=CHALLENGE_HEARD_S)
+    assert not is_round_over([came], end - timedelta(microseconds=1))
+    assert is_round_over([came], end)
+    # Nobody checked it, so it proves nothing against its site.
+    judged = judge_one(came)
+    assert (judged.verdict, judged.flags, judged.rate_per_s) == (Verdict.UNKNOWN, (FLAG.UNCHECKED,), None)
 
 
 def test_time_is_at_least_a_microsecond_even_if_the_clock_was_set_back() -> None:

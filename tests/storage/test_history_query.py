@@ -254,7 +254,7 @@ def test_a_question_that_takes_too_much_memory_is_refused(stage: HistoryStage, m
 def test_a_file_that_is_gone_is_told(stage: HistoryStage) -> None:
     broken = HistoryStage(stage.root, stage.clock, HistoryTerms(), stage.store.place)
     broken.keeper.load()
-    broken.keeper.manifests = {
+    broken.keeper.shelf.manifests = {
         month: replace(each, files=tuple(replace(file, name="sample/gone.parquet") for file in each.files))
         for month, each in broken.keeper.manifests.items()
     }

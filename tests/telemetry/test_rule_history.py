@@ -1,16 +1,52 @@
 """Decisions of history: what is rolled up and merged when, and what goes first when there is no room."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.history import DAY_MS, HOUR_MS, MINUTE_MS, WINDOW_MS, HistoryFile, HistoryTerms, Month, Tier
-from keisan.telemetry.rule_history import choose_expired, choose_files, choose_merge, choose_roll, plan_room
+from keisan.domain.history import (
+    DAY_MS,
+    FOLDS_AT_ONCE,
+    HOUR_MS,
+    INVENTORIES_SITE_BYTES_MAX,
+    INVENTORIES_SITE_MAX,
+    MINUTE_MS,
+    ON_TIME_MS,
+    WINDOW_MS,
+    HistoryFile,
+    HistoryTerms,
+    InventoryNote,
+    Month,
+    Tier,
+    Window,
+)
+from keisan.telemetry.rule_history import (
+    choose_expired,
+    choose_files,
+    choose_forgotten,
+    choose_turns,
+    choose_windows,
+    list_merges,
+    list_rolls,
+    plan_room,
+    split_windows,
+)
 
 MONTH = Month("CN-SX", "2026-11")
 FILE = HistoryFile("a", Tier.SAMPLE, 0, WINDOW_MS, 1, 100, 0)
 WINDOWS = [replace(FILE, name=str(n), start_ms=n * WINDOW_MS, until_ms=(n + 1) * WINDOW_MS) for n in range(6)]
+
+
+def choose_roll(files: Iterable[HistoryFile], now_ms: int) -> Sequence[HistoryFile]:
+    return next(list_rolls(files, now_ms), ())
+
+
+def choose_merge(files: Iterable[HistoryFile], now_ms: int) -> Sequence[HistoryFile]:
+    return next(list_merges(files, now_ms), ())
+
+
 DUE_MS = HOUR_MS + 2 * MINUTE_MS + 30_000
 
 
@@ -103,3 +139,42 @@ def test_a_tier_is_its_files_and_what_finer_ones_still_hold() -> None:
     assert names[Tier.SAMPLE] == ["sampleTrue", "sampleFalse"]
     assert names[Tier.HOUR] == ["sampleFalse", "minuteFalse", "hourTrue", "hourFalse"]
     assert names[Tier.SITE_HOUR] == ["sampleFalse", "site_hourTrue", "site_hourFalse"]
+
+
+@given(st.lists(st.sets(st.integers(0, 20)), min_size=21, max_size=21), st.integers(0, 20), st.integers(1, 5))
+def test_each_has_its_turn_however_many_come(others: list[set[int]], own: int, count: int) -> None:
+    """Whatever comes and goes beside it, one that waits is passed by none of the twenty others twice."""
+    last: int | None = None
+    for keys in others:
+        turns = choose_turns({*keys, own}, last, count)
+        assert len(set(turns)) == len(turns) == min(count, len({*keys, own}))
+        if own in turns:
+            return
+        last = turns[-1]
+    raise AssertionError("it had no turn")
+
+
+def test_windows_on_time_go_first_and_late_ones_in_turn() -> None:
+    now_ms = 10 * DAY_MS
+    late = [Window("A", n * WINDOW_MS) for n in range(FOLDS_AT_ONCE + 2)]
+    on_time = [Window(region, now_ms - n * WINDOW_MS) for region in "AB" for n in range(1, FOLDS_AT_ONCE)]
+    first = choose_windows([*late, *on_time], None, now_ms)
+    assert first[:FOLDS_AT_ONCE] == sorted(on_time, key=lambda each: (each.start_ms, each.region))[:FOLDS_AT_ONCE]
+    assert first[FOLDS_AT_ONCE:] == late[:FOLDS_AT_ONCE]
+    assert choose_windows(late, first[-1], now_ms)[:2] == late[-2:]
+    edge = Window("A", now_ms - ON_TIME_MS - WINDOW_MS)
+    assert [set(each) for each in split_windows([edge], now_ms)] == [{edge}, set()]
+    assert [set(each) for each in split_windows([edge], now_ms + 1)] == [set(), {edge}]
+
+
+@given(st.lists(st.integers(0, INVENTORIES_SITE_BYTES_MAX), min_size=1, max_size=90))
+def test_a_site_keeps_its_newest_inventories_within_its_share(sizes: list[int]) -> None:
+    notes = [InventoryNote("s", "r", str(n), 1, 1, n, size) for n, size in enumerate(sizes)]
+    gone = choose_forgotten(notes)
+    kept = [each for each in notes if each not in gone]
+    assert kept == notes[len(gone) :]
+    assert 1 <= len(kept) <= INVENTORIES_SITE_MAX
+    assert sum(each.size_bytes for each in kept[:-1]) <= INVENTORIES_SITE_BYTES_MAX
+    # No more goes than has to.
+    if gone and len(kept) < INVENTORIES_SITE_MAX:
+        assert sum(each.size_bytes for each in [notes[len(gone) - 1], *kept[:-1]]) > INVENTORIES_SITE_BYTES_MAX

@@ -4,6 +4,8 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from random import SystemRandom
 from typing import TypeVar
 from uuid import UUID
 
@@ -12,15 +14,19 @@ from keisan.agent.supervisor import run_guarded
 from keisan.devices.base import Benchmark
 from keisan.domain.challenge import ChallengeWork
 from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable
-from keisan.domain.limits import CHALLENGE_MESSAGE_CHARACTERS_MAX
+from keisan.domain.limits import CHALLENGE_CHECK_WAIT_S, CHALLENGE_MESSAGE_CHARACTERS_MAX
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning
+from keisan.kit.retry import Backoff
 from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeLeaf, ChallengeOrder
 from keisan.wire.challenge_proof import Commitment
 from keisan.wire.device import DeviceReport
 
 SEND_TRIES_MAX = 5
 SEND_WAIT_S = 0.2
+SEND_WAIT_S_MAX = 5.0
+# Fewer than may wait at the platform, and half of the link's connections.
+ANSWERS_AT_ONCE = 4
 Result = TypeVar("Result")
 
 
@@ -34,6 +40,9 @@ class ChallengeDesk:
         self._group: asyncio.TaskGroup | None = None
         self._tasks: dict[UUID, asyncio.Task[None]] = {}
         self._is_here = True
+        self._turns = asyncio.Semaphore(ANSWERS_AT_ONCE)
+        self._backoff = Backoff(first_s=SEND_WAIT_S, most_s=SEND_WAIT_S_MAX)
+        self._random = SystemRandom()
 
     def start(self, group: asyncio.TaskGroup) -> None:
         """Work with tasks in `group`."""
@@ -88,8 +97,25 @@ class ChallengeDesk:
         commit = ChallengeCommit(commitment=commitment.build_root(), told_us=told_us)
         opening = await self._send(lambda: self._link.commit_challenge(challenge_id, commit))
         answer = await asyncio.to_thread(open_parts, commitment, opening.positions)
-        await self._send(lambda: self._link.answer_challenge(challenge_id, answer))
+        await self._send_answer(lambda: self._link.answer_challenge(challenge_id, answer))
         write_log("challenge.answered", challenge=challenge_id, told_us=told_us)
+
+    async def _send_answer(self, ask: Callable[[], Awaitable[Result]]) -> Result:
+        """Ask at once, so that the platform notes when it came; then, some at a time, until it was checked.
+
+        The platform takes few of a site's answers at a time, and checking one takes seconds.
+        """
+        end_s = self._clock.monotonic_s() + CHALLENGE_CHECK_WAIT_S
+        with suppress(PlatformUnreachable):
+            return await ask()
+        async with self._turns:
+            attempt = 1
+            while self._clock.monotonic_s() < end_s:
+                await self._clock.sleep(self._backoff.compute_wait_s(attempt, self._random))
+                with suppress(PlatformUnreachable):
+                    return await ask()
+                attempt += 1
+        return await ask()
 
     async def _send(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask until it is answered; raises what it raises, and PlatformUnreachable after some tries."""

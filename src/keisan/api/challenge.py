@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from keisan.api.context import CallerOf
 from keisan.api.page import build_page, read_page
 from keisan.control import challenge as commands
+from keisan.control.challenge_answer import answer_challenge as take_answer
 from keisan.domain.ids import ChallengeId, SiteId
 from keisan.wire.challenge import (
     ChallengeAnswer,
@@ -64,5 +65,5 @@ async def commit_challenge(caller: CallerOf, challenge_id: UUID, body: Challenge
 
 @exchange_router.post("/{challenge_id}/answer")
 async def answer_challenge(caller: CallerOf, challenge_id: UUID, body: ChallengeAnswer) -> ChallengeTaken:
-    state = await commands.answer_challenge(caller.control, caller.principal, ChallengeId(challenge_id), body)
+    state = await take_answer(caller.control, caller.principal, ChallengeId(challenge_id), body)
     return ChallengeTaken(state=state)

@@ -10,12 +10,12 @@ from keisan.cli.command import add_command
 from keisan.cli.session import Session
 from keisan.cli.site import choose_site
 from keisan.domain.errors import InvalidInput
+from keisan.domain.figure import MEGA
 from keisan.kit.units import format_rate
 from keisan.sdk import ChallengesStarted, ChallengeStart, ChallengeView, Workload
 
 COLUMNS = ("when", "device", "chip", "workload", "measured", "claimed", "peers", "verdict", "flags")
 VERIFIED_COLUMNS = ("site", "chip", "workload", "verified", "of", "measured", "claimed", "since")
-MEGA = 1_000_000
 SiteArgument = Annotated[str, typer.Argument(help="Name or id of the site; may be left out if there is one.")]
 WorkloadOption = Annotated[Workload, typer.Option("--precision", help="Precision of the products, or memory.")]
 ClaimOption = Annotated[
@@ -108,7 +108,7 @@ def _build_rows(found: Iterable[ChallengeView]) -> list[tuple[object, ...]]:
 
 def _format(rate_per_s: int, workload: Workload) -> str:
     units = {Workload.MEMORY: "B/s", Workload.INT8: "OP/s"}
-    return format_rate(rate_per_s, units.get(workload, "FLOP/s"))
+    return format_rate(rate_per_s, units.get(workload, "FLOPS"))
 
 
 def add_commands(application: typer.Typer) -> None:

@@ -8,7 +8,7 @@ import typer
 from keisan.cli.command import add_command
 from keisan.cli.session import Session
 from keisan.cli.site import choose_site
-from keisan.kit.units import format_bytes, format_gflops
+from keisan.kit.units import format_bytes, format_gflops, format_rate
 from keisan.sdk import EvidenceView, SupernodeTemplateView, TemplateFactName, TierTemplateView
 
 NameArgument = Annotated[str | None, typer.Argument(help="Show this one, with its evidence.")]
@@ -18,7 +18,6 @@ LIVE_COLUMNS = ("supernode", "template", "reach each other", "bandwidth", "verdi
 PPM_PER_PERCENT = 10_000
 UNKNOWN = "unknown"
 BOXES_MAX = 8
-GIGABYTE = 1_000_000_000
 
 
 async def list_templates(session: Session, name: NameArgument = None) -> None:
@@ -73,7 +72,7 @@ def draw_template(template: SupernodeTemplateView) -> Iterator[str]:
 
 
 def _draw_tier(member_count: int, tier: TierTemplateView) -> Iterator[str]:
-    bandwidth = "" if tier.link_bytes_per_s is None else f", {tier.link_bytes_per_s / GIGABYTE:g} GB/s a link"
+    bandwidth = "" if tier.link_bytes_per_s is None else f", {format_rate(tier.link_bytes_per_s, 'B/s')} a link"
     groups = member_count // tier.group_members
     below = "device" if tier.tier == 1 else f"switch of tier {tier.tier - 1}"
     planes = f"{tier.plane_count} planes x {tier.switches_per_plane}"
@@ -112,7 +111,7 @@ def _format_number(name: TemplateFactName, value: int) -> str:
         case TemplateFactName.GFLOPS_FP16:
             return format_gflops(value)
         case TemplateFactName.MEMBER_BYTES_PER_S:
-            return f"{value / GIGABYTE:g} GB/s"
+            return format_rate(value, "B/s")
         case TemplateFactName.LATENCY_NS:
             return f"{value} ns"
         case _:

@@ -1,19 +1,23 @@
-"""Commands on challenges: start rounds; hand them out, take commitments and answers of a site's agent.
+"""Commands on challenges: start rounds; hand them out, and take commitments of a site's agent.
 
-A round is judged by the lease loop: see reconcilers/challenge.py. Time is this platform's: from the order to the commitment.
+Answers are taken by challenge_answer.py. A round is judged by the lease loop: see reconcilers/challenge.py. Time is this platform's: from the order to the commitment.
 """
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from random import SystemRandom
 
-from keisan.control.challenge_check import CHECKS, OpenedResult, check_opened
 from keisan.control.context import Control, name_actor
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, Workload, can_move_challenge
+from keisan.domain.challenge import (
+    Challenge,
+    ChallengeFlag,
+    ChallengeState,
+    Workload,
+    can_move_challenge,
+)
 from keisan.domain.challenge_rule import find_deadline, plan_work
 from keisan.domain.claim import Claim, find_claimed_per_s
 from keisan.domain.device import Device, DeviceUse
@@ -24,13 +28,12 @@ from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import (
     CHALLENGE_DEVICES_MAX,
     CHALLENGE_POSITIONS,
-    CHALLENGE_SEEDS_TRIED_MAX,
     CHALLENGE_WAIT_S,
 )
 from keisan.domain.verdict import Verdict
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
-from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeOpening, ChallengeOrder, ChallengeStart
+from keisan.wire.challenge import ChallengeCommit, ChallengeOpening, ChallengeOrder, ChallengeStart
 from keisan.wire.challenge_work import count_leaves
 
 EVERYTHING = PlatformScope()
@@ -130,6 +133,7 @@ def _plan(
         commitment="",
         positions=(),
         committed_at=None,
+        answered_at=None,
         told_us=None,
         message="",
         verdict=Verdict.UNKNOWN,
@@ -192,19 +196,19 @@ async def commit_challenge(
     """
     # First: whatever is asked for after this is not the device's time.
     committed_at = control.clock.now()
-    site_id = _require_site(principal)
+    site_id = require_site(principal)
     async with control.storage.write() as transaction:
-        found = await _get_own(transaction, site_id, challenge_id)
+        found = await get_own(transaction, site_id, challenge_id)
         if found.state is ChallengeState.COMMITTED and found.commitment == body.commitment:
             return ChallengeOpening(positions=found.positions)
-        _check_move(found, ChallengeState.COMMITTED)
+        check_move(found, ChallengeState.COMMITTED)
         if committed_at > found.due_at:
             raise StateConflict("the challenge's deadline is over")
         taken = replace(found, committed_at=committed_at, told_us=body.told_us, version=found.version + 1)
         if body.commitment is None:
             flags = (ChallengeFlag.UNABLE,)
             refused = replace(taken, state=ChallengeState.ANSWERED, flags=flags, message=body.message)
-            await _write_answer(transaction, refused, control)
+            await write_answer(transaction, refused, control)
             return ChallengeOpening(positions=())
         most = count_leaves(found.work)
         positions = tuple(sorted(SystemRandom().sample(range(most), min(CHALLENGE_POSITIONS, most))))
@@ -213,66 +217,30 @@ async def commit_challenge(
     return ChallengeOpening(positions=positions)
 
 
-async def answer_challenge(
-    control: Control, principal: Principal, challenge_id: ChallengeId, body: ChallengeAnswer
-) -> ChallengeState:
-    """Check the opened parts and note what is wrong with them; the round is judged when all have answered.
-
-    The first answer counts, and one after it changes nothing: an agent whose answer was lost asks again.
-    Raises PermissionDenied, NotFound, StateConflict as for a commitment.
-    """
-    site_id = _require_site(principal)
-    async with control.storage.read() as view:
-        found = await _get_own(view, site_id, challenge_id)
-        if found.positions and found.state in (ChallengeState.ANSWERED, ChallengeState.JUDGED):
-            return found.state
-        same = await view.challenges.list_committed(EVERYTHING, found.commitment)
-        beside = await view.challenges.list_round(EVERYTHING, found.round_id)
-        before = await view.challenges.list_device(EVERYTHING, found.device_id, CHALLENGE_SEEDS_TRIED_MAX)
-    _check_move(found, ChallengeState.ANSWERED)
-    if control.clock.now() > found.due_at:
-        raise StateConflict("the challenge's deadline is over")
-    others = [each for each in beside if each.id != found.id][:CHALLENGE_SEEDS_TRIED_MAX]
-    others += [each for each in before if each.round_id != found.round_id]
-    opened = OpenedResult(found.commitment, found.positions, tuple((leaf.decode(), leaf.path) for leaf in body.leaves))
-    works = [found.work, *(each.work for each in others)]
-    # Seconds for the largest work, and devices of a node answer together.
-    index = await asyncio.get_running_loop().run_in_executor(CHECKS, check_opened, opened, works)
-    stolen = [each for each in same if each.id != found.id] + ([others[index - 1]] if index else [])
-    flags = () if index == 0 else (_name_fault(found, stolen),)
-    answered = replace(found, state=ChallengeState.ANSWERED, flags=flags, version=found.version + 1)
-    async with control.storage.write() as transaction:
-        await _write_answer(transaction, answered, control)
-    return ChallengeState.ANSWERED
-
-
-def _name_fault(found: Challenge, stolen: Sequence[Challenge]) -> ChallengeFlag:
-    """Return which lie a wrong answer is: of which other challenges it is the answer, as far as that is known."""
-    if any(each.round_id != found.round_id for each in stolen):
-        return ChallengeFlag.REPLAYED
-    return ChallengeFlag.COPIED if stolen else ChallengeFlag.WRONG_ANSWER
-
-
-async def _write_answer(transaction: Transaction, answered: Challenge, control: Control) -> None:
+async def write_answer(transaction: Transaction, answered: Challenge, control: Control) -> None:
+    """Write an answered challenge, and have its round looked at."""
     await transaction.challenges.update(answered)
     await transaction.outbox.put(WorkNoun.CHALLENGE, answered.round_id, control.clock.now())
 
 
-def _require_site(principal: Principal) -> SiteId:
+def require_site(principal: Principal) -> SiteId:
+    """Return whose agent asks; raises PermissionDenied for anybody else."""
     principal.require(Right.SERVE_SITE)
     if principal.site_id is None:
         raise PermissionDenied("this machine belongs to no site")
     return principal.site_id
 
 
-async def _get_own(transaction: Transaction, site_id: SiteId, challenge_id: ChallengeId) -> Challenge:
+async def get_own(transaction: Transaction, site_id: SiteId, challenge_id: ChallengeId) -> Challenge:
+    """Return a site's challenge; raises NotFound for another's."""
     found = await transaction.challenges.get(EVERYTHING, challenge_id)
     if found.site_id != site_id:
         raise NotFound(f"there is no challenge {challenge_id}")
     return found
 
 
-def _check_move(found: Challenge, after: ChallengeState) -> None:
+def check_move(found: Challenge, after: ChallengeState) -> None:
+    """Raise StateConflict unless the challenge can go on to a state."""
     if found.commitment and after is ChallengeState.COMMITTED:
         raise StateConflict("the challenge has another commitment")
     if not can_move_challenge(found.state, after) or (after is ChallengeState.ANSWERED and not found.commitment):

@@ -6,7 +6,6 @@ each opened row of C must give the same. Rows are drawn after C was committed to
 
 import math
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,8 +54,6 @@ RESULT_KINDS: dict[Workload, type[np.generic]] = {
     Workload.INT8: np.int8,
 }
 Float = NDArray[np.float64]
-# The largest check holds two gibibytes: one at a time, in a thread that nothing else waits for.
-CHECKS = ThreadPoolExecutor(1, "challenge-check")
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from keisan.control.context import CONTROL_ACTOR, Control, check_version, name_actor
 from keisan.control.reconcilers.candidate import hold_replicas
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.device import Device, DeviceTerms, DeviceUse, explain_use_refusal, find_suspicion
+from keisan.domain.device import Device, DeviceErrors, DeviceTerms, DeviceUse, explain_use_refusal, find_suspicion
 from keisan.domain.errors import StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import DeviceId
@@ -77,7 +77,7 @@ def judge_devices(
     rows: list[Device] = []
     for device in after:
         known = before.get(device.id)
-        reason = "" if device.use is DeviceUse.RETIRED else find_suspicion(terms, device.verdict, None)
+        reason = "" if device.use is DeviceUse.RETIRED else find_suspicion(terms, device.verdict, DeviceErrors())
         if reason and (known is None or known.verdict is not device.verdict):
             reasons[device.id] = reason
         is_closing = device.id in reasons and terms.is_cordoning and device.use is DeviceUse.OPEN
@@ -105,13 +105,14 @@ async def note_contradiction(transaction: Transaction, device: Device) -> None:
     await transaction.events.append(EventDraft(CONTROL_ACTOR, "device.contradicted", device.id, detail))
 
 
-async def note_errors(control: Control, device: Device, uncorrected_count: int) -> None:
+async def note_errors(control: Control, device: Device, errors: DeviceErrors) -> None:
     """Tell of a device whose samples count more errors than the terms allow, and close it if they say so.
 
-    Whoever reads samples calls this once when a count passes the limit; one within it does nothing. Raises VersionMismatch when the row has changed.
+    Whoever reads samples calls this when a count has grown (device_error.py); one within its limit does nothing. Raises
+    VersionMismatch when the row has changed.
     """
     terms = control.device_terms
-    reason = find_suspicion(terms, device.verdict, uncorrected_count)
+    reason = find_suspicion(terms, device.verdict, errors)
     if not reason or device.use is DeviceUse.RETIRED:
         return
     async with control.storage.write() as transaction:

@@ -15,7 +15,8 @@ from keisan.kit.clock import from_milliseconds, to_milliseconds
 from keisan.kit.observe import write_failure
 from keisan.telemetry.history import HistoryIntake
 from keisan.telemetry.history_answer import HistoryAnswer, HistoryAnswerer
-from keisan.telemetry.history_keeper import Drop, HistoryKeeper
+from keisan.telemetry.history_keeper import HistoryKeeper
+from keisan.telemetry.history_room import Drop
 from keisan.telemetry.live_site import SitePlace
 from keisan.wire.frame import Numbers, Values
 from keisan.wire.inventory import Inventory

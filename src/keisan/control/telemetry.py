@@ -15,6 +15,7 @@ from keisan.domain.challenge import Workload
 from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict
 from keisan.domain.event import EventDraft
+from keisan.domain.figure import GIGA
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark, StoredInventory
@@ -32,7 +33,6 @@ from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory,
 
 ROLL_UP_PERIOD_S = 1.0
 NOTE_PERIOD_S = 5.0
-GIGA = 10**9
 # What counts as a device's measured speed: the first of these that it was challenged in. CPUs are challenged in FP32 alone.
 MEASURED_WORKLOADS = (Workload.FP16, Workload.BF16, Workload.FP32)
 # Before so long a platform that started cannot know that a site is silent.

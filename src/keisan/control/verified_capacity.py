@@ -10,11 +10,8 @@ from keisan.domain.challenge import VerifiedCapacity, Workload
 from keisan.domain.chip import find_chip_fact
 from keisan.domain.claim import PRECISIONS
 from keisan.domain.fact import FactName
-from keisan.domain.figure import Precision
+from keisan.domain.figure import GIGA, MEGA, Precision
 from keisan.domain.ids import SiteId
-
-MEGA = 10**6
-MEGA_PER_GIGA = 1000
 
 
 class VerifiedSource:
@@ -62,5 +59,5 @@ def _find_gflops(own: Iterable[VerifiedCapacity]) -> dict[Precision, int]:
     for each in own:
         if (precision := PRECISIONS.get(each.workload)) is not None:
             # Challenged in fp16 and in bf16: the better of the two is what the devices can do.
-            gflops[precision] = max(gflops.get(precision, 0), each.rate_mega_per_s // MEGA_PER_GIGA)
+            gflops[precision] = max(gflops.get(precision, 0), each.rate_mega_per_s // (GIGA // MEGA))
     return gflops

@@ -20,6 +20,7 @@ from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.development import Development
+from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
@@ -231,6 +232,7 @@ async def _serve(
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
+        group.create_task(DeviceErrorWatch(control, parts.watch.fleet).run(stop), name="device errors")
         group.create_task(parts.history.run(stop), name="history")
         group.create_task(parts.development.run(stop), name="development")
         group.create_task(build_loop(own, control).run(stop), name="lease loop")

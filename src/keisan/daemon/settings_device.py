@@ -26,18 +26,19 @@ _Number = Annotated[int, Field(ge=0, lt=_DEVICES_MAX)]
 
 
 class DeviceSettings(Section):
-    """A device is suspect when it fails, or counts more than `uncorrected_max` errors that could not be corrected.
+    """A device is suspect when it fails, or counts more errors than these that could not be corrected, or of its links.
 
     With `cordon_suspects` it gets no more work then; without, the audit log tells of it and people decide.
     """
 
     uncorrected_max: Annotated[int, Field(ge=0)] = 0
+    link_errors_max: Annotated[int, Field(ge=0)] = 1000
     cordon_suspects: bool = False
 
     @property
     def terms(self) -> DeviceTerms:
         """Return the terms on which devices are suspect."""
-        return DeviceTerms(self.uncorrected_max, self.cordon_suspects)
+        return DeviceTerms(self.uncorrected_max, self.cordon_suspects, self.link_errors_max)
 
 
 class SupernodeSettings(Section):

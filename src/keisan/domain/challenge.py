@@ -39,6 +39,7 @@ class ChallengeFlag(StrEnum):
 
     UNABLE = "unable"
     NO_ANSWER = "no_answer"
+    UNCHECKED = "unchecked"
     WRONG_ANSWER = "wrong_answer"
     REPLAYED = "replayed"
     COPIED = "copied"
@@ -87,6 +88,7 @@ class Challenge:
 
     `claim_per_s` is what it is compared with, None if nothing is claimed. `commitment` is the root over the whole result,
     hex; `positions` are drawn after it. `told_us` is how long the agent says it took: shown, never believed.
+    `answered_at` is when its answer came, before anything of it was checked.
     `asked_by` is the key that asked for the round, None if the platform chose the time by itself.
     """
 
@@ -107,6 +109,7 @@ class Challenge:
     commitment: str
     positions: tuple[int, ...]
     committed_at: datetime | None
+    answered_at: datetime | None
     told_us: int | None
     message: str
     verdict: Verdict

@@ -10,6 +10,7 @@ from statistics import median, quantiles
 from keisan.domain.challenge import Challenge, ChallengeFlag, ChallengeState, ChallengeWork, Peers, Workload
 from keisan.domain.ids import ChallengeId
 from keisan.domain.limits import (
+    CHALLENGE_CHECK_WAIT_S,
     CHALLENGE_COUNT_MAX,
     CHALLENGE_DEADLINE_S_MIN,
     CHALLENGE_HEARD_S,
@@ -111,9 +112,18 @@ def find_deadline(work: ChallengeWork, claim_per_s: int | None, terms: Challenge
 
 
 def is_round_over(challenges: Sequence[Challenge], now: datetime) -> bool:
-    """Tell whether a round can be judged: all have answered, or their deadline is over and a site that lives has spoken since."""
-    heard = timedelta(seconds=CHALLENGE_HEARD_S)
-    return all(each.state is ChallengeState.ANSWERED or now >= each.due_at + heard for each in challenges)
+    """Tell whether a round can be judged: each has been checked, or nothing is waited for any more."""
+    return all(each.state is ChallengeState.ANSWERED or now >= find_end(each) for each in challenges)
+
+
+def find_end(challenge: Challenge) -> datetime:
+    """Return until when a challenge is waited for: its deadline, and a site that lives has spoken since.
+
+    What came before its deadline is waited for until it is checked, within bounds: how long that takes is not its site's doing.
+    """
+    if challenge.answered_at is not None:
+        return challenge.answered_at + timedelta(seconds=CHALLENGE_CHECK_WAIT_S)
+    return challenge.due_at + timedelta(seconds=CHALLENGE_HEARD_S)
 
 
 def judge_round(challenges: Sequence[Challenge], facts: RoundFacts, terms: ChallengeTerms) -> tuple[Challenge, ...]:
@@ -186,7 +196,7 @@ def _judge(
     peers = summarize_peers([*facts.peers_per_s.get(challenge.id, ()), *beside])
     flags = list(challenge.flags)
     if challenge.state is not ChallengeState.ANSWERED:
-        flags.append(ChallengeFlag.NO_ANSWER)
+        flags.append(ChallengeFlag.NO_ANSWER if challenge.answered_at is None else ChallengeFlag.UNCHECKED)
     if challenge.rate_per_s is not None:
         flags += _compare(challenge.rate_per_s, challenge.claim_per_s, peers, terms)
     if challenge.id in staggered:
@@ -227,8 +237,11 @@ def _is_told_shorter(challenge: Challenge, terms: ChallengeTerms) -> bool:
 
 
 def _find_verdict(challenge: Challenge, flags: Sequence[ChallengeFlag], facts: RoundFacts) -> Verdict:
-    """Return failed only with a proof: a site that fell silent, or that cannot do the work, has disproved nothing."""
-    if ChallengeFlag.UNABLE in flags:
+    """Return failed only with a proof: a site that fell silent, or that cannot do the work, has disproved nothing.
+
+    Nor has one whose answer nobody checked.
+    """
+    if ChallengeFlag.UNABLE in flags or ChallengeFlag.UNCHECKED in flags:
         return Verdict.UNKNOWN
     if ChallengeFlag.NO_ANSWER in flags:
         was_heard = (

@@ -9,12 +9,11 @@ from keisan.domain.challenge import Workload
 from keisan.domain.chip import Chip, find_chip_fact, find_figure
 from keisan.domain.facility import RecordOutcome
 from keisan.domain.fact import FactName
-from keisan.domain.figure import THROUGHPUTS, FigureName, Precision
+from keisan.domain.figure import GIGA, THROUGHPUTS, FigureName, Precision
 from keisan.domain.ids import ClaimId, KeyId, PlatformId, ProviderId, SiteId
 from keisan.domain.provider import Provider
 from keisan.domain.site import Site
 
-GIGA = 10**9
 # Chips do bf16 as fast as fp16.
 PRECISIONS: Mapping[Workload, Precision] = {
     Workload.FP64: Precision.FP64,

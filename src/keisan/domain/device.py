@@ -61,13 +61,23 @@ class Device:
 
 @dataclass(frozen=True, slots=True)
 class DeviceTerms:
-    """When a device is suspect: it has failed, or counted more errors that could not be corrected than `uncorrected_max`.
+    """When a device is suspect: it has failed, or counted more errors than these that could not be corrected, or of its links.
 
-    A suspect one is told of, and with `is_cordoning` closed to new work at once.
+    Links repeat what was lost: a sound one has a few errors in its life. A suspect device is told of, and with
+    `is_cordoning` closed to new work at once.
     """
 
     uncorrected_max: int = 0
     is_cordoning: bool = False
+    link_errors_max: int = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceErrors:
+    """What a device's counters tell of it since it was made or reset; None where that is not known."""
+
+    uncorrected_count: int | None = None
+    link_count: int | None = None
 
 
 def explain_use_refusal(device: Device, use: DeviceUse, replica_count: int) -> str:
@@ -94,10 +104,13 @@ def is_contradicted(before: Device, after: Device) -> bool:
     return after.use is DeviceUse.RETIRED and after.verdict is Verdict.OK and before.verdict is not Verdict.OK
 
 
-def find_suspicion(terms: DeviceTerms, verdict: Verdict, uncorrected_count: int | None) -> str:
-    """Return why a device is suspect, empty if it is not; None counts no errors, as they are not known."""
+def find_suspicion(terms: DeviceTerms, verdict: Verdict, errors: DeviceErrors) -> str:
+    """Return why a device is suspect, empty if it is not; errors that are not known are none."""
     if verdict is Verdict.FAILED:
         return "it has failed, as its tool says"
+    uncorrected_count, link_count = errors.uncorrected_count, errors.link_count
     if uncorrected_count is not None and uncorrected_count > terms.uncorrected_max:
         return f"it counted {uncorrected_count} errors that could not be corrected, more than {terms.uncorrected_max}"
+    if link_count is not None and link_count > terms.link_errors_max:
+        return f"its links counted {link_count} errors, more than {terms.link_errors_max}"
     return ""

@@ -9,6 +9,10 @@ from enum import StrEnum
 
 from keisan.domain.evidence import Evidence, Grade
 
+# Decimal prefixes, as figures have them: a gigabyte is 10^9 bytes.
+MEGA = 10**6
+GIGA = 10**9
+
 
 class FigureName(StrEnum):
     """What is known of a chip in numbers, units last. Throughput is dense, of the matrix units where there are any.

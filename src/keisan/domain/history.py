@@ -31,6 +31,13 @@ ROLL_GRACE_MS: Final = 2 * MINUTE_MS
 ROLL_LATE_MS: Final = 10 * MINUTE_MS
 ROLL_LATE_FILES: Final = 6
 MERGE_FILES: Final = 4
+# Until so long after its end a window is on time, and folded before late ones; so many of each at a time.
+ON_TIME_MS: Final = 2 * HOUR_MS
+FOLDS_AT_ONCE: Final = 8
+# Of one site: how many inventories are kept, and what they may take beside its newest; how many wait to be kept.
+INVENTORIES_SITE_MAX: Final = 64
+INVENTORIES_SITE_BYTES_MAX: Final = 16 * 1024**2
+INVENTORIES_WAITING_SITE_MAX: Final = 4
 # Samples that are brought into order at a time: 100 bytes each.
 FOLD_ROWS_MAX: Final = 1_000_000
 # How long a replaced file is kept for its readers, and an unlisted one because it may be about to be listed.
@@ -181,7 +188,10 @@ class SequenceRanges:
 
 @dataclass(frozen=True, slots=True)
 class InventoryNote:
-    """What is told of an inventory that is kept beside the files; `device_count` is without devices that are gone."""
+    """What is told of an inventory that is kept beside the files; `device_count` is without devices that are gone.
+
+    `size_bytes` is what it takes, 0 until it is kept.
+    """
 
     site: str
     region: str
@@ -189,3 +199,4 @@ class InventoryNote:
     version: int
     device_count: int
     received_ms: int
+    size_bytes: int = 0

@@ -127,6 +127,11 @@ CHALLENGE_DEADLINE_S_MIN = 10
 # For how long a planned round waits for its site to ask, and for how long after a deadline the site's next word is awaited.
 CHALLENGE_WAIT_S = 60
 CHALLENGE_HEARD_S = 10
+# For how long an answer that came in time waits to be checked before its round is judged without it.
+CHALLENGE_CHECK_WAIT_S = 3600
+# How many answers wait to be checked, each of up to 4.3 MB: of all sites, and of one.
+CHALLENGE_CHECKS_WAITING_MAX = 64
+CHALLENGE_CHECKS_SITE_MAX = 8
 CHALLENGE_PERIOD_S_DEFAULT = 24 * 3600
 CHALLENGE_SEEDS_TRIED_MAX = 8
 CHALLENGE_DEVICES_MAX = 1024

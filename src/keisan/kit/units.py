@@ -6,7 +6,6 @@ NANO_PER_UNIT = 1_000_000_000
 PPM_PER_PERCENT = 10_000
 _MONEY = re.compile(r"([0-9]{1,27})(?:\.([0-9]{1,9}))?")
 _PERCENT = re.compile(r"([0-9]{1,3})(?:\.([0-9]{1,4}))?")
-_FLOPS_STEPS = ("GFLOPS", "TFLOPS", "PFLOPS", "EFLOPS")
 _STEPS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 RATE_PREFIXES = ("", "k", "M", "G", "T", "P", "E")
@@ -21,11 +20,8 @@ def format_bytes(size_bytes: int) -> str:
 
 
 def format_gflops(gflops: int) -> str:
-    """Return throughput with one decimal, cut, and a decimal unit: 1590000 -> '1.5 PFLOPS'."""
-    value, step = gflops * 10, 0
-    while value >= 10_000 and step < len(_FLOPS_STEPS) - 1:
-        value, step = value // 1000, step + 1
-    return f"{value // 10} GFLOPS" if step == 0 else f"{value // 10}.{value % 10} {_FLOPS_STEPS[step]}"
+    """Return throughput as a rate: 1590000 -> '1.59 PFLOPS'."""
+    return format_rate(gflops * 10**9, "FLOPS")
 
 
 def parse_nano(text: str) -> int:
@@ -68,7 +64,7 @@ def format_exact_nano(amount_nano: int) -> str:
 
 
 def format_rate(per_s: int, unit: str) -> str:
-    """Return a rate with three significant digits and a decimal prefix, for example "42.4 GFLOP/s"."""
+    """Return a rate with three significant digits and a decimal prefix, for example "42.4 GFLOPS"."""
     # Rounded first, so that 999,900 is 1 M and not 1000 k.
     digits, exponent = f"{per_s:.2e}".split("e")
     power = min(int(exponent) // 3, len(RATE_PREFIXES) - 1)

@@ -194,8 +194,12 @@ class HistoryStore(Protocol):
         ...
 
     def list_notes(self) -> Sequence[InventoryNote]: ...
-    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
-        """Keep an inventory in place of an older one of its incarnation."""
+    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> InventoryNote:
+        """Keep an inventory in place of an older one of its incarnation; return its note with what it takes."""
+        ...
+
+    def remove_inventories(self, notes: Iterable[InventoryNote]) -> None:
+        """Remove inventories; those that are gone are none."""
         ...
 
     def read_blocks(self, file: HistoryFile) -> Iterator[Block]:

@@ -18,6 +18,7 @@ from keisan.domain.challenge import (
     Workload,
 )
 from keisan.domain.device import DeviceUse
+from keisan.domain.figure import MEGA
 from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeviceId, SiteId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.verdict import Verdict
@@ -37,7 +38,6 @@ from keisan.storage.schema import (
 from keisan.storage.site import limit_to_sites
 
 PEERS_READ_MAX = 1000
-MEGA = 1_000_000
 WORK_COLUMNS = frozenset(field.name for field in fields(ChallengeWork))
 
 
@@ -78,6 +78,7 @@ challenge = Table(
     build_column("commitment", Text()),
     build_column("positions", Structure(list, tuple)),
     build_column("committed_at", Instant(), is_nullable=True),
+    build_column("answered_at", Instant(), is_nullable=True),
     build_column("told_us", BigInteger(), is_nullable=True),
     build_column("message", Text()),
     build_column("verdict", EnumText(Verdict)),

@@ -8,7 +8,7 @@ import os
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final, Protocol
@@ -100,7 +100,7 @@ class HistoryFileStore:
 
     def list_manifests(self) -> Sequence[Manifest]:
         """Return all manifests; raises OSError."""
-        names = [name for name, _ in self._list(MANIFEST_FOLDER) if name.endswith(".json")]
+        names = [name for name, _, _ in self._list(MANIFEST_FOLDER) if name.endswith(".json")]
         return [msgspec.json.decode(self._read(name), type=Manifest) for name in names]
 
     def put_manifest(self, manifest: Manifest) -> None:
@@ -161,7 +161,7 @@ class HistoryFileStore:
         left = [
             name
             for tier in Tier
-            for name, written_at in self._list(tier)
+            for name, written_at, _ in self._list(tier)
             if name not in kept and written_at < before.timestamp()
         ]
         self.remove(left)
@@ -173,17 +173,23 @@ class HistoryFileStore:
     def list_notes(self) -> Sequence[InventoryNote]:
         """Return what is told of the inventories that are kept; raises OSError."""
         notes = []
-        for name, _ in self._list(INVENTORY_FOLDER):
+        for name, _, size_bytes in self._list(INVENTORY_FOLDER):
             with self.place.filesystem.open_input_file(f"{self.place.root}/{name}") as source:
-                notes.append(read_note(source))
+                notes.append(replace(read_note(source), size_bytes=size_bytes))
         return notes
 
-    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> None:
-        """Keep an inventory in place of an older one of its incarnation; raises OSError."""
+    def put_inventory(self, note: InventoryNote, inventory: Inventory) -> InventoryNote:
+        """Keep an inventory in place of an older one of its incarnation; return its note with its size; raises OSError."""
         create_private_folder(self.work)
         local = self.work / f"{create_id().hex}{DATA_SUFFIX}"
         write_inventory(local, note, inventory)
+        size_bytes = local.stat().st_size
         self.place.put(local, name_inventory(note.site, note.incarnation))
+        return replace(note, size_bytes=size_bytes)
+
+    def remove_inventories(self, notes: Iterable[InventoryNote]) -> None:
+        """Remove inventories; those that are gone are none. Raises OSError."""
+        self.remove(name_inventory(each.site, each.incarnation) for each in notes)
 
     def read_inventories(self, notes: Iterable[InventoryNote]) -> pa.Table:
         """Return the rows of inventories, one after another; raises OSError."""
@@ -194,11 +200,12 @@ class HistoryFileStore:
                 tables.append(read_inventory(source))
         return pa.concat_tables(tables).unify_dictionaries()
 
-    def _list(self, folder: str) -> Iterator[tuple[str, float]]:
+    def _list(self, folder: str) -> Iterator[tuple[str, float, int]]:
+        """Yield the files of a folder: name, when it was written, and bytes."""
         chosen = pf.FileSelector(f"{self.place.root}/{folder}", allow_not_found=True, recursive=True)
         for each in self.place.filesystem.get_file_info(chosen):
             if each.type == pf.FileType.File:
-                yield each.path.removeprefix(f"{self.place.root}/"), each.mtime_ns / 1e9
+                yield each.path.removeprefix(f"{self.place.root}/"), each.mtime_ns / 1e9, each.size
 
     def _read(self, name: str) -> bytes:
         with self.place.filesystem.open_input_stream(f"{self.place.root}/{name}") as source:

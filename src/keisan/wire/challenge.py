@@ -77,6 +77,7 @@ class ChallengeView(WireView):
     issued_at: datetime | None
     due_at: datetime
     committed_at: datetime | None
+    answered_at: datetime | None
     told_us: int | None
     message: str
     verdict: Verdict

@@ -1,16 +1,15 @@
 """Rounds of challenges: judged together when all devices have answered, or when the deadline is over."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 from keisan.control.context import CONTROL_ACTOR
 from keisan.domain.access import PlatformScope
 from keisan.domain.challenge import Challenge, ChallengeState
-from keisan.domain.challenge_rule import ChallengeTerms, RoundFacts, is_round_over, judge_round
+from keisan.domain.challenge_rule import ChallengeTerms, RoundFacts, find_end, is_round_over, judge_round
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import ChallengeId, ChallengeRoundId
-from keisan.domain.limits import CHALLENGE_HEARD_S
 from keisan.storage.base import Transaction
 
 EVERYTHING = PlatformScope()
@@ -55,8 +54,9 @@ class ChallengeReconciler:
     def decide(self, state: RoundState, now: datetime) -> RoundChange:
         """Judge the round if it is over, else wait for the last deadline."""
         if not is_round_over(state.challenges, now):
-            last = max(each.due_at for each in state.challenges)
-            return RoundChange((), last + timedelta(seconds=CHALLENGE_HEARD_S))
+            # One that is checked is waited for no more.
+            open_ones = [each for each in state.challenges if each.state is not ChallengeState.ANSWERED]
+            return RoundChange((), max(find_end(each) for each in open_ones))
         facts = RoundFacts(now, state.heard_at, state.peers_per_s)
         return RoundChange(judge_round(state.challenges, facts, self.terms), None)
 

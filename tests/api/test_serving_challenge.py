@@ -24,7 +24,7 @@ async def start(stage: Stage, who: str = "admin", **changes: object) -> httpx.Re
     return await stage.ask(who, "POST", PATH, body)
 
 
-async def test_serving_challenge_is_planned_with_a_fresh_seed_and_paid_by_the_askers_project(stage: Stage) -> None:
+async def test_serving_challenge_is_planned_its_seed_kept_and_paid_by_the_askers_project(stage: Stage) -> None:
     await connect_gateway(stage)
     answer = await start(stage, claim_milli_per_s=5000, first_token_ms=1500)
     assert answer.status_code == 201, answer.text
@@ -32,10 +32,14 @@ async def test_serving_challenge_is_planned_with_a_fresh_seed_and_paid_by_the_as
     assert (planned["state"], planned["verdict"], planned["rate_milli_per_s"]) == ("planned", "unknown", None)
     assert (planned["site_id"], planned["project_id"]) == (str(stage.ids["site"]), str(stage.ids["project"]))
     assert (planned["claim_milli_per_s"], planned["work"]["first_token_ms"]) == (5000, 1500)
-    assert len(planned["work"]["seed"]) == 64
+    # Whoever knew it would know the prompts; it is shown once it is of no use.
+    assert planned["work"]["seed"] == ""
+    over = (await stage.ask("provider", "GET", f"{PATH}/{stage.ids['serving_challenge']}")).json()
+    assert (over["state"], over["work"]["seed"]) == ("judged", "5eed")
     assert (await stage.list_actions())[-1] == "serving_challenge.planned"
-    shown = await stage.ask("auditor", "GET", f"{PATH}/{planned['id']}")
-    assert shown.json() == planned
+    for path in (f"{PATH}/{planned['id']}", f"{PATH}?limit=9"):
+        shown = (await stage.ask("auditor", "GET", path)).json()
+        assert (shown["items"][-1] if "items" in shown else shown) == planned
     again = await start(stage)
     assert (again.status_code, again.json()["code"]) == (409, "state_conflict")
     assert "under a serving challenge" in again.json()["detail"]

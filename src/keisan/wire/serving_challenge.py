@@ -37,7 +37,7 @@ class ServingChallengeStart(WireInput):
 
 
 class ServingWorkView(WireView):
-    """What is asked; prompts follow from the seed."""
+    """What is asked; prompts follow from the seed, which is empty until the challenge is judged."""
 
     seed: str
     first_token_ms: int

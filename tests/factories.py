@@ -47,6 +47,7 @@ from keisan.domain.ids import (
     ProjectId,
     ProviderId,
     ReplicaId,
+    ServingChallengeId,
     SiteId,
     StatementId,
     SurveyId,
@@ -65,6 +66,7 @@ from keisan.domain.price import Price
 from keisan.domain.project import Project
 from keisan.domain.provider import Provider
 from keisan.domain.replica import Replica
+from keisan.domain.serving_challenge import ServingChallenge, ServingState
 from keisan.domain.site import Site
 from keisan.domain.statement import Statement, StatementHolder, StatementState
 from keisan.domain.statement_document import digest_document, write_document
@@ -108,6 +110,7 @@ from tests.domain.samples import (
     build_webhook,
     create_record_id,
 )
+from tests.domain.serving_samples import build_serving_challenge
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
@@ -144,6 +147,7 @@ class Side:
     node: Node
     device: Device
     challenge: Challenge
+    serving_challenge: ServingChallenge
     agent: Machine
     deployment: Deployment
     replica: Replica
@@ -264,6 +268,20 @@ def create_challenge(device: Device, **changes: object) -> Challenge:
         "chip": device.chip,
     }
     return build_challenge(**(values | changes))
+
+
+def create_serving_challenge(replica: Replica, key: Key, **changes: object) -> ServingChallenge:
+    """Return a planned serving challenge of a replica's deployment at its site, paid by a key's project."""
+    values: dict[str, object] = {
+        "id": ServingChallengeId(create_id()),
+        "site_id": replica.site_id,
+        "deployment_id": replica.deployment_id,
+        "model_id": replica.model_id,
+        "project_id": key.project_id,
+        "asked_by": key.id,
+        "state": ServingState.PLANNED,
+    }
+    return build_serving_challenge(**(values | changes))
 
 
 def create_machine(site: Site | None = None) -> Machine:
@@ -527,12 +545,10 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
     await transaction.sites.insert(site)
     await transaction.nodes.insert(node)
     await transaction.devices.insert(device)
-    # Over, and without proof: it stands in the way of nothing.
-    challenge = create_challenge(device, state=ChallengeState.JUDGED, judged_at=NOW)
-    await transaction.challenges.insert(challenge)
     await transaction.machines.insert(agent)
     await transaction.deployments.insert(deployment)
     await transaction.replicas.insert(replica)
+    challenge, serving_challenge = await _plant_challenges(transaction, device, replica, key)
     record = create_record(key, price, replica, gateway)
     await transaction.usage.insert_many([build_posted(record, currency=price.currency, entry_id=None)])
     offer, margin, tax = create_offer(provider, model), create_margin(provider), create_tax(organization)
@@ -555,6 +571,7 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         node=node,
         device=device,
         challenge=challenge,
+        serving_challenge=serving_challenge,
         agent=agent,
         deployment=deployment,
         replica=replica,
@@ -571,6 +588,17 @@ async def plant_side(transaction: Transaction, price: Price, model: Model, gatew
         wallet_id=accounts[wallet],
         payable_id=accounts[payable],
     )
+
+
+async def _plant_challenges(
+    transaction: Transaction, device: Device, replica: Replica, key: Key
+) -> tuple[Challenge, ServingChallenge]:
+    """Insert challenges that are over, and without proof: they stand in the way of nothing."""
+    challenge = create_challenge(device, state=ChallengeState.JUDGED, judged_at=NOW)
+    served = create_serving_challenge(replica, key, state=ServingState.JUDGED, judged_at=NOW)
+    await transaction.challenges.insert(challenge)
+    await transaction.serving_challenges.insert(served)
+    return challenge, served
 
 
 async def _plant_building(transaction: Transaction, site: Site) -> tuple[Facility, Claim]:

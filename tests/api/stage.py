@@ -49,9 +49,11 @@ from keisan.domain.page import PageRequest
 from keisan.domain.platform import PlatformKind
 from keisan.domain.project import Project
 from keisan.domain.replica import Replica, ReplicaState
+from keisan.domain.serving_challenge import ServingState
 from keisan.domain.site import Site
 from keisan.domain.statement import Balances, CloseOutcome, HolderKind, StatementHolder, Totals
 from keisan.domain.verdict import Verdict
+from keisan.kit.http import HttpTarget
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
 from keisan.storage.archive_folder import ArchiveFolder
@@ -86,6 +88,7 @@ from tests.factories import (
     create_dispute,
     create_node,
     create_payout,
+    create_serving_challenge,
     create_statement,
 )
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
@@ -291,6 +294,8 @@ async def _open_app(
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,
+        # Nobody answers there; nothing in these tests calls.
+        find_gateway=lambda: HttpTarget("http://127.0.0.1:9"),
         archive=ArchiveFolder(folder / ARCHIVE, clock),
     )
     await open_journal(control)
@@ -512,17 +517,22 @@ async def _add_judgements(stage: Stage) -> None:
 
 
 async def _add_challenge(stage: Stage) -> None:
-    """Give the site a second node, whose device is under a challenge that nobody has asked for yet."""
+    """Give the site a second node, whose device is under a challenge that nobody has asked for yet, and one that is over."""
     born: dict[str, object] = {"platform_id": stage.control.platform_id}
     node = replace(create_node(stage.site), **born)  # type: ignore[arg-type]  # a field of every noun
     device = replace(create_device(node), **born)  # type: ignore[arg-type]  # same
     due_at = stage.clock.now() + timedelta(seconds=60)
     challenge = create_challenge(device, due_at=due_at, **born)
+    async with stage.storage.read() as view:
+        replica = await view.replicas.get(EVERYTHING, ReplicaId(stage.ids["replica"]))
+    over = {"state": ServingState.JUDGED, "judged_at": stage.clock.now()}
+    served = create_serving_challenge(replica, stage.keys["admin"], **(born | over))
     async with stage.storage.write() as transaction:
         await transaction.nodes.insert(node)
         await transaction.devices.insert(device)
         await transaction.challenges.insert(challenge)
-    stage.ids["challenge"] = challenge.id
+        await transaction.serving_challenges.insert(served)
+    stage.ids.update(challenge=challenge.id, serving_challenge=served.id)
 
 
 def build_report(**changes: object) -> dict[str, object]:

@@ -103,6 +103,7 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "change_device_use": {"use": "draining", "reason": "attack"},
         "report_site": build_report(),
         "start_challenges": {"site_id": ids["site"], "may_disturb": True},
+        "start_serving_challenge": {"deployment_id": ids["deployment"], "project_id": ids["project"]},
         "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},
         "answer_challenge": {"leaves": []},
         "update_platform": {"four_eyes_nano": {"CNY": "1000"}},
@@ -159,7 +160,7 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     assert shown == set(stage.ids) - PUBLIC_IDS
     machine_only = {*OPEN_TO_GATEWAYS, *OPEN_TO_SITES} - {"get_health"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
-    # Who resolves disputes opens none. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
+    # Who resolves disputes opens none, and no gateway has spoken that calls could go to. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
     told = {name: status for name, (status, _) in refused.items()}
     assert told == {
         "delete_deployment": 412,
@@ -167,6 +168,7 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
         "join_machine": 401,
         "reject_top_up": 409,
         "open_dispute": 403,
+        "start_serving_challenge": 409,
     }
 
 

@@ -98,6 +98,8 @@ EVERY_COMMAND = [
     ("challenge", "run"),
     ("challenge", "list"),
     ("challenge", "verified"),
+    ("challenge", "serve", "x"),
+    ("challenge", "served"),
     ("statement", "list"),
     ("statement", "show", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("statement", "preview", "customer", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "CNY"),

@@ -9,12 +9,23 @@ import uvicorn
 from cryptography import x509
 
 from keisan.control.context import Control
-from keisan.daemon.platform import Server, build_deliverers, build_long_loop, build_loop, open_storage
-from keisan.daemon.settings import PlatformSettings
+from keisan.daemon.folder import DataFolder
+from keisan.daemon.operator_file import OperatorFile, note_gateway, write_operator
+from keisan.daemon.platform import (
+    Server,
+    build_deliverers,
+    build_gateway_finder,
+    build_long_loop,
+    build_loop,
+    build_serving_loop,
+    open_storage,
+)
+from keisan.daemon.settings import ChallengeSettings, PlatformSettings
 from keisan.domain.ids import hash_public_key
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX
 from keisan.kit.clock import SystemClock
+from keisan.kit.http import HttpTarget
 from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
@@ -62,8 +73,24 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
         assert set(deliverer.reconcilers) == {WorkNoun.WEBHOOK}
     long = build_long_loop(PlatformSettings(), control)
     assert set(long.reconcilers) == {WorkNoun.CLOSING, WorkNoun.RETENTION_DAY}
-    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, *long.reconcilers}
+    serving = build_serving_loop(control)
+    assert set(serving.reconcilers) == {WorkNoun.SERVING_CHALLENGE}
+    assert serving.leases_max == 1
+    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers}
     await storage.close()
+
+
+def test_gateway_is_the_named_one_or_else_the_one_beside_the_platform(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    find_gateway = build_gateway_finder(ChallengeSettings(), folder)
+    assert find_gateway() is None
+    write_operator(folder.operator_path, OperatorFile("sk-keisan-x", ca_path="/ca.pem"))
+    assert find_gateway() is None
+    note_gateway(folder.operator_path, "http://127.0.0.1:8000")
+    # The operator's key stays where it is: a challenge has a key of its own.
+    assert find_gateway() == HttpTarget("http://127.0.0.1:8000", ca_path="/ca.pem")
+    named = build_gateway_finder(ChallengeSettings(gateway_url="https://gateway.example"), folder)
+    assert named() == HttpTarget("https://gateway.example")
 
 
 async def answer_nothing(scope: object, receive: object, send: object) -> None:

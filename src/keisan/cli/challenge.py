@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from keisan.cli.command import add_command
+from keisan.cli.serving_challenge import list_serving_challenges, run_serving_challenge
 from keisan.cli.session import Session
 from keisan.cli.site import choose_site
 from keisan.domain.errors import InvalidInput
@@ -112,9 +113,11 @@ def _format(rate_per_s: int, workload: Workload) -> str:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add challenge run, list and verified."""
+    """Add challenge run, list, verified, serve and served."""
     group = typer.Typer(help="Capacity that is believed because it was measured.", no_args_is_help=True)
     add_command(group, "run", run_challenges)
     add_command(group, "list", list_challenges)
     add_command(group, "verified", list_verified)
+    add_command(group, "serve", run_serving_challenge)
+    add_command(group, "served", list_serving_challenges)
     application.add_typer(group, name="challenge")

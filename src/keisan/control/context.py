@@ -1,6 +1,6 @@
 """What every command of the control plane works with: where state is kept, whose platform it is, and time."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keisan.domain.access import Principal
@@ -12,6 +12,7 @@ from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
 from keisan.kit.clock import Clock
+from keisan.kit.http import HttpTarget
 from keisan.kit.signature import Signer
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
@@ -27,7 +28,8 @@ class Control:
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
-    `challenge_terms` are those on which challenged devices are judged.
+    `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
+    are answered, without a key; None if it knows no gateway.
     """
 
     storage: Storage
@@ -41,6 +43,7 @@ class Control:
     archive: Archive | None = None
     device_terms: DeviceTerms = field(default_factory=DeviceTerms)
     challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
+    find_gateway: Callable[[], HttpTarget | None] = lambda: None
 
     @property
     def chips(self) -> Mapping[str, Chip]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
@@ -108,11 +109,7 @@ async def revoke_key(control: Control, principal: Principal, key_id: KeyId) -> R
         _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
         if stored.revoked_at is not None:
             return RevokedKey(stored, (await transaction.snapshot.get_mark()).version)
-        revoked = replace(stored, revoked_at=control.clock.now(), version=stored.version + 1)
-        await transaction.keys.update(revoked)
-        draft = EventDraft(name_actor(principal), "key.revoked", key_id, {"name": revoked.name})
-        await transaction.events.append(draft)
-        return RevokedKey(revoked, await transaction.snapshot.touch(SnapshotTable.KEYS, [key_id]))
+        return await end_key(transaction, name_actor(principal), stored, control.clock.now())
 
 
 def build_key(control: Control, project: Project, body: KeyCreate, digest: str) -> Key:
@@ -141,6 +138,14 @@ async def insert_key(transaction: Transaction, actor: str, key: Key) -> int:
     detail = {"name": key.name, "role": key.role.value, "project_id": str(key.project_id)}
     await transaction.events.append(EventDraft(actor, "key.created", key.id, detail))
     return await transaction.snapshot.touch(SnapshotTable.KEYS, [key.id])
+
+
+async def end_key(transaction: Transaction, actor: str, stored: Key, now: datetime) -> RevokedKey:
+    """Revoke a key that is in force, with its event."""
+    revoked = replace(stored, revoked_at=now, version=stored.version + 1)
+    await transaction.keys.update(revoked)
+    await transaction.events.append(EventDraft(actor, "key.revoked", stored.id, {"name": revoked.name}))
+    return RevokedKey(revoked, await transaction.snapshot.touch(SnapshotTable.KEYS, [stored.id]))
 
 
 async def _check_provider(transaction: Transaction, principal: Principal, body: KeyCreate) -> ProviderId | None:

@@ -33,6 +33,7 @@ from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
+from keisan.control.reconcilers.serving_challenge import ServingChallengeReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
@@ -45,10 +46,10 @@ from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.history import open_history
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
-from keisan.daemon.operator_file import note_platform
+from keisan.daemon.operator_file import note_platform, read_operator
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, PlatformSettings, Settings
+from keisan.daemon.settings import Address, ChallengeSettings, PlatformSettings, Settings
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound, SettingsInvalid
@@ -56,6 +57,7 @@ from keisan.domain.figure import Precision
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
+from keisan.kit.http import HttpTarget
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.outbound import Outbound
 from keisan.storage.archive_folder import ArchiveFolder
@@ -110,6 +112,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
+            find_gateway=build_gateway_finder(own.challenges, folder),
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
@@ -168,6 +171,19 @@ async def open_view(settings: Settings, clock: Clock) -> AsyncIterator[Transacti
             yield view
     finally:
         await storage.close()
+
+
+def build_gateway_finder(own: ChallengeSettings, folder: DataFolder) -> Callable[[], HttpTarget | None]:
+    """Return what finds the gateway that the settings name, or else the one that was started beside the platform here."""
+
+    def find_gateway() -> HttpTarget | None:
+        if own.gateway_url is not None:
+            return HttpTarget(own.gateway_url, ca_path=str(own.gateway_ca_path) if own.gateway_ca_path else None)
+        # Read each time: it is noted after the platform has started, and with another port after the next start.
+        kept = read_operator(folder.operator_path)
+        return HttpTarget(kept.gateway_url, ca_path=kept.ca_path) if kept and kept.gateway_url else None
+
+    return find_gateway
 
 
 def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
@@ -238,6 +254,7 @@ async def _serve(
         group.create_task(build_loop(own, control).run(stop), name="lease loop")
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
+        beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         await server.answer(listener, stop)
@@ -267,6 +284,12 @@ def build_long_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
     days = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
     reconcilers: Reconcilers = {WorkNoun.CLOSING: ClosingReconciler(control), WorkNoun.RETENTION_DAY: days}
     return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
+
+
+def build_serving_loop(control: Control) -> LeaseLoop:
+    """Return the loop for serving challenges: one step of one of them at a time, or they would measure each other."""
+    reconcilers: Reconcilers = {WorkNoun.SERVING_CHALLENGE: ServingChallengeReconciler(control)}
+    return LeaseLoop(control, reconcilers, leases_max=1)
 
 
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:

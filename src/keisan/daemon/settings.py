@@ -150,11 +150,14 @@ class RetentionSettings(Section):
 class ChallengeSettings(Section):
     """How often the platform challenges each node by itself, at random times: once in `period_s` on the average, never for 0.
 
-    Nodes with replicas are left alone unless `may_disturb`.
+    Nodes with replicas are left alone unless `may_disturb`. `gateway_url` is where calls of serving challenges go, and
+    `gateway_ca_path` the certificate file to trust there; without, the gateway that `keisan up` started beside the platform.
     """
 
     period_s: Annotated[int, Field(ge=0, le=366 * 24 * 3600)] = CHALLENGE_PERIOD_S_DEFAULT
     may_disturb: bool = False
+    gateway_url: Url | None = None
+    gateway_ca_path: CertificateFile | None = None
 
     @property
     def terms(self) -> ScheduleTerms:

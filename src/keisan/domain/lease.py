@@ -20,6 +20,7 @@ class WorkNoun(StrEnum):
     PRICE = "price"
     RETENTION = "retention"
     RETENTION_DAY = "retention_day"
+    SERVING_CHALLENGE = "serving_challenge"
     SITE = "site"
     TICKET = "ticket"
     WEBHOOK = "webhook"

@@ -139,6 +139,16 @@ CHALLENGE_DEVICES_MAX = 1024
 CHALLENGE_LEAF_CHARACTERS_MAX = 16384 * 8 * 4 // 3 + 4
 CHALLENGE_PATH_MAX = 32
 CHALLENGE_MESSAGE_CHARACTERS_MAX = 256
+# A step of a serving challenge is one piece of leased work: its calls begin within one time and end, or are cut, within the other.
+SERVING_STEP_S_MAX = 5
+SERVING_DRAIN_S = 9
+# Longer than a gateway keeps a record before it hands it in, and a platform under load takes to post it.
+SERVING_RECORDS_S_MAX = 20
+SERVING_CONCURRENCY_MAX = 256
+SERVING_CALLS_MAX = 4096
+SERVING_OUTPUT_TOKENS_MAX = 1024
+# How long gateways may take to know the key of a serving challenge.
+SERVING_KEY_S_MAX = 60
 
 # What a ticket may still be spent on is never late.
 assert TICKET_LEASE_S + TICKET_LATENESS_S < USAGE_LATE_S_MAX
@@ -156,5 +166,6 @@ assert max(ARCHIVE_RUN_S_MAX, CLOSING_RUN_S_MAX) * 3 < LEASE_LIFE_S
 assert USAGE_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + DISPUTE_WINDOW_S
 # A record that names a ticket which is gone is late, so suspense pays whatever the ticket was.
 assert TICKETS_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + USAGE_EARLY_S_MAX
+assert (SERVING_STEP_S_MAX + SERVING_DRAIN_S) * 2 < LEASE_LIFE_S
 assert CHALLENGE_POSITIONS * (CHALLENGE_LEAF_CHARACTERS_MAX + CHALLENGE_PATH_MAX * 70) < API_BODY_BYTES_MAX
 assert IDEMPOTENCY_KEPT_S <= ANSWERS_DAYS_DEFAULT * 24 * 3600

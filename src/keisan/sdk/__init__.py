@@ -49,6 +49,7 @@ from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
+from keisan.domain.serving_challenge import ServingFlag, ServingState
 from keisan.domain.statement import CloseOutcome, HolderKind
 from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
@@ -111,6 +112,7 @@ from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.quarantine import QuarantineAnswer, QuarantinedContentView, QuarantinedRecordView, QuarantineJudge
 from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
+from keisan.wire.serving_challenge import ServingChallengeStart, ServingChallengeView, ServingStepView
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.statement import (
     ClosingView,
@@ -301,6 +303,11 @@ __all__ = [
     "RollUpUpdate",
     "RollUpView",
     "SelfApproval",
+    "ServingChallengeStart",
+    "ServingChallengeView",
+    "ServingFlag",
+    "ServingState",
+    "ServingStepView",
     "Severity",
     "SignedStatement",
     "SiteCreate",

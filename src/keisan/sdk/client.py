@@ -51,6 +51,7 @@ from keisan.sdk.project import AsyncProjects, Projects
 from keisan.sdk.provider import AsyncProviders, Providers
 from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
+from keisan.sdk.serving_challenge import AsyncServingChallenges, ServingChallenges
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
 from keisan.sdk.supernode import AsyncSupernodeTemplates, SupernodeTemplates
@@ -138,6 +139,7 @@ class AsyncKeisan:
         self.surveys = AsyncSurveys(transport)
         self.capacity = AsyncCapacity(transport)
         self.challenges = AsyncChallenges(transport)
+        self.serving_challenges = AsyncServingChallenges(transport)
         self.models = AsyncModels(transport)
         self.chips = AsyncChips(transport)
         self.makers = AsyncMakers(transport)
@@ -270,6 +272,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.surveys = Surveys(inner.surveys, shell)
         self.capacity = Capacity(inner.capacity, shell)
         self.challenges = Challenges(inner.challenges, shell)
+        self.serving_challenges = ServingChallenges(inner.serving_challenges, shell)
         self.models = Models(inner.models, shell)
         self.chips = Chips(inner.chips, shell)
         self.makers = Makers(inner.makers, shell)

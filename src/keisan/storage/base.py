@@ -43,7 +43,7 @@ from keisan.domain.site import Site
 from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
-from keisan.storage.base_challenge import ChallengeRepository
+from keisan.storage.base_challenge import ChallengeRepository, ServingChallengeRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
@@ -303,6 +303,7 @@ class Transaction(Protocol):
     claims: ClaimRepository
     surveys: SurveyRepository
     challenges: ChallengeRepository
+    serving_challenges: ServingChallengeRepository
     models: ModelRepository
     prices: PriceRepository
     offers: OfferRepository

@@ -8,8 +8,9 @@ from typing import Protocol
 
 from keisan.domain.access import Scope
 from keisan.domain.challenge import Challenge, MeasuredDevice, VerifiedCapacity, Workload
-from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeviceId, SiteId
+from keisan.domain.ids import ChallengeId, ChallengeRoundId, DeploymentId, DeviceId, ServingChallengeId, SiteId
 from keisan.domain.page import PageOf, PageRequest
+from keisan.domain.serving_challenge import ServingChallenge
 from keisan.storage.base_noun import Repository
 
 
@@ -49,4 +50,12 @@ class ChallengeRepository(Repository[Challenge, ChallengeId], Protocol):
 
         Of each device its last judgement counts that proved something: ok or failed, never unknown.
         """
+        ...
+
+
+class ServingChallengeRepository(Repository[ServingChallenge, ServingChallengeId], Protocol):
+    """Serving challenges, also those that were judged long ago; a provider sees those at its own sites. Organizations see none."""
+
+    async def list_open(self, scope: Scope, deployment_id: DeploymentId) -> Sequence[ServingChallenge]:
+        """Return those of a deployment that are not judged."""
         ...

@@ -59,6 +59,7 @@ from keisan.storage.provider import ProviderRepository
 from keisan.storage.quarantine import QuarantineRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
+from keisan.storage.serving_challenge import ServingChallengeRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
@@ -94,6 +95,7 @@ class DatabaseTransaction:
         self.claims: base_facility.ClaimRepository = ClaimRepository(connection)
         self.surveys: base_facility.SurveyRepository = SurveyRepository(connection)
         self.challenges: base_challenge.ChallengeRepository = ChallengeRepository(connection)
+        self.serving_challenges: base_challenge.ServingChallengeRepository = ServingChallengeRepository(connection)
         self.models: base.ModelRepository = ModelRepository(connection)
         self.prices: base_price.PriceRepository = PriceRepository(connection)
         self.offers: base_price.OfferRepository = OfferRepository(connection)

@@ -14,11 +14,13 @@ from keisan.domain.deployment import DeploymentState
 from keisan.domain.door import DoorStage
 from keisan.domain.facility import FacilityFigures
 from keisan.domain.figure import Precision
+from keisan.domain.ids import KeyId, ReplicaId
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
+from keisan.domain.serving_challenge import ServingFlag, ServingState
 from keisan.domain.top_up import TopUpKind, TopUpState
 from keisan.domain.verdict import Verdict
 from keisan.domain.webhook import WebhookState
@@ -26,6 +28,7 @@ from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
 from keisan.storage.base_noun import Repository
 from tests.domain.samples import DOOR_PLACE
+from tests.domain.serving_samples import STEP
 from tests.factories import (
     NOW,
     World,
@@ -49,6 +52,7 @@ from tests.factories import (
     create_project,
     create_provider,
     create_replica,
+    create_serving_challenge,
     create_site,
     create_survey_line,
     create_top_up,
@@ -230,6 +234,27 @@ NOUNS = (
         planted=lambda world: {world.left.challenge.id, world.right.challenge.id},
         seen_by_organization=see_none,
         seen_by_provider=lambda world: {world.left.challenge.id},
+    ),
+    NounCase(
+        "serving_challenges",
+        create=lambda world: create_serving_challenge(world.left.replica, world.left.key),
+        change=lambda noun: replace(
+            noun,
+            key_id=KeyId(create_id()),
+            state=ServingState.JUDGED,
+            claim_milli_per_s=2**62,
+            steps=(STEP, replace(STEP, first_token_p95_us=None, is_held=False)),
+            replica_ids=(ReplicaId(create_id()),),
+            message="計算",
+            verdict=Verdict.FAILED,
+            flags=(ServingFlag.BELOW_CLAIM, ServingFlag.TOLD_SHORTER),
+            rate_milli_per_s=2**62,
+            concurrency=256,
+            judged_at=NOW,
+        ),
+        planted=lambda world: {world.left.serving_challenge.id, world.right.serving_challenge.id},
+        seen_by_organization=see_none,
+        seen_by_provider=lambda world: {world.left.serving_challenge.id},
     ),
     NounCase(
         "models",

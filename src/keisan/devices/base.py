@@ -16,6 +16,8 @@ from keisan.wire.node import NodeReport
 
 # However slow a tool is, its driver gives up by then, with DevicesUnreadable.
 READ_S_MAX = 10.0
+# One that does not even do that hangs, and nobody waits for it any longer.
+DRIVER_WAIT_S = READ_S_MAX + 2.0
 
 
 @dataclass(frozen=True, slots=True)

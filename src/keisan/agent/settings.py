@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keisan.agent.backlog import BACKLOG_BYTES_MAX
 from keisan.agent.door import DoorSettings
-from keisan.devices.base import Benchmark, DeviceDriver
+from keisan.devices.base import DRIVER_WAIT_S, Benchmark, DeviceDriver
 from keisan.domain.key import Secret
 from keisan.engines.base import Engine
 from keisan.executors.base import Executor
@@ -29,6 +30,8 @@ class AgentSettings:
     is_stopping_replicas_on_exit: bool = False
     probe_period_s: float = 1.0
     sample_period_s: float = 10.0
+    driver_wait_s: float = DRIVER_WAIT_S
+    backlog_bytes_max: int = BACKLOG_BYTES_MAX
     stop_grace_s: float = 5.0
     restart_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.5, most_s=30.0))
     platform_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))

@@ -267,3 +267,13 @@ async def test_why_it_was_not_read_is_no_fact_of_a_device_that_is_gone(path: Pat
     await book.read()
     (report,) = book.list_reports()
     assert (UNREAD_FACT in report.facts, ABSENT_FACT in report.facts, report.verdict) == (False, True, Verdict.FAILED)
+
+
+@pytest.mark.parametrize("found", [None, 5, ["a device"], [None]], ids=repr)
+async def test_what_is_no_device_is_the_driver_s_failure(path: Path, found: object) -> None:
+    driver, other = ToldDriver("a", build_device("d0")), ToldDriver("b", build_device("d1"))
+    book, _ = build_book(path, driver, other)
+    await book.read()
+    driver.read_devices = lambda _node: found  # type: ignore[method-assign,assignment,return-value]  # it breaks its contract
+    await book.read()
+    assert judge(book) == {"d0": Verdict.UNKNOWN, "d1": Verdict.OK}

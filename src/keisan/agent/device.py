@@ -88,7 +88,7 @@ class DeviceBook:
     async def _read_driver(self, name: str, driver: DeviceDriver, thread: DriverThread[Devices]) -> None:
         known = self._known.get(name, ())
         try:
-            found = await thread.read(lambda: driver.read_devices(self._node), self._wait_s)
+            found = await thread.read(lambda: _check(driver.read_devices(self._node)), self._wait_s)
         except DevicesUnreadable as failure:
             # Said once, of the first failure: what differs from one to the next is for how long it has been.
             if name not in self._unreadable:
@@ -102,6 +102,13 @@ class DeviceBook:
         present = {report.hardware_id for report in found}
         absent = tuple(_mark_absent(report) for report in known if report.hardware_id not in present)
         self._known[name] = (*found, *absent)
+
+
+def _check(found: Devices) -> Devices:
+    """Return what a driver found; raises TypeError for what is no device: a driver that breaks its contract is unread."""
+    if not all(isinstance(report, DeviceReport) for report in found):
+        raise TypeError("expected devices")
+    return tuple(found)
 
 
 def _is_absent(report: DeviceReport) -> bool:

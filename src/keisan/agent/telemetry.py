@@ -29,7 +29,7 @@ Samples = tuple[DeviceSample, ...]
 # What is this young is fresh: a column of ages would be a twentieth of a frame.
 AGE_TOLD_MS_MIN = 100
 # While the platform shuts its door it is not knocked at with every frame.
-CLOSED_BACKOFF = Backoff(first_s=10.0, most_s=300.0)
+CLOSED_BACKOFF = Backoff(first_s=10.0, most_s=60.0)
 
 
 @dataclass(slots=True)
@@ -178,10 +178,13 @@ class FrameRun:
     _newest: asyncio.Queue[FrameDraft] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
 
     async def run(self, list_reports: Reports) -> None:
-        """Read and send until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self.read(list_reports))
-            group.create_task(self.send())
+        """Read and send until cancelled; what was not sent by then is held back."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.read(list_reports))
+                group.create_task(self.send())
+        finally:
+            self._hold_newest()
 
     async def read(self, list_reports: Reports) -> None:
         """Make a frame each period until cancelled; none while there is no device."""
@@ -200,13 +203,22 @@ class FrameRun:
     async def send(self) -> None:
         """Send the newest frame whenever there is one, until cancelled."""
         while True:
-            draft = await self._newest.get()
-            await self.feed.deliver(*self.desk.write(draft), has_newer=self._newest.full)
+            frames = self.desk.write(await self._newest.get())
+            try:
+                await self.feed.deliver(*frames, has_newer=self._newest.full)
+            except asyncio.CancelledError:
+                # Whether they arrived is not known; a second time changes nothing.
+                for frame in frames:
+                    self.feed.hold(frame)
+                raise
             if self.feed.closed_count:
                 await self.writer.clock.sleep(self.closed_backoff.compute_wait_s(self.feed.closed_count, self.random))
 
     def _hand_over(self, draft: FrameDraft) -> None:
+        self._hold_newest()
+        self._newest.put_nowait(draft)
+
+    def _hold_newest(self) -> None:
         if self._newest.full():
             for frame in self.desk.write(self._newest.get_nowait()):
                 self.feed.hold(frame)
-        self._newest.put_nowait(draft)

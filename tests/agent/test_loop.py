@@ -84,15 +84,18 @@ async def test_what_a_cut_held_back_arrives_after_a_restart(platform: SmallPlatf
     async with run_agent_here(settings):
         await wait_until_async(lambda: bool(platform.frames), "a frame arrives")
         platform.refusal = 503
-        await wait_until_async(lambda: len(list(backlog.glob("*.frame"))) >= 2, "frames are held back")
+        await wait_until_async(
+            lambda: len(list(backlog.glob("*.frame"))) >= 2, "frames are held back", READY_DEADLINE_S
+        )
     platform.refusal = None
     held = len(list(backlog.glob("*.frame")))
     platform.live.taken.clear()
     async with run_agent_here(settings):
-        await wait_until_async(lambda: not list(backlog.glob("*.frame")), "they are sent")
+        await wait_until_async(lambda: not list(backlog.glob("*.frame")), "they are sent", READY_DEADLINE_S)
     outcomes = [outcome for _, outcome in platform.live.taken]
     # The newest went first.
-    assert outcomes[: held + 1] == [FrameOutcome.LIVE] + [FrameOutcome.LATE] * held
+    assert outcomes[0] is FrameOutcome.LIVE
+    assert outcomes.count(FrameOutcome.LATE) == held >= 2
 
 
 async def test_it_joins_once_and_reports_its_devices(platform: SmallPlatform, tmp_path: Path) -> None:
@@ -300,23 +303,27 @@ def test_a_full_disk_stops_no_frame(platform: SmallPlatform, tmp_path: Path) -> 
         wait_until(lambda: len(platform.frames) >= 2, "frames arrive", READY_DEADLINE_S)
         assert not (folder / "inventory.json").exists()
         platform.refusal = 503
-        wait_until(lambda: platform.refused_frames >= 2, "it is cut off")
+        wait_until(lambda: platform.refused_frames >= 2, "it is cut off", READY_DEADLINE_S)
         platform.refusal = None
         platform.live.taken.clear()
-        wait_until(lambda: FrameOutcome.LATE in {each for _, each in platform.live.taken}, "what was held back arrives")
+        wait_until(
+            lambda: FrameOutcome.LATE in {each for _, each in platform.live.taken},
+            "what was held back arrives",
+            READY_DEADLINE_S,
+        )
     platform.frames.clear()
     with run_agent_process(platform, folder):
         wait_until(lambda: bool(platform.frames), "a frame arrives", READY_DEADLINE_S)
-        wait_until((folder / "inventory.json").exists, "there is room again")
+        wait_until((folder / "inventory.json").exists, "there is room again", READY_DEADLINE_S)
 
 
 def test_drivers_that_hang_or_raise_stop_no_frame_and_no_report(platform: SmallPlatform, tmp_path: Path) -> None:
     with run_agent_process(platform, tmp_path / "site", "--bad-drivers"):
         wait_until(lambda: len(platform.frames) >= 4, "frames arrive", READY_DEADLINE_S)
-        verdicts = platform.live.judge()
-        cpu = next(name for name in verdicts if name.startswith("cpu-"))
-        assert verdicts.pop(cpu) is Verdict.OK
-        assert verdicts == dict.fromkeys(("hangs", "raises", "exits"), Verdict.UNKNOWN)
+        [cpu] = [name for name in platform.live.judge() if name.startswith("cpu-")]
+        wait_until(lambda: platform.live.judge()[cpu] is Verdict.OK, "what can be read is well", READY_DEADLINE_S)
+        others = {name: verdict for name, verdict in platform.live.judge().items() if name != cpu}
+        assert others == dict.fromkeys(("hangs", "raises", "exits"), Verdict.UNKNOWN)
         reports = len(platform.reports)
         wait_until(lambda: len(platform.reports) > reports, "it reports")
 

@@ -122,7 +122,7 @@ async def test_a_driver_that_hangs_is_waited_for_once_and_its_late_reading_has_i
     free = threading.Event()
     good, bad = Driver({"a": {CLOCK: 5}}), Driver({"b": {CLOCK: 6}})
     writer = build_writer(clock, tmp_path, good=good, bad=bad)
-    writer.wait_s = 0.2
+    writer.wait_s = 1.0
     bad.act = lambda: free.wait(30)
     reports = (report("a"), report("b"))
     for _ in range(4):

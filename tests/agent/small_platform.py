@@ -1,5 +1,6 @@
 """A platform of few routes over real HTTP, speaking the wire types: it can be stopped and started again on its port."""
 
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -10,15 +11,18 @@ from uuid import UUID
 
 from keisan.domain.access import MachineKind
 from keisan.domain.challenge import ChallengeState
+from keisan.domain.errors import StateConflict
 from keisan.domain.key import Secret, digest_secret
 from keisan.domain.replica import ReplicaState
 from keisan.domain.sample import FrameHead
+from keisan.kit.clock import SystemClock
 from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeOpening, ChallengeOrder, ChallengeTaken
 from keisan.wire.door import DoorOrder
 from keisan.wire.frame import decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders, SiteReport
+from tests.agent.live_platform import LivePlatform
 
 JOIN_TOKEN = "jt-keisan-test"
 MACHINE_ID = UUID("01900000-0000-7000-8000-000000000001")
@@ -35,9 +39,11 @@ class SmallPlatform:
         self.joined: list[MachineJoin] = []
         self.inventories: list[Inventory] = []
         self.frames: list[tuple[FrameHead, int]] = []
+        self.live = LivePlatform(SystemClock())
         self.door: DoorOrder | None = None
         self.refusal: int | None = None
         self.refused_count = 0
+        self.refused_frames = 0
         self.period_s = PERIOD_S
         self.challenges: tuple[ChallengeOrder, ...] = ()
         self.positions: tuple[int, ...] = ()
@@ -88,6 +94,7 @@ class SmallPlatform:
         """Return status and body, as the real routes do for what an agent may ask."""
         if self.refusal is not None:
             self.refused_count += 1
+            self.refused_frames += path == "/api/v1/site/frame"
             return self.refusal, b'{"detail": "not now"}'
         if path == "/api/v1/machines/join":
             return self._join(MachineJoin.model_validate_json(body))
@@ -97,6 +104,7 @@ class SmallPlatform:
         if path == "/api/v1/site/frame":
             return self._take_frame(body)
         if path == "/api/v1/site/inventory":
+            self.live.take_inventory(body)
             self.inventories.append(decode_inventory(body))
             return 200, b'{"incarnation": "", "version": 0, "device_count": 0}'
         if path.startswith("/api/v1/site/challenges/"):
@@ -113,10 +121,12 @@ class SmallPlatform:
 
     def _take_frame(self, body: bytes) -> tuple[int, bytes]:
         head, numbers, _ = decode_frame(body)
-        if head.incarnation not in {inventory.head.incarnation for inventory in self.inventories}:
-            return 409, b'{"detail": "unknown inventory"}'
+        try:
+            outcome = self.live.take_frame(body)
+        except StateConflict as refusal:
+            return 409, json.dumps({"detail": refusal.outside}).encode()
         self.frames.append((head, len(numbers)))
-        return 200, b'{"outcome": "live"}'
+        return 200, json.dumps({"outcome": outcome}).encode()
 
     def _take_challenge(self, path: str, body: bytes) -> tuple[int, bytes]:
         challenge_id, action = path.split("/")[-2:]

@@ -2,12 +2,12 @@
 
 import asyncio
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
 
-from keisan.agent.device import INVENTORY_PERIOD_S, DeviceBook
+from keisan.agent.device import ABSENT_FACT, INVENTORY_PERIOD_S, UNREAD_FACT, DeviceBook
 from keisan.devices.base import DeviceSample
 from keisan.domain.errors import DevicesUnreadable
 from keisan.domain.limits import DEVICE_FACTS_MAX
@@ -15,6 +15,7 @@ from keisan.domain.verdict import Verdict
 from keisan.wire.device import DeviceReport
 from keisan.wire.node import NodeReport
 from tests.agent.site_fakes import NODE
+from tests.deadline import wait_until_async
 from tests.factories import FixedClock
 
 
@@ -211,3 +212,68 @@ async def test_of_two_drivers_the_first_named_is_believed_however_long_it_takes(
     book, _ = build_book(path, *drivers)
     await book.read()
     assert [report.name for report in book.list_reports()] == ["by slow"]
+
+
+async def test_a_driver_that_hangs_or_fails_in_any_way_stops_no_other_and_its_reason_is_told(path: Path) -> None:
+    free = threading.Event()
+
+    class Failing(ToldDriver):
+        act: Callable[[], object] = staticmethod(lambda: None)
+
+        def read_devices(self, node: NodeReport) -> tuple[DeviceReport, ...]:
+            found = super().read_devices(node)
+            self.act()
+            return found
+
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    hanging, raising, good = (Failing(name, build_device(name)) for name in ("hanging", "raising", "good"))
+    changed = asyncio.Event()
+    book = DeviceBook({each.name: each for each in (hanging, raising, good)}, NODE, path, changed, wait_s=2)
+    await book.read()
+    hanging.act, raising.act = lambda: free.wait(30), fail
+    await book.read()
+    assert judge(book) == {"hanging": Verdict.UNKNOWN, "raising": Verdict.UNKNOWN, "good": Verdict.OK}
+    reasons = {report.hardware_id: report.facts.get(UNREAD_FACT) for report in book.list_reports()}
+    assert reasons == {
+        "hanging": "the driver did not answer within 2 s",
+        "raising": "the driver failed: ZeroDivisionError [ZeroDivisionError()]",
+        "good": None,
+    }
+    # Said again in other words it is no news, and one that hangs is not asked again.
+    changed.clear()
+    await book.read()
+    assert not changed.is_set()
+    assert hanging.readings == 2
+    free.set()
+    hanging.act = raising.act = lambda: None
+    thread = book._threads["hanging"]  # whether the thread is done shows nowhere else
+    await wait_until_async(lambda: not thread.is_busy, "it answers")
+    await book.read()
+    assert set(judge(book).values()) == {Verdict.OK}
+    assert not any(UNREAD_FACT in report.facts for report in book.list_reports())
+
+
+async def test_why_it_was_not_read_is_no_fact_of_a_device_that_is_gone(path: Path) -> None:
+    driver = ToldDriver("a", build_device("d0", facts={f"f{n}": "x" for n in range(DEVICE_FACTS_MAX)}))
+    book, _ = build_book(path, driver)
+    await book.read()
+    driver.devices = None
+    await book.read()
+    (report,) = book.list_reports()
+    assert (report.facts[UNREAD_FACT], len(report.facts)) == ("the tool hangs", DEVICE_FACTS_MAX)
+    driver.devices = ()
+    await book.read()
+    (report,) = book.list_reports()
+    assert (UNREAD_FACT in report.facts, ABSENT_FACT in report.facts, report.verdict) == (False, True, Verdict.FAILED)
+
+
+@pytest.mark.parametrize("found", [None, 5, ["a device"], [None]], ids=repr)
+async def test_what_is_no_device_is_the_driver_s_failure(path: Path, found: object) -> None:
+    driver, other = ToldDriver("a", build_device("d0")), ToldDriver("b", build_device("d1"))
+    book, _ = build_book(path, driver, other)
+    await book.read()
+    driver.read_devices = lambda _node: found  # type: ignore[method-assign,assignment,return-value]  # it breaks its contract
+    await book.read()
+    assert judge(book) == {"d0": Verdict.UNKNOWN, "d1": Verdict.OK}

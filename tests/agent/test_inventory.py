@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from keisan.agent.inventory import InventoryFile
+from keisan.domain.inventory import digest_devices
 from keisan.domain.verdict import Verdict
 from keisan.wire.device import DeviceReport
 from keisan.wire.inventory import decode_inventory
@@ -77,3 +78,32 @@ def test_another_incarnation_has_the_same_rows(path: Path) -> None:
     assert file.incarnation != before
     again = InventoryFile(path)
     assert (again.incarnation, again.version, again.numbers) == (file.incarnation, 1, {"a": 0, "b": 1})
+
+
+def test_a_disk_that_takes_nothing_is_told_once_and_written_as_soon_as_it_does(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = tmp_path / "away"
+    file = InventoryFile(folder / "inventory.json")
+    assert file.follow((report("a"),))
+    assert file.follow((report("b"),))
+    assert not file.follow((report("a"), report("b")))
+    assert (file.version, file.numbers, file.is_kept) == (2, {"a": 0, "b": 1}, False)
+    assert caplog.messages.count("inventory.not_kept") == 1
+    file.begin_anew()
+    assert (file.version, file.numbers) == (1, {"a": 0, "b": 1})
+    folder.mkdir()
+    # Nothing is new, and it is written all the same.
+    assert not file.follow((report("a"),))
+    again = InventoryFile(folder / "inventory.json")
+    assert (again.incarnation, again.version, again.numbers) == (file.incarnation, 1, file.numbers)
+    assert file.is_kept
+
+
+def test_its_digest_is_the_platform_s(path: Path) -> None:
+    file = InventoryFile(path)
+    file.follow((report("a"), report("b"), report("c")))
+    ids = decode_inventory(file.write()).hardware_ids.to_pylist()
+    assert [file.digest(count) for count in range(4)] == [digest_devices(ids[:count]) for count in range(4)]
+    file.follow((report("d"),))
+    assert [file.digest(count) for count in (3, 4)] == [digest_devices(ids), digest_devices([*ids, "d"])]

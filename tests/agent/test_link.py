@@ -8,6 +8,8 @@ import pytest
 from keisan.agent.link import PlatformLink, read_problem
 from keisan.domain.errors import (
     KeisanError,
+    LimitExceeded,
+    NotFound,
     PermissionDenied,
     PlatformUnreachable,
     Refused,
@@ -76,7 +78,9 @@ async def test_answer_that_is_not_understood_may_be_tried_again(
         (403, PermissionDenied),
         (400, Refused),
         (409, StateConflict),
+        (404, NotFound),
         (412, Refused),
+        (413, LimitExceeded),
         (302, Refused),
     ],
 )

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
@@ -24,6 +24,7 @@ from keisan.agent.state import load_state
 from keisan.agent.supervisor import Supervisor
 from keisan.devices.node import read_node
 from keisan.domain.errors import SettingsInvalid, StateConflict, Unauthenticated
+from keisan.domain.frame import FrameOutcome
 from keisan.domain.key import Secret
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
@@ -59,8 +60,42 @@ async def test_it_sends_what_its_devices_measure(platform: SmallPlatform, tmp_pa
         await wait_until_async(lambda: bool(platform.frames), "a frame arrives after the inventory it counts by")
     [inventory] = platform.inventories
     head, device_count = platform.frames[0]
-    assert (head.incarnation, head.period_ms) == (inventory.head.incarnation, 10_000)
+    assert (head.incarnation, head.period_ms) == (inventory.head.incarnation, 1000)
     assert inventory.device_count == device_count == len(platform.reports[0].devices)
+
+
+@pytest.mark.parametrize("periods_s", [(1.0, 60.0), (60.0, 1.0, 30.0)])
+async def test_another_period_leaves_its_site_live(
+    platform: SmallPlatform, tmp_path: Path, periods_s: tuple[float, ...]
+) -> None:
+    settings = build_settings(platform.url, tmp_path / "site")
+    for period_s in periods_s:
+        platform.live.taken.clear()
+        async with run_agent_here(replace(settings, sample_period_s=period_s)):
+            await wait_until_async(lambda: bool(platform.live.taken), "a frame arrives")
+        # The very first, and under the inventory that was there before.
+        assert platform.live.taken[0][1] is FrameOutcome.LIVE
+        assert platform.live.site.columns.period_ms == period_s * 1000
+    assert len(platform.inventories) == 1
+
+
+async def test_what_a_cut_held_back_arrives_after_a_restart(platform: SmallPlatform, tmp_path: Path) -> None:
+    settings, backlog = build_settings(platform.url, tmp_path / "site"), tmp_path / "site" / "backlog"
+    async with run_agent_here(settings):
+        await wait_until_async(lambda: bool(platform.frames), "a frame arrives")
+        platform.refusal = 503
+        await wait_until_async(
+            lambda: len(list(backlog.glob("*.frame"))) >= 2, "frames are held back", READY_DEADLINE_S
+        )
+    platform.refusal = None
+    held = len(list(backlog.glob("*.frame")))
+    platform.live.taken.clear()
+    async with run_agent_here(settings):
+        await wait_until_async(lambda: not list(backlog.glob("*.frame")), "they are sent", READY_DEADLINE_S)
+    outcomes = [outcome for _, outcome in platform.live.taken]
+    # The newest went first.
+    assert outcomes[0] is FrameOutcome.LIVE
+    assert outcomes.count(FrameOutcome.LATE) == held >= 2
 
 
 async def test_it_joins_once_and_reports_its_devices(platform: SmallPlatform, tmp_path: Path) -> None:
@@ -240,6 +275,57 @@ def real_site(platform: SmallPlatform, tmp_path: Path, real_model: RealModel) ->
     site = RealSite(platform, tmp_path / "site", real_model)
     yield site
     asyncio.run(site.end())
+
+
+@contextmanager
+def run_agent_process(platform: SmallPlatform, directory: Path, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    """Run an agent in a process of its own; it is asked to end, and must."""
+    command = (sys.executable, "-m", "tests.agent.site_process", platform.url, str(directory), *options)
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
+    try:
+        yield process
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_full_disk_stops_no_frame(platform: SmallPlatform, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    with run_agent_process(platform, folder):
+        wait_until(lambda: bool(platform.frames), "a frame arrives", READY_DEADLINE_S)
+    # Nothing of what frames need is on the disk, and nothing can be put there.
+    for name in ("inventory.json", "frames.json", "devices.json"):
+        (folder / name).unlink()
+    platform.frames.clear()
+    with run_agent_process(platform, folder, "--full-disk"):
+        wait_until(lambda: len(platform.frames) >= 2, "frames arrive", READY_DEADLINE_S)
+        assert not (folder / "inventory.json").exists()
+        platform.refusal = 503
+        wait_until(lambda: platform.refused_frames >= 2, "it is cut off", READY_DEADLINE_S)
+        platform.refusal = None
+        platform.live.taken.clear()
+        wait_until(
+            lambda: FrameOutcome.LATE in {each for _, each in platform.live.taken},
+            "what was held back arrives",
+            READY_DEADLINE_S,
+        )
+    platform.frames.clear()
+    with run_agent_process(platform, folder):
+        wait_until(lambda: bool(platform.frames), "a frame arrives", READY_DEADLINE_S)
+        wait_until((folder / "inventory.json").exists, "there is room again", READY_DEADLINE_S)
+
+
+def test_drivers_that_hang_or_raise_stop_no_frame_and_no_report(platform: SmallPlatform, tmp_path: Path) -> None:
+    with run_agent_process(platform, tmp_path / "site", "--bad-drivers"):
+        wait_until(lambda: len(platform.frames) >= 4, "frames arrive", READY_DEADLINE_S)
+        [cpu] = [name for name in platform.live.judge() if name.startswith("cpu-")]
+        wait_until(lambda: platform.live.judge()[cpu] is Verdict.OK, "what can be read is well", READY_DEADLINE_S)
+        others = {name: verdict for name, verdict in platform.live.judge().items() if name != cpu}
+        assert others == dict.fromkeys(("hangs", "raises", "exits"), Verdict.UNKNOWN)
+        reports = len(platform.reports)
+        wait_until(lambda: len(platform.reports) > reports, "it reports")
 
 
 def test_killed_engine_is_started_again(real_site: RealSite) -> None:

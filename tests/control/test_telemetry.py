@@ -115,6 +115,7 @@ async def test_refused_frames_are_counted_by_their_fault(watch: FleetWatch, agen
     for body, fault in (
         (b"nonsense", InvalidInput),
         (build_frame(watch, 1, incarnation="other"), StateConflict),
+        (build_frame(watch, 1, device_count=COUNT, device_digest="of others"), StateConflict),
         (build_frame(watch, 1, period_ms=1), InvalidInput),
         (build_frame(watch, 1, back_ms=-3_600_000), InvalidInput),
     ):
@@ -123,7 +124,14 @@ async def test_refused_frames_are_counted_by_their_fault(watch: FleetWatch, agen
     [site] = watch.fleet.sites.values()
     counted = {fault: number for fault, number in site.counts.faults.items() if number}
     assert counted == dict.fromkeys(
-        (FrameFault.MALFORMED, FrameFault.UNKNOWN_INVENTORY, FrameFault.WRONG_PERIOD, FrameFault.FROM_THE_FUTURE), 1
+        (
+            FrameFault.MALFORMED,
+            FrameFault.UNKNOWN_INVENTORY,
+            FrameFault.OTHER_DEVICES,
+            FrameFault.WRONG_PERIOD,
+            FrameFault.FROM_THE_FUTURE,
+        ),
+        1,
     )
     assert count(watch)[CountName.UNKNOWN] == COUNT
 

@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from keisan.daemon.simulate import KINDS
 from keisan.daemon.simulated_fleet import DEAR_EVERY, REGIONS, FleetPlan, SimulatedSite, plan_sites
 from keisan.devices.simulated_sampler import FaultRates
-from keisan.domain.inventory import InventoryMark
+from keisan.domain.inventory import InventoryMark, digest_devices
 from keisan.domain.sample import FIELD_INDEX, MISSING, SampleName
-from keisan.telemetry.rule_frame import drop_wrong_values, find_refusal
+from keisan.telemetry.rule_frame import drop_wrong_values, find_other_devices, find_refusal
 from keisan.wire.frame import decode_frame
 from keisan.wire.inventory import decode_inventory, encode_inventory
 
@@ -47,15 +47,29 @@ def test_a_platform_takes_its_frames() -> None:
     site = SimulatedSite(plan, plan_sites(plan, KINDS)[1])
     inventory = decode_inventory(encode_inventory(site.inventory))
     mark = InventoryMark(inventory.head.incarnation, inventory.head.version, inventory.device_count)
+    names = inventory.hardware_ids.to_pylist()
+
+    def digest(count: int) -> str:
+        return digest_devices(names[:count])
+
     dear = []
     for reading in range(2 * DEAR_EVERY):
         numbers, values = site.read()
         head, numbers, values = decode_frame(site.write_frame(numbers, values, NOW_MS + reading * 10_000))
         assert find_refusal(head, numbers, mark, inventory.device_count, NOW_MS + reading * 10_000) is None
+        assert find_other_devices(head, numbers, mark, digest) is None
         assert drop_wrong_values(numbers, values, inventory) == 0
         assert head.sequence == NOW_MS // 10_000 + reading
         dear.append(bool((values[FIELD_INDEX[SampleName.ECC_CORRECTED_COUNT]] != MISSING).all()))
     assert dear.count(True) == 2
+
+
+def test_a_generator_that_is_behind_or_whose_clock_steps_back_gives_no_number_twice() -> None:
+    plan = build_plan()
+    site = SimulatedSite(plan, plan_sites(plan, KINDS)[0])
+    stamps_ms = [NOW_MS, NOW_MS, NOW_MS + 1, NOW_MS - 60_000, NOW_MS + 10_000, NOW_MS + 90_000]
+    found = [decode_frame(site.write_frame(*site.read(), stamp_ms))[0].sequence for stamp_ms in stamps_ms]
+    assert [sequence - found[0] for sequence in found] == [0, 1, 2, 3, 4, 9]
 
 
 def test_supernodes_and_nodes_hold_what_they_should() -> None:

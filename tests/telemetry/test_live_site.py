@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from keisan.domain.frame import FrameOutcome
+from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.inventory import digest_devices
 from keisan.domain.roll_up import CountName
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
@@ -74,6 +75,25 @@ def test_late_and_repeated_frames_change_nothing_that_is_live() -> None:
     assert (late, again) == (FrameOutcome.LATE, FrameOutcome.DUPLICATE)
     assert np.array_equal(site.columns.values, before)
     assert site.counts.outcomes == {FrameOutcome.LIVE: 1, FrameOutcome.LATE: 1, FrameOutcome.DUPLICATE: 1}
+
+
+def test_a_frame_of_an_agent_whose_numbers_stand_for_others_changes_nothing_and_is_counted() -> None:
+    fleet = LiveFleet(NOMINAL_GFLOPS)
+    site = open_site(fleet)
+    ours = [f"device-{number}" for number in range(4)]
+    head = build_head(1, device_count=4, device_digest=digest_devices(ours))
+    assert site.find_refusal(head, FOUR, NOON) is None
+    # A disk was put back: another device got the last number. So did its inventory's version.
+    for theirs in ([*ours[:3], "x"], [*ours[:3], "x", "y"]):
+        numbers = np.arange(len(theirs), dtype=np.uint32)
+        told = build_head(1, device_count=len(theirs), device_digest=digest_devices(theirs))
+        refusal = site.find_refusal(told, numbers, NOON)
+        assert refusal is not None
+        assert refusal.fault is FrameFault.OTHER_DEVICES
+    assert site.counts.faults[FrameFault.OTHER_DEVICES] == 2
+    # As the inventory grows, frames of before still mean what they meant.
+    fleet.take_inventory(number_site(1), build_inventory([0, 0, 1, 1, 2], [0, 0, 0], version=2))
+    assert site.find_refusal(head, FOUR, NOON) is None
 
 
 def test_a_refused_frame_is_counted_and_changes_nothing() -> None:

@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 
 from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.domain.frame import FrameFault, FrameOutcome
-from keisan.domain.inventory import InventoryMark
+from keisan.domain.inventory import InventoryMark, digest_devices
 from keisan.domain.limits import FRAME_DEVICES_MIN, FRAME_EARLY_MS_MAX, FRAME_LATE_MS_MAX
 from keisan.domain.sample import MISSING, SAMPLE_FIELDS, FrameHead
-from keisan.telemetry.rule_frame import drop_wrong_values, find_refusal, judge_frame
+from keisan.telemetry.rule_frame import drop_wrong_values, find_other_devices, find_refusal, judge_frame
 from keisan.telemetry.sequence_set import SequenceSet
 from tests.telemetry.fleet import NOON, build_head, build_inventory
 
@@ -60,6 +60,41 @@ def test_an_unknown_inventory_is_a_conflict_and_all_else_the_frame_s_own_fault()
     assert isinstance(conflict.error, StateConflict)
     assert isinstance(wrong.error, InvalidInput)
     assert wrong.error.field == "frame.head"
+
+
+def digest(count: int) -> str:
+    return digest_devices(f"device-{number}" for number in range(count))
+
+
+@pytest.mark.parametrize(
+    ("head", "fault"),
+    [
+        # Agents of before tell none, and are believed.
+        (build_head(1), None),
+        (build_head(1, device_count=1000, device_digest=digest(1000)), None),
+        (build_head(1, device_count=1000, device_digest=digest(999)), FrameFault.OTHER_DEVICES),
+        (build_head(1, device_count=1001, device_digest=digest(1000)), FrameFault.OTHER_DEVICES),
+        (build_head(1, device_count=1001, device_digest=digest(1001)), FrameFault.OTHER_DEVICES),
+        # Numbers that no digest vouches for.
+        (build_head(1, device_count=999, device_digest=digest(999)), FrameFault.OTHER_DEVICES),
+        (build_head(1, device_count=0, device_digest="x"), FrameFault.OTHER_DEVICES),
+        # What nobody knows is said first.
+        (build_head(1, incarnation="other", device_count=1, device_digest="x"), None),
+        (build_head(1, inventory_version=4, device_count=1, device_digest="x"), None),
+    ],
+)
+def test_a_frame_that_means_other_devices_is_a_conflict(head: FrameHead, fault: FrameFault | None) -> None:
+    refusal = find_other_devices(head, ALL, MARK, digest)
+    assert (refusal and refusal.fault) is fault
+    assert refusal is None or isinstance(refusal.error, StateConflict)
+
+
+def test_a_frame_of_some_devices_vouches_for_those_before_them() -> None:
+    some = np.array([3, 9], np.uint32)
+    for count, is_taken in ((1000, True), (10, True), (9, False)):
+        head = build_head(1, device_count=count, device_digest=digest(count))
+        assert (find_other_devices(head, some, MARK, digest) is None) is is_taken
+    assert find_other_devices(build_head(1, device_count=5, device_digest=digest(5)), some[:0], MARK, digest) is None
 
 
 def test_the_newest_is_live_older_ones_are_late_and_known_ones_are_duplicates() -> None:

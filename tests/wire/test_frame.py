@@ -11,7 +11,7 @@ from keisan.domain.sample import MISSING, FrameHead, SampleName
 from keisan.wire.arrow import HEAD_KEY
 from keisan.wire.frame import decode_frame, encode_frame
 
-HEAD = FrameHead("inventory", 3, 7, 1_700_000_000_000, 10_000)
+HEAD = FrameHead("inventory", 3, 7, 1_700_000_000_000, 10_000, 20, "0123456789abcdef")
 HEAD_TEXT = b'{"incarnation":"a","inventory_version":1,"sequence":1,"sampled_at_ms":1,"period_ms":1}'
 
 
@@ -73,6 +73,13 @@ def test_columns_of_later_versions_are_passed_over_and_missing_ones_are_not_know
     assert (values == MISSING).all()
 
 
+def test_a_head_of_before_digests_is_read_and_so_is_one_of_later_versions() -> None:
+    head, _, _ = decode_frame(write({"device": DEVICES}))
+    assert (head.device_count, head.device_digest) == (0, "")
+    later, _, _ = decode_frame(write({"device": DEVICES}, head=HEAD_TEXT.replace(b"}", b',"later":[1]}')))
+    assert later == head
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
@@ -85,6 +92,11 @@ def test_columns_of_later_versions_are_passed_over_and_missing_ones_are_not_know
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'"a"', b'"%s"' % (b"a" * 65))), "frame.head"),
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ce":1', b'ce":%d' % 2**62)), "frame.head"),
         (write({"device": DEVICES}, head=b"{}"), "frame.head"),
+        (write({"device": DEVICES}, head=HEAD_TEXT.replace(b"}", b',"device_count":-1}')), "frame.head"),
+        (
+            write({"device": DEVICES}, head=HEAD_TEXT.replace(b"}", b',"device_digest":"%s"}' % (b"a" * 17))),
+            "frame.head",
+        ),
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ms":1}', b'ms":0}')), "frame.head"),
         (write({"device": DEVICES}, head=HEAD_TEXT.replace(b'ce":1', b'ce":-1')), "frame.head"),
         (write({"health": pa.array([0, 1], pa.int32())}), "frame.device"),

@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from keisan.agent.document import read_document, write_document
-from keisan.devices.base import DeviceDriver
+from keisan.agent.driver_thread import DriverThread
+from keisan.devices.base import DRIVER_WAIT_S, DeviceDriver
 from keisan.domain.errors import DevicesUnreadable
-from keisan.domain.limits import DEVICE_FACTS_MAX
+from keisan.domain.limits import DEVICE_FACT_CHARACTERS_MAX, DEVICE_FACTS_MAX
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning
@@ -22,20 +23,29 @@ from keisan.wire.node import NodeReport
 INVENTORY_PERIOD_S = 15.0
 ABSENT_FACT = "absent"
 _ABSENT_TEXT = "its tool no longer lists it"
+UNREAD_FACT = "unread"
+Devices = tuple[DeviceReport, ...]
 
 
 class DeviceBook:
     """The devices of one node. `changed` is set whenever what is known of them has changed."""
 
     def __init__(
-        self, drivers: Mapping[str, DeviceDriver], node: NodeReport, path: Path, changed: asyncio.Event
+        self,
+        drivers: Mapping[str, DeviceDriver],
+        node: NodeReport,
+        path: Path,
+        changed: asyncio.Event,
+        wait_s: float = DRIVER_WAIT_S,
     ) -> None:
         self._drivers = drivers
         self._node = node
         self._path = path
         self._changed = changed
+        self._wait_s = wait_s
         self._known = _load_known(path, drivers)
         self._unreadable: set[str] = set()
+        self._threads: dict[str, DriverThread[Devices]] = {}
 
     def list_reports(self) -> tuple[DeviceReport, ...]:
         """Return every device once: what two drivers tell of is told by the first of them.
@@ -61,11 +71,12 @@ class DeviceBook:
             await self.read()
 
     async def read(self) -> None:
-        """Read all drivers once, each in a thread of its own, and keep what changed."""
+        """Read all drivers once, each in a thread of its own, and keep what changed; one that hangs is not waited for long."""
         before = dict(self._known)
         async with asyncio.TaskGroup() as group:
             for name, driver in self._drivers.items():
-                group.create_task(self._read_driver(name, driver))
+                thread = self._threads.setdefault(name, DriverThread())
+                group.create_task(self._read_driver(name, driver, thread))
         if self._known == before:
             return
         self._changed.set()
@@ -74,13 +85,14 @@ class DeviceBook:
         except OSError as failure:
             write_warning("devices.not_kept", path=str(self._path), fault=str(failure))
 
-    async def _read_driver(self, name: str, driver: DeviceDriver) -> None:
+    async def _read_driver(self, name: str, driver: DeviceDriver, thread: DriverThread[Devices]) -> None:
         known = self._known.get(name, ())
         try:
-            found = await asyncio.to_thread(driver.read_devices, self._node)
+            found = await thread.read(lambda: _check(driver.read_devices(self._node)), self._wait_s)
         except DevicesUnreadable as failure:
-            self._known[name] = tuple(_judge(report, Verdict.UNKNOWN) for report in known)
+            # Said once, of the first failure: what differs from one to the next is for how long it has been.
             if name not in self._unreadable:
+                self._known[name] = tuple(_mark_unread(report, failure) for report in known)
                 write_warning("devices.unreadable", driver=name, outside=failure.outside, inside=failure.inside)
             self._unreadable.add(name)
             return
@@ -90,6 +102,13 @@ class DeviceBook:
         present = {report.hardware_id for report in found}
         absent = tuple(_mark_absent(report) for report in known if report.hardware_id not in present)
         self._known[name] = (*found, *absent)
+
+
+def _check(found: Devices) -> Devices:
+    """Return what a driver found; raises TypeError for what is no device: a driver that breaks its contract is unread."""
+    if not all(isinstance(report, DeviceReport) for report in found):
+        raise TypeError("expected devices")
+    return tuple(found)
 
 
 def _is_absent(report: DeviceReport) -> bool:
@@ -102,8 +121,20 @@ def _judge(report: DeviceReport, verdict: Verdict) -> DeviceReport:
 
 
 def _mark_absent(report: DeviceReport) -> DeviceReport:
-    kept = dict(list(report.facts.items())[: DEVICE_FACTS_MAX - 1])
-    return report.model_copy(update={"verdict": Verdict.FAILED, "facts": kept | {ABSENT_FACT: _ABSENT_TEXT}})
+    told = _add_fact(report, ABSENT_FACT, _ABSENT_TEXT)
+    return told.model_copy(update={"verdict": Verdict.FAILED})
+
+
+def _mark_unread(report: DeviceReport, failure: DevicesUnreadable) -> DeviceReport:
+    """Return the report as nobody knows it now, with the driver's own words."""
+    reason = " ".join(str(failure).split())[:DEVICE_FACT_CHARACTERS_MAX]
+    return _add_fact(_judge(report, Verdict.UNKNOWN), UNREAD_FACT, reason)
+
+
+def _add_fact(report: DeviceReport, name: str, text: str) -> DeviceReport:
+    marks = {known: said for known, said in report.facts.items() if known == ABSENT_FACT} | {name: text}
+    others = [(known, said) for known, said in report.facts.items() if known not in (ABSENT_FACT, UNREAD_FACT)]
+    return report.model_copy(update={"facts": dict(others[: DEVICE_FACTS_MAX - len(marks)]) | marks})
 
 
 def _save_known(path: Path, known: Mapping[str, Iterable[DeviceReport]]) -> None:

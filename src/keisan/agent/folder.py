@@ -38,6 +38,16 @@ class AgentFolder:
         return self.root / "devices.json"
 
     @property
+    def frame_numbers_path(self) -> Path:
+        """Up to which number frames have been."""
+        return self.root / "frames.json"
+
+    @property
+    def backlog(self) -> Path:
+        """Frames that wait for the platform."""
+        return self.root / "backlog"
+
+    @property
     def inventory_path(self) -> Path:
         """Which number each device has in frames."""
         return self.root / "inventory.json"

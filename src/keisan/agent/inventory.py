@@ -13,10 +13,10 @@ import pyarrow as pa
 
 from keisan.agent.document import read_document, write_document
 from keisan.agent.supernode import NO_PLANS, SupernodePlans
-from keisan.domain.inventory import InventoryHead, SupernodeEntry
+from keisan.domain.inventory import InventoryHead, SupernodeEntry, digest_devices
 from keisan.domain.supernode_plan import PlannedDevice
 from keisan.kit.ids import create_id
-from keisan.kit.observe import write_warning
+from keisan.kit.observe import write_log, write_warning
 from keisan.wire.device import DeviceReport
 from keisan.wire.inventory import Inventory, encode_inventory
 
@@ -40,11 +40,18 @@ class InventoryRow:
 
 
 class InventoryFile:
-    """The rows in the order of their numbers. One that cannot be read is begun anew: another incarnation, which has no past."""
+    """The rows in the order of their numbers. One that cannot be read is begun anew: another incarnation, which has no past.
+
+    One that cannot be written, on a disk that is full, goes on in memory and is written as soon as it can be. If this process
+    ends before that, the next one knows fewer devices than the platform: its frames are refused by their digests, and it
+    begins anew.
+    """
 
     def __init__(self, path: Path, plans: SupernodePlans = NO_PLANS) -> None:
         self._path = path
         self._plans = plans
+        self._digests: dict[int, str] = {}
+        self.is_kept = True
         self.incarnation, self.version, self.rows, self.supernodes = _load(path)
 
     @property
@@ -53,7 +60,7 @@ class InventoryFile:
         return {row.hardware_id: number for number, row in enumerate(self.rows)}
 
     def follow(self, reports: Iterable[DeviceReport]) -> bool:
-        """Number new devices and note what changed of known ones; tell whether anything did. Raises OSError.
+        """Number new devices and note what changed of known ones; tell whether anything did.
 
         What is no longer reported stays.
         """
@@ -62,26 +69,43 @@ class InventoryFile:
         rows = tuple(told.values())
         supernodes = self._plans.resolve(PlannedDevice(row.hardware_id, row.node, row.chip) for row in rows)
         if (rows, supernodes) == (self.rows, self.supernodes):
+            if not self.is_kept:
+                self._keep()
             return False
-        self._keep(rows, supernodes)
+        self.version, self.rows, self.supernodes = self.version + 1, rows, supernodes
+        self._keep()
         return True
 
-    def _keep(self, rows: tuple[InventoryRow, ...], supernodes: tuple[SupernodeEntry, ...]) -> None:
+    def digest(self, count: int) -> str:
+        """Return the digest of the first `count` devices; rows are only ever added, so it stays true."""
+        found = self._digests.get(count)
+        if found is None:
+            found = self._digests[count] = digest_devices(row.hardware_id for row in self.rows[:count])
+        return found
+
+    def _keep(self) -> None:
         content = {
             "incarnation": self.incarnation,
-            "version": self.version + 1,
-            "rows": [asdict(row) for row in rows],
-            "supernodes": [asdict(entry) for entry in supernodes],
+            "version": self.version,
+            "rows": [asdict(row) for row in self.rows],
+            "supernodes": [asdict(entry) for entry in self.supernodes],
         }
-        write_document(self._path, content)
-        self.version, self.rows, self.supernodes = self.version + 1, rows, supernodes
+        try:
+            write_document(self._path, content)
+        except OSError as failure:
+            if self.is_kept:
+                write_warning("inventory.not_kept", path=str(self._path), fault=str(failure))
+            self.is_kept = False
+            return
+        if not self.is_kept:
+            write_log("inventory.kept", path=str(self._path))
+        self.is_kept = True
 
     def begin_anew(self) -> None:
         """Go on as another incarnation, with the same rows: the platform refuses what this one tells."""
         write_warning("inventory.begun_anew", path=str(self._path), fault="the platform knows another past of it")
-        self.incarnation, self.version = str(create_id()), 0
-        rows, self.rows = self.rows, ()
-        self._keep(rows, self.supernodes)
+        self.incarnation, self.version = str(create_id()), 1
+        self._keep()
 
     def write(self) -> bytes:
         """Return the inventory as the platform is told it; there must be a device."""

@@ -7,6 +7,8 @@ import httpx
 
 from keisan.domain.errors import (
     KeisanError,
+    LimitExceeded,
+    NotFound,
     PermissionDenied,
     PlatformUnreachable,
     Refused,
@@ -42,7 +44,8 @@ class PlatformLink:
     async def join(self, body: MachineJoin) -> MachineView:
         """Join; the same token and digest give the same machine again.
 
-        Raises PlatformUnreachable when it may be tried again, else Unauthenticated, PermissionDenied or Refused.
+        Raises PlatformUnreachable when it may be tried again, else Unauthenticated, PermissionDenied, NotFound, or Refused:
+        LimitExceeded for what is too large.
         """
         return await self._post("/api/v1/machines/join", body, MachineView)
 
@@ -95,6 +98,10 @@ def read_problem(answer: httpx.Response) -> KeisanError:
         return StateConflict(f"the platform is in another state ({text})")
     if answer.status_code == httpx.codes.FORBIDDEN:
         return PermissionDenied(f"the platform forbids it ({text})")
+    if answer.status_code == httpx.codes.NOT_FOUND:
+        return NotFound(f"the platform does not have it ({text})")
+    if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+        return LimitExceeded(f"the platform finds it too large ({text})")
     return Refused(f"the platform refuses ({text})")
 
 

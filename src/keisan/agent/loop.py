@@ -7,11 +7,14 @@ import asyncio
 from random import SystemRandom
 from uuid import UUID
 
+from keisan.agent.backlog import FrameBacklog
 from keisan.agent.challenge import ChallengeDesk
 from keisan.agent.device import DeviceBook
 from keisan.agent.door import DoorFile
 from keisan.agent.folder import lock_folder, prepare_folder
+from keisan.agent.frame_desk import FrameDesk
 from keisan.agent.frame_feed import FrameFeed
+from keisan.agent.frame_number import FrameNumbers
 from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
 from keisan.agent.inventory import InventoryFile
 from keisan.agent.keeper import Workplace
@@ -19,8 +22,8 @@ from keisan.agent.link import PlatformLink
 from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.agent.supernode import SupernodePlans
-from keisan.agent.supervisor import Supervisor
-from keisan.agent.telemetry import FrameWriter, send_frames
+from keisan.agent.supervisor import Supervisor, run_guarded
+from keisan.agent.telemetry import FrameRun, FrameWriter
 from keisan.agent.waiting import wait_for_event
 from keisan.devices.node import read_node
 from keisan.domain.errors import KeisanError, PlatformUnreachable
@@ -95,7 +98,11 @@ class Talk:
         self._link, self.desk = link
         self._identity = identity
         self._devices = DeviceBook(
-            workplace.adapters.devices, workplace.node, workplace.folder.devices_path, workplace.changed
+            workplace.adapters.devices,
+            workplace.node,
+            workplace.folder.devices_path,
+            workplace.changed,
+            workplace.settings.driver_wait_s,
         )
         self._door = DoorFile(workplace.folder.door_path, workplace.settings.door)
         self._random = SystemRandom()
@@ -131,13 +138,19 @@ class Talk:
     async def send_samples(self) -> None:
         """Send what the devices measure, from when the site is known to the platform until cancelled."""
         await self._is_ready.wait()
-        place, told = self._place, self._place.settings
-        plans = SupernodePlans(told.supernodes, told.member_counts, {place.node.hostname: place.node.hardware_id})
-        inventory = InventoryFile(place.folder.inventory_path, plans)
-        writer = FrameWriter(place.adapters.devices, inventory, place.clock, place.settings.sample_period_s)
-        await send_frames(
-            writer, FrameFeed(self._link, inventory.write, inventory.begin_anew), self._devices.list_reports
+        place, settings = self._place, self._place.settings
+        plans = SupernodePlans(
+            settings.supernodes, settings.member_counts, {place.node.hostname: place.node.hardware_id}
         )
+        inventory = InventoryFile(place.folder.inventory_path, plans)
+        writer = FrameWriter(place.adapters.devices, inventory, place.clock, settings.sample_period_s)
+        desk = FrameDesk(inventory, FrameNumbers(place.folder.frame_numbers_path, place.clock))
+        backlog = FrameBacklog(place.folder.backlog, settings.backlog_bytes_max)
+        feed = FrameFeed(self._link, inventory.write, desk, backlog)
+        run = FrameRun(writer, desk, feed)
+        while True:
+            await run_guarded(run.run(self._devices.list_reports), "samples.failed")
+            await place.clock.sleep(settings.sample_period_s)
 
     async def watch_devices(self) -> None:
         """Read which devices there are, again and again, until cancelled."""

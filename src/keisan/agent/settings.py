@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from keisan.agent.backlog import BACKLOG_BYTES_MAX
 from keisan.agent.door import DoorSettings
-from keisan.devices.base import Benchmark, DeviceDriver
+from keisan.devices.base import DRIVER_WAIT_S, Benchmark, DeviceDriver
 from keisan.domain.key import Secret
 from keisan.domain.supernode_plan import SupernodePlan
 from keisan.engines.base import Engine
@@ -31,6 +32,8 @@ class AgentSettings:
     is_stopping_replicas_on_exit: bool = False
     probe_period_s: float = 1.0
     sample_period_s: float = 10.0
+    driver_wait_s: float = DRIVER_WAIT_S
+    backlog_bytes_max: int = BACKLOG_BYTES_MAX
     supernodes: tuple[SupernodePlan, ...] = ()
     member_counts: Mapping[str, int] = field(default_factory=dict)
     stop_grace_s: float = 5.0

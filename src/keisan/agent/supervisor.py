@@ -4,7 +4,8 @@ It owns the agent's loop, so it is where an unexpected exception is caught, logg
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
 from uuid import UUID
 
 from keisan.agent.keeper import ReplicaKeeper, Workplace
@@ -13,6 +14,8 @@ from keisan.agent.waiting import wait_for_event
 from keisan.domain.errors import StorageUnavailable
 from keisan.kit.observe import write_failure, write_warning
 from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders
+
+Result = TypeVar("Result")
 
 
 class Supervisor:
@@ -141,6 +144,17 @@ class Supervisor:
             await keeper.leave()
         except Exception as failure:
             write_failure("replica.end_failed", failure, replica=keeper.replica_id)
+
+
+def catch_failure(work: Callable[[], Result]) -> tuple[Result | None, BaseException | None]:
+    """Do work that is not ours, in a thread of its own; return its result, or whatever it raised.
+
+    A maker's library that calls sys.exit() ends its thread, and would leave whoever waits for it waiting.
+    """
+    try:
+        return work(), None
+    except BaseException as failure:
+        return None, failure
 
 
 async def run_guarded(work: Coroutine[object, object, None], event: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from keisan.devices.simulated_sampler import FaultRates, SimulatedChip, SimulatedSampler
-from keisan.domain.inventory import InventoryHead, SupernodeEntry
+from keisan.domain.inventory import InventoryHead, SupernodeEntry, digest_devices
 from keisan.domain.sample import FrameHead
 from keisan.wire.frame import Numbers, Values, encode_frame
 from keisan.wire.inventory import Inventory
@@ -77,16 +77,22 @@ def _split(total: int, parts: int) -> Iterator[int]:
 
 @dataclass(slots=True, eq=False)
 class SimulatedSite:
-    """One site's devices. A frame's sequence is the number of its period since 1970, so a later run goes on with it."""
+    """One site's devices. A frame's sequence is the number of its period since 1970, so a later run goes on with it.
+
+    A generator that is behind makes several in one period: each has a number of its own all the same.
+    """
 
     plan: FleetPlan
     site: SitePlan
     inventory: Inventory = field(init=False)
     _sampler: SimulatedSampler = field(init=False)
     _read: int = 0
+    _sequence: int = -1
+    _digest: str = ""
 
     def __post_init__(self) -> None:
         self.inventory = build_inventory(self.plan, self.site)
+        self._digest = digest_devices(self.inventory.hardware_ids.to_pylist())
         chips = [self.site.kind.play] * self.site.device_count
         self._sampler = SimulatedSampler(chips, self.plan.seed * 100_003 + self.site.number, self.plan.faults)
 
@@ -98,12 +104,15 @@ class SimulatedSite:
 
     def write_frame(self, numbers: Numbers, values: Values, sampled_at_ms: int) -> bytes:
         """Return the frame of readings taken at `sampled_at_ms`."""
+        self._sequence = max(self._sequence + 1, sampled_at_ms // self.plan.period_ms)
         head = FrameHead(
             incarnation=self.inventory.head.incarnation,
             inventory_version=self.inventory.head.version,
-            sequence=sampled_at_ms // self.plan.period_ms,
+            sequence=self._sequence,
             sampled_at_ms=sampled_at_ms,
             period_ms=self.plan.period_ms,
+            device_count=self.inventory.device_count,
+            device_digest=self._digest,
         )
         return encode_frame(head, numbers, values)
 

@@ -1,6 +1,7 @@
 """The contracts of devices: a driver finds those of one kind on this node and reads what they measure; a benchmark works on one.
 
-Drivers are asked from threads of their own: devices and samples may be read at once, neither of them twice at once.
+Drivers are asked from threads of their own: devices and samples may be read at once, neither of them twice at once. One that
+hangs, or raises what its contract does not name, is unread: its devices are unknown, and it is asked again when it has answered.
 """
 
 from collections.abc import Callable, Mapping
@@ -16,6 +17,8 @@ from keisan.wire.node import NodeReport
 
 # However slow a tool is, its driver gives up by then, with DevicesUnreadable.
 READ_S_MAX = 10.0
+# One that does not even do that hangs, and nobody waits for it any longer.
+DRIVER_WAIT_S = READ_S_MAX + 2.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,15 @@ class FrameOutcome(StrEnum):
 
 
 class FrameFault(StrEnum):
-    """Why a frame was refused. All are the sender's doing but `postponed`, which it is to send again."""
+    """Why a frame was refused. All are the sender's doing but `postponed`, which it is to send again.
+
+    After `unknown_inventory` and `other_devices` its inventory is to be sent first: the second means that its numbers stand for
+    other devices than the platform knows by them.
+    """
 
     MALFORMED = "malformed"
     UNKNOWN_INVENTORY = "unknown_inventory"
+    OTHER_DEVICES = "other_devices"
     WRONG_NUMBERS = "wrong_numbers"
     TOO_SMALL = "too_small"
     WRONG_PERIOD = "wrong_period"

@@ -1,12 +1,16 @@
 """An inventory: the devices of a site in the order of their dense numbers. It only grows: a number is never given twice."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import blake2b
 
 from keisan.domain.ids import PlatformId, SiteId
 
 INVENTORY_TEXT_CHARACTERS_MAX = 256
+# Agents are no adversaries here: who lies about devices can lie about their values. 64 bits tell any mistake.
+DEVICE_DIGEST_BYTES = 8
 _INCARNATION = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -18,6 +22,15 @@ def is_incarnation(text: str) -> bool:
 def is_inventory_text(text: str) -> bool:
     """Tell whether a text can stand in an inventory: short, and without characters that a database or a terminal acts on."""
     return len(text) <= INVENTORY_TEXT_CHARACTERS_MAX and (text.isprintable() or not text)
+
+
+def digest_devices(hardware_ids: Iterable[str]) -> str:
+    """Return what tells whether two inventories mean the same devices by the same numbers; empty for no devices.
+
+    Hardware ids hold no control characters, so a line end between them leaves nothing open.
+    """
+    lines = "\n".join(hardware_ids).encode()
+    return blake2b(lines, digest_size=DEVICE_DIGEST_BYTES).hexdigest() if lines else ""
 
 
 @dataclass(frozen=True, slots=True)

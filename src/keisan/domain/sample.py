@@ -108,10 +108,12 @@ HEALTH_CODES: Final = {verdict: code for code, verdict in enumerate(Verdict)}
 
 @dataclass(frozen=True, slots=True)
 class FrameHead:
-    """What a frame says of itself. `sequence` counts up by one within an `incarnation` of the site's inventory.
+    """What a frame says of itself. `sequence` counts up within an `incarnation` of the site's inventory, mostly by one.
 
     Device numbers are those of the inventory's `inventory_version` or any later one: a number, once given, is never given to
     another device. `sampled_at_ms` is the site's clock, in ms since 1970; a device's own reading was `age_ms` before it.
+    `device_digest` is that of the first `device_count` hardware ids (digest_devices), so that both sides mean the same devices;
+    empty from an agent of before it was told.
     """
 
     incarnation: str
@@ -119,3 +121,5 @@ class FrameHead:
     sequence: int
     sampled_at_ms: int
     period_ms: int
+    device_count: int = 0
+    device_digest: str = ""

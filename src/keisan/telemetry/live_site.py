@@ -10,9 +10,16 @@ from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.device_digest import DeviceDigests
 from keisan.telemetry.group import Groups, group_columns
 from keisan.telemetry.roll_up import EMPTY, Sums, sum_devices
-from keisan.telemetry.rule_frame import Refusal, drop_wrong_values, find_refusal, judge_frame
+from keisan.telemetry.rule_frame import (
+    Refusal,
+    drop_wrong_values,
+    find_other_devices,
+    find_refusal,
+    judge_frame,
+)
 from keisan.telemetry.sequence_set import SequenceSet
 from keisan.telemetry.site_columns import NEVER_MS, Codes, SiteColumns
 from keisan.wire.frame import Numbers, Values
@@ -89,6 +96,7 @@ class LiveSite:
     is_changed: bool = True
     has_notes: bool = False
     due_ms: int = NEVER_MS
+    digests: DeviceDigests = field(default_factory=DeviceDigests)
 
     @property
     def mark(self) -> InventoryMark:
@@ -108,8 +116,10 @@ class LiveSite:
 
     def find_refusal(self, head: FrameHead, numbers: Numbers, now: Moment) -> Refusal | None:
         """Return why a frame is not taken, None if it is; the reason is counted."""
+        inventory = self.columns.inventory
+        other = find_other_devices(head, numbers, self.mark, lambda count: self.digests.find(inventory, count))
         active_count = int(np.count_nonzero(~self.columns.is_retired))
-        refusal = find_refusal(head, numbers, self.mark, active_count, now.wall_ms)
+        refusal = other or find_refusal(head, numbers, self.mark, active_count, now.wall_ms)
         if refusal is not None:
             self.faults[refusal.fault] += 1
         return refusal

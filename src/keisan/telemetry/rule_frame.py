@@ -1,5 +1,6 @@
 """What is taken of a frame: pure decisions on its head, its numbers and its values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,6 +49,23 @@ def find_refusal(
         fault, field = FrameFault.TOO_SMALL, "device"
         text = f"at least {FRAME_DEVICES_MIN} devices from a site of {active_count}, got {len(numbers)}"
     return None if fault is None else Refusal(fault, InvalidInput(f"expected {text}", f"frame.{field}"))
+
+
+def find_other_devices(
+    head: FrameHead, numbers: Numbers, mark: InventoryMark, digests: Callable[[int], str]
+) -> Refusal | None:
+    """Return why a frame under an inventory that is known means other devices by its numbers, None if it does not.
+
+    `digests` tells that of so many of the site's devices. An agent of an earlier release tells none, and is believed.
+    """
+    is_known = head.incarnation == mark.incarnation and head.inventory_version <= mark.version
+    if not is_known or not head.device_digest:
+        return None
+    is_counted = not len(numbers) or int(numbers.max()) < head.device_count
+    if is_counted and head.device_count <= mark.device_count and digests(head.device_count) == head.device_digest:
+        return None
+    text = f"expected the {mark.device_count} devices of inventory {mark.incarnation}, version {mark.version}; send the inventory"
+    return Refusal(FrameFault.OTHER_DEVICES, StateConflict(text))
 
 
 def judge_frame(head: FrameHead, seen: SequenceSet) -> FrameOutcome:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from keisan.domain.errors import InvalidInput
-from keisan.domain.inventory import is_incarnation
+from keisan.domain.inventory import DEVICE_DIGEST_BYTES, is_incarnation
 from keisan.domain.limits import FRAME_DEVICES_MAX
 from keisan.domain.sample import FIELD_INDEX, MISSING, FrameHead, SampleName
 from keisan.wire.arrow import explain_arrow, read_batch, take_column, write_batch
@@ -45,9 +45,11 @@ def decode_frame(body: bytes) -> tuple[FrameHead, Numbers, Values]:
     """
     with explain_arrow("frame"):
         head, batch = read_batch(body, FrameHead, "frame")
-        counted = (head.inventory_version, head.sequence, head.sampled_at_ms, head.period_ms - 1)
+        counted = (head.inventory_version, head.sequence, head.sampled_at_ms, head.period_ms - 1, head.device_count)
         if min(counted) < 0 or max(counted) >= HEAD_NUMBER_END or not is_incarnation(head.incarnation):
             raise InvalidInput("expected an incarnation, numbers from 0, and a period of at least 1 ms", "frame.head")
+        if len(head.device_digest) > DEVICE_DIGEST_BYTES * 2:
+            raise InvalidInput("expected a digest of devices", "frame.head")
         if batch.num_rows > FRAME_DEVICES_MAX:
             raise InvalidInput(f"expected at most {FRAME_DEVICES_MAX} devices, got {batch.num_rows}", "frame")
         numbers: Numbers = take_column(batch, "device", pa.uint32(), "frame").to_numpy()

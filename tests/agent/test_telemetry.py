@@ -12,7 +12,7 @@ from keisan.agent.telemetry import FrameWriter, send_frames
 from keisan.devices.base import DeviceSample
 from keisan.domain.errors import DevicesUnreadable
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.sample import FIELD_INDEX, MISSING, SampleName
+from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.wire.device import DeviceReport
 from keisan.wire.frame import decode_frame
@@ -90,6 +90,8 @@ async def test_dear_fields_are_read_now_and_then(clock: FixedClock, tmp_path: Pa
     for _ in range(7):
         await writer.write((report("a"),))
     assert driver.asked == [True, False, False, True, False, False, True]
+    # As often as the platform counts on, else they lapse there.
+    assert FrameWriter({}, writer.inventory, clock, period_s=10).dear_every <= DEAR_EVERY_MAX
 
 
 async def test_sequences_follow_the_clock_and_never_go_back(clock: FixedClock, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 
 from keisan.domain.frame import FrameOutcome
 from keisan.domain.roll_up import CountName
-from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
+from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
@@ -128,7 +128,51 @@ def test_failed_and_untold_health() -> None:
     site.take(build_head(1), FOUR, build_values(4, health=health), NOON)
     found = count(site, NOON)
     assert (found[CountName.FAILED], found[CountName.UNKNOWN], found[CountName.OK]) == (1, 2, 1)
-    assert found[CountName.REPORTING] == 4
+    # A row that tells nothing reports nothing.
+    assert found[CountName.REPORTING] == 2
+
+
+def test_a_device_that_was_not_read_reports_nothing_and_keeps_when_it_last_did() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, power_milliwatts=5, ecc_corrected_count=1), NOON)
+    assert count(site, NOON)[CountName.REPORTING] == 4
+    soon = later(NOON, PERIOD_MS)
+    unread = HEALTH_CODES[Verdict.UNKNOWN]
+    values = build_values(4, health=np.array([0, unread, MISSING, unread]), age_ms=0)
+    values[FIELD_INDEX[SampleName.POWER_MILLIWATTS], [0, 3]] = 7
+    site.take(build_head(2, soon.wall_ms), FOUR, values, soon)
+    found = count(site, soon)
+    # The last has no verdict and yet was read.
+    assert (found[CountName.REPORTING], found[CountName.OK], found[CountName.UNKNOWN]) == (2, 1, 3)
+    assert site.whole.get_sums(0)[SampleName.POWER_MILLIWATTS].total == 14
+    assert site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT].devices == 2
+    assert (site.columns.proven_ms - NOON.monotonic_ms).tolist() == [PERIOD_MS, 0, 0, PERIOD_MS]
+
+
+def test_dear_values_are_forgotten_after_three_of_their_own_periods() -> None:
+    site, now = open_site(), NOON
+    last_ms = 3 * DEAR_EVERY_MAX * PERIOD_MS
+    site.take(build_head(1), FOUR, build_values(4, ecc_corrected_count=7), now)
+    site.take(build_head(2), FOUR[:1], build_values(1, ecc_corrected_count=9, age_ms=1000), now)
+
+    def add_up(at: Moment) -> tuple[int, int]:
+        site.roll_up(at.monotonic_ms)
+        found = site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT]
+        return found.total, found.devices
+
+    assert add_up(now) == (30, 4)
+    now = later(NOON, last_ms - 1000)
+    site.take(build_head(3, now.wall_ms), FOUR, build_values(4, clock_mhz=1), now)
+    assert add_up(now) == (30, 4)
+    # Its reading was a second older than its frame.
+    assert add_up(later(NOON, last_ms - 999)) == (21, 3)
+    # Without a frame, too, and for whoever reads the devices.
+    assert add_up(later(NOON, last_ms)) == (21, 3)
+    assert add_up(later(NOON, last_ms + 1)) == (0, 0)
+    assert set(site.columns.values[FIELD_INDEX[SampleName.ECC_CORRECTED_COUNT]].tolist()) == {MISSING}
+    now = later(NOON, last_ms + 2)
+    site.take(build_head(4, now.wall_ms), FOUR[2:], build_values(2, ecc_corrected_count=8), now)
+    assert add_up(now) == (16, 2)
 
 
 def test_nothing_is_added_up_while_nothing_changed() -> None:

@@ -162,10 +162,12 @@ class LiveSite:
             self.is_changed = True
 
     def roll_up(self, now_ms: int) -> bool:
-        """Add up anew if something came, or some device has been silent for too long; tell whether that was needed."""
+        """Add up anew if something came, or has been silent or unread for too long; tell whether that was needed."""
         if not self.is_changed and now_ms < self.due_ms:
             return False
-        reporting, self.due_ms = self.columns.find_reporting(now_ms)
+        forget_ms = self.columns.forget_dear(now_ms)
+        reporting, silent_ms = self.columns.find_reporting(now_ms)
+        self.due_ms = min(forget_ms, silent_ms)
         self.nodes = sum_devices(self.columns, reporting, self.tree.nodes)
         self.supernodes = self.nodes.merge(self.tree.supernodes)
         self.whole = self.nodes.merge(self.tree.site)

@@ -24,6 +24,9 @@ from tests.telemetry.fleet import (
 )
 from tests.telemetry.site_model import SiteModel, read_group
 
+# On both sides of three periods and of eighteen.
+WAITS_MS = (0, 1, *(count * PERIOD_MS + more for count in (3, 9, 17, 18) for more in (0, 1)))
+
 
 @st.composite
 def draw_fleet(draw: st.DrawFn) -> LiveFleet:
@@ -56,7 +59,7 @@ def draw_values(source: np.random.Generator, count: int) -> np.ndarray:
     unread = source.random(count) < 0.3
     values[FIELD_INDEX[SampleName.HEALTH] + 1 :, unread] = MISSING
     # Dear fields come now and then.
-    if source.random() < 0.5:
+    if source.random() < 0.7:
         values[[field.is_dear for field in SAMPLE_FIELDS]] = MISSING
     return values
 
@@ -111,7 +114,7 @@ def check_tree(fleet: LiveFleet) -> None:
 
 
 @settings(max_examples=60)
-@given(draw_fleet(), st.integers(0, 2**32 - 1), st.lists(st.integers(0, 8 * PERIOD_MS), min_size=1, max_size=6))
+@given(draw_fleet(), st.integers(0, 2**32 - 1), st.lists(st.sampled_from(WAITS_MS), min_size=2, max_size=8))
 def test_every_level_equals_the_recount(fleet: LiveFleet, seed: int, waits_ms: list[int]) -> None:
     source, now = np.random.default_rng(seed), NOON
     models = [SiteModel(site) for site in fleet.sites.values()]

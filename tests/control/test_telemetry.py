@@ -1,6 +1,8 @@
 """The fleet of a process: what comes in is checked, kept and counted; what changed becomes events; a start forgets nothing."""
 
 import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,18 +12,22 @@ import pytest
 
 from keisan.control.context import Control
 from keisan.control.telemetry import FleetWatch
+from keisan.control.telemetry_stream import RollUpStreams
 from keisan.domain.access import PlatformScope, Principal
 from keisan.domain.challenge import ChallengeState, Workload
 from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvalidInput, PermissionDenied, Postponed, StateConflict, StorageUnavailable
 from keisan.domain.frame import FrameFault, FrameOutcome
-from keisan.domain.roll_up import CountName, Level
+from keisan.domain.roll_up import CountName, Level, RollUp
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
+from keisan.storage.base import Storage
+from keisan.telemetry.device_note import DeviceNotes
 from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
+from keisan.telemetry.site_columns import SiteColumns
 from keisan.wire.frame import Numbers, Values, encode_frame
 from keisan.wire.inventory import Inventory, pack_inventory
 from tests.factories import FixedClock, World, create_challenge
@@ -71,6 +77,13 @@ def count(watch: FleetWatch) -> dict[CountName, int]:
 async def list_events(control: Control) -> list[tuple[str, dict[str, str]]]:
     async with control.storage.read() as view:
         return [(event.action, dict(event.detail)) for event in await view.events.list(PlatformScope(), 0, 100)]
+
+
+async def renew(watch: FleetWatch, *, is_settled: bool) -> None:
+    """Renew the picture and write what changed, as two tasks do."""
+    watch.renew(is_settled=is_settled)
+    while await watch.events.write():
+        pass
 
 
 async def test_a_site_s_story(watch: FleetWatch, agent: Principal, clock: FixedClock) -> None:
@@ -164,53 +177,140 @@ async def test_what_changes_becomes_events(watch: FleetWatch, agent: Principal, 
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
     known = len(await list_events(watch.control))
     watch.accept_frame(agent, build_frame(watch, 1))
-    await watch.renew(is_settled=False)
+    await renew(watch, is_settled=False)
     assert len(await list_events(watch.control)) == known
     watch.accept_frame(agent, build_frame(watch, 2, failed=2))
-    await watch.renew(is_settled=False)
+    await renew(watch, is_settled=False)
     [(action, detail)] = (await list_events(watch.control))[known:]
     assert (action, detail) == ("devices.failed", {"count": "2", "first": "device-0, device-1"})
     clock.instant += timedelta(seconds=31)
-    await watch.renew(is_settled=False)
+    await renew(watch, is_settled=False)
     [(action, detail)] = (await list_events(watch.control))[known + 1 :]
     assert action == "telemetry.unknown"
     assert detail["region"]
     watch.accept_frame(agent, build_frame(watch, 3))
-    await watch.renew(is_settled=False)
+    await renew(watch, is_settled=False)
     assert [event[0] for event in (await list_events(watch.control))[known + 2 :]] == ["telemetry.ok"]
 
 
 async def test_a_start_is_no_news_until_silence_is(watch: FleetWatch, agent: Principal) -> None:
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
     known = len(await list_events(watch.control))
-    await watch.renew(is_settled=False)
+    await renew(watch, is_settled=False)
     assert len(await list_events(watch.control)) == known
-    await watch.renew(is_settled=True)
-    await watch.renew(is_settled=True)
+    await renew(watch, is_settled=True)
+    await renew(watch, is_settled=True)
     assert [event[0] for event in (await list_events(watch.control))[known:]] == ["telemetry.unknown"]
 
 
-async def test_the_loop_renews_each_second_until_it_is_stopped(watch: FleetWatch, agent: Principal) -> None:
+class Turns(FixedClock):
+    """Lets the others run whenever somebody waits, does what is due by the turn, and sets `stop` after so many."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        self.count, self.stop = count, asyncio.Event()
+        self.waits_s: list[float] = []
+        self.acts: dict[int, Callable[[], object]] = {}
+
+    async def sleep(self, duration_s: float) -> None:
+        self.waits_s.append(duration_s)
+        await super().sleep(duration_s)
+        turn = len(self.waits_s)
+        self.acts.get(turn, lambda: None)()
+        if turn == self.count:
+            self.stop.set()
+        # What is awake has its turn, and what that wakes.
+        for _ in range(10):
+            await asyncio.sleep(0)
+
+
+async def test_the_loop_renews_each_second_until_it_is_stopped(control: Control, agent: Principal) -> None:
+    clock = Turns(40)
+    watch = FleetWatch(replace(control, clock=clock), {})
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
-    stop, waits_s = asyncio.Event(), list[float]()
-
-    class Turns(FixedClock):
-        async def sleep(self, duration_s: float) -> None:
-            waits_s.append(duration_s)
-            await super().sleep(duration_s)
-            if len(waits_s) == 40:
-                stop.set()
-
-    watch.control = replace(watch.control, clock=Turns())
     woken = watch.renewed
-    await watch.run(stop)
+    await watch.run(clock.stop)
     assert woken.is_set()
-    assert waits_s == [1.0] * 40
+    assert clock.waits_s == [1.0] * 40
     assert watch.fleet.picture.taken.monotonic_ms == 39_000
-    assert (await list_events(watch.control))[-1][0] == "telemetry.unknown"
+    assert (await list_events(control))[-1][0] == "telemetry.unknown"
 
 
-async def test_events_that_cannot_be_written_stop_nothing(watch: FleetWatch, agent: Principal) -> None:
+class HangingStorage:
+    """A database that neither answers nor refuses, until it is `back`."""
+
+    def __init__(self, real: Storage) -> None:
+        self.real, self.back, self.asked = real, asyncio.Event(), list[str]()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Any]:
+        self.asked.append("read")
+        await self.back.wait()
+        async with self.real.read() as view:
+            yield view
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[Any]:
+        self.asked.append("write")
+        await self.back.wait()
+        async with self.real.write() as transaction:
+            yield transaction
+
+
+async def test_a_database_that_hangs_holds_up_no_verdict_and_no_stream(control: Control, agent: Principal) -> None:
+    minute = Turns(90)
+    watch = FleetWatch(replace(control, clock=minute), {})
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    known = len(await list_events(control))
+    storage = HangingStorage(control.storage)
+    hanging = replace(control, clock=minute, storage=storage)  # type: ignore[arg-type]  # nothing else is asked for
+    watch.control = watch.events.control = hanging
+    streams, told = RollUpStreams(), list[tuple[int, Verdict]]()
+
+    async def follow() -> None:
+        def encode(rollup: RollUp) -> bytes:
+            return str(rollup.verdict).encode()
+
+        async for piece in streams.follow(watch, RollUpQuery(Level.SITE), encode):
+            if piece is not None and piece.items:
+                told.append((watch.fleet.picture.taken.monotonic_ms // 1000, Verdict(piece.items[0].decode())))
+
+    minute.acts = {
+        5: lambda: watch.accept_frame(agent, build_frame(watch, 1)),
+        20: lambda: watch.accept_frame(agent, build_frame(watch, 2, failed=COUNT)),
+        80: storage.back.set,
+    }
+    async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        following = group.create_task(follow())
+        await watch.run(minute.stop)
+        following.cancel()
+    # Each in its second, the last 30 s after the last frame; the database is asked once by each task.
+    assert told == [(0, Verdict.UNKNOWN), (5, Verdict.OK), (20, Verdict.FAILED), (51, Verdict.UNKNOWN)]
+    assert storage.asked[:2] == ["read", "write"]
+    events = (await list_events(control))[known:]
+    assert [action for action, _ in events] == ["devices.failed", "telemetry.failed", "telemetry.unknown"]
+    assert all("happened_at" in detail for _, detail in events)
+
+
+async def test_an_end_does_not_wait_for_a_database_that_hangs(
+    control: Control, agent: Principal, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("keisan.control.telemetry_event.END_S_MAX", 0.05)
+    clock = Turns(40)
+    watch = FleetWatch(replace(control, clock=clock), {})
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    known = len(await list_events(control))
+    storage = HangingStorage(control.storage)
+    watch.events.control = replace(control, storage=storage)  # type: ignore[arg-type]  # nothing else is asked for
+    async with asyncio.timeout(5):
+        await watch.run(clock.stop)
+    assert len(await list_events(control)) == known
+    assert "telemetry.events_lost" in caplog.text
+
+
+async def test_what_cannot_be_read_or_written_stops_nothing(control: Control, agent: Principal) -> None:
+    clock = Turns(40)
+    watch = FleetWatch(replace(control, clock=clock), {})
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
 
     class Away:
@@ -219,18 +319,52 @@ async def test_events_that_cannot_be_written_stop_nothing(watch: FleetWatch, age
 
         read = write
 
-    watch.control = replace(watch.control, storage=Away())  # type: ignore[arg-type]  # only writes are asked for
-    await watch.renew(is_settled=True)
-    stop, clock = asyncio.Event(), FixedClock()
-
-    class OneTurn(FixedClock):
-        async def sleep(self, duration_s: float) -> None:
-            stop.set()
-            await clock.sleep(duration_s)
-
-    watch.control = replace(watch.control, clock=OneTurn())
-    await watch.run(stop)
+    away = replace(control, clock=clock, storage=Away())  # type: ignore[arg-type]  # nothing else is asked for
+    watch.control = watch.events.control = away
+    await watch.run(clock.stop)
     assert count(watch)[CountName.UNKNOWN] == COUNT
+    assert watch.events.losses.counts == {"telemetry.unknown": 1}
+
+
+async def test_only_sites_whose_notes_changed_are_touched(
+    watch: FleetWatch, agent: Principal, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    written, real = list[int](), DeviceNotes.write
+
+    def write(notes: DeviceNotes, columns: SiteColumns) -> bool:
+        written.append(len(notes.closed))
+        return real(notes, columns)
+
+    monkeypatch.setattr(DeviceNotes, "write", write)
+    await watch.note_devices()
+    device = replace(world.left.device, hardware_id="device-1", use=DeviceUse.CORDONED, version=2)
+    async with watch.control.storage.write() as transaction:
+        await transaction.devices.update(device)
+    await watch.note_devices()
+    await watch.note_devices()
+    assert written == [1]
+    async with watch.control.storage.write() as transaction:
+        await transaction.devices.update(replace(device, use=DeviceUse.OPEN, version=3))
+    await watch.note_devices()
+    assert written == [1, 0]
+    assert count(watch)[CountName.CORDONED] == 0
+
+
+async def test_a_start_and_another_inventory_know_the_notes(
+    watch: FleetWatch, agent: Principal, world: World, control: Control
+) -> None:
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    device = replace(world.left.device, hardware_id="device-5", use=DeviceUse.CORDONED, version=2)
+    async with control.storage.write() as transaction:
+        await transaction.devices.update(device)
+    second = FleetWatch(control, {})
+    await second.load()
+    assert count(second)[CountName.CORDONED] == 0
+    await second.accept_inventory(agent, build_inventory_body(COUNT + 2, version=2))
+    assert count(second)[CountName.CORDONED] == 1
+    await second.accept_inventory(agent, build_inventory_body(COUNT + 2, incarnation="second"))
+    assert count(second)[CountName.CORDONED] == 1
 
 
 async def test_what_people_and_challenges_say_of_devices_is_in_the_sums(

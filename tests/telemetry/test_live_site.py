@@ -6,6 +6,7 @@ from keisan.domain.frame import FrameOutcome
 from keisan.domain.roll_up import CountName
 from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
 from tests.telemetry.fleet import (
@@ -110,7 +111,7 @@ def test_a_grown_inventory_keeps_what_is_known_and_another_incarnation_nothing()
     fleet = LiveFleet(NOMINAL_GFLOPS)
     site = open_site(fleet)
     site.take(build_head(9), FOUR, build_values(4, clock_mhz=3), NOON)
-    site.columns.is_cordoned[2] = True
+    site.note_devices(DeviceNotes(frozenset({"device-2"})))
     grown = build_inventory([0, 0, 1, 1, 2], [0, 0, 0], retired=[True, False, False, False, False], version=2)
     fleet.take_inventory(number_site(1), grown)
     found = count(site, NOON)
@@ -189,18 +190,18 @@ def test_closed_and_measured_devices_are_counted_as_soon_as_they_are_noted() -> 
     site = open_site()
     site.take(build_head(1), FOUR, build_values(4), NOON)
     site.roll_up(NOON.monotonic_ms)
-    site.note_devices(frozenset({"device-0", "elsewhere"}), {"device-2": 5, "device-3": 7})
+    site.note_devices(DeviceNotes(frozenset({"device-0", "elsewhere"}), {"device-2": 5, "device-3": 7}))
     assert site.roll_up(NOON.monotonic_ms)
     counts = site.whole.get_counts(0)
     assert counts[CountName.CORDONED] == 1
     assert (counts[CountName.MEASURED_GFLOPS], counts[CountName.MEASURED_DEVICES]) == (12, 2)
     # Said again it is no change; taken back it is one.
-    site.note_devices(frozenset({"device-0"}), {"device-2": 5, "device-3": 7})
+    site.note_devices(DeviceNotes(frozenset({"device-0"}), {"device-2": 5, "device-3": 7}))
     assert not site.roll_up(NOON.monotonic_ms)
-    site.note_devices(frozenset(), {})
+    site.note_devices(NO_NOTES)
     assert site.roll_up(NOON.monotonic_ms)
     assert site.whole.get_counts(0)[CountName.CORDONED] == 0
-    site.note_devices(frozenset(), {})
+    site.note_devices(NO_NOTES)
     assert not site.roll_up(NOON.monotonic_ms)
 
 
@@ -215,7 +216,7 @@ def test_between_an_inventory_and_the_next_roll_up_no_group_has_another_s_sums()
     fleet = LiveFleet(NOMINAL_GFLOPS)
     site = open_site(fleet)
     site.take(build_head(1), FOUR, build_values(4), NOON)
-    site.note_devices(frozenset(), {"device-0": 5})
+    site.note_devices(DeviceNotes(frozenset(), {"device-0": 5}))
     site.roll_up(NOON.monotonic_ms)
     fleet.take_inventory(number_site(1), build_inventory([0, 0, 1, 1, 2], [0, 0, 0], version=2))
     assert (site.nodes.group_count, site.supernodes.group_count) == (0, 0)

@@ -1,6 +1,6 @@
 """The fleet of this process: inventories and frames come in, and each second the picture is renewed and changes are told.
 
-Live frames are always taken; late ones only fill history, at a bounded rate. Belongs to the event loop's thread.
+The newest state goes first, history after it, both at bounded rates. Belongs to the event loop's thread; the tick waits for nobody.
 """
 
 import asyncio
@@ -10,8 +10,9 @@ from datetime import timedelta
 from typing import Protocol
 
 from keisan.control.context import CONTROL_ACTOR, Control
+from keisan.control.telemetry_event import FleetEvents
+from keisan.control.telemetry_note import read_notes
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.challenge import Workload
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
@@ -21,8 +22,9 @@ from keisan.domain.limits import FRAME_DEVICES_MAX, LATE_SAMPLES_PER_S_MAX
 from keisan.domain.sample import FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.kit.observe import write_log, write_warning
+from keisan.kit.observe import write_warning
 from keisan.telemetry.change import judge_site, list_device_changes
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
@@ -31,9 +33,6 @@ from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory,
 
 ROLL_UP_PERIOD_S = 1.0
 NOTE_PERIOD_S = 5.0
-GIGA = 10**9
-# What counts as a device's measured speed: the first of these that it was challenged in. CPUs are challenged in FP32 alone.
-MEASURED_WORKLOADS = (Workload.FP16, Workload.BF16, Workload.FP32)
 # Before so long a platform that started cannot know that a site is silent.
 LISTENING = timedelta(seconds=30)
 
@@ -65,12 +64,16 @@ class FleetWatch:
     renewed: asyncio.Event = field(default_factory=asyncio.Event)
     providers: dict[ProviderId, str] = field(default_factory=dict)
     is_closing: bool = False
+    events: FleetEvents = field(init=False)
+    notes: dict[SiteId, DeviceNotes] = field(default_factory=dict)
+    _notes_due: asyncio.Event = field(default_factory=asyncio.Event)
     _placing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _told: dict[SiteId, Verdict] = field(default_factory=dict)
     _faults_told: set[tuple[SiteId, FrameFault]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.fleet = LiveFleet(self.nominal_gflops)
+        self.events = FleetEvents(self.control)
 
     async def load(self) -> None:
         """Know all sites that ever told an inventory: their devices are unknown until frames come."""
@@ -85,6 +88,7 @@ class FleetWatch:
                 except InvalidInput as fault:
                     # Kept by an earlier release: the site tells it again with its next frame.
                     write_warning("inventory.not_read", site=str(site.id), outside=fault.outside)
+        await self.note_devices()
         self.fleet.roll_up(self.read_moment())
 
     def read_moment(self) -> Moment:
@@ -133,6 +137,7 @@ class FleetWatch:
 
     def _place(self, place: SitePlace, inventory: Inventory) -> None:
         self.fleet.take_inventory(place, inventory)
+        self.fleet.sites[place.site_id].note_devices(self.notes.get(place.site_id, NO_NOTES))
         if self.sink is not None:
             self.sink.take_inventory(place, inventory)
 
@@ -169,49 +174,51 @@ class FleetWatch:
         self.renewed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Renew the picture each second until `stop` is set, and write down what changed."""
+        """Renew the picture each second until `stop` is set; beside it notes are read and events written."""
+        async with asyncio.TaskGroup() as group:
+            noting = group.create_task(self._keep_notes(), name="notes of devices")
+            writing = group.create_task(self.events.run(), name="events of the fleet")
+            await self._keep_picture(stop)
+            noting.cancel()
+            await self.events.end(writing)
+
+    async def _keep_picture(self, stop: asyncio.Event) -> None:
         clock = self.control.clock
         begun_at, noted_s = clock.now(), -NOTE_PERIOD_S
         while not stop.is_set():
             started_s = clock.monotonic_s()
             if started_s - noted_s >= NOTE_PERIOD_S:
                 noted_s = started_s
-                await self._try_note_devices()
-            await self.renew(is_settled=clock.now() - begun_at > LISTENING)
+                self._notes_due.set()
+            self.renew(is_settled=clock.now() - begun_at > LISTENING)
             await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
 
-    async def note_devices(self) -> None:
-        """Take in what people and challenges said of devices: which are closed to work, and what each was measured to do."""
-        async with self.control.storage.read() as view:
-            closed = await view.devices.list_closed(PlatformScope())
-            measured = await view.challenges.list_measured(PlatformScope())
-        closed_by_site: dict[SiteId, set[str]] = {}
-        for site_id, hardware_id in closed:
-            closed_by_site.setdefault(site_id, set()).add(hardware_id)
-        gflops_by_site: dict[SiteId, dict[str, int]] = {}
-        for workload in reversed(MEASURED_WORKLOADS):
-            for found in measured:
-                if found.workload is workload:
-                    gflops_by_site.setdefault(found.site_id, {})[found.hardware_id] = found.rate_per_s // GIGA
-        for site_id, site in self.fleet.sites.items():
-            site.note_devices(frozenset(closed_by_site.get(site_id, ())), gflops_by_site.get(site_id, {}))
+    async def _keep_notes(self) -> None:
+        while True:
+            await self._notes_due.wait()
+            self._notes_due.clear()
+            try:
+                await self.note_devices()
+            except KeisanError as fault:
+                write_warning("telemetry.devices_not_noted", code=fault.code)
 
-    async def renew(self, *, is_settled: bool) -> None:
-        """Renew the picture, wake who waits for it, and write down what changed.
+    async def note_devices(self) -> None:
+        """Take in what people and challenges said of devices, where it has changed; raises StorageUnavailable."""
+        before, self.notes = self.notes, await read_notes(self.control)
+        for site_id in before.keys() | self.notes.keys():
+            site, notes = self.fleet.sites.get(site_id), self.notes.get(site_id, NO_NOTES)
+            if site is not None and notes != before.get(site_id, NO_NOTES):
+                site.note_devices(notes)
+
+    def renew(self, *, is_settled: bool) -> None:
+        """Renew the picture, wake who waits for it, and hand over what changed; returns at once.
 
         `is_settled` says that this process has listened for long enough: who has not been heard yet is silent.
         """
         changed = self.fleet.roll_up(self.read_moment())
         self.renewed.set()
         self.renewed = asyncio.Event()
-        if drafts := [*self._describe_changes(changed, is_settled=is_settled)]:
-            await self._write_events(drafts)
-
-    async def _try_note_devices(self) -> None:
-        try:
-            await self.note_devices()
-        except KeisanError as fault:
-            write_warning("telemetry.devices_not_noted", code=fault.code)
+        self.events.add(self._describe_changes(changed, is_settled=is_settled))
 
     def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
         for site in changed:
@@ -227,17 +234,6 @@ class FleetWatch:
             if told is not None or verdict is not Verdict.OK:
                 detail = {"name": site.place.name, "region": site.place.region}
                 yield EventDraft(CONTROL_ACTOR, f"telemetry.{verdict}", site.place.site_id, detail)
-
-    async def _write_events(self, drafts: list[EventDraft]) -> None:
-        try:
-            async with self.control.storage.write() as transaction:
-                for draft in drafts:
-                    await transaction.events.append(draft)
-        except KeisanError as fault:
-            # What is live goes on; the log still has them.
-            write_warning("telemetry.events_not_written", count=len(drafts), code=fault.code)
-            for draft in drafts:
-                write_log(draft.action, site=str(draft.noun_id), **draft.detail)
 
     def _count_fault(self, site: LiveSite, fault: FrameFault) -> None:
         site.faults[fault] += 1

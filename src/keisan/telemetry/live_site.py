@@ -1,6 +1,5 @@
 """One site, live: its columns, which of its frames have been seen, and the sums of its nodes and supernodes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +9,7 @@ from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.group import Groups, group_columns
 from keisan.telemetry.roll_up import EMPTY, Sums, sum_devices
 from keisan.telemetry.rule_frame import Refusal, drop_wrong_values, find_refusal, judge_frame
@@ -81,7 +81,7 @@ class LiveSite:
     verdicts: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     verdicts_before: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     is_changed: bool = True
-    has_notes: bool = False
+    notes: DeviceNotes = NO_NOTES
     due_ms: int = NEVER_MS
 
     @property
@@ -144,22 +144,14 @@ class LiveSite:
         if is_same:
             verdicts[: len(self.verdicts)] = self.verdicts
         self.columns, self.tree, self.verdicts, self.is_changed = columns, Tree.grow(columns.inventory), verdicts, True
+        self.notes.write(columns)
         # Sums of groups that have other names now are nobody's.
         self.nodes = self.supernodes = EMPTY
 
-    def note_devices(self, closed: frozenset[str], measured_gflops: Mapping[str, int]) -> None:
-        """Take in which devices are closed to work, and what each was measured to do, by hardware id."""
-        inventory = self.columns.inventory
-        if not closed and not measured_gflops and not self.has_notes:
-            return
-        self.has_notes = bool(closed or measured_gflops)
-        hardware_ids = inventory.hardware_ids.to_pylist()
-        is_cordoned = np.array([hardware_id in closed for hardware_id in hardware_ids], np.bool_)
-        measured = np.array([measured_gflops.get(hardware_id, -1) for hardware_id in hardware_ids], np.int64)
-        known = self.columns
-        if not np.array_equal(known.is_cordoned, is_cordoned) or not np.array_equal(known.gflops[1], measured):
-            known.is_cordoned[:], known.gflops[1] = is_cordoned, measured
-            self.is_changed = True
+    def note_devices(self, notes: DeviceNotes) -> None:
+        """Take in what was said of the devices, also of those that the inventory will have later."""
+        self.notes = notes
+        self.is_changed |= notes.write(self.columns)
 
     def roll_up(self, now_ms: int) -> bool:
         """Add up anew if something came, or has been silent or unread for too long; tell whether that was needed."""

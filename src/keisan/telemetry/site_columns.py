@@ -66,8 +66,6 @@ class SiteColumns:
         self.proven_ms[:count] = known.proven_ms
         self.dear_ms[:, :count] = known.dear_ms
         self.is_read[:count] = known.is_read
-        self.is_cordoned[:count] = known.is_cordoned
-        self.gflops[1, :count] = known.gflops[1]
         self.period_ms, self.dear_oldest_ms = known.period_ms, known.dear_oldest_ms
 
     def take(self, numbers: Numbers, values: Values, sampled_ms: int, period_ms: int) -> None:

@@ -2,22 +2,33 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pytest
 
+from keisan.agent.frame_feed import FrameFeed
 from keisan.control.context import Control
 from keisan.control.telemetry import FleetWatch
 from keisan.control.telemetry_stream import RollUpStreams
 from keisan.domain.access import PlatformScope, Principal
 from keisan.domain.challenge import ChallengeState, Workload
 from keisan.domain.device import DeviceUse
-from keisan.domain.errors import InvalidInput, PermissionDenied, Postponed, StateConflict, StorageUnavailable
+from keisan.domain.errors import (
+    InvalidInput,
+    PermissionDenied,
+    PlatformUnreachable,
+    Postponed,
+    StateConflict,
+    StorageUnavailable,
+    Unavailable,
+)
 from keisan.domain.frame import FrameFault, FrameOutcome
+from keisan.domain.limits import FRAME_DEVICES_MIN, SITE_BURST_PERIODS, SITE_RATE_MULTIPLE
 from keisan.domain.roll_up import CountName, Level, RollUp
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
@@ -28,27 +39,34 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.telemetry.site_columns import SiteColumns
-from keisan.wire.frame import Numbers, Values, encode_frame
+from keisan.wire.frame import Numbers, Values, decode_frame, encode_frame
 from keisan.wire.inventory import Inventory, pack_inventory
 from tests.factories import FixedClock, World, create_challenge
-from tests.telemetry.fleet import build_head, build_inventory_body, build_values
+from tests.telemetry.fleet import PERIOD_MS, build_head, build_inventory_body, build_values
 
 COUNT = 4
 
 
 class Sink:
-    """Keeps what it is given."""
+    """Keeps what it is given, while there is room."""
 
     def __init__(self) -> None:
+        self.has_room = True
         self.frames: list[tuple[SitePlace, FrameHead, int]] = []
         self.inventories: list[tuple[SitePlace, int]] = []
 
     def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
         self.inventories.append((place, inventory.device_count))
 
-    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> bool:
         assert values.shape[1] == len(numbers)
-        self.frames.append((place, head, len(numbers)))
+        if self.has_room:
+            self.frames.append((place, head, len(numbers)))
+        return self.has_room
+
+    @property
+    def sequences(self) -> list[int]:
+        return [head.sequence for _, head, _ in self.frames]
 
 
 @pytest.fixture
@@ -142,16 +160,148 @@ async def test_refused_frames_are_counted_by_their_fault(watch: FleetWatch, agen
 
 
 async def test_late_frames_wait_and_live_ones_do_not(watch: FleetWatch, agent: Principal, clock: FixedClock) -> None:
-    watch.late = LateBudget(samples_per_s=COUNT, room_samples=COUNT)
+    watch.late = LateBudget(samples_per_s=FRAME_DEVICES_MIN)
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
     watch.accept_frame(agent, build_frame(watch, 9))
     assert watch.accept_frame(agent, build_frame(watch, 1, back_ms=80_000)) is FrameOutcome.LATE
     late = build_frame(watch, 2, back_ms=70_000)
-    with pytest.raises(Postponed):
+    with pytest.raises(Postponed) as postponed:
         watch.accept_frame(agent, late)
+    assert postponed.value.after_s == pytest.approx(1, abs=0.1)
     assert watch.accept_frame(agent, build_frame(watch, 10)) is FrameOutcome.LIVE
     clock.instant += timedelta(seconds=1)
     assert watch.accept_frame(agent, late) is FrameOutcome.LATE
+
+
+async def test_what_is_no_news_pays_as_history_does(watch: FleetWatch, agent: Principal) -> None:
+    watch.late = LateBudget(samples_per_s=FRAME_DEVICES_MIN)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    # Nothing newer was seen, so by its number each of them is the newest.
+    assert watch.accept_frame(agent, build_frame(watch, 1, back_ms=3 * PERIOD_MS + 1)) is FrameOutcome.LIVE
+    with pytest.raises(Postponed):
+        watch.accept_frame(agent, build_frame(watch, 2, back_ms=3 * PERIOD_MS + 1))
+    assert watch.accept_frame(agent, build_frame(watch, 3, back_ms=3 * PERIOD_MS)) is FrameOutcome.LIVE
+
+
+async def test_a_site_that_sends_a_hundred_a_second_is_held_to_its_rate(
+    watch: FleetWatch, agent: Principal, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded, real = 0, decode_frame
+
+    def count_decoded(body: bytes) -> tuple[FrameHead, Numbers, Values]:
+        nonlocal decoded
+        decoded += 1
+        return real(body)
+
+    monkeypatch.setattr("keisan.control.telemetry.decode_frame", count_decoded)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    [site], seconds = watch.fleet.sites.values(), 120
+    watch.accept_frame(agent, build_frame(watch, 0))
+    for second in range(1, seconds + 1):
+        clock.instant += timedelta(seconds=1)
+        # New ones, the same again, nonsense, and such as are wrong: none may cost more than the rate.
+        bodies = (
+            build_frame(watch, second),
+            build_frame(watch, 0),
+            b"nonsense",
+            build_frame(watch, second, period_ms=1),
+        )
+        for each in range(100):
+            with suppress(Postponed, InvalidInput):
+                watch.accept_frame(agent, bodies[(each + second) % 4])
+    periods = seconds * 1000 / PERIOD_MS
+    assert decoded <= SITE_RATE_MULTIPLE * periods + SITE_BURST_PERIODS + 1
+    assert site.faults[FrameFault.OVER_RATE] == 1 + seconds * 100 - decoded
+    # What it is held to is more than it needs, and its state is fresh.
+    assert decoded >= SITE_RATE_MULTIPLE * periods
+    assert count(watch)[CountName.UNKNOWN] == 0
+
+
+async def test_a_site_that_keeps_its_pace_is_never_held_up_by_its_own_backlog(
+    watch: FleetWatch, agent: Principal, clock: FixedClock
+) -> None:
+    watch.late = LateBudget(samples_per_s=10 * FRAME_DEVICES_MIN)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    for period in range(100, 200):
+        clock.instant += timedelta(milliseconds=PERIOD_MS)
+        assert watch.accept_frame(agent, build_frame(watch, period)) is FrameOutcome.LIVE
+        for late in range(4):
+            try:
+                watch.accept_frame(agent, build_frame(watch, late, back_ms=600_000))
+            except Postponed:
+                break
+
+
+async def test_a_frame_that_history_has_no_room_for_is_live_and_comes_again(
+    watch: FleetWatch, agent: Principal, clock: FixedClock
+) -> None:
+    sink = watch.sink
+    assert isinstance(sink, Sink)
+    await watch.accept_inventory(agent, build_inventory_body(COUNT))
+    [site] = watch.fleet.sites.values()
+    sink.has_room = False
+    body = build_frame(watch, 5, failed=1)
+    with pytest.raises(Postponed):
+        watch.accept_frame(agent, body)
+    assert count(watch)[CountName.FAILED] == 1
+    assert site.counts.faults[FrameFault.HISTORY_FULL] == 1
+    clock.instant += timedelta(seconds=10)
+    # A late one that does not fit changes nothing and may come again too.
+    late = build_frame(watch, 4, back_ms=20_000)
+    for _ in range(2):
+        with pytest.raises(Postponed):
+            watch.accept_frame(agent, late)
+        clock.instant += timedelta(seconds=1)
+    sink.has_room = True
+    assert watch.accept_frame(agent, build_frame(watch, 6)) is FrameOutcome.LIVE
+    assert watch.accept_frame(agent, body) is FrameOutcome.LATE
+    assert watch.accept_frame(agent, late) is FrameOutcome.LATE
+    assert watch.accept_frame(agent, body) is FrameOutcome.DUPLICATE
+    assert sink.sequences == [6, 5, 4]
+    assert count(watch)[CountName.OK] == COUNT
+
+
+class Way:
+    """An agent's way to a platform in this process: whatever the API answers 429 or 503 to is tried again."""
+
+    def __init__(self, watch: FleetWatch, agent: Principal) -> None:
+        self.watch, self.agent = watch, agent
+        self.is_cut = False
+
+    async def send_inventory(self, body: bytes) -> None:
+        await self.watch.accept_inventory(self.agent, body)
+
+    async def send_frame(self, body: bytes) -> FrameOutcome:
+        if self.is_cut:
+            raise PlatformUnreachable("cut")
+        try:
+            return self.watch.accept_frame(self.agent, body)
+        except Unavailable as fault:
+            raise PlatformUnreachable(fault.outside) from fault
+
+
+@pytest.mark.parametrize("seed", range(8))
+async def test_what_agent_and_platform_agree_on_is_in_history_once(
+    watch: FleetWatch, agent: Principal, clock: FixedClock, seed: int
+) -> None:
+    """History has room or not, the link is cut or not: in the end each frame was kept once, and the newest was live at once."""
+    source, sink = np.random.default_rng(seed), watch.sink
+    assert isinstance(sink, Sink)
+    watch.late = LateBudget(samples_per_s=FRAME_DEVICES_MIN)
+    way = Way(watch, agent)
+    feed = FrameFeed(way, partial(build_inventory_body, COUNT))
+    [first, last] = (1000, 1120)
+    for sequence in range(first, last):
+        clock.instant += timedelta(milliseconds=PERIOD_MS)
+        is_calm = sequence > last - 60
+        sink.has_room, way.is_cut = is_calm or source.random() < 0.5, not is_calm and source.random() < 0.3
+        await feed.deliver(build_frame(watch, sequence))
+        [site] = watch.fleet.sites.values() or [None]
+        if not way.is_cut and site is not None:
+            assert site.newest == sequence
+    assert feed.waiting_frames == 0
+    assert feed.refused_frames == 0
+    assert sorted(sink.sequences) == list(range(first, last))
 
 
 async def test_an_inventory_only_grows(watch: FleetWatch, agent: Principal, world: World) -> None:

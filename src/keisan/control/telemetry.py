@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.telemetry_event import FleetEvents
@@ -18,7 +18,7 @@ from keisan.domain.event import EventDraft
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark, StoredInventory
-from keisan.domain.limits import FRAME_DEVICES_MAX, LATE_SAMPLES_PER_S_MAX
+from keisan.domain.limits import LATE_SAMPLES_PER_S_MAX, SITE_RATE_MULTIPLE
 from keisan.domain.sample import FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
@@ -28,6 +28,7 @@ from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
+from keisan.telemetry.rule_frame import is_old
 from keisan.wire.frame import Numbers, Values, decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory, pack_inventory, unpack_inventory
 
@@ -40,8 +41,8 @@ LISTENING = timedelta(seconds=30)
 class FrameSink(Protocol):
     """Where accepted frames go to become history."""
 
-    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
-        """Take a frame over; returns at once."""
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> bool:
+        """Take a frame over, and tell whether there was room; returns at once."""
         ...
 
     def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
@@ -60,7 +61,7 @@ class FleetWatch:
     nominal_gflops: Mapping[str, int]
     sink: FrameSink | None = None
     fleet: LiveFleet = field(init=False)
-    late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX, FRAME_DEVICES_MAX))
+    late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX))
     renewed: asyncio.Event = field(default_factory=asyncio.Event)
     providers: dict[ProviderId, str] = field(default_factory=dict)
     is_closing: bool = False
@@ -145,28 +146,46 @@ class FleetWatch:
         """Take a site's frame.
 
         Raises PermissionDenied for anybody but a site's agent, StateConflict for devices of an inventory that is not known,
-        InvalidInput for a frame that is wrong, Postponed for a late one that is to be sent again.
+        InvalidInput for a frame that is wrong, Postponed for one that is to be sent again: what is live of it may have been
+        taken all the same.
         """
         site = self.fleet.sites.get(get_site_id(principal))
         if site is None:
             raise StateConflict("this site has told no inventory; send it before any frame")
+        now = self.read_moment()
+        # Before it is read: what is sent too often must cost nothing.
+        if wait_s := site.find_wait_s(now):
+            self._postpone(site, FrameFault.OVER_RATE, wait_s)
         try:
             head, numbers, values = decode_frame(body)
         except InvalidInput:
+            site.budget.charge(0)
             self._count_fault(site, FrameFault.MALFORMED)
             raise
-        now = self.read_moment()
         refusal = site.find_refusal(head, numbers, now)
         if refusal is not None:
+            site.budget.charge(0)
             self._tell_fault(site, refusal.fault, refusal.error)
             raise refusal.error
-        if site.judge(head) is FrameOutcome.LATE and not self.late.take(len(numbers), now.monotonic_ms / 1000):
-            site.faults[FrameFault.POSTPONED] += 1
-            raise Postponed(f"late frames are taken at {self.late.samples_per_s} samples a second; send it again later")
-        outcome = site.take(head, numbers, values, now)
-        if self.sink is not None and outcome is not FrameOutcome.DUPLICATE and len(numbers):
-            self.sink.append(site.place, head, numbers, values)
-        return outcome
+        outcome = site.judge(head)
+        # What is no news pays as history does, also when nothing newer has come.
+        if outcome is FrameOutcome.LATE or (outcome is FrameOutcome.LIVE and is_old(head, now.wall_ms)):
+            if wait_s := self.late.take(site.place.site_id, len(numbers), now.monotonic_ms / 1000):
+                site.budget.charge(0)
+                self._postpone(site, FrameFault.POSTPONED, wait_s)
+        else:
+            site.budget.charge(len(numbers))
+        taken = site.take(head, numbers, values, now, None if self.sink is None else self.sink.append)
+        if isinstance(taken, FrameFault):
+            raise Postponed("history has no room now; what is live of it was taken, send it again later")
+        return taken
+
+    def _postpone(self, site: LiveSite, fault: FrameFault, wait_s: float) -> NoReturn:
+        site.faults[fault] += 1
+        text = f"late frames are taken at {self.late.samples_per_s} samples a second in all"
+        if fault is FrameFault.OVER_RATE:
+            text = f"live frames are taken at {SITE_RATE_MULTIPLE} times what the site's devices make in its period"
+        raise Postponed(f"{text}; send it again later", after_s=wait_s)
 
     def close(self) -> None:
         """Let those go that wait for the next picture: the process ends, and they must not hold it up."""

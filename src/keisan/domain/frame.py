@@ -5,7 +5,10 @@ from enum import StrEnum
 
 
 class FrameOutcome(StrEnum):
-    """A live frame is the newest of its site, a late one fills history only; a duplicate changes nothing."""
+    """A live frame is the newest of its site, a late one fills history only; a duplicate changes nothing.
+
+    Each says that history has the frame too, or never will.
+    """
 
     LIVE = "live"
     LATE = "late"
@@ -13,7 +16,11 @@ class FrameOutcome(StrEnum):
 
 
 class FrameFault(StrEnum):
-    """Why a frame was refused. All are the sender's doing but `postponed`, which it is to send again."""
+    """Why a frame was refused. All are the sender's doing but the last three, after which it is to be sent again.
+
+    `over_rate` is a site that sends more than its devices make, `postponed` a late frame beyond the rate of those, and
+    `history_full` one that history had no room for: if it was the newest, it is live all the same.
+    """
 
     MALFORMED = "malformed"
     UNKNOWN_INVENTORY = "unknown_inventory"
@@ -22,7 +29,9 @@ class FrameFault(StrEnum):
     WRONG_PERIOD = "wrong_period"
     FROM_THE_FUTURE = "from_the_future"
     TOO_LATE = "too_late"
+    OVER_RATE = "over_rate"
     POSTPONED = "postponed"
+    HISTORY_FULL = "history_full"
 
 
 @dataclass(frozen=True, slots=True)

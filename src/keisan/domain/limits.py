@@ -69,8 +69,14 @@ MACHINE_LOOK_S_MAX = 1
 MACHINE_REST_S = 5
 MACHINE_UNSEEN_S_MAX = 300
 MACHINES_REMEMBERED_MAX = 10_000
-# Late frames fill history only; live ones never wait for them.
+# A site's live frames are taken at so many times what its devices and its own period make, so many periods' worth at once.
+SITE_RATE_MULTIPLE = 3
+SITE_BURST_PERIODS = 6
+# Late frames fill history only; live ones never wait for them. Those who send them share the rate, and who has not for a
+# while is none of them; a share may be saved up for so long.
 LATE_SAMPLES_PER_S_MAX = 50_000
+LATE_ASKED_S = 60
+LATE_SAVED_S = 10
 # Events of the live fleet that wait for the database: of one site, and of all; so many are written at a time.
 FLEET_EVENTS_PER_SITE_MAX = 16
 FLEET_EVENTS_WAITING_MAX = 4096

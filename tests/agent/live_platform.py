@@ -58,6 +58,7 @@ class LivePlatform:
         if refusal is not None:
             raise refusal.error
         outcome = self.site.take(head, numbers, values, self.read_moment())
+        assert not isinstance(outcome, FrameFault), "there is no history here that could be full"
         self.taken.append((head, outcome))
         self.bodies.append(body)
         if self.is_answer_lost:

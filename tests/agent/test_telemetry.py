@@ -18,7 +18,7 @@ from keisan.agent.telemetry import FrameRun, FrameWriter
 from keisan.devices.base import DeviceSample
 from keisan.domain.errors import DevicesUnreadable, Unauthenticated
 from keisan.domain.frame import FrameOutcome
-from keisan.domain.sample import FIELD_INDEX, MISSING, SampleName
+from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.wire.device import DeviceReport
@@ -167,6 +167,8 @@ async def test_dear_fields_are_read_now_and_then(clock: FixedClock, tmp_path: Pa
     for _ in range(7):
         await writer.read((report("a"),))
     assert driver.asked == [True, False, False, True, False, False, True]
+    # As often as the platform counts on, else they lapse there.
+    assert FrameWriter({}, writer.inventory, clock, period_s=10).dear_every <= DEAR_EVERY_MAX
 
 
 class Link:

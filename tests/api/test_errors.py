@@ -11,6 +11,7 @@ from keisan.domain.errors import (
     InvalidInput,
     KeisanError,
     NotFound,
+    Postponed,
     StorageUnavailable,
     Unauthenticated,
 )
@@ -48,6 +49,8 @@ def test_each_class_becomes_a_whole_problem(kind: type[KeisanError]) -> None:
 
 def test_retryable_and_only_retryable_unavailability_says_when() -> None:
     assert describe_fault(StorageUnavailable("busy"), "r1").headers["retry-after"] == "1"
+    assert describe_fault(Postponed("later", after_s=0.1), "r1").headers["retry-after"] == "1"
+    assert describe_fault(Postponed("later", after_s=3.1), "r1").headers["retry-after"] == "4"
     assert "retry-after" not in describe_fault(NotFound("gone"), "r1").headers
 
 

@@ -61,6 +61,18 @@ async def test_an_oversized_frame_is_refused_before_it_is_read(stage: Stage) -> 
     assert answer.status_code == 413
 
 
+async def test_a_site_that_sends_too_much_is_told_when_to_come_again(stage: Stage) -> None:
+    await open_fleet(stage)
+    answers = [await stage.ask("site", "POST", "/site/frame", build_frame_body(sequence=3 + n)) for n in range(12)]
+    late = [answer for answer in answers if answer.status_code == 429]
+    assert 0 < len(late) < 12
+    assert {answer.json()["code"] for answer in late} == {"postponed"}
+    # It may send three frames in its period of ten seconds.
+    assert {int(answer.headers["retry-after"]) for answer in late} <= {1, 2, 3, 4}
+    line = (await stage.ask("admin", "GET", "/telemetry/frames")).json()["items"][0]
+    assert line["faults"]["over_rate"] == len(late)
+
+
 async def test_who_sees_what(stage: Stage) -> None:
     await open_fleet(stage)
     seen = {}

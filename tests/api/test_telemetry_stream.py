@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from keisan.api.context import ApiContext
+from keisan.domain.errors import StorageUnavailable
 from keisan.domain.limits import STREAMS_OPEN_MAX
+from keisan.storage.database import Database
 from keisan.wire.telemetry import RollUpUpdate
 from tests.api.live_fleet import LiveStage
 from tests.deadline import wait_until_async
@@ -262,6 +264,47 @@ async def test_revoked_key_ends_its_stream(live: LiveStage, monkeypatch: pytest.
         live.tick()
         async with asyncio.timeout(5):
             assert [event async for event in events] == []
+
+
+async def test_database_that_hangs_holds_up_no_stream(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_LOOK_S", 0)
+
+    @asynccontextmanager
+    async def hang(_: Database) -> AsyncIterator[None]:
+        await asyncio.Event().wait()
+        yield
+
+    async with open_stream(live) as events:
+        await take(events)
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "read", hang)
+            for second in range(5):
+                live.feed(power_milliwatts=second)
+                live.tick()
+                (line,) = (await take(events)).update.items
+                assert line.sums["power_milliwatts"].total == 4 * second
+            # Nobody reads on for ever with a key that may have been revoked.
+            patch.setattr("keisan.api.telemetry_stream.STREAM_KEY_UNSEEN_S_MAX", 0)
+            live.feed(power_milliwatts=9)
+            live.tick()
+            async with asyncio.timeout(5):
+                assert [event async for event in events] == []
+
+
+async def test_database_that_refuses_ends_no_stream(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_LOOK_S", 0)
+
+    def refuse(_: Database) -> None:
+        raise StorageUnavailable("away")
+
+    async with open_stream(live) as events:
+        await take(events)
+        with monkeypatch.context() as patch:
+            patch.setattr(Database, "read", refuse)
+            for second in range(3):
+                live.feed(power_milliwatts=second)
+                live.tick()
+                assert len((await take(events)).update.items) == 1
 
 
 async def test_reader_that_reads_nothing_is_cut_off(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,6 @@
-"""Small inventories and fleets that tests of telemetry build on, and a slow recount of what they come to."""
+"""Small inventories and fleets that tests of telemetry build on."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,13 +10,10 @@ import pyarrow as pa
 
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryHead, SupernodeEntry
-from keisan.domain.roll_up import SUMMED_FIELDS, CountName, FieldSum
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, FrameHead, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.roll_up import Sums
-from keisan.telemetry.site_columns import NEVER_MS, PERIODS_MISSED_MAX
+from keisan.telemetry.live_site import Moment, SitePlace
 from keisan.wire.frame import encode_frame
 from keisan.wire.inventory import Inventory, encode_inventory
 
@@ -84,64 +80,6 @@ def build_values(count: int, **columns: Any) -> np.ndarray:
     for name, column in columns.items():
         values[FIELD_INDEX[SampleName(name)]] = column
     return values
-
-
-@dataclass(frozen=True)
-class Recount:
-    """The sums of one group, added up device by device."""
-
-    counts: dict[CountName, int]
-    sums: dict[SampleName, FieldSum]
-    hottest: int | None
-    proven_ms: int
-
-
-def recount(site: LiveSite, now_ms: int, is_in: Callable[[int], bool]) -> Recount:
-    """Add up the devices of a site of which `is_in` says that they are in the group: no arrays, no groups, no cache."""
-    columns, inventory = site.columns, site.columns.inventory
-    devices = [n for n in range(inventory.device_count) if not columns.is_retired[n] and is_in(n)]
-    patience_ms = PERIODS_MISSED_MAX * columns.period_ms
-    reporting = [n for n in devices if int(columns.proven_ms[n]) >= now_ms - patience_ms]
-
-    def read(number: int, name: SampleName) -> int:
-        return int(columns.values[FIELD_INDEX[name], number])
-
-    def verdict(number: int) -> Verdict:
-        code = read(number, SampleName.HEALTH)
-        return Verdict.UNKNOWN if number not in reporting or code == MISSING else list(Verdict)[code]
-
-    nominal = {n: NOMINAL_GFLOPS.get(inventory.head.chips[inventory.chip[n]]) for n in devices}
-    ok = [n for n in devices if verdict(n) is Verdict.OK]
-    counts = {
-        CountName.DEVICES: len(devices),
-        CountName.REPORTING: len(reporting),
-        CountName.OK: len(ok),
-        CountName.UNKNOWN: len([n for n in devices if verdict(n) is Verdict.UNKNOWN]),
-        CountName.FAILED: len([n for n in devices if verdict(n) is Verdict.FAILED]),
-        CountName.CORDONED: len([n for n in devices if columns.is_cordoned[n]]),
-        CountName.THROTTLED: len([n for n in reporting if read(n, SampleName.THROTTLE_FLAGS) > 0]),
-        CountName.MEMORY_MIB: sum(int(inventory.memory_mib[n]) for n in devices),
-        CountName.NOMINAL_GFLOPS: sum(found for found in nominal.values() if found is not None),
-        CountName.NOMINAL_DEVICES: len([n for n in devices if nominal[n] is not None]),
-        CountName.SCHEDULABLE_GFLOPS: sum(nominal[n] or 0 for n in ok if not columns.is_cordoned[n]),
-        CountName.MEASURED_GFLOPS: 0,
-        CountName.MEASURED_DEVICES: 0,
-    }
-    sums = {}
-    for name in SUMMED_FIELDS:
-        told = [read(n, name) for n in reporting if read(n, name) != MISSING]
-        sums[name] = FieldSum(sum(told), len(told))
-    heat = [read(n, SampleName.TEMPERATURE_MILLICELSIUS) for n in reporting]
-    hot = [each for each in heat if each != MISSING]
-    proven_ms = max([int(columns.proven_ms[n]) for n in devices], default=NEVER_MS)
-    return Recount(counts, sums, max(hot, default=None), proven_ms)
-
-
-def read_group(sums: Sums, group: int) -> Recount:
-    """Return what the roll-up says of one group, in the recount's form."""
-    return Recount(
-        dict(sums.get_counts(group)), dict(sums.get_sums(group)), sums.get_hottest(group), sums.get_proven_ms(group)
-    )
 
 
 def build_inventory_body(count: int = 4, **fields: Any) -> bytes:

@@ -1,16 +1,22 @@
 """Frames on their way to the journal: taken in bounds, written in the background, none lost at an orderly end."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import cast
+from uuid import UUID
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from keisan.domain.history import FRAME_EARLY_MS_MAX, FRAME_LATE_MS_MAX
+from keisan.domain.ids import SiteId
 from keisan.kit.clock import SystemClock, from_milliseconds
-from keisan.storage.base_history import JournalFrame
+from keisan.storage.base_history import FrameJournal, JournalFrame
 from keisan.storage.history_journal import Journal, list_records
 from keisan.telemetry import history
 from keisan.telemetry.history import HistoryIntake, Taking
@@ -71,11 +77,44 @@ async def test_what_is_taken_is_written_soon_and_at_the_end(
 async def test_a_queue_that_is_full_takes_no_more(
     intake: HistoryIntake, frames: list[JournalFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(history, "JOURNAL_QUEUE_BYTES_MAX", frames[0].size_bytes * 2)
-    assert [append(intake, frames[0]) for _ in range(3)] == [Taking.TAKEN, Taking.TAKEN, Taking.QUEUE_FULL]
+    monkeypatch.setattr(history, "JOURNAL_QUEUE_BYTES_MAX", frames[0].size_bytes)
+    assert [append(intake, frames[0]) for _ in range(2)] == [Taking.TAKEN, Taking.QUEUE_FULL]
     await intake.flush()
     assert append(intake, frames[0]) is Taking.TAKEN
     assert intake.counts[Taking.QUEUE_FULL] == 1
+
+
+@given(st.integers(1, 5), st.lists(st.integers(0, 7), max_size=400))
+@settings(max_examples=50)
+def test_loud_sites_leave_a_share_of_the_queue_to_each_other_one(loud: int, asked: list[int]) -> None:
+    """However much so many send, another finds its part of what they share, and one that sends little is never refused."""
+    intake = HistoryIntake(cast("FrameJournal", None), StillClock())
+    frame = create_frame(np.random.default_rng(1), create_head(0, DAY_START_MS))
+    room = 60
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(history, "JOURNAL_QUEUE_BYTES_MAX", room * frame.size_bytes)
+
+        def send(site: int) -> Taking:
+            return intake.append(SiteId(UUID(int=site)), "CN-SX", frame.head, frame.numbers, frame.values)
+
+        taken = Counter(site % loud for site in asked if send(site % loud) is Taking.TAKEN)
+        for _ in range(2 * room):
+            for site in range(loud):
+                taken[site] += send(site) is Taking.TAKEN
+        assert max(taken.values()) <= room // 2 + 1
+        assert send(99) is Taking.TAKEN
+        assert sum(send(99) is Taking.TAKEN for _ in range(room)) >= room // (loud + 1) // 4
+        assert intake.queued_bytes <= room * frame.size_bytes
+
+
+async def test_what_is_written_is_in_nobody_s_share(
+    intake: HistoryIntake, frames: list[JournalFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "JOURNAL_QUEUE_BYTES_MAX", frames[0].size_bytes * 3)
+    for _ in range(3):
+        assert [append(intake, frames[0]) for _ in range(3)] == [Taking.TAKEN, Taking.TAKEN, Taking.QUEUE_FULL]
+        await intake.flush()
+    assert not intake._site_bytes
 
 
 @pytest.mark.parametrize(

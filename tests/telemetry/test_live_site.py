@@ -5,9 +5,10 @@ import numpy as np
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.inventory import digest_devices
 from keisan.domain.roll_up import CountName
-from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
+from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.change import list_device_changes
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
 from keisan.telemetry.reading import DeviceFilter, count_chips, read_devices
@@ -20,9 +21,8 @@ from tests.telemetry.fleet import (
     build_values,
     later,
     number_site,
-    read_group,
-    recount,
 )
+from tests.telemetry.site_model import SiteModel, read_group
 
 FOUR = np.arange(4, dtype=np.uint32)
 
@@ -141,7 +141,7 @@ def test_a_grown_inventory_keeps_what_is_known_and_another_incarnation_nothing()
     fleet = LiveFleet(NOMINAL_GFLOPS)
     site = open_site(fleet)
     site.take(build_head(9), FOUR, build_values(4, clock_mhz=3), NOON)
-    site.columns.is_cordoned[2] = True
+    site.note_devices(DeviceNotes(frozenset({"device-2"})))
     grown = build_inventory([0, 0, 1, 1, 2], [0, 0, 0], retired=[True, False, False, False, False], version=2)
     fleet.take_inventory(number_site(1), grown)
     found = count(site, NOON)
@@ -159,7 +159,51 @@ def test_failed_and_untold_health() -> None:
     site.take(build_head(1), FOUR, build_values(4, health=health), NOON)
     found = count(site, NOON)
     assert (found[CountName.FAILED], found[CountName.UNKNOWN], found[CountName.OK]) == (1, 2, 1)
-    assert found[CountName.REPORTING] == 4
+    # A row that tells nothing reports nothing.
+    assert found[CountName.REPORTING] == 2
+
+
+def test_a_device_that_was_not_read_reports_nothing_and_keeps_when_it_last_did() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, power_milliwatts=5, ecc_corrected_count=1), NOON)
+    assert count(site, NOON)[CountName.REPORTING] == 4
+    soon = later(NOON, PERIOD_MS)
+    unread = HEALTH_CODES[Verdict.UNKNOWN]
+    values = build_values(4, health=np.array([0, unread, MISSING, unread]), age_ms=0)
+    values[FIELD_INDEX[SampleName.POWER_MILLIWATTS], [0, 3]] = 7
+    site.take(build_head(2, soon.wall_ms), FOUR, values, soon)
+    found = count(site, soon)
+    # The last has no verdict and yet was read.
+    assert (found[CountName.REPORTING], found[CountName.OK], found[CountName.UNKNOWN]) == (2, 1, 3)
+    assert site.whole.get_sums(0)[SampleName.POWER_MILLIWATTS].total == 14
+    assert site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT].devices == 2
+    assert (site.columns.proven_ms - NOON.monotonic_ms).tolist() == [PERIOD_MS, 0, 0, PERIOD_MS]
+
+
+def test_dear_values_are_forgotten_after_three_of_their_own_periods() -> None:
+    site, now = open_site(), NOON
+    last_ms = 3 * DEAR_EVERY_MAX * PERIOD_MS
+    site.take(build_head(1), FOUR, build_values(4, ecc_corrected_count=7), now)
+    site.take(build_head(2), FOUR[:1], build_values(1, ecc_corrected_count=9, age_ms=1000), now)
+
+    def add_up(at: Moment) -> tuple[int, int]:
+        site.roll_up(at.monotonic_ms)
+        found = site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT]
+        return found.total, found.devices
+
+    assert add_up(now) == (30, 4)
+    now = later(NOON, last_ms - 1000)
+    site.take(build_head(3, now.wall_ms), FOUR, build_values(4, clock_mhz=1), now)
+    assert add_up(now) == (30, 4)
+    # Its reading was a second older than its frame.
+    assert add_up(later(NOON, last_ms - 999)) == (21, 3)
+    # Without a frame, too, and for whoever reads the devices.
+    assert add_up(later(NOON, last_ms)) == (21, 3)
+    assert add_up(later(NOON, last_ms + 1)) == (0, 0)
+    assert set(site.columns.values[FIELD_INDEX[SampleName.ECC_CORRECTED_COUNT]].tolist()) == {MISSING}
+    now = later(NOON, last_ms + 2)
+    site.take(build_head(4, now.wall_ms), FOUR[2:], build_values(2, ecc_corrected_count=8), now)
+    assert add_up(now) == (16, 2)
 
 
 def test_nothing_is_added_up_while_nothing_changed() -> None:
@@ -176,18 +220,18 @@ def test_closed_and_measured_devices_are_counted_as_soon_as_they_are_noted() -> 
     site = open_site()
     site.take(build_head(1), FOUR, build_values(4), NOON)
     site.roll_up(NOON.monotonic_ms)
-    site.note_devices(frozenset({"device-0", "elsewhere"}), {"device-2": 5, "device-3": 7})
+    site.note_devices(DeviceNotes(frozenset({"device-0", "elsewhere"}), {"device-2": 5, "device-3": 7}))
     assert site.roll_up(NOON.monotonic_ms)
     counts = site.whole.get_counts(0)
     assert counts[CountName.CORDONED] == 1
     assert (counts[CountName.MEASURED_GFLOPS], counts[CountName.MEASURED_DEVICES]) == (12, 2)
     # Said again it is no change; taken back it is one.
-    site.note_devices(frozenset({"device-0"}), {"device-2": 5, "device-3": 7})
+    site.note_devices(DeviceNotes(frozenset({"device-0"}), {"device-2": 5, "device-3": 7}))
     assert not site.roll_up(NOON.monotonic_ms)
-    site.note_devices(frozenset(), {})
+    site.note_devices(NO_NOTES)
     assert site.roll_up(NOON.monotonic_ms)
     assert site.whole.get_counts(0)[CountName.CORDONED] == 0
-    site.note_devices(frozenset(), {})
+    site.note_devices(NO_NOTES)
     assert not site.roll_up(NOON.monotonic_ms)
 
 
@@ -202,7 +246,7 @@ def test_between_an_inventory_and_the_next_roll_up_no_group_has_another_s_sums()
     fleet = LiveFleet(NOMINAL_GFLOPS)
     site = open_site(fleet)
     site.take(build_head(1), FOUR, build_values(4), NOON)
-    site.note_devices(frozenset(), {"device-0": 5})
+    site.note_devices(DeviceNotes(frozenset(), {"device-0": 5}))
     site.roll_up(NOON.monotonic_ms)
     fleet.take_inventory(number_site(1), build_inventory([0, 0, 1, 1, 2], [0, 0, 0], version=2))
     assert (site.nodes.group_count, site.supernodes.group_count) == (0, 0)
@@ -218,15 +262,15 @@ def test_a_supernode_has_its_devices_alone_and_not_all_of_their_node() -> None:
     fleet = LiveFleet(NOMINAL_GFLOPS)
     fleet.take_inventory(number_site(1), inventory)
     site = fleet.sites[number_site(1).site_id]
-    site.take(
-        build_head(1), np.arange(6, dtype=np.uint32), build_values(6, power_milliwatts=[1, 2, 4, 8, 16, 32]), NOON
-    )
+    model, values = SiteModel(site), build_values(6, power_milliwatts=[1, 2, 4, 8, 16, 32])
+    for each in (model, site):
+        each.take(build_head(1), np.arange(6, dtype=np.uint32), values, NOON)
     fleet.roll_up(NOON)
     assert site.supernodes.group_count == 2
     first, second = ({1, 2, 5}, {3, 4})
-    assert read_group(site.supernodes, 0) == recount(site, NOON.monotonic_ms, first.__contains__)
-    assert read_group(site.supernodes, 1) == recount(site, NOON.monotonic_ms, second.__contains__)
-    assert read_group(site.whole, 0) == recount(site, NOON.monotonic_ms, lambda _: True)
+    assert read_group(site.supernodes, 0) == model.recount(NOON.monotonic_ms, first.__contains__)
+    assert read_group(site.supernodes, 1) == model.recount(NOON.monotonic_ms, second.__contains__)
+    assert read_group(site.whole, 0) == model.recount(NOON.monotonic_ms, lambda _: True)
 
 
 def test_what_is_retired_counts_as_nothing_and_is_no_news() -> None:
@@ -234,7 +278,7 @@ def test_what_is_retired_counts_as_nothing_and_is_no_news() -> None:
     site = open_site(fleet)
     site.take(build_head(1), FOUR, build_values(4, health=HEALTH_CODES[Verdict.FAILED]), NOON)
     assert count(site, NOON)[CountName.FAILED] == 4
-    site.note_retired(frozenset({"device-0", "elsewhere"}))
+    site.note_devices(DeviceNotes(retired=frozenset({"device-0", "elsewhere"})))
     found = count(site, NOON)
     assert (found[CountName.DEVICES], found[CountName.REPORTING], found[CountName.FAILED]) == (3, 3, 3)
     assert list(list_device_changes(site)) == []
@@ -247,9 +291,9 @@ def test_what_is_retired_counts_as_nothing_and_is_no_news() -> None:
     # Seen well again it is still not counted; an inventory's own word holds beside what people say.
     site.take(build_head(2), FOUR, build_values(4), NOON)
     assert count(site, NOON)[CountName.OK] == 3
-    site.note_retired(frozenset({"device-0"}))
+    site.note_devices(DeviceNotes(retired=frozenset({"device-0"})))
     assert not site.is_changed
     site.columns.inventory.is_retired[3] = True
-    site.note_retired(frozenset())
+    site.note_devices(DeviceNotes(retired=frozenset()))
     assert count(site, NOON)[CountName.DEVICES] == 3
     assert count(site, NOON)[CountName.OK] == 3

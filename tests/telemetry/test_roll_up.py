@@ -10,7 +10,7 @@ from keisan.domain.frame import FrameOutcome
 from keisan.domain.roll_up import CountName, Level
 from keisan.domain.sample import FIELD_INDEX, MISSING, SAMPLE_FIELDS, SampleName
 from keisan.telemetry.live import LiveFleet
-from keisan.telemetry.live_site import LiveSite, Moment
+from keisan.telemetry.live_site import Moment
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.telemetry.roll_up import EMPTY, join_sums
 from tests.telemetry.fleet import (
@@ -21,9 +21,11 @@ from tests.telemetry.fleet import (
     build_inventory,
     later,
     number_site,
-    read_group,
-    recount,
 )
+from tests.telemetry.site_model import SiteModel, read_group
+
+# On both sides of three periods and of eighteen.
+WAITS_MS = (0, 1, *(count * PERIOD_MS + more for count in (3, 9, 17, 18) for more in (0, 1)))
 
 
 @st.composite
@@ -53,32 +55,41 @@ def draw_values(source: np.random.Generator, count: int) -> np.ndarray:
     # Older than three periods now and then, so that a fresh frame holds stale devices.
     values[FIELD_INDEX[SampleName.AGE_MS]] = source.integers(0, 4 * PERIOD_MS, count)
     values[FIELD_INDEX[SampleName.MEMORY_USED_MIB]] = source.integers(0, 1000, count)
+    # Devices that were not read, of which some are known to have failed all the same.
+    unread = source.random(count) < 0.3
+    values[FIELD_INDEX[SampleName.HEALTH] + 1 :, unread] = MISSING
+    # Dear fields come now and then.
+    if source.random() < 0.7:
+        values[[field.is_dear for field in SAMPLE_FIELDS]] = MISSING
     return values
 
 
-def send_random_frame(site: LiveSite, sequence: int, source: np.random.Generator, now: Moment) -> None:
+def send_random_frame(model: SiteModel, sequence: int, source: np.random.Generator, now: Moment) -> None:
     """Let a random part of a site's devices report, now or a while ago by the site's clock."""
+    site = model.site
     count = site.columns.inventory.device_count
     numbers = np.flatnonzero(source.random(count) < source.random()).astype(np.uint32)
     head = build_head(sequence, now.wall_ms - int(source.integers(-5_000, 2 * PERIOD_MS)))
     assert site.find_refusal(head, numbers, now) is None
-    assert site.take(head, numbers, draw_values(source, len(numbers)), now) is FrameOutcome.LIVE
+    values = draw_values(source, len(numbers))
+    model.take(head, numbers, values, now)
+    assert site.take(head, numbers, values, now) is FrameOutcome.LIVE
 
 
-def check_levels(fleet: LiveFleet, now: Moment) -> None:
-    for site in fleet.sites.values():
-        inventory = site.columns.inventory
+def check_levels(models: list[SiteModel], now: Moment) -> None:
+    for model in models:
+        site, inventory = model.site, model.site.columns.inventory
 
         def is_in(column: np.ndarray, group: int) -> Callable[[int], bool]:
             return lambda number: int(column[number]) == group
 
         for group in range(len(inventory.head.nodes)):
-            expected = recount(site, now.monotonic_ms, is_in(inventory.node, group))
+            expected = model.recount(now.monotonic_ms, is_in(inventory.node, group))
             assert read_group(site.nodes, group) == expected
         for group in range(len(inventory.head.supernodes)):
-            expected = recount(site, now.monotonic_ms, is_in(inventory.supernode, group))
+            expected = model.recount(now.monotonic_ms, is_in(inventory.supernode, group))
             assert read_group(site.supernodes, group) == expected
-        assert read_group(site.whole, 0) == recount(site, now.monotonic_ms, lambda _: True)
+        assert read_group(site.whole, 0) == model.recount(now.monotonic_ms, lambda _: True)
 
 
 def check_tree(fleet: LiveFleet) -> None:
@@ -103,23 +114,25 @@ def check_tree(fleet: LiveFleet) -> None:
 
 
 @settings(max_examples=60)
-@given(draw_fleet(), st.integers(0, 2**32 - 1), st.lists(st.integers(0, 4 * PERIOD_MS), min_size=1, max_size=6))
+@given(draw_fleet(), st.integers(0, 2**32 - 1), st.lists(st.sampled_from(WAITS_MS), min_size=2, max_size=8))
 def test_every_level_equals_the_recount(fleet: LiveFleet, seed: int, waits_ms: list[int]) -> None:
     source, now = np.random.default_rng(seed), NOON
+    models = [SiteModel(site) for site in fleet.sites.values()]
     for sequence, wait_ms in enumerate(waits_ms):
-        for site in fleet.sites.values():
+        for model in models:
+            site = model.site
             site.columns.is_cordoned[:] = source.random(site.columns.inventory.device_count) < 0.2
             # A cordon comes with a change of its own.
             site.is_changed = True
             if source.random() < 0.7:
-                send_random_frame(site, sequence, source, now)
+                send_random_frame(model, sequence, source, now)
         fleet.roll_up(now)
-        check_levels(fleet, now)
+        check_levels(models, now)
         check_tree(fleet)
         # Silence alone changes verdicts, and the sums follow though nothing came.
         now = later(now, wait_ms)
         fleet.roll_up(now)
-        check_levels(fleet, now)
+        check_levels(models, now)
 
 
 def test_no_sites_are_no_groups() -> None:

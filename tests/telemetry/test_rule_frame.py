@@ -10,9 +10,9 @@ from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.inventory import InventoryMark, digest_devices
 from keisan.domain.limits import FRAME_DEVICES_MIN, FRAME_EARLY_MS_MAX, FRAME_LATE_MS_MAX
 from keisan.domain.sample import MISSING, SAMPLE_FIELDS, FrameHead
-from keisan.telemetry.rule_frame import drop_wrong_values, find_other_devices, find_refusal, judge_frame
+from keisan.telemetry.rule_frame import drop_wrong_values, find_other_devices, find_refusal, is_old, judge_frame
 from keisan.telemetry.sequence_set import SequenceSet
-from tests.telemetry.fleet import NOON, build_head, build_inventory
+from tests.telemetry.fleet import NOON, PERIOD_MS, build_head, build_inventory
 
 MARK = InventoryMark("first", 3, 1000)
 ALL = np.arange(1000, dtype=np.uint32)
@@ -101,7 +101,7 @@ def test_the_newest_is_live_older_ones_are_late_and_known_ones_are_duplicates() 
     seen = SequenceSet()
     outcomes = []
     for sequence in (5, 7, 6, 7, 5, 8):
-        outcomes.append(judge_frame(build_head(sequence), seen))
+        outcomes.append(judge_frame(build_head(sequence), seen, seen.newest))
         seen.add(sequence)
     assert outcomes == [
         FrameOutcome.LIVE,
@@ -111,6 +111,19 @@ def test_the_newest_is_live_older_ones_are_late_and_known_ones_are_duplicates() 
         FrameOutcome.DUPLICATE,
         FrameOutcome.LIVE,
     ]
+
+
+def test_what_is_live_and_not_kept_is_late_when_it_comes_again() -> None:
+    seen = SequenceSet()
+    seen.add(3)
+    assert judge_frame(build_head(5), seen, 5) is FrameOutcome.LATE
+    assert judge_frame(build_head(6), seen, 5) is FrameOutcome.LIVE
+    assert judge_frame(build_head(3), seen, 5) is FrameOutcome.DUPLICATE
+
+
+def test_a_frame_is_old_when_its_devices_would_be_silent() -> None:
+    assert not is_old(build_head(1, NOON.wall_ms - 3 * PERIOD_MS), NOON.wall_ms)
+    assert is_old(build_head(1, NOON.wall_ms - 3 * PERIOD_MS - 1), NOON.wall_ms)
 
 
 @given(st.integers(0, 2**32 - 1))

@@ -3,6 +3,7 @@
 import numpy as np
 
 from keisan.domain.sample import SampleName
+from keisan.telemetry.device_note import DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.series_device import (
     DEVICE_SERIES,
@@ -71,7 +72,7 @@ def test_retired_devices_are_not_there() -> None:
 def test_what_people_retired_is_not_there_either() -> None:
     fleet, _ = capture()
     site = fleet.sites[number_site(1).site_id]
-    site.note_retired(frozenset({"device-2"}))
+    site.note_devices(DeviceNotes(retired=frozenset({"device-2"})))
     fleet.roll_up(NOON)
     assert capture_devices(site, NOON, 0, 10).numbers.tolist() == [0, 3]
 

@@ -4,9 +4,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keisan.domain.sample import FIELD_INDEX, SampleName
+from keisan.domain.sample import DEAR_EVERY_MAX, FIELD_INDEX, SampleName
 from keisan.telemetry.site_columns import NEVER_MS, SiteColumns
-from tests.telemetry.fleet import PERIOD_MS, build_inventory, build_values
+from tests.telemetry.fleet import NOON, PERIOD_MS, build_inventory, build_values
 
 CLOCK = FIELD_INDEX[SampleName.CLOCK_MHZ]
 
@@ -37,3 +37,19 @@ def test_silence_begins_just_after_three_periods_and_is_foretold() -> None:
     # Nobody is left to fall silent.
     reporting, never_ms = columns.find_reporting(next_ms)
     assert (reporting.tolist(), never_ms) == ([False, False], -NEVER_MS)
+
+
+def test_each_dear_value_is_forgotten_at_its_own_time() -> None:
+    columns, last_ms = begin(2), 3 * DEAR_EVERY_MAX * PERIOD_MS
+    for number in (0, 1):
+        columns.take(
+            np.array([number], np.uint32), build_values(1, link_error_count=5), 1_000 + number * PERIOD_MS, PERIOD_MS
+        )
+    found, due_ms = columns.values[FIELD_INDEX[SampleName.LINK_ERROR_COUNT]], columns.forget_dear(2_000)
+    assert due_ms == 1_000 + last_ms + 1
+    assert columns.forget_dear(due_ms - 1) == due_ms
+    assert (found == 5).tolist() == [True, True]
+    assert columns.forget_dear(due_ms) == due_ms + PERIOD_MS
+    assert (found == 5).tolist() == [False, True]
+    assert columns.forget_dear(due_ms + PERIOD_MS) > NOON.wall_ms
+    assert (found == 5).tolist() == [False, False]

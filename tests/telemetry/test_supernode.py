@@ -7,6 +7,7 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.domain.inventory import SupernodeEntry
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
+from keisan.telemetry.device_note import DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite
 from keisan.telemetry.supernode import LiveSupernode, assess_supernodes
@@ -65,7 +66,7 @@ def test_a_template_that_does_not_fit_says_nothing_of_the_wiring() -> None:
 
 def test_one_without_members_is_left_out() -> None:
     site = open_site("node-8-mesh")
-    site.note_retired(frozenset(NAMES))
+    site.note_devices(DeviceNotes(retired=frozenset(NAMES)))
     assert assess(site) == []
 
 
@@ -125,7 +126,7 @@ def test_links_that_are_down_count_where_the_site_says_of_how_many() -> None:
 
 def test_one_that_was_taken_out_leaves_its_place_empty() -> None:
     site = open_site("node-8-mesh", failed=1)
-    site.note_retired(frozenset({"device-0"}))
+    site.note_devices(DeviceNotes(retired=frozenset({"device-0"})))
     for [found] in (assess(site), declare(site, *NAMES)):
         assert (found.assessment.verdict, found.member_count, found.template) == (Verdict.OK, 7, "node-8-mesh")
         assert found.assessment.reasons == ("1 of 8 members taken out: device-0",)

@@ -1,9 +1,12 @@
 """Who asks: the digest of the bearer secret names a key or a machine. Every path is closed but those listed here."""
 
+from functools import partial
+
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from keisan.api.context import CALLER_KEY, ApiContext, Caller
+from keisan.api.machine_memory import MachineMemory
 from keisan.domain.access import Principal
 from keisan.domain.errors import Unauthenticated
 from keisan.domain.key import MACHINE_PREFIX, Secret, digest_secret
@@ -12,6 +15,8 @@ from keisan.storage.base import Storage
 API_PATH = "/api/v1"
 # The join is open because the one-time token in its body is what authenticates it. May only shrink.
 PUBLIC_PATHS = frozenset({"/healthz", f"{API_PATH}/healthz", f"{API_PATH}/openapi.json", f"{API_PATH}/machines/join"})
+# Frames alone are taken while the database does not answer: nothing else does without it.
+FRAME_PATH = f"{API_PATH}/site/frame"
 SECRET_CHARACTERS_MAX = 256
 
 
@@ -21,13 +26,18 @@ class Authentication:
     def __init__(self, app: ASGIApp, context: ApiContext) -> None:
         self._app = app
         self._context = context
+        self._machines = MachineMemory(context.control.clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] not in PUBLIC_PATHS:
             secret = _read_secret(Headers(scope=scope))
-            control = self._context.control
-            scope[CALLER_KEY] = Caller(control, await find_principal(control.storage, secret), secret)
+            principal = await self._find(scope["path"], secret)
+            scope[CALLER_KEY] = Caller(self._context.control, principal, secret)
         await self._app(scope, receive, send)
+
+    async def _find(self, path: str, secret: Secret) -> Principal:
+        look = partial(find_principal, self._context.control.storage, secret)
+        return await self._machines.find(secret, look) if path == FRAME_PATH else await look()
 
 
 def _read_secret(headers: Headers) -> Secret:

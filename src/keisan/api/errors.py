@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from math import ceil
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -91,7 +92,8 @@ def _describe_error(fault: errors.KeisanError, instance: str) -> FaultAnswer:
         faults = tuple(FieldFault(field=place, message=text) for place, text in fault.faults)
     problem = _build_problem(status, fault.code, fault.outside, instance, faults)
     problem = problem.model_copy(update={"retryable": fault.is_retryable})
-    headers = {"retry-after": str(RETRY_AFTER_S)} if status in (429, 503) else {}
+    after_s = max(RETRY_AFTER_S, ceil(fault.after_s)) if isinstance(fault, errors.Postponed) else RETRY_AFTER_S
+    headers = {"retry-after": str(after_s)} if status in (429, 503) else {}
     if status == 401:
         headers["www-authenticate"] = "Bearer"
     return FaultAnswer(problem, headers)

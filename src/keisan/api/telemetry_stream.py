@@ -14,10 +14,16 @@ from starlette.types import Receive, Scope, Send
 from keisan.api.authentication import find_principal
 from keisan.api.context import ApiContext, Caller, CallerOf, ContextOf
 from keisan.api.telemetry import describe_rollup, find_provider
+from keisan.control.context import Control
 from keisan.control.telemetry_stream import StreamPiece
-from keisan.domain.errors import Unauthenticated
+from keisan.domain.errors import StorageUnavailable, Unauthenticated
 from keisan.domain.ids import SiteId
-from keisan.domain.limits import STREAM_KEY_LOOK_S, STREAM_SEND_S_MAX
+from keisan.domain.limits import (
+    STREAM_KEY_LOOK_S,
+    STREAM_KEY_UNSEEN_S_MAX,
+    STREAM_KEY_WAIT_S_MAX,
+    STREAM_SEND_S_MAX,
+)
 from keisan.domain.roll_up import RollUp
 from keisan.kit.clock import from_milliseconds
 from keisan.kit.observe import write_warning
@@ -52,11 +58,38 @@ async def stream_rollups(caller: CallerOf, context: ContextOf, query: Annotated[
 
 
 @dataclass(slots=True)
-class _Ending:
-    """When a stream is over: after so many events, or when its key is."""
+class _KeyLook:
+    """Looks every STREAM_KEY_LOOK_S whether a key is still in force; who writes waits for that no longer than a moment."""
 
-    events_left: int | None
-    looked_s: float
+    control: Control
+    caller: Caller
+    asked_s: float
+    known_s: float
+    task: asyncio.Task[bool] | None = None
+
+    async def is_in_force(self, group: asyncio.TaskGroup) -> bool:
+        """Tell whether the key was in force when the database told last, unless that is too long ago."""
+        now_s = self.control.clock.monotonic_s()
+        if self.task is None and now_s - self.asked_s >= STREAM_KEY_LOOK_S:
+            self.asked_s = now_s
+            self.task = group.create_task(self._look())
+            await asyncio.wait({self.task}, timeout=STREAM_KEY_WAIT_S_MAX)
+        if self.task is not None and self.task.done():
+            if not self.task.result():
+                return False
+            self.task = None
+        return now_s - self.known_s < STREAM_KEY_UNSEEN_S_MAX
+
+    async def _look(self) -> bool:
+        try:
+            found = await find_principal(self.control.storage, self.caller.secret)
+        except Unauthenticated:
+            return False
+        except StorageUnavailable as fault:
+            write_warning("stream.key_not_looked_up", key_id=str(self.caller.principal.id), code=fault.code)
+            return True
+        self.known_s = self.control.clock.monotonic_s()
+        return found == self.caller.principal
 
 
 class RollUpResponse(Response):
@@ -70,31 +103,37 @@ class RollUpResponse(Response):
         self._context = context
         self._caller = caller
         self._query = query
-        self._ending = _Ending(events_max, context.control.clock.monotonic_s())
+        now_s = context.control.clock.monotonic_s()
+        self._key = _KeyLook(context.control, caller, now_s, now_s)
+        self._events_left = events_max
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         del scope
         with self._context.streams.enter():
             await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             async with asyncio.TaskGroup() as group:
-                writing = group.create_task(self._write(send))
+                writing = group.create_task(self._write(send, group))
                 leaving = group.create_task(_wait_until_gone(receive))
                 await asyncio.wait({writing, leaving}, return_when=asyncio.FIRST_COMPLETED)
                 writing.cancel()
                 leaving.cancel()
+                if self._key.task is not None:
+                    self._key.task.cancel()
 
-    async def _write(self, send: Send) -> None:
+    async def _write(self, send: Send, group: asyncio.TaskGroup) -> None:
         context = self._context
         pieces = context.streams.follow(context.fleet, self._query, _encode_rollup)
         async with aclosing(pieces):
-            is_read = await self._write_pieces(pieces, send)
+            is_read = await self._write_pieces(pieces, send, group)
         if is_read:
             await send({"type": "http.response.body", "body": b""})
 
-    async def _write_pieces(self, pieces: AsyncGenerator[StreamPiece | None, None], send: Send) -> bool:
+    async def _write_pieces(
+        self, pieces: AsyncGenerator[StreamPiece | None, None], send: Send, group: asyncio.TaskGroup
+    ) -> bool:
         """Write until there is nothing more to be told; return False if the reader takes nothing any more."""
         async for piece in pieces:
-            if not await self._has_key():
+            if not await self._key.is_in_force(group):
                 return True
             body = HEARTBEAT if piece is None else encode_piece(piece)
             try:
@@ -103,23 +142,11 @@ class RollUpResponse(Response):
             except TimeoutError:
                 write_warning("stream.cut", key_id=str(self._caller.principal.id), after_s=STREAM_SEND_S_MAX)
                 return False
-            if piece is not None and self._ending.events_left is not None:
-                self._ending.events_left -= 1
-                if not self._ending.events_left:
+            if piece is not None and self._events_left is not None:
+                self._events_left -= 1
+                if not self._events_left:
                     return True
         return True
-
-    async def _has_key(self) -> bool:
-        """Tell whether the key with which the stream was opened is still in force."""
-        control = self._context.control
-        now_s = control.clock.monotonic_s()
-        if now_s - self._ending.looked_s < STREAM_KEY_LOOK_S:
-            return True
-        self._ending.looked_s = now_s
-        try:
-            return await find_principal(control.storage, self._caller.secret) == self._caller.principal
-        except Unauthenticated:
-            return False
 
 
 def encode_piece(piece: StreamPiece) -> bytes:

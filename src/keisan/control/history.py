@@ -13,7 +13,7 @@ from keisan.domain.ids import SiteId
 from keisan.domain.sample import FrameHead
 from keisan.kit.clock import from_milliseconds, to_milliseconds
 from keisan.kit.observe import write_failure
-from keisan.telemetry.history import HistoryIntake
+from keisan.telemetry.history import HistoryIntake, Taking
 from keisan.telemetry.history_answer import HistoryAnswer, HistoryAnswerer
 from keisan.telemetry.history_keeper import HistoryKeeper
 from keisan.telemetry.history_room import Drop
@@ -41,9 +41,12 @@ class History:
     keeper: HistoryKeeper
     answerer: HistoryAnswerer
 
-    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
-        """Take an accepted frame over; what is too late, too early or too much is counted. Returns at once."""
-        self.intake.append(place.site_id, place.region, head, numbers, values)
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> bool:
+        """Take an accepted frame over, and tell whether there was room; what is too late or too early is counted.
+
+        Returns at once.
+        """
+        return self.intake.append(place.site_id, place.region, head, numbers, values) is not Taking.QUEUE_FULL
 
     def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
         """Have an inventory kept beside the files. Returns at once."""

@@ -1,40 +1,39 @@
 """The fleet of this process: inventories and frames come in, and each second the picture is renewed and changes are told.
 
-Live frames are always taken; late ones only fill history, at a bounded rate. Belongs to the event loop's thread.
+The newest state goes first, history after it, both at bounded rates. Belongs to the event loop's thread; the tick waits for nobody.
 """
 
 import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from keisan.control.context import CONTROL_ACTOR, Control
+from keisan.control.telemetry_event import FleetEvents
+from keisan.control.telemetry_note import read_notes
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.challenge import Workload
-from keisan.domain.device import DeviceUse
 from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, Postponed, StateConflict
 from keisan.domain.event import EventDraft
-from keisan.domain.figure import GIGA
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark, StoredInventory
-from keisan.domain.limits import FRAME_DEVICES_MAX, LATE_SAMPLES_PER_S_MAX
+from keisan.domain.limits import LATE_SAMPLES_PER_S_MAX, SITE_RATE_MULTIPLE
 from keisan.domain.sample import FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import to_milliseconds
-from keisan.kit.observe import write_log, write_warning
+from keisan.kit.observe import write_warning
 from keisan.telemetry.change import judge_site, list_device_changes
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
+from keisan.telemetry.rule_frame import is_old
 from keisan.wire.frame import Numbers, Values, decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory, pack_inventory, unpack_inventory
 
 ROLL_UP_PERIOD_S = 1.0
 NOTE_PERIOD_S = 5.0
-# What counts as a device's measured speed: the first of these that it was challenged in. CPUs are challenged in FP32 alone.
-MEASURED_WORKLOADS = (Workload.FP16, Workload.BF16, Workload.FP32)
 # Before so long a platform that started cannot know that a site is silent.
 LISTENING = timedelta(seconds=30)
 
@@ -42,8 +41,8 @@ LISTENING = timedelta(seconds=30)
 class FrameSink(Protocol):
     """Where accepted frames go to become history."""
 
-    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> None:
-        """Take a frame over; returns at once."""
+    def append(self, place: SitePlace, head: FrameHead, numbers: Numbers, values: Values) -> bool:
+        """Take a frame over, and tell whether there was room; returns at once."""
         ...
 
     def take_inventory(self, place: SitePlace, inventory: Inventory) -> None:
@@ -62,16 +61,20 @@ class FleetWatch:
     nominal_gflops: Mapping[str, int]
     sink: FrameSink | None = None
     fleet: LiveFleet = field(init=False)
-    late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX, FRAME_DEVICES_MAX))
+    late: LateBudget = field(default_factory=lambda: LateBudget(LATE_SAMPLES_PER_S_MAX))
     renewed: asyncio.Event = field(default_factory=asyncio.Event)
     providers: dict[ProviderId, str] = field(default_factory=dict)
     is_closing: bool = False
+    events: FleetEvents = field(init=False)
+    notes: dict[SiteId, DeviceNotes] = field(default_factory=dict)
+    _notes_due: asyncio.Event = field(default_factory=asyncio.Event)
     _placing: asyncio.Lock = field(default_factory=asyncio.Lock)
     _told: dict[SiteId, Verdict] = field(default_factory=dict)
     _faults_told: set[tuple[SiteId, FrameFault]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self.fleet = LiveFleet(self.nominal_gflops)
+        self.events = FleetEvents(self.control)
 
     async def load(self) -> None:
         """Know all sites that ever told an inventory: their devices are unknown until frames come."""
@@ -86,6 +89,7 @@ class FleetWatch:
                 except InvalidInput as fault:
                     # Kept by an earlier release: the site tells it again with its next frame.
                     write_warning("inventory.not_read", site=str(site.id), outside=fault.outside)
+        await self.note_devices()
         self.fleet.roll_up(self.read_moment())
 
     def read_moment(self) -> Moment:
@@ -134,6 +138,7 @@ class FleetWatch:
 
     def _place(self, place: SitePlace, inventory: Inventory) -> None:
         self.fleet.take_inventory(place, inventory)
+        self.fleet.sites[place.site_id].note_devices(self.notes.get(place.site_id, NO_NOTES))
         if self.sink is not None:
             self.sink.take_inventory(place, inventory)
 
@@ -141,28 +146,46 @@ class FleetWatch:
         """Take a site's frame.
 
         Raises PermissionDenied for anybody but a site's agent, StateConflict for devices of an inventory that is not known,
-        InvalidInput for a frame that is wrong, Postponed for a late one that is to be sent again.
+        InvalidInput for a frame that is wrong, Postponed for one that is to be sent again: what is live of it may have been
+        taken all the same.
         """
         site = self.fleet.sites.get(get_site_id(principal))
         if site is None:
             raise StateConflict("this site has told no inventory; send it before any frame")
+        now = self.read_moment()
+        # Before it is read: what is sent too often must cost nothing.
+        if wait_s := site.find_wait_s(now):
+            self._postpone(site, FrameFault.OVER_RATE, wait_s)
         try:
             head, numbers, values = decode_frame(body)
         except InvalidInput:
+            site.budget.charge(0)
             self._count_fault(site, FrameFault.MALFORMED)
             raise
-        now = self.read_moment()
         refusal = site.find_refusal(head, numbers, now)
         if refusal is not None:
+            site.budget.charge(0)
             self._tell_fault(site, refusal.fault, refusal.error)
             raise refusal.error
-        if site.judge(head) is FrameOutcome.LATE and not self.late.take(len(numbers), now.monotonic_ms / 1000):
-            site.faults[FrameFault.POSTPONED] += 1
-            raise Postponed(f"late frames are taken at {self.late.samples_per_s} samples a second; send it again later")
-        outcome = site.take(head, numbers, values, now)
-        if self.sink is not None and outcome is not FrameOutcome.DUPLICATE and len(numbers):
-            self.sink.append(site.place, head, numbers, values)
-        return outcome
+        outcome = site.judge(head)
+        # What is no news pays as history does, also when nothing newer has come.
+        if outcome is FrameOutcome.LATE or (outcome is FrameOutcome.LIVE and is_old(head, now.wall_ms)):
+            if wait_s := self.late.take(site.place.site_id, len(numbers), now.monotonic_ms / 1000):
+                site.budget.charge(0)
+                self._postpone(site, FrameFault.POSTPONED, wait_s)
+        else:
+            site.budget.charge(len(numbers))
+        taken = site.take(head, numbers, values, now, None if self.sink is None else self.sink.append)
+        if isinstance(taken, FrameFault):
+            raise Postponed("history has no room now; what is live of it was taken, send it again later")
+        return taken
+
+    def _postpone(self, site: LiveSite, fault: FrameFault, wait_s: float) -> NoReturn:
+        site.faults[fault] += 1
+        text = f"late frames are taken at {self.late.samples_per_s} samples a second in all"
+        if fault is FrameFault.OVER_RATE:
+            text = f"live frames are taken at {SITE_RATE_MULTIPLE} times what the site's devices make in its period"
+        raise Postponed(f"{text}; send it again later", after_s=wait_s)
 
     def close(self) -> None:
         """Let those go that wait for the next picture: the process ends, and they must not hold it up."""
@@ -170,52 +193,51 @@ class FleetWatch:
         self.renewed.set()
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Renew the picture each second until `stop` is set, and write down what changed."""
+        """Renew the picture each second until `stop` is set; beside it notes are read and events written."""
+        async with asyncio.TaskGroup() as group:
+            noting = group.create_task(self._keep_notes(), name="notes of devices")
+            writing = group.create_task(self.events.run(), name="events of the fleet")
+            await self._keep_picture(stop)
+            noting.cancel()
+            await self.events.end(writing)
+
+    async def _keep_picture(self, stop: asyncio.Event) -> None:
         clock = self.control.clock
         begun_at, noted_s = clock.now(), -NOTE_PERIOD_S
         while not stop.is_set():
             started_s = clock.monotonic_s()
             if started_s - noted_s >= NOTE_PERIOD_S:
                 noted_s = started_s
-                await self._try_note_devices()
-            await self.renew(is_settled=clock.now() - begun_at > LISTENING)
+                self._notes_due.set()
+            self.renew(is_settled=clock.now() - begun_at > LISTENING)
             await clock.sleep(max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)))
 
-    async def note_devices(self) -> None:
-        """Take in what people and challenges said of devices: which are closed or retired, and what each was measured to do."""
-        async with self.control.storage.read() as view:
-            closed = await view.devices.list_closed(PlatformScope())
-            measured = await view.challenges.list_measured(PlatformScope())
-        closed_by_site: dict[SiteId, set[str]] = {}
-        retired_by_site: dict[SiteId, set[str]] = {}
-        for site_id, hardware_id, use in closed:
-            chosen = retired_by_site if use is DeviceUse.RETIRED else closed_by_site
-            chosen.setdefault(site_id, set()).add(hardware_id)
-        gflops_by_site: dict[SiteId, dict[str, int]] = {}
-        for workload in reversed(MEASURED_WORKLOADS):
-            for found in measured:
-                if found.workload is workload:
-                    gflops_by_site.setdefault(found.site_id, {})[found.hardware_id] = found.rate_per_s // GIGA
-        for site_id, site in self.fleet.sites.items():
-            site.note_retired(frozenset(retired_by_site.get(site_id, ())))
-            site.note_devices(frozenset(closed_by_site.get(site_id, ())), gflops_by_site.get(site_id, {}))
+    async def _keep_notes(self) -> None:
+        while True:
+            await self._notes_due.wait()
+            self._notes_due.clear()
+            try:
+                await self.note_devices()
+            except KeisanError as fault:
+                write_warning("telemetry.devices_not_noted", code=fault.code)
 
-    async def renew(self, *, is_settled: bool) -> None:
-        """Renew the picture, wake who waits for it, and write down what changed.
+    async def note_devices(self) -> None:
+        """Take in what people and challenges said of devices, where it has changed; raises StorageUnavailable."""
+        before, self.notes = self.notes, await read_notes(self.control)
+        for site_id in before.keys() | self.notes.keys():
+            site, notes = self.fleet.sites.get(site_id), self.notes.get(site_id, NO_NOTES)
+            if site is not None and notes != before.get(site_id, NO_NOTES):
+                site.note_devices(notes)
+
+    def renew(self, *, is_settled: bool) -> None:
+        """Renew the picture, wake who waits for it, and hand over what changed; returns at once.
 
         `is_settled` says that this process has listened for long enough: who has not been heard yet is silent.
         """
         changed = self.fleet.roll_up(self.read_moment())
         self.renewed.set()
         self.renewed = asyncio.Event()
-        if drafts := [*self._describe_changes(changed, is_settled=is_settled)]:
-            await self._write_events(drafts)
-
-    async def _try_note_devices(self) -> None:
-        try:
-            await self.note_devices()
-        except KeisanError as fault:
-            write_warning("telemetry.devices_not_noted", code=fault.code)
+        self.events.add(self._describe_changes(changed, is_settled=is_settled))
 
     def _describe_changes(self, changed: tuple[LiveSite, ...], *, is_settled: bool) -> Iterator[EventDraft]:
         for site in changed:
@@ -231,17 +253,6 @@ class FleetWatch:
             if told is not None or verdict is not Verdict.OK:
                 detail = {"name": site.place.name, "region": site.place.region}
                 yield EventDraft(CONTROL_ACTOR, f"telemetry.{verdict}", site.place.site_id, detail)
-
-    async def _write_events(self, drafts: list[EventDraft]) -> None:
-        try:
-            async with self.control.storage.write() as transaction:
-                for draft in drafts:
-                    await transaction.events.append(draft)
-        except KeisanError as fault:
-            # What is live goes on; the log still has them.
-            write_warning("telemetry.events_not_written", count=len(drafts), code=fault.code)
-            for draft in drafts:
-                write_log(draft.action, site=str(draft.noun_id), **draft.detail)
 
     def _count_fault(self, site: LiveSite, fault: FrameFault) -> None:
         site.faults[fault] += 1

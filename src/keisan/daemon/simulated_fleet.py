@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from keisan.devices.simulated_sampler import FaultRates, SimulatedChip, SimulatedSampler
 from keisan.domain.inventory import InventoryHead, SupernodeEntry, digest_devices
-from keisan.domain.sample import FrameHead
+from keisan.domain.sample import DEAR_EVERY_MAX, FrameHead
 from keisan.wire.frame import Numbers, Values, encode_frame
 from keisan.wire.inventory import Inventory
 
@@ -21,8 +21,8 @@ REGIONS: Final = (
     *("CN-GD", "CN-GX", "CN-HI", "CN-CQ", "CN-SC", "CN-GZ", "CN-YN", "CN-XZ", "CN-SN", "CN-GS"),
 )
 NODE_DEVICES: Final = 8
-# Dear fields are read with every sixth frame: once a minute at 10 s.
-DEAR_EVERY: Final = 6
+# Once a minute at 10 s.
+DEAR_EVERY: Final = DEAR_EVERY_MAX
 
 
 @dataclass(frozen=True, slots=True)

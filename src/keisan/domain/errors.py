@@ -176,9 +176,13 @@ class DevicesUnreadable(Unavailable):
 
 
 class Postponed(Unavailable):
-    """It can wait, and others cannot: the same request passes later."""
+    """It can wait, and others cannot: the same request passes later, not before `after_s`."""
 
     code = "postponed"
+
+    def __init__(self, outside: str, inside: str = "", after_s: float = 1.0) -> None:
+        super().__init__(outside, inside)
+        self.after_s = after_s
 
 
 class Failed(KeisanError):

@@ -5,7 +5,10 @@ from enum import StrEnum
 
 
 class FrameOutcome(StrEnum):
-    """A live frame is the newest of its site, a late one fills history only; a duplicate changes nothing."""
+    """A live frame is the newest of its site, a late one fills history only; a duplicate changes nothing.
+
+    Each says that history has the frame too, or never will.
+    """
 
     LIVE = "live"
     LATE = "late"
@@ -13,10 +16,12 @@ class FrameOutcome(StrEnum):
 
 
 class FrameFault(StrEnum):
-    """Why a frame was refused. All are the sender's doing but `postponed`, which it is to send again.
+    """Why a frame was refused. All are the sender's doing but the last three, after which it is to be sent again.
 
     After `unknown_inventory` and `other_devices` its inventory is to be sent first: the second means that its numbers stand for
-    other devices than the platform knows by them.
+    other devices than the platform knows by them. `over_rate` is a site that sends more than its devices make, `postponed` a
+    late frame beyond the rate of those, and `history_full` one that history had no room for: if it was the newest, it is live
+    all the same.
     """
 
     MALFORMED = "malformed"
@@ -27,7 +32,9 @@ class FrameFault(StrEnum):
     WRONG_PERIOD = "wrong_period"
     FROM_THE_FUTURE = "from_the_future"
     TOO_LATE = "too_late"
+    OVER_RATE = "over_rate"
     POSTPONED = "postponed"
+    HISTORY_FULL = "history_full"
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,26 @@ STREAM_HEARTBEAT_S = 10
 STREAM_SEND_S_MAX = 60
 # How long a stream goes on after its key was revoked.
 STREAM_KEY_LOOK_S = 5
-# Late frames fill history only; live ones never wait for them.
+# For how long a piece waits for that look, and how long a stream goes on while the database does not answer it.
+STREAM_KEY_WAIT_S_MAX = 0.2
+STREAM_KEY_UNSEEN_S_MAX = 300
+# The same for frames of machines that are known: how long one waits, how long none is then asked about, and how long they are known.
+MACHINE_LOOK_S_MAX = 1
+MACHINE_REST_S = 5
+MACHINE_UNSEEN_S_MAX = 300
+MACHINES_REMEMBERED_MAX = 10_000
+# A site's live frames are taken at so many times what its devices and its own period make, so many periods' worth at once.
+SITE_RATE_MULTIPLE = 3
+SITE_BURST_PERIODS = 6
+# Late frames fill history only; live ones never wait for them. Those who send them share the rate, and who has not for a
+# while is none of them; a share may be saved up for so long.
 LATE_SAMPLES_PER_S_MAX = 50_000
+LATE_ASKED_S = 60
+LATE_SAVED_S = 10
+# Events of the live fleet that wait for the database: of one site, and of all; so many are written at a time.
+FLEET_EVENTS_PER_SITE_MAX = 16
+FLEET_EVENTS_WAITING_MAX = 4096
+FLEET_EVENTS_WRITTEN_MAX = 256
 SITE_ENGINES_MAX = 64
 DOOR_CERTIFICATES_CHARACTERS_MAX = 64 * 1024
 DOOR_SECRETS_MAX = 2

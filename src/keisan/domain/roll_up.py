@@ -28,7 +28,7 @@ class Level(StrEnum):
 class CountName(StrEnum):
     """What is added up beside fields of samples; memory in MiB, rates in 10^9 operations a second.
 
-    `reporting` devices have sent a sample within three periods; ok, unknown and failed are their verdicts. `nominal` is what
+    `reporting` devices have been read within three periods; ok, unknown and failed are their verdicts. `nominal` is what
     the catalogue says of their chips, `measured` what challenges found, each with the count of those of which it is known.
     """
 

@@ -12,6 +12,8 @@ from keisan.domain.verdict import Verdict
 # What stands in a column where a value is not known; no field may be as low.
 MISSING: Final = -(2**31)
 VALUE_MAX: Final = 2**31 - 1
+# At least every so many frames hold the dear fields; a value that is not told again within three times as long is not known.
+DEAR_EVERY_MAX: Final = 6
 
 
 class SampleName(StrEnum):

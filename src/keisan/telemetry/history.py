@@ -4,7 +4,7 @@ A crash of the process loses what came in the last JOURNAL_WRITE_S, a power cut 
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -35,7 +35,11 @@ class Taking(StrEnum):
 
 @dataclass(slots=True)
 class HistoryIntake:
-    """Frames on their way to the journal. All but the writing itself happens on the event loop, in microseconds."""
+    """Frames on their way to the journal. All but the writing itself happens on the event loop, in microseconds.
+
+    A site may have as much in the queue as is left of it, so that one takes half at the most, two take two thirds, and some
+    is left for whoever else comes.
+    """
 
     journal: FrameJournal
     clock: Clock
@@ -45,6 +49,7 @@ class HistoryIntake:
     written_bytes: int = 0
     _queue: deque[JournalFrame] = field(default_factory=deque)
     _queued_bytes: int = 0
+    _site_bytes: Counter[SiteId] = field(default_factory=Counter)
 
     @property
     def queued_bytes(self) -> int:
@@ -53,22 +58,23 @@ class HistoryIntake:
 
     def append(self, site_id: SiteId, region: str, head: FrameHead, numbers: Numbers, values: Values) -> Taking:
         """Take an accepted frame, or say why not; the arrays must not be changed afterwards."""
-        taking = self._judge(head, int(numbers.nbytes + values.nbytes))
+        taking = self._judge(site_id, head, int(numbers.nbytes + values.nbytes))
         self.counts[taking] += 1
         if taking is Taking.TAKEN:
             frame = JournalFrame(FrameOrigin(site_id, region), head, numbers, values)
             self._queue.append(frame)
             self._queued_bytes += frame.size_bytes
+            self._site_bytes[site_id] += frame.size_bytes
         return taking
 
-    def _judge(self, head: FrameHead, size_bytes: int) -> Taking:
+    def _judge(self, site_id: SiteId, head: FrameHead, size_bytes: int) -> Taking:
         age_ms = to_milliseconds(self.clock.now()) - head.sampled_at_ms
         if age_ms > FRAME_LATE_MS_MAX:
             return Taking.TOO_OLD
         if age_ms < -FRAME_EARLY_MS_MAX:
             return Taking.TOO_NEW
-        is_full = self._queued_bytes + size_bytes > JOURNAL_QUEUE_BYTES_MAX
-        return Taking.QUEUE_FULL if is_full else Taking.TAKEN
+        left_bytes = JOURNAL_QUEUE_BYTES_MAX - self._queued_bytes - size_bytes
+        return Taking.QUEUE_FULL if self._site_bytes[site_id] > left_bytes else Taking.TAKEN
 
     async def run(self, stop: asyncio.Event) -> None:
         """Write what comes until `stop` is set, and then what is left."""
@@ -95,3 +101,6 @@ class HistoryIntake:
             write_failure("history.not_written", fault, frame_count=len(batch))
         finally:
             self._queued_bytes -= sum(each.size_bytes for each in batch)
+            for each in batch:
+                self._site_bytes[each.origin.site_id] -= each.size_bytes
+            self._site_bytes = +self._site_bytes

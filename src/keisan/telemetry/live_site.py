@@ -1,16 +1,19 @@
 """One site, live: its columns, which of its frames have been seen, and the sums of its nodes and supernodes."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
 from keisan.domain.frame import FrameCounts, FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark
+from keisan.domain.limits import FRAME_DEVICES_MIN, FRAME_PERIOD_MS_MAX, SITE_BURST_PERIODS, SITE_RATE_MULTIPLE
 from keisan.domain.sample import HEALTH_CODES, FrameHead
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.device_digest import DeviceDigests
+from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.group import Groups, group_columns
 from keisan.telemetry.roll_up import EMPTY, Sums, sum_devices
 from keisan.telemetry.rule_frame import (
@@ -20,6 +23,7 @@ from keisan.telemetry.rule_frame import (
     find_refusal,
     judge_frame,
 )
+from keisan.telemetry.sample_budget import SampleBudget, SampleRate
 from keisan.telemetry.sequence_set import SequenceSet
 from keisan.telemetry.site_columns import NEVER_MS, Codes, SiteColumns
 from keisan.wire.frame import Numbers, Values
@@ -42,6 +46,9 @@ class SitePlace:
     provider_id: ProviderId
     name: str
     region: str
+
+
+Keep = Callable[[SitePlace, FrameHead, Numbers, Values], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +83,7 @@ class Tree:
 class LiveSite:
     """Sums and verdicts are as of the last roll-up, `verdicts_before` as of the one before.
 
+    `seen` are the frames that history has, and `newest` is the one that is live, whether history has it or not.
     `sampled_at_ms` is the newest frame's stamp, by the site's clock; `due_ms` when silence alone will change a verdict.
     """
 
@@ -83,6 +91,8 @@ class LiveSite:
     columns: SiteColumns
     tree: Tree
     seen: SequenceSet = field(default_factory=SequenceSet)
+    newest: int = -1
+    budget: SampleBudget = field(default_factory=SampleBudget)
     outcomes: dict[FrameOutcome, int] = field(default_factory=lambda: dict.fromkeys(FrameOutcome, 0))
     faults: dict[FrameFault, int] = field(default_factory=lambda: dict.fromkeys(FrameFault, 0))
     values_refused: int = 0
@@ -94,7 +104,7 @@ class LiveSite:
     verdicts: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     verdicts_before: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     is_changed: bool = True
-    has_notes: bool = False
+    notes: DeviceNotes = NO_NOTES
     due_ms: int = NEVER_MS
     digests: DeviceDigests = field(default_factory=DeviceDigests)
 
@@ -118,35 +128,58 @@ class LiveSite:
         """Return why a frame is not taken, None if it is; the reason is counted."""
         inventory = self.columns.inventory
         other = find_other_devices(head, numbers, self.mark, lambda count: self.digests.find(inventory, count))
-        active_count = int(np.count_nonzero(~self.columns.is_retired))
-        refusal = other or find_refusal(head, numbers, self.mark, active_count, now.wall_ms)
+        refusal = other or find_refusal(head, numbers, self.mark, self.columns.active_count, now.wall_ms)
         if refusal is not None:
             self.faults[refusal.fault] += 1
         return refusal
 
     def judge(self, head: FrameHead) -> FrameOutcome:
         """Return what becomes of a frame that is not refused; nothing is changed."""
-        return judge_frame(head, self.seen)
+        return judge_frame(head, self.seen, self.newest)
 
-    def take(self, head: FrameHead, numbers: Numbers, values: Values, now: Moment) -> FrameOutcome:
-        """See a frame that is not refused; wrong values turn into missing ones, in place.
+    def find_wait_s(self, now: Moment) -> float:
+        """Return after how long the next live frame may be taken, 0 for now.
+
+        So it is bounded by what the devices make at the site's own period, before a frame is even read.
+        """
+        due = max(self.columns.active_count, FRAME_DEVICES_MIN)
+        period_s = (self.columns.period_ms or FRAME_PERIOD_MS_MAX) / 1000
+        rate = SampleRate(SITE_RATE_MULTIPLE * due / period_s, SITE_BURST_PERIODS * due)
+        return self.budget.find_wait_s(rate, now.monotonic_ms / 1000)
+
+    def take(
+        self, head: FrameHead, numbers: Numbers, values: Values, now: Moment, keep: Keep | None = None
+    ) -> FrameOutcome | Literal[FrameFault.HISTORY_FULL]:
+        """See a frame that is not refused; wrong values turn into missing ones, in place, and `keep` hands it to history.
 
         A live frame's devices are proven as of its stamp, and never later than now: a site whose clock is behind may look
-        silent, none looks fresher than it is.
+        silent, none looks fresher than it is. Of a frame that history has no room for nothing but what is live is taken: it
+        may come again, and is late then.
         """
         outcome = self.judge(head)
-        self.outcomes[outcome] += 1
         if outcome is FrameOutcome.DUPLICATE:
+            self.outcomes[outcome] += 1
             return outcome
-        self.seen.add(head.sequence)
-        self.values_refused += drop_wrong_values(numbers, values, self.columns.inventory)
-        if outcome is FrameOutcome.LIVE and len(numbers):
+        wrong_count = drop_wrong_values(numbers, values, self.columns.inventory)
+        is_kept = keep is None or not len(numbers) or keep(self.place, head, numbers, values)
+        if is_kept:
+            self.outcomes[outcome] += 1
+            self.values_refused += wrong_count
+            self.seen.add(head.sequence)
+        else:
+            self.faults[FrameFault.HISTORY_FULL] += 1
+        if outcome is FrameOutcome.LIVE:
+            self._show(head, numbers, values, now)
+        return outcome if is_kept else FrameFault.HISTORY_FULL
+
+    def _show(self, head: FrameHead, numbers: Numbers, values: Values, now: Moment) -> None:
+        self.newest = head.sequence
+        if len(numbers):
             self.clock_offset_ms = now.wall_ms - head.sampled_at_ms
             sampled_ms = now.monotonic_ms - max(0, self.clock_offset_ms)
             self.columns.take(numbers, values, sampled_ms, head.period_ms)
             self.sampled_at_ms = head.sampled_at_ms
             self.is_changed = True
-        return outcome
 
     def grow(self, columns: SiteColumns) -> None:
         """Go on with the columns of another inventory; what is known of the same devices stays."""
@@ -155,46 +188,27 @@ class LiveSite:
         if is_same:
             columns.keep(known)
         else:
-            self.seen = SequenceSet()
+            self.seen, self.newest = SequenceSet(), -1
         verdicts = _begin_verdicts(columns)
         if is_same:
             verdicts[: len(self.verdicts)] = self.verdicts
         self.columns, self.tree, self.verdicts, self.is_changed = columns, Tree.grow(columns.inventory), verdicts, True
+        self.notes.write(columns)
         # Sums of groups that have other names now are nobody's.
         self.nodes = self.supernodes = EMPTY
 
-    def note_devices(self, closed: frozenset[str], measured_gflops: Mapping[str, int]) -> None:
-        """Take in which devices are closed to work, and what each was measured to do, by hardware id."""
-        inventory = self.columns.inventory
-        if not closed and not measured_gflops and not self.has_notes:
-            return
-        self.has_notes = bool(closed or measured_gflops)
-        hardware_ids = inventory.hardware_ids.to_pylist()
-        is_cordoned = np.array([hardware_id in closed for hardware_id in hardware_ids], np.bool_)
-        measured = np.array([measured_gflops.get(hardware_id, -1) for hardware_id in hardware_ids], np.int64)
-        known = self.columns
-        if not np.array_equal(known.is_cordoned, is_cordoned) or not np.array_equal(known.gflops[1], measured):
-            known.is_cordoned[:], known.gflops[1] = is_cordoned, measured
-            self.is_changed = True
-
-    def note_retired(self, retired: frozenset[str]) -> None:
-        """Take in which devices people have retired, by hardware id; those that the inventory calls so stay so."""
-        columns = self.columns
-        # Of most sites there is none: the texts are not looked at then.
-        is_retired = columns.inventory.is_retired | (
-            np.array([name in retired for name in columns.inventory.hardware_ids.to_pylist()], np.bool_)
-            if retired
-            else False
-        )
-        if not np.array_equal(columns.is_retired, is_retired):
-            columns.is_retired[:] = is_retired
-            self.is_changed = True
+    def note_devices(self, notes: DeviceNotes) -> None:
+        """Take in what was said of the devices, also of those that the inventory will have later."""
+        self.notes = notes
+        self.is_changed |= notes.write(self.columns)
 
     def roll_up(self, now_ms: int) -> bool:
-        """Add up anew if something came, or some device has been silent for too long; tell whether that was needed."""
+        """Add up anew if something came, or has been silent or unread for too long; tell whether that was needed."""
         if not self.is_changed and now_ms < self.due_ms:
             return False
-        reporting, self.due_ms = self.columns.find_reporting(now_ms)
+        forget_ms = self.columns.forget_dear(now_ms)
+        reporting, silent_ms = self.columns.find_reporting(now_ms)
+        self.due_ms = min(forget_ms, silent_ms)
         self.nodes = sum_devices(self.columns, reporting, self.tree.nodes)
         members = self.tree.members
         self.supernodes = (

@@ -17,6 +17,7 @@ from keisan.domain.limits import (
 )
 from keisan.domain.sample import FIELD_INDEX, MISSING, SAMPLE_FIELDS, FrameHead, SampleName
 from keisan.telemetry.sequence_set import SequenceSet
+from keisan.telemetry.site_columns import PERIODS_MISSED_MAX
 from keisan.wire.frame import Numbers, Values
 from keisan.wire.inventory import Inventory
 
@@ -68,11 +69,16 @@ def find_other_devices(
     return Refusal(FrameFault.OTHER_DEVICES, StateConflict(text))
 
 
-def judge_frame(head: FrameHead, seen: SequenceSet) -> FrameOutcome:
-    """Return what a frame is to a site of which these frames of the same inventory have been seen."""
+def judge_frame(head: FrameHead, seen: SequenceSet, newest: int) -> FrameOutcome:
+    """Return what a frame is to a site of which these frames of the same inventory are kept, and `newest` is what is live."""
     if head.sequence in seen:
         return FrameOutcome.DUPLICATE
-    return FrameOutcome.LIVE if head.sequence > seen.newest else FrameOutcome.LATE
+    return FrameOutcome.LIVE if head.sequence > newest else FrameOutcome.LATE
+
+
+def is_old(head: FrameHead, received_ms: int) -> bool:
+    """Tell whether a frame holds what is no news: whatever is in it would count as silent."""
+    return head.sampled_at_ms < received_ms - PERIODS_MISSED_MAX * head.period_ms
 
 
 def drop_wrong_values(numbers: Numbers, values: Values, inventory: Inventory) -> int:

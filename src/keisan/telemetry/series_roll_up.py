@@ -33,7 +33,7 @@ TYPE_BY_LEVEL = {
     Level.NODE: HardwareType.NODE,
 }
 DEVICES = Family("keisan.devices", "{device}", "Devices by verdict; their sum is all there are.")
-REPORTING = Family("keisan.devices.reporting", "{device}", "Devices heard within three of their periods.")
+REPORTING = Family("keisan.devices.reporting", "{device}", "Devices read within three of their periods.")
 CORDONED = Family("keisan.devices.cordoned", "{device}", "Devices that take no new work.")
 THROTTLED = Family("keisan.devices.throttled", "{device}", "Devices that run slower than they could.")
 KNOWN = Family("keisan.devices.known", "{device}", "Of how many devices a quantity is known.")

@@ -289,7 +289,7 @@ def build_long_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
 def build_serving_loop(control: Control) -> LeaseLoop:
     """Return the loop for serving challenges: one step of one of them at a time, or they would measure each other."""
     reconcilers: Reconcilers = {WorkNoun.SERVING_CHALLENGE: ServingChallengeReconciler(control)}
-    return LeaseLoop(control, reconcilers, leases_max=1)
+    return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
 
 
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:

@@ -8,10 +8,11 @@ import pytest
 
 from keisan.control.context import Control
 from keisan.domain.access import PlatformScope
+from keisan.domain.challenge_rule import ChallengeTerms
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import DeploymentId
 from keisan.domain.lease import WorkNoun
-from keisan.domain.limits import SERVING_RECORDS_S_MAX
+from keisan.domain.limits import CHALLENGE_WAIT_S, SERVING_RECORDS_S_MAX
 from keisan.domain.page import PageRequest
 from keisan.domain.price import TokenClass
 from keisan.domain.serving_challenge import ServingChallenge, ServingFlag, ServingState
@@ -44,7 +45,11 @@ async def count_tokens(stage: ServingWorld, challenge: ServingChallenge) -> int:
     return sum(each.record.quantities.get(TokenClass.OUTPUT, 0) for each in page.items)
 
 
-async def test_ladder_is_climbed_and_counted_by_records(stage: ServingWorld, world: World) -> None:
+async def test_ladder_is_climbed_and_counted_by_records(
+    stage: ServingWorld, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More records than a page has.
+    monkeypatch.setattr("keisan.control.reconcilers.serving_challenge.PAGE_ITEMS_MAX", 3)
     judged = await stage.run(concurrency_max=2, claim_milli_per_s=1)
     assert (judged.verdict, judged.flags) == (Verdict.OK, (FLAG.ABOVE_CLAIM,))
     assert [step.concurrency for step in judged.steps] == [1, 2]
@@ -114,6 +119,8 @@ async def test_engine_that_begins_with_an_empty_piece_gains_nothing(stage: Servi
     habits = stage.gateway.habits
     habits.begins_empty, habits.first_wait_s = True, 1.2
     habits.record_changes = {"first_byte_us": 1000}
+    stage.control = replace(stage.control, challenge_terms=ChallengeTerms())
+    stage.restart()
     judged = await stage.run(first_token_ms=500)
     assert judged.flags == (FLAG.TOLD_SHORTER, FLAG.SLOW_FIRST_TOKEN)
     assert (judged.verdict, judged.rate_milli_per_s) == (Verdict.UNKNOWN, None)
@@ -189,6 +196,14 @@ async def test_restart_interrupts_and_ends_the_key(stage: ServingWorld) -> None:
     assert (judged.verdict, judged.flags) == (Verdict.UNKNOWN, (FLAG.INTERRUPTED,))
     assert "restarted" in judged.message
     assert (await stage.get_key(judged)).revoked_at is not None
+
+
+async def test_challenge_that_was_never_begun_is_judged_at_its_deadline(stage: ServingWorld) -> None:
+    started = await stage.start()
+    stage.clock.ahead += timedelta(seconds=CHALLENGE_WAIT_S)
+    judged = await stage.run_until(started, lambda found: found.state is ServingState.JUDGED)
+    assert (judged.flags, judged.key_id, judged.steps) == ((FLAG.INTERRUPTED,), None, ())
+    assert (await count_actions(stage.control))["key.created"] == 0
 
 
 async def test_key_ends_at_the_deadline_whatever_goes_wrong(

@@ -21,7 +21,10 @@ async def test_challenge_goes_its_way(stage: Stage) -> None:
     assert (started["hardware_id"], started["state"], started["claim_per_s"]) == ("cpu-1", "planned", 10**9)
     orders = (await stage.ask("site", "POST", "/site/report", build_report())).json()["challenges"]
     order = next(order for order in orders if order["challenge_id"] == started["id"])
-    assert {name: order[name] for name in ("workload", "width", "count", "seed")} == started["work"]
+    work = {name: order[name] for name in ("workload", "width", "count", "seed")}
+    # Who reads of it before it is ordered cannot begin before its time does.
+    assert started["work"] == work | {"seed": ""}
+    assert (await stage.ask("provider", "GET", f"/challenges/{started['id']}")).json()["work"] == work
     path = f"/site/challenges/{started['id']}"
     committed = await stage.ask("site", "POST", f"{path}/commit", {"commitment": "ab" * 32, "told_us": 7})
     assert (committed.status_code, len(committed.json()["positions"])) == (200, 24)

@@ -1,5 +1,6 @@
 """Challenges over HTTP: started and read by people, ordered with the report, committed to and answered by a site's agent."""
 
+from dataclasses import replace
 from typing import Annotated
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from keisan.api.context import CallerOf
 from keisan.api.page import build_page, read_page
 from keisan.control import challenge as commands
 from keisan.control.challenge_answer import answer_challenge as take_answer
+from keisan.domain.challenge import Challenge, ChallengeState
 from keisan.domain.ids import ChallengeId, SiteId
 from keisan.wire.challenge import (
     ChallengeAnswer,
@@ -35,7 +37,7 @@ async def list_challenges(caller: CallerOf, query: Annotated[ChallengeQuery, Que
             found = await view.challenges.list(caller.scope, read_page(query))
         else:
             found = await view.challenges.list_site(caller.scope, SiteId(query.site_id), read_page(query))
-    return build_page(found, ChallengeView.model_validate)
+    return build_page(found, _build_view)
 
 
 @router.get("/verified")
@@ -49,13 +51,13 @@ async def sum_verified(caller: CallerOf) -> VerifiedCapacityList:
 async def get_challenge(caller: CallerOf, challenge_id: UUID) -> ChallengeView:
     async with caller.read() as view:
         found = await view.challenges.get(caller.scope, ChallengeId(challenge_id))
-    return ChallengeView.model_validate(found)
+    return _build_view(found)
 
 
 @router.post("", status_code=201)
 async def start_challenges(caller: CallerOf, body: ChallengeStart) -> ChallengesStarted:
     planned = await commands.start_challenges(caller.control, caller.principal, body)
-    return ChallengesStarted(challenges=tuple(ChallengeView.model_validate(each) for each in planned))
+    return ChallengesStarted(challenges=tuple(_build_view(each) for each in planned))
 
 
 @exchange_router.post("/{challenge_id}/commit")
@@ -67,3 +69,10 @@ async def commit_challenge(caller: CallerOf, challenge_id: UUID, body: Challenge
 async def answer_challenge(caller: CallerOf, challenge_id: UUID, body: ChallengeAnswer) -> ChallengeTaken:
     state = await take_answer(caller.control, caller.principal, ChallengeId(challenge_id), body)
     return ChallengeTaken(state=state)
+
+
+def _build_view(found: Challenge) -> ChallengeView:
+    """Return what is shown: before it is ordered nobody has the seed, or the work could begin before its time does."""
+    if found.state is ChallengeState.PLANNED:
+        found = replace(found, work=replace(found.work, seed=""))
+    return ChallengeView.model_validate(found)

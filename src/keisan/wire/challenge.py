@@ -43,7 +43,7 @@ class ChallengeStart(WireInput):
 
 
 class ChallengeWorkView(WireView):
-    """What is computed from a seed; see docs/how-to/verify-capacity.md."""
+    """What is computed from a seed, which is empty until the work is ordered; see docs/how-to/verify-capacity.md."""
 
     workload: Workload
     width: int

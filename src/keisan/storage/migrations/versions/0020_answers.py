@@ -6,8 +6,8 @@ Frozen: a later change of a table is a later revision, and this one stays as it 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0023"
-down_revision = "0018"
+revision = "0020"
+down_revision = "0019"
 
 # Microseconds since 1970, in UTC.
 INSTANT = sa.BigInteger()

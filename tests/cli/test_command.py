@@ -54,6 +54,8 @@ EVERY_COMMAND = [
     ("device", "cordon", "x", "--reason", "r"),
     ("device", "drain", "x", "--reason", "r"),
     ("device", "uncordon", "x"),
+    ("device", "retire", "x", "--reason", "r"),
+    ("device", "reinstate", "x", "--reason", "r"),
     ("deploy", "list"),
     ("deploy", "create", "x"),
     ("deploy", "scale", "x", "1"),

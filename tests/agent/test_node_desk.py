@@ -9,7 +9,7 @@ import pytest
 
 from keisan.agent import node_desk
 from keisan.agent.node_desk import Moments
-from keisan.domain.errors import InvalidInput, PlatformUnreachable, StateConflict
+from keisan.domain.errors import InvalidInput, PlatformUnreachable, Postponed, StateConflict
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.sample import FIELD_INDEX, MISSING, SampleName
 from keisan.domain.verdict import Verdict
@@ -202,6 +202,21 @@ async def test_wrong_frames_are_refused_and_charged(site: SiteWorld, nodes: tupl
     live = site.desk._fleet.sites[node_desk._identify(node.way.sender)]
     assert live.faults[FrameFault.OTHER_DEVICES] > 2
     assert live.faults[FrameFault.OVER_RATE] == told.count(PlatformUnreachable)
+
+
+async def test_a_node_that_talks_too_much_is_put_off(site: SiteWorld, nodes: tuple[NodeWorld, NodeWorld]) -> None:
+    first, second = nodes
+    first.write()
+    for _ in range(16):
+        first.report()
+    with pytest.raises(Postponed, match="now and then"):
+        first.report()
+    with pytest.raises(PlatformUnreachable, match="now and then"):
+        await first.way.send_inventory(first.inventory.write())
+    # The other is none the worse, and after a while neither is this one.
+    second.report()
+    await site.clock.sleep(2)
+    first.report()
 
 
 async def test_an_inventory_of_another_node_or_one_that_takes_back_is_refused(

@@ -4,7 +4,7 @@ A node is one host: while one speaks for it, another that says the same is refus
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID
 
@@ -39,10 +39,18 @@ class KnownHost:
     report: HostReport
     size_bytes: int
     heard_s: float
+    _marked: dict[bool, tuple[DeviceReport, ...]] = field(default_factory=dict)
 
     def is_silent(self, now_s: float) -> bool:
         """Tell whether it has not been heard for too long."""
         return now_s - self.heard_s > SILENT_S
+
+    def list_devices(self, now_s: float) -> tuple[DeviceReport, ...]:
+        """Return its devices as the site reports them; made once, as reports are many and changes few."""
+        is_silent = self.is_silent(now_s)
+        if is_silent not in self._marked:
+            self._marked[is_silent] = tuple(_mark_devices(self.report, is_silent=is_silent))
+        return self._marked[is_silent]
 
 
 class HostBook:
@@ -76,7 +84,10 @@ class HostBook:
             )
         if known is None:
             write_log("node.known", node=node, hostname=report.node.hostname, devices=len(report.devices))
-        self._is_changed |= known is None or known.report != report
+        if known is not None and known.report == report:
+            known.heard_s = now_s
+            return False
+        self._is_changed = True
         self._hosts[node] = KnownHost(report, size_bytes, now_s)
         return known is None or known.report.agent_id != report.agent_id
 
@@ -107,7 +118,7 @@ class HostBook:
         """
         found = {device.hardware_id: device for device in own}
         for host in sorted(self._hosts.values(), key=lambda each: each.is_silent(now_s)):
-            for device in _mark_devices(host.report, is_silent=host.is_silent(now_s)):
+            for device in host.list_devices(now_s):
                 found.setdefault(device.hardware_id, device)
         return tuple(found.values())
 

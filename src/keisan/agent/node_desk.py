@@ -5,6 +5,7 @@ A row is sent once. What came late goes to history with its own moment, together
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from uuid import UUID
 
 from keisan.agent.frame_desk import FrameDraft
 from keisan.agent.host_book import HostBook, Sender
@@ -13,7 +14,7 @@ from keisan.domain.errors import InvalidInput, Postponed, StateConflict
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark
-from keisan.domain.limits import FRAME_DEVICES_MAX
+from keisan.domain.limits import FRAME_DEVICES_MAX, FRAME_DEVICES_MIN
 from keisan.domain.sample import MISSING, FrameHead
 from keisan.kit.clock import Clock, to_milliseconds
 from keisan.kit.observe import write_warning
@@ -21,12 +22,15 @@ from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
 from keisan.telemetry.node_rows import NodeRows, begin_values, fill_rows, list_places
 from keisan.telemetry.rule_inventory import check_growth
+from keisan.telemetry.sample_budget import SampleBudget, SampleRate
 from keisan.wire.device import DeviceReport
 from keisan.wire.frame import Numbers, Values, decode_frame
 from keisan.wire.inventory import decode_inventory
 from keisan.wire.node import HostReport, HostTaken, NodeReport
 
 REPORT_PERIOD_S = 10.0
+# Of one node's reports and inventories: one a second, sixteen at once. A budget counts each as the smallest frame.
+TALK_RATE = SampleRate(FRAME_DEVICES_MIN, 16 * FRAME_DEVICES_MIN)
 # Between two frames of the site a node has one or two of its own; if the site makes none, the oldest go.
 PENDING_MAX = 4
 # What came late and waits for the site's next frame: 6.5 MB of rows at most.
@@ -70,13 +74,17 @@ class NodeDesk:
         self._late: list[LateRows] = []
         self._moments = Moments()
         self._told: set[tuple[str, str]] = set()
+        self._talks = {each: SampleBudget() for each in hosts.list_agents()}
 
     def take_report(self, report: HostReport) -> HostTaken:
         """Take what a host tells of itself; raises as HostBook.take does."""
+        self._refuse_often(report.agent_id)
         if self._hosts.take(report, self._clock.monotonic_s()):
             self._pending.pop(report.node.hardware_id, None)
             agents = self._hosts.list_agents()
             self._fleet.sites = {each: site for each, site in self._fleet.sites.items() if each in agents}
+            self._talks = {each: self._talks.get(each, SampleBudget()) for each in agents}
+        self._talks[report.agent_id].charge(1)
         return HostTaken(next_report_s=REPORT_PERIOD_S)
 
     def take_inventory(self, sender: Sender, body: bytes) -> InventoryMark:
@@ -86,6 +94,8 @@ class NodeDesk:
         and what HostBook.hear does.
         """
         node = self._hosts.hear(sender, self._clock.monotonic_s())
+        self._refuse_often(sender.agent_id)
+        self._talks[sender.agent_id].charge(1)
         inventory = decode_inventory(body)
         if inventory.head.nodes != (sender.node,):
             raise InvalidInput("expected devices of the node that tells them, and of no other", "inventory.nodes")
@@ -159,6 +169,13 @@ class NodeDesk:
                 fill_rows(values, places, part, at_ms)
             drafts.append(FrameDraft(values, at_ms, period_ms, is_sparse=True))
         return tuple(drafts)
+
+    def _refuse_often(self, agent_id: UUID) -> None:
+        talk = self._talks.get(agent_id)
+        if talk is not None and (wait_s := talk.find_wait_s(TALK_RATE, self._clock.monotonic_s())):
+            raise Postponed(
+                "a node tells its devices and its inventory now and then; send it again later", after_s=wait_s
+            )
 
     def _list_places(self, rows: Sequence[InventoryRow]) -> dict[tuple[str, str], int]:
         return list_places((row.node, row.hardware_id) for row in rows)

@@ -30,6 +30,7 @@ from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
 from keisan.wire.node import HostReport, NodeReport
 
+SETTLE_S = 0.5
 REPORT_PERIOD_S_MIN, REPORT_PERIOD_S_MAX = 0.05, 60.0
 
 
@@ -111,6 +112,8 @@ class NodeTalk:
             self._fault_count = 0
             wait_s = min(max(taken.next_report_s, REPORT_PERIOD_S_MIN), REPORT_PERIOD_S_MAX)
             await wait_for_event(devices.changed, self._clock, wait_s)
+            # Several drivers that find something at once are told in one report.
+            await self._clock.sleep(SETTLE_S)
 
     async def _send_samples(self, devices: DeviceBook, drivers: Mapping[str, DeviceDriver]) -> None:
         settings, folder, clock = self._settings, self._folder, self._clock

@@ -112,7 +112,7 @@ class NodeWorld:
     way: Way = field(init=False)
 
     def __post_init__(self) -> None:
-        folder = self.site.folder / f"{self.name}-{self.agent}"
+        folder = self.site.folder / f"agent-{self.agent}"
         folder.mkdir(exist_ok=True)
         self.way = Way(self.site.desk, Sender(self.name, UUID(int=self.agent)))
         self.inventory = InventoryFile(folder / "inventory.json")

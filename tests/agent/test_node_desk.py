@@ -85,16 +85,27 @@ async def test_a_row_is_sent_once_and_with_its_age(site: SiteWorld, nodes: tuple
     assert read_told(again) == {}
 
 
-@pytest.mark.parametrize(("by_ms", "age_ms"), [(-7000, 7000), (7000, 0)])
+@pytest.mark.parametrize(("by_ms", "age_ms"), [(-7000, 11_000), (7000, 4000)])
 async def test_a_node_whose_clock_is_behind_looks_old_and_one_ahead_not_younger(
     site: SiteWorld, nodes: tuple[NodeWorld, NodeWorld], by_ms: int, age_ms: int
 ) -> None:
     node = nodes[1]
     node.clock_ahead_ms = by_ms
     await node.send()
+    await site.clock.sleep(4)
     await site.step()
     _, numbers, values = decode_frame(site.platform.bodies[-1])
     assert values[AGE, numbers == site.inventory.numbers["d3"]].tolist() == [age_ms]
+
+
+async def test_a_frame_may_leave_devices_out(site: SiteWorld, nodes: tuple[NodeWorld, NodeWorld]) -> None:
+    node = nodes[0]
+    await node.send()
+    await site.step()
+    head, numbers, values = decode_frame(node.write()[0])
+    assert await node.feed.deliver(encode_frame(head, numbers[1:], values[:, 1:]))
+    await site.step()
+    assert read_told(site.platform.bodies[-1]) == {site.inventory.numbers["d2"]: 2}
 
 
 async def test_what_a_cut_held_back_comes_late_as_frames_of_the_site(
@@ -225,7 +236,7 @@ async def test_an_inventory_of_another_node_or_one_that_takes_back_is_refused(
     first, second = nodes
     await first.send()
     await second.send()
-    with pytest.raises(InvalidInput, match="of no other"):
+    with pytest.raises(InvalidInput, match="of the node that tells them"):
         await second.way.send_inventory(first.inventory.write())
     older = first.inventory.write()
     first.devices = ("d1", "d2", "d4")
@@ -233,6 +244,24 @@ async def test_an_inventory_of_another_node_or_one_that_takes_back_is_refused(
     assert await first.send()
     with pytest.raises(StateConflict, match="keeps their numbers"):
         await first.way.send_inventory(older)
+
+
+async def test_a_node_that_is_called_otherwise_goes_on(site: SiteWorld) -> None:
+    before = NodeWorld(site, "n1", ("d1", "d2"), 1)
+    before.report()
+    await before.send()
+    await site.step()
+    # The same agent on the same disk; d2 was named after its node, d1 was not.
+    after = NodeWorld(site, "n8", ("d1", "d3"), 1)
+    after.report()
+    assert await after.send()
+    assert await after.send()
+    assert after.feed.refused_frames == 0
+    await site.step()
+    assert site.platform.read_column(CLOCK) == {"d1": 1, "d2": 2, "d3": 3}
+    await site.clock.sleep(30)
+    found = {device.hardware_id: device.node_hardware_id for device in site.desk.list_devices(())}
+    assert found["d3"] == "n8"
 
 
 async def test_another_agent_that_speaks_for_a_node_begins_anew(site: SiteWorld) -> None:

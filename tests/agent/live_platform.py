@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 
-from keisan.control.telemetry import check_growth
 from keisan.domain.errors import KeisanError, PlatformUnreachable, StateConflict
 from keisan.domain.frame import FrameFault, FrameOutcome
 from keisan.domain.sample import FIELD_INDEX, MISSING, FrameHead, SampleName
@@ -10,6 +9,7 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, to_milliseconds
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
+from keisan.telemetry.rule_inventory import check_growth
 from keisan.wire.frame import decode_frame
 from keisan.wire.inventory import decode_inventory
 from tests.telemetry.fleet import number_site

@@ -16,6 +16,7 @@ from keisan.devices.benchmark_numpy import NumpyBenchmark
 from keisan.devices.cpu import CpuDriver
 from keisan.devices.node import read_node
 from keisan.domain.challenge import ChallengeWork, Workload
+from keisan.domain.device import REMOTE_FACT
 from keisan.domain.errors import Failed
 from keisan.domain.key import Secret, digest_secret
 from keisan.kit.clock import SystemClock
@@ -148,6 +149,16 @@ async def test_what_cannot_be_done_is_told_in_words(
     commit = platform.commits[order.challenge_id]
     assert (commit.commitment, commit.message) == (None, message)
     assert not platform.answers
+
+
+async def test_device_of_another_node_is_not_measured_here(platform: SmallPlatform, link: PlatformLink) -> None:
+    [device] = build_devices("far")
+    far = device.model_copy(update={"facts": {REMOTE_FACT: "yes"}})
+    order = build_order(1, "far")
+    await work_with(link, NumpyBenchmark(), lambda desk: desk.follow([order], [far]), lambda: bool(platform.commits))
+    commit = platform.commits[order.challenge_id]
+    assert commit.commitment is None
+    assert commit.message == "the device is on another node of the site, whose agent does no challenges"
 
 
 async def test_benchmark_that_breaks_takes_nobody_with_it(platform: SmallPlatform, link: PlatformLink) -> None:

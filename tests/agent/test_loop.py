@@ -12,28 +12,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID
 
+import httpx
 import pytest
+from starlette.applications import Starlette
 
 from keisan.agent.challenge import ChallengeDesk
 from keisan.agent.door import DoorSettings
 from keisan.agent.folder import prepare_folder
+from keisan.agent.frame_desk import FrameDesk, FrameDraft
+from keisan.agent.frame_number import FrameNumbers
 from keisan.agent.identity import load_identity
+from keisan.agent.inventory import InventoryFile
 from keisan.agent.loop import Talk, run_agent
 from keisan.agent.settings import AgentSettings
+from keisan.agent.site_link import AGENT_HEADER, FRAME_PATH, INVENTORY_PATH, NODE_HEADER, REPORT_PATH
 from keisan.agent.state import load_state
 from keisan.agent.supervisor import Supervisor
+from keisan.agent.telemetry import build_values
+from keisan.devices.base import DeviceSample
 from keisan.devices.node import read_node
 from keisan.domain.errors import SettingsInvalid, StateConflict, Unauthenticated
 from keisan.domain.frame import FrameOutcome
 from keisan.domain.key import Secret
 from keisan.domain.replica import ReplicaState
+from keisan.domain.sample import SampleName
 from keisan.domain.verdict import Verdict
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.base import ProcessIdentity
 from keisan.executors.local import LocalExecutor
-from keisan.kit.clock import SystemClock
+from keisan.kit.clock import SystemClock, to_milliseconds
 from keisan.wire.door import DoorOrder
 from keisan.wire.site import OrderAction, ReplicaOrder, SiteOrders, SiteReport
+from tests.agent.many_hosts import describe_host
 from tests.agent.site_fakes import build_order, build_site
 from tests.agent.site_process import build_adapters, build_settings
 from tests.agent.small_platform import MACHINE_ID, SITE_ID, SmallPlatform
@@ -62,6 +72,55 @@ async def test_it_sends_what_its_devices_measure(platform: SmallPlatform, tmp_pa
     head, device_count = platform.frames[0]
     assert (head.incarnation, head.period_ms) == (inventory.head.incarnation, 1000)
     assert inventory.device_count == device_count == len(platform.reports[0].devices)
+
+
+@dataclass
+class HeldListener:
+    """Takes the routes, and nobody comes but the test."""
+
+    routes: asyncio.Queue[Starlette] = field(default_factory=lambda: asyncio.Queue(maxsize=1))
+    is_over: bool = False
+
+    async def serve(self, routes: Starlette, stop: asyncio.Event) -> None:
+        self.routes.put_nowait(routes)
+        await stop.wait()
+        self.is_over = True
+
+
+async def test_it_tells_what_other_nodes_tell_it(platform: SmallPlatform, tmp_path: Path) -> None:
+    listener, stop = HeldListener(), asyncio.Event()
+    settings = replace(build_settings(platform.url, tmp_path / "site"), nodes_secret=Secret("s" * 32))
+    adapters = replace(build_adapters(), node_listener=listener)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        group.create_task(run_agent(settings, adapters, SystemClock(), stop))
+        transport = httpx.ASGITransport(await listener.routes.get())
+        headers = {"authorization": "Bearer " + "s" * 32, NODE_HEADER: "n1", AGENT_HEADER: str(UUID(int=1))}
+        async with httpx.AsyncClient(transport=transport, base_url="http://site", headers=headers) as client:
+            host = describe_host("n1", "d1")
+            assert (await client.post(REPORT_PATH, content=host.model_dump_json())).is_success
+            inventory = InventoryFile(tmp_path / "inventory.json")
+            inventory.follow(host.devices)
+            assert (await client.post(INVENTORY_PATH, content=inventory.write())).is_success
+            desk = FrameDesk(inventory, FrameNumbers(tmp_path / "frames.json", SystemClock()))
+            late = FrameDraft(build_values({"d1": 0}, host.devices, {}), 0, 1000)
+            frames: list[bytes] = []
+            for clock_mhz, age_s in ((6, 20), (7, 0)):
+                values = build_values(
+                    {"d1": 0}, host.devices, {"d1": DeviceSample("d1", {SampleName.CLOCK_MHZ: clock_mhz})}
+                )
+                at_ms = to_milliseconds(SystemClock().now()) - age_s * 1000
+                frames += desk.write(replace(late, values=values, sampled_at_ms=at_ms))
+            for frame in reversed(frames):
+                assert (await client.post(FRAME_PATH, content=frame)).is_success
+        await wait_until_async(
+            lambda: any(outcome is FrameOutcome.LATE for _, outcome in platform.live.taken), "what came late is history"
+        )
+        assert platform.live.read_column(SampleName.CLOCK_MHZ)["d1"] == 7
+        stop.set()
+    assert listener.is_over
+    last = platform.reports[-1]
+    assert [node.hardware_id for node in last.nodes] == [last.nodes[0].hardware_id, "n1"]
+    assert {device.hardware_id for device in last.devices} > {"d1"}
 
 
 @pytest.mark.parametrize("periods_s", [(1.0, 60.0), (60.0, 1.0, 30.0)])

@@ -10,7 +10,8 @@ import numpy as np
 
 from keisan.control.telemetry import FleetWatch
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.platform import FleetParts, Server, build_server
+from keisan.daemon.platform import FleetParts, build_server
+from keisan.daemon.server import Server
 from keisan.daemon.settings import Address, PlatformSettings
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.kit.clock import SystemClock

@@ -30,6 +30,7 @@ def test_help_names_every_command() -> None:
         "gateway",
         "door",
         "site",
+        "node",
         "status",
         "chat",
         "keys",
@@ -41,7 +42,7 @@ def test_help_names_every_command() -> None:
         assert f" {name} " in done.stdout
 
 
-@pytest.mark.parametrize("name", ["up", "platform", "gateway", "door", "site"])
+@pytest.mark.parametrize("name", ["up", "platform", "gateway", "door", "site", "node"])
 def test_faults_come_together_and_nothing_starts(tmp_path: Path, name: str) -> None:
     data = tmp_path / "data"
     config = tmp_path / "keisan.toml"

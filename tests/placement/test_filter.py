@@ -5,12 +5,14 @@ import pytest
 from keisan.domain.device import DeviceUse
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Request
+from keisan.placement.decide import place_copies
 from keisan.placement.filter import (
     FILTERS,
     refuse_closed_device,
     refuse_foreign_chip,
     refuse_missing_engine,
     refuse_other_site,
+    refuse_remote_device,
     refuse_small_memory,
     refuse_unproven_device,
     refuse_unproven_site,
@@ -49,6 +51,13 @@ def test_memory_must_suffice_to_the_last_byte() -> None:
 def test_closed_device_gets_no_new_work(use: DeviceUse) -> None:
     assert refuse_closed_device(REQUEST, build_candidate(device_use=use)) == f"the device is {use}"
     assert refuse_closed_device(REQUEST, build_candidate()) is None
+
+
+def test_device_of_a_node_that_the_executor_does_not_reach_gets_no_work() -> None:
+    remote = build_candidate(is_remote=True)
+    assert refuse_remote_device(REQUEST, remote) == "the site's executor does not reach the device's node"
+    assert refuse_remote_device(REQUEST, build_candidate()) is None
+    assert not place_copies(REQUEST, 1, [remote]).chosen
 
 
 def test_an_engine_for_processors_leaves_other_devices_alone() -> None:

@@ -12,6 +12,7 @@ from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment
 from keisan.telemetry.reading import DeviceFilter, count_chips, read_devices
+from keisan.wire.frame import Numbers
 from tests.telemetry.fleet import (
     NOMINAL_GFLOPS,
     NOON,
@@ -173,11 +174,34 @@ def test_a_device_that_was_not_read_reports_nothing_and_keeps_when_it_last_did()
     values[FIELD_INDEX[SampleName.POWER_MILLIWATTS], [0, 3]] = 7
     site.take(build_head(2, soon.wall_ms), FOUR, values, soon)
     found = count(site, soon)
-    # The last has no verdict and yet was read.
-    assert (found[CountName.REPORTING], found[CountName.OK], found[CountName.UNKNOWN]) == (2, 1, 3)
-    assert site.whole.get_sums(0)[SampleName.POWER_MILLIWATTS].total == 14
-    assert site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT].devices == 2
+    # The last has no verdict and yet was read; the one before was told nothing of, and counts as it was until it is silent.
+    assert (found[CountName.REPORTING], found[CountName.OK], found[CountName.UNKNOWN]) == (3, 2, 2)
+    assert site.whole.get_sums(0)[SampleName.POWER_MILLIWATTS].total == 7 + 5 + 7
+    assert site.whole.get_sums(0)[SampleName.ECC_CORRECTED_COUNT].devices == 3
     assert (site.columns.proven_ms - NOON.monotonic_ms).tolist() == [PERIOD_MS, 0, 0, PERIOD_MS]
+
+
+def test_a_row_that_tells_nothing_is_no_row() -> None:
+    site = open_site()
+    site.take(build_head(1), FOUR, build_values(4, power_milliwatts=5), NOON)
+    kept: list[list[int]] = []
+    now = NOON
+
+    def keep(_place: object, _head: object, numbers: Numbers, _values: object) -> bool:
+        kept.append(numbers.tolist())
+        return True
+
+    for period in range(1, 5):
+        now = later(NOON, period * PERIOD_MS)
+        health = np.array([0, MISSING, MISSING, 0])
+        site.take(build_head(1 + period, now.wall_ms), FOUR, build_values(4, health=health), now, keep)
+    # History has no sample of it, and after three periods nobody knows how it is.
+    assert kept == [[0, 3]] * 4
+    assert count(site, later(NOON, 3 * PERIOD_MS))[CountName.OK] == 4
+    assert count(site, later(NOON, 3 * PERIOD_MS + 1))[CountName.OK] == 2
+    empty = np.full((len(SampleName), 4), MISSING, np.int32)
+    assert site.take(build_head(9, now.wall_ms), FOUR, empty, now, keep) is FrameOutcome.LIVE
+    assert len(kept) == 4
 
 
 def test_dear_values_are_forgotten_after_three_of_their_own_periods() -> None:

@@ -13,6 +13,7 @@ from keisan.agent.link import PlatformLink
 from keisan.agent.supervisor import run_guarded
 from keisan.devices.base import Benchmark
 from keisan.domain.challenge import ChallengeWork
+from keisan.domain.device import REMOTE_FACT
 from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable
 from keisan.domain.limits import CHALLENGE_CHECK_WAIT_S, CHALLENGE_MESSAGE_CHARACTERS_MAX
 from keisan.kit.clock import Clock
@@ -88,6 +89,8 @@ class ChallengeDesk:
     def _work(self, device: DeviceReport | None, work: ChallengeWork, end_s: float) -> Commitment:
         if device is None:
             raise Failed("the device is not here any more")
+        if REMOTE_FACT in device.facts:
+            raise Failed("the device is on another node of the site, whose agent does no challenges")
         for benchmark in self._benchmarks:
             if benchmark.can_run(device, work.workload):
                 return benchmark.run(device, work, lambda: self._is_here and self._clock.monotonic_s() < end_s)

@@ -41,7 +41,7 @@ class DeviceBook:
         self._drivers = drivers
         self._node = node
         self._path = path
-        self._changed = changed
+        self.changed = changed
         self._wait_s = wait_s
         self._known = _load_known(path, drivers)
         self._unreadable: set[str] = set()
@@ -79,7 +79,7 @@ class DeviceBook:
                 group.create_task(self._read_driver(name, driver, thread))
         if self._known == before:
             return
-        self._changed.set()
+        self.changed.set()
         try:
             await asyncio.to_thread(_save_known, self._path, self._known)
         except OSError as failure:

@@ -53,6 +53,11 @@ class AgentFolder:
         return self.root / "inventory.json"
 
     @property
+    def nodes_path(self) -> Path:
+        """Which other nodes have told of themselves."""
+        return self.root / "nodes.json"
+
+    @property
     def door_path(self) -> Path:
         """Whom the site's door lets in, and to which engines."""
         return self.root / "door.json"

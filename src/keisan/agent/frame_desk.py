@@ -12,16 +12,21 @@ from keisan.domain.errors import InvalidInput
 from keisan.domain.limits import FRAME_DEVICES_MAX, FRAME_DEVICES_MIN
 from keisan.domain.sample import FrameHead
 from keisan.kit.observe import write_warning
+from keisan.telemetry.node_rows import choose_numbers
 from keisan.wire.frame import Numbers, Values, decode_frame, encode_frame
 
 
 @dataclass(frozen=True, slots=True)
 class FrameDraft:
-    """What was read of all devices that had a number at one moment; it gets its head when it is sent, or held back."""
+    """What was read of all devices that had a number at one moment; it gets its head when it is sent, or held back.
+
+    With `is_sparse` devices of which nothing is told have no rows.
+    """
 
     values: Values
     sampled_at_ms: int
     period_ms: int
+    is_sparse: bool = False
 
 
 @dataclass(slots=True)
@@ -47,11 +52,12 @@ class FrameDesk:
             device_count=count,
             device_digest=self.inventory.digest(count),
         )
-        numbers = np.arange(count, dtype=np.uint32)
-        parts = max(1, min(-(-count // self.devices_max), count // FRAME_DEVICES_MIN))
+        numbers = choose_numbers(draft.values) if draft.is_sparse else np.arange(count, dtype=np.uint32)
+        values = draft.values[:, numbers] if draft.is_sparse else draft.values
+        parts = max(1, min(-(-len(numbers) // self.devices_max), len(numbers) // FRAME_DEVICES_MIN))
         return tuple(
-            encode_frame(replace(part, sequence=self.numbers.take()), devices, values)
-            for part, devices, values in _cut(head, numbers, draft.values, parts)
+            encode_frame(replace(part, sequence=self.numbers.take()), devices, told)
+            for part, devices, told in _cut(head, numbers, values, parts)
         )
 
     def split(self, frame: bytes) -> tuple[bytes, bytes] | None:

@@ -73,36 +73,41 @@ class PlatformLink:
         return await self._post_bytes(path, (body.model_dump_json().encode(), "application/json"), kind)
 
     async def _post_bytes(self, path: str, content: tuple[bytes, str], kind: type[View]) -> View:
-        try:
-            answer = await self._client.post(path, content=content[0], headers={"content-type": content[1]})
-        except httpx.HTTPError as failure:
-            raise PlatformUnreachable(
-                "the platform does not answer", str(failure) or type(failure).__name__
-            ) from failure
-        if not answer.is_success:
-            raise read_problem(answer)
-        try:
-            return kind.model_validate_json(answer.content)
-        except ValueError as failure:
-            raise PlatformUnreachable("the platform's answer is not understood", str(failure)) from failure
+        return await post_bytes(self._client, path, content, kind)
 
 
-def read_problem(answer: httpx.Response) -> KeisanError:
-    """Return the error that an answer with a failing status means."""
+async def post_bytes(
+    client: httpx.AsyncClient, path: str, content: tuple[bytes, str], kind: type[View], whom: str = "the platform"
+) -> View:
+    """Post a body of a media type to `whom` and return the answer; raises as `PlatformLink.join` does."""
+    try:
+        answer = await client.post(path, content=content[0], headers={"content-type": content[1]})
+    except httpx.HTTPError as failure:
+        raise PlatformUnreachable(f"{whom} does not answer", str(failure) or type(failure).__name__) from failure
+    if not answer.is_success:
+        raise read_problem(answer, whom)
+    try:
+        return kind.model_validate_json(answer.content)
+    except ValueError as failure:
+        raise PlatformUnreachable(f"{whom}'s answer is not understood", str(failure)) from failure
+
+
+def read_problem(answer: httpx.Response, whom: str = "the platform") -> KeisanError:
+    """Return the error that an answer of `whom` with a failing status means."""
     text = f"{answer.status_code}: {_read_detail(answer)}"
     if answer.is_server_error or answer.status_code in (httpx.codes.REQUEST_TIMEOUT, httpx.codes.TOO_MANY_REQUESTS):
-        return PlatformUnreachable("the platform cannot answer now", text)
+        return PlatformUnreachable(f"{whom} cannot answer now", text)
     if answer.status_code == httpx.codes.UNAUTHORIZED:
-        return Unauthenticated(f"the platform does not know this agent ({text})")
+        return Unauthenticated(f"{whom} does not know this agent ({text})")
     if answer.status_code == httpx.codes.CONFLICT:
-        return StateConflict(f"the platform is in another state ({text})")
+        return StateConflict(f"{whom} is in another state ({text})")
     if answer.status_code == httpx.codes.FORBIDDEN:
-        return PermissionDenied(f"the platform forbids it ({text})")
+        return PermissionDenied(f"{whom} forbids it ({text})")
     if answer.status_code == httpx.codes.NOT_FOUND:
-        return NotFound(f"the platform does not have it ({text})")
+        return NotFound(f"{whom} does not have it ({text})")
     if answer.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
-        return LimitExceeded(f"the platform finds it too large ({text})")
-    return Refused(f"the platform refuses ({text})")
+        return LimitExceeded(f"{whom} finds it too large ({text})")
+    return Refused(f"{whom} refuses ({text})")
 
 
 def _read_detail(answer: httpx.Response) -> str:

@@ -15,10 +15,13 @@ from keisan.agent.folder import lock_folder, prepare_folder
 from keisan.agent.frame_desk import FrameDesk
 from keisan.agent.frame_feed import FrameFeed
 from keisan.agent.frame_number import FrameNumbers
+from keisan.agent.host_book import HostBook
 from keisan.agent.identity import AgentIdentity, build_join, load_identity, mark_joined, save_identity
 from keisan.agent.inventory import InventoryFile
 from keisan.agent.keeper import Workplace
 from keisan.agent.link import PlatformLink
+from keisan.agent.node_desk import NodeDesk
+from keisan.agent.node_route import build_routes
 from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.agent.supernode import SupernodePlans
@@ -29,6 +32,8 @@ from keisan.devices.node import read_node
 from keisan.domain.errors import KeisanError, PlatformUnreachable
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning
+from keisan.wire.device import DeviceReport
+from keisan.wire.node import NodeReport
 from keisan.wire.site import ReplicaReport
 
 # Whatever the platform says, it is asked neither in a busy loop nor so rarely that it forgets us.
@@ -70,12 +75,16 @@ async def _serve(supervisor: Supervisor, talk: "Talk", stop: asyncio.Event) -> N
         talking = group.create_task(talk.run())
         looking = group.create_task(talk.watch_devices())
         measuring = group.create_task(talk.send_samples())
+        over = asyncio.Event()
+        serving = group.create_task(talk.serve_nodes(over))
         stopping = group.create_task(stop.wait())
         await asyncio.wait((talking, stopping), return_when=asyncio.FIRST_COMPLETED)
         talking.cancel()
         looking.cancel()
         measuring.cancel()
         stopping.cancel()
+        over.set()
+        await asyncio.wait((serving,))
         talk.desk.leave()
         await supervisor.leave()
     if talk.refusal is not None:
@@ -104,6 +113,8 @@ class Talk:
             workplace.changed,
             workplace.settings.driver_wait_s,
         )
+        hosts = HostBook(workplace.folder.nodes_path, workplace.node.hardware_id)
+        self.nodes = NodeDesk(hosts, workplace.node.hardware_id, workplace.clock)
         self._door = DoorFile(workplace.folder.door_path, workplace.settings.door)
         self._random = SystemRandom()
         self._acknowledged: dict[UUID, ReplicaReport] = {}
@@ -140,21 +151,37 @@ class Talk:
         await self._is_ready.wait()
         place, settings = self._place, self._place.settings
         plans = SupernodePlans(
-            settings.supernodes, settings.member_counts, {place.node.hostname: place.node.hardware_id}
+            settings.supernodes, settings.member_counts, {place.node.hostname: place.node.hardware_id}, self._list_nodes
         )
         inventory = InventoryFile(place.folder.inventory_path, plans)
-        writer = FrameWriter(place.adapters.devices, inventory, place.clock, settings.sample_period_s)
+        nodes = None if settings.nodes_secret is None else self.nodes
+        writer = FrameWriter(place.adapters.devices, inventory, place.clock, settings.sample_period_s, nodes=nodes)
         desk = FrameDesk(inventory, FrameNumbers(place.folder.frame_numbers_path, place.clock))
         backlog = FrameBacklog(place.folder.backlog, settings.backlog_bytes_max)
         feed = FrameFeed(self._link, inventory.write, desk, backlog)
         run = FrameRun(writer, desk, feed)
         while True:
-            await run_guarded(run.run(self._devices.list_reports), "samples.failed")
+            await run_guarded(run.run(self._list_devices), "samples.failed")
             await place.clock.sleep(settings.sample_period_s)
 
     async def watch_devices(self) -> None:
         """Read which devices there are, again and again, until cancelled."""
         await self._devices.run(self._place.clock)
+
+    async def serve_nodes(self, stop: asyncio.Event) -> None:
+        """Answer agents of other nodes until `stop` is set, where the settings say so."""
+        secret, listener = self._place.settings.nodes_secret, self._place.adapters.node_listener
+        if secret is not None and listener is not None:
+            await listener.serve(build_routes(self.nodes, secret), stop)
+
+    def _list_nodes(self) -> tuple[NodeReport, ...]:
+        if self._place.settings.nodes_secret is None:
+            return (self._place.node,)
+        return (self._place.node, *self.nodes.list_nodes())
+
+    def _list_devices(self) -> tuple[DeviceReport, ...]:
+        own = self._devices.list_reports()
+        return own if self._place.settings.nodes_secret is None else self.nodes.list_devices(own)
 
     async def _join(self) -> None:
         settings = self._place.settings
@@ -168,10 +195,10 @@ class Talk:
         self._place.changed.clear()
         # First: who is told of a replica finds the way to it open.
         self._door.keep_replicas(self._supervisor.list_sockets())
-        devices = self._devices.list_reports()
+        devices = self._list_devices()
         whole = build_report(
             self._identity.agent_id,
-            self._place.node,
+            self._list_nodes(),
             devices,
             self._supervisor.list_reports(),
             self._place.adapters,

@@ -12,15 +12,15 @@ from keisan.wire.site import ReplicaReport, SiteReport
 
 def build_report(
     agent_id: UUID,
-    node: NodeReport,
+    nodes: tuple[NodeReport, ...],
     devices: tuple[DeviceReport, ...],
     replicas: Iterable[ReplicaReport],
     adapters: AgentAdapters,
 ) -> SiteReport:
-    """Return the report of a site with one node."""
+    """Return the report of a site, its agent's own node first."""
     return SiteReport(
         agent_id=agent_id,
-        nodes=(node,),
+        nodes=nodes,
         devices=devices,
         replicas=tuple(replicas),
         engines={name: engine.profile() for name, engine in adapters.engines.items()},

@@ -1,8 +1,12 @@
 """What an agent is told by its daemon: settings and adapters."""
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
+
+from starlette.applications import Starlette
 
 from keisan.agent.backlog import BACKLOG_BYTES_MAX
 from keisan.agent.door import DoorSettings
@@ -21,6 +25,7 @@ class AgentSettings:
 
     With `is_stopping_replicas_on_exit` the engines end with the agent and start again with it; else they outlive it.
     `supernodes` are what the operator says of them, and `member_counts` the sizes of their templates.
+    `nodes_secret` is what agents of other nodes show; without one there are none.
     """
 
     platform_url: str
@@ -34,6 +39,7 @@ class AgentSettings:
     sample_period_s: float = 10.0
     driver_wait_s: float = DRIVER_WAIT_S
     backlog_bytes_max: int = BACKLOG_BYTES_MAX
+    nodes_secret: Secret | None = None
     supernodes: tuple[SupernodePlan, ...] = ()
     member_counts: Mapping[str, int] = field(default_factory=dict)
     stop_grace_s: float = 5.0
@@ -41,11 +47,19 @@ class AgentSettings:
     platform_backoff: Backoff = field(default_factory=lambda: Backoff(first_s=0.2, most_s=5.0))
 
 
+class NodeListener(Protocol):
+    """Serves routes for agents of other nodes, on an address that is bound already."""
+
+    async def serve(self, routes: Starlette, stop: asyncio.Event) -> None:
+        """Answer until `stop` is set."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class AgentAdapters:
     """What this site can do: engines, weight sources by scheme and device drivers by name, and its one executor.
 
-    Of `benchmarks` the first that can does a challenge's work.
+    Of `benchmarks` the first that can does a challenge's work. `node_listener` is where agents of other nodes come in.
     """
 
     engines: Mapping[str, Engine]
@@ -53,3 +67,4 @@ class AgentAdapters:
     devices: Mapping[str, DeviceDriver]
     executor: Executor
     benchmarks: tuple[Benchmark, ...] = ()
+    node_listener: NodeListener | None = None

@@ -1,20 +1,25 @@
 """Supernodes as the operator set them, made of the devices that this site has; what does not come out as meant is logged once."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from keisan.domain.inventory import SupernodeEntry
 from keisan.domain.supernode_plan import PlannedDevice, SupernodePlan, resolve_plans
 from keisan.kit.observe import write_warning
+from keisan.wire.node import NodeReport
 
 
 @dataclass(slots=True)
 class SupernodePlans:
-    """`member_counts` are the sizes of templates, and `hostnames` the hardware ids of nodes that go by another name."""
+    """`member_counts` are the sizes of templates, and `hostnames` the hardware ids of nodes that go by another name.
+
+    `list_nodes` are the site's nodes as they are now.
+    """
 
     plans: tuple[SupernodePlan, ...] = ()
     member_counts: Mapping[str, int] = field(default_factory=dict)
     hostnames: Mapping[str, str] = field(default_factory=dict)
+    list_nodes: Callable[[], Sequence[NodeReport]] = tuple
     _told: tuple[SupernodeEntry, ...] = ()
 
     def resolve(self, devices: Iterable[PlannedDevice]) -> tuple[SupernodeEntry, ...]:
@@ -22,7 +27,10 @@ class SupernodePlans:
         if not self.plans:
             return ()
         devices = tuple(devices)
-        entries = resolve_plans(self.plans, devices, self.hostnames)
+        # Where two nodes have one hostname the first has it, and the agent's own host before all.
+        others = {node.hostname: node.hardware_id for node in reversed(self.list_nodes())}
+        hostnames = {**others, **self.hostnames}
+        entries = resolve_plans(self.plans, devices, hostnames)
         if entries != self._told:
             self._told = entries
             self._tell_doubts({device.hardware_id for device in devices})

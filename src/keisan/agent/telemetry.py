@@ -4,16 +4,17 @@ Reading and sending are two tasks: a platform that is slow holds no reading up, 
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random, SystemRandom
+from typing import Protocol
 
 import numpy as np
 
 from keisan.agent.driver_thread import DriverThread, Reading
 from keisan.agent.frame_desk import FrameDesk, FrameDraft
 from keisan.agent.frame_feed import FrameFeed
-from keisan.agent.inventory import InventoryFile
+from keisan.agent.inventory import InventoryFile, InventoryRow
 from keisan.devices.base import READ_S_MAX, DeviceDriver, DeviceSample
 from keisan.domain.errors import DevicesUnreadable
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SAMPLE_FIELDS, VALUE_MAX, SampleName
@@ -30,6 +31,18 @@ Samples = tuple[DeviceSample, ...]
 AGE_TOLD_MS_MIN = 100
 # While the platform shuts its door it is not knocked at with every frame.
 CLOSED_BACKOFF = Backoff(first_s=10.0, most_s=60.0)
+
+
+class NodeSource(Protocol):
+    """What other nodes of the site told; `rows` are the site's devices in the order of their numbers."""
+
+    def fill(self, values: Values, rows: Sequence[InventoryRow], now_s: float) -> None:
+        """Write what was told since the last time into a site's values; a device of another node that told nothing has none."""
+        ...
+
+    def take_late(self, rows: Sequence[InventoryRow]) -> tuple[FrameDraft, ...]:
+        """Return what was told too late for that."""
+        ...
 
 
 @dataclass(slots=True)
@@ -100,7 +113,7 @@ class FrameWriter:
 
     `period_s` is how often a frame is due, and every `dear_every`th has the dear fields. A device that was not read has a row
     all the same: its health is unknown, or as its driver reported it. Drivers are waited for during `wait_s`, half a period if
-    it is None.
+    it is None. What devices of other nodes measure comes from `nodes`.
     """
 
     drivers: Mapping[str, DeviceDriver]
@@ -109,6 +122,7 @@ class FrameWriter:
     period_s: float
     dear_every: int = 6
     wait_s: float | None = None
+    nodes: NodeSource | None = None
     _count: int = 0
     _samplers: list[DriverSampler] = field(init=False)
 
@@ -131,7 +145,19 @@ class FrameWriter:
                 # What two drivers read of is told by the first of them, as for devices.
                 samples.setdefault(sample.hardware_id, sample)
         values = build_values(self.inventory.numbers, reports, samples)
-        return FrameDraft(values, to_milliseconds(now), round(self.period_s * 1000))
+        if self.nodes is None:
+            return FrameDraft(values, to_milliseconds(now), self.period_ms)
+        self.nodes.fill(values, self.inventory.rows, now_s)
+        return FrameDraft(values, to_milliseconds(now), self.period_ms, is_sparse=True)
+
+    def take_late(self) -> tuple[FrameDraft, ...]:
+        """Return what other nodes measured earlier and could not tell in time, once, the oldest first."""
+        return () if self.nodes is None else self.nodes.take_late(self.inventory.rows)
+
+    @property
+    def period_ms(self) -> int:
+        """The period in ms."""
+        return round(self.period_s * 1000)
 
     async def _read_drivers(self, *, is_dear: bool) -> None:
         wait_s = min(READ_S_MAX, self.period_s / 2) if self.wait_s is None else self.wait_s
@@ -203,7 +229,12 @@ class FrameRun:
     async def send(self) -> None:
         """Send the newest frame whenever there is one, until cancelled."""
         while True:
-            frames = self.desk.write(await self._newest.get())
+            newest = await self._newest.get()
+            # Numbered before the newest and sent after it, so that the platform takes them as late.
+            for late in self.writer.take_late():
+                for frame in self.desk.write(late):
+                    self.feed.hold(frame)
+            frames = self.desk.write(newest)
             try:
                 await self.feed.deliver(*frames, has_newer=self._newest.full)
             except asyncio.CancelledError:

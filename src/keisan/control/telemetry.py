@@ -29,6 +29,7 @@ from keisan.telemetry.late_budget import LateBudget
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
 from keisan.telemetry.rule_frame import is_old
+from keisan.telemetry.rule_inventory import check_growth
 from keisan.wire.frame import Numbers, Values, decode_frame
 from keisan.wire.inventory import Inventory, decode_inventory, encode_inventory, pack_inventory, unpack_inventory
 
@@ -273,14 +274,3 @@ def get_site_id(principal: Principal) -> SiteId:
     if principal.site_id is None:
         raise PermissionDenied("this machine belongs to no site")
     return principal.site_id
-
-
-def check_growth(known: Inventory, told: Inventory) -> None:
-    """Raise StateConflict unless `told` is another incarnation, or the same one grown: no number given twice."""
-    if told.head.incarnation != known.head.incarnation:
-        return
-    count = known.device_count
-    is_grown = told.head.version >= known.head.version and told.device_count >= count
-    if not is_grown or not told.hardware_ids.slice(0, count).equals(known.hardware_ids):
-        text = f"inventory {known.head.incarnation} is at version {known.head.version} with {count} devices"
-        raise StateConflict(f"{text}: a later one keeps their numbers; begin another incarnation to give new ones")

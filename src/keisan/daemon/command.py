@@ -53,11 +53,12 @@ def read_settings(data: Path | None, config: Path | None, tables: dict[str, Tabl
 
 
 def add_process_commands(application: typer.Typer) -> None:
-    """Add platform, gateway, door and site."""
+    """Add platform, gateway, door, site and node."""
     _add_platform_command(application)
     _add_gateway_command(application)
     _add_door_command(application)
     _add_site_command(application)
+    _add_node_command(application)
 
 
 def _add_platform_command(application: typer.Typer) -> None:
@@ -160,6 +161,25 @@ def _add_site_command(application: typer.Typer) -> None:
         from keisan.daemon.site import serve_site
 
         raise typer.Exit(run_process("site", lambda stop: serve_site(settings, stop), settings.log_level, log))
+
+
+def _add_node_command(application: typer.Typer) -> None:
+    @application.command("node", rich_help_panel=PANEL)
+    def run_node(
+        data: DataOption = None,
+        config: ConfigOption = None,
+        log: LogOption = None,
+        site_url: Annotated[str | None, typer.Option("--site-url", help="Where the site's agent listens.")] = None,
+        secret: Annotated[Path | None, typer.Option("--secret", help="File with the secret of its nodes.")] = None,
+        ca: Annotated[Path | None, typer.Option("--ca", help="Certificate to trust at the site's agent.")] = None,
+    ) -> None:
+        """Tell a site's agent of this host's devices; for sites of many hosts, on each but the agent's own."""
+        table: Table = {"site_url": site_url, "secret_path": secret, "ca_path": ca}
+        settings = read_settings(data, config, {"node": table})
+        # As above.
+        from keisan.daemon.node import serve_node
+
+        raise typer.Exit(run_process("node", lambda stop: serve_node(settings, stop), settings.log_level, log))
 
 
 def add_up_command(application: typer.Typer) -> None:

@@ -22,9 +22,9 @@ from keisan.kit.clock import Clock
 
 
 def build_drivers(
-    environment: Mapping[str, str], clock: Clock, simulated: Iterable[SimulatedSettings]
+    environment: Mapping[str, str], clock: Clock, simulated: Iterable[SimulatedSettings], table: str = "site"
 ) -> dict[str, DeviceDriver]:
-    """Return the drivers by name; tools get `environment`. One whose tool this host lacks finds no device.
+    """Return the drivers by name; tools get `environment`, `table` is the settings'. One whose tool this host lacks finds no device.
 
     Raises SettingsInvalid for a chip to play that the catalogue does not have, or the same devices twice.
     """
@@ -38,11 +38,11 @@ def build_drivers(
     drivers[listed.name] = listed
     for own in simulated:
         if own.chip not in chips:
-            raise SettingsInvalid(f"site.simulated: expected a chip of the catalogue, got '{own.chip}'")
+            raise SettingsInvalid(f"{table}.simulated: expected a chip of the catalogue, got '{own.chip}'")
         plan = SimulatedPlan(chips[own.chip], own.count, own.seed, own.faults, own.faults_after_s)
         driver = SimulatedDriver(plan, clock)
         if driver.name in drivers:
-            raise SettingsInvalid(f"site.simulated: expected another seed where '{own.chip}' is played again")
+            raise SettingsInvalid(f"{table}.simulated: expected another seed where '{own.chip}' is played again")
         drivers[driver.name] = driver
     return drivers
 

@@ -1,4 +1,4 @@
-"""The console script `keisan`: the cli's commands, and those that run processes: up, platform, gateway, door, site.
+"""The console script `keisan`: the cli's commands, and those that run processes: up, platform, gateway, door, site, node.
 
 A supervised process loads nothing of the command line but its own options, so that it starts quickly.
 """
@@ -13,7 +13,7 @@ from keisan.daemon.command import add_ledger_commands, add_process_commands, add
 if TYPE_CHECKING:
     from keisan.cli.session import ConnectionOptions, Target
 
-PROCESSES = frozenset({"platform", "gateway", "door", "site"})
+PROCESSES = frozenset({"platform", "gateway", "door", "site", "node"})
 
 
 def main() -> None:

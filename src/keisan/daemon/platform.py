@@ -3,7 +3,6 @@
 import asyncio
 import importlib.metadata
 import socket
-import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -48,8 +47,9 @@ from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform, read_operator
 from keisan.daemon.platform_identity import ensure_identity
+from keisan.daemon.server import Server
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, ChallengeSettings, PlatformSettings, Settings
+from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound, SettingsInvalid
@@ -58,7 +58,7 @@ from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget
-from keisan.kit.observe import write_log, write_warning
+from keisan.kit.observe import write_log
 from keisan.kit.outbound import Outbound
 from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Storage, Transaction
@@ -68,7 +68,6 @@ GRACEFUL_S = 2
 # Longer than the clients' own, so that no idle connection is closed just as a request is sent on it.
 KEEP_ALIVE_S = 60
 CONNECTIONS_WAITING_MAX = 1024
-CERTIFICATE_LOOK_S = 5.0
 # An agent reports every second; this many misses make its site unknown.
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
@@ -192,7 +191,7 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
     return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
-def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[str], None]) -> "Server":
+def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[str], None]) -> Server:
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     fleet, templates = parts.watch, load_supernode_templates()
     snapshots = SnapshotFeed(fleet.control)
@@ -243,7 +242,7 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
 
 
 async def _serve(
-    server: "Server", own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
+    server: Server, own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
 ) -> None:
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
@@ -308,59 +307,3 @@ def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:
     reconcilers: Reconcilers = {WorkNoun.WEBHOOK: WebhookReconciler(control, outbound)}
     loop = LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
     return (loop,) * DELIVERIES_OPEN_MAX
-
-
-class Server(uvicorn.Server):
-    """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
-
-    def __init__(self, config: uvicorn.Config, announce: Callable[[str], None], close: Callable[[], None]) -> None:
-        super().__init__(config)
-        self._announce = announce
-        self._close = close
-
-    async def answer(self, listener: socket.socket, stop: asyncio.Event) -> None:
-        """Answer until `stop` is set, and say so once it does."""
-        async with asyncio.TaskGroup() as group:
-            stopping = group.create_task(self._stop_with(stop))
-            await self._serve([listener])
-            stopping.cancel()
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Open the listener and announce where it answers."""
-        await super().startup(sockets)
-        assert sockets is not None
-        host, port = sockets[0].getsockname()[:2]
-        scheme = "https" if self.config.is_ssl else "http"
-        self._announce(f"{scheme}://{Address(host, port)}")
-
-    async def _stop_with(self, stop: asyncio.Event) -> None:
-        await stop.wait()
-        self._close()
-        self.should_exit = True
-
-    async def follow_certificate(self, clock: Clock) -> None:
-        """Load the certificate again whenever its files change; open connections keep the old one (R11)."""
-        context, files = self.config.ssl, (self.config.ssl_certfile, self.config.ssl_keyfile)
-        if context is None or files[0] is None or files[1] is None:
-            return
-        certificate, key = Path(files[0]), Path(files[1])
-        seen = _read_times(certificate, key)
-        while True:
-            await clock.sleep(CERTIFICATE_LOOK_S)
-            found = _read_times(certificate, key)
-            if found == seen:
-                continue
-            try:
-                context.load_cert_chain(certificate, key)
-                seen = found
-                write_log("certificate.loaded", path=str(certificate))
-            except (OSError, ssl.SSLError) as fault:
-                # The two files are replaced one after the other; the next look finds both.
-                write_warning("certificate.not_loaded", path=str(certificate), fault=str(fault))
-
-
-def _read_times(certificate: Path, key: Path) -> tuple[int, int] | None:
-    try:
-        return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
-    except FileNotFoundError:
-        return None

@@ -261,12 +261,33 @@ class DoorSettings(ListenerSection):
     limits: DoorLimits = DoorLimits()
 
 
+class SiteNodesSettings(ListenerSection):
+    """Where a site's agent listens to those of its other nodes; `secret_path` is a file with what all of them show."""
+
+    listen: ListenAddress = Address("127.0.0.1", 8070)
+    secret_path: ExistingFile
+
+
+class NodeSettings(Section):
+    """The agent of one node of a site of many. `site_url` is where the site's agent listens, `secret_path` the same file's copy.
+
+    `machine_id` stands in for the host's own where hosts share one, as cloned images and containers may.
+    `simulated` are devices that it plays beside its own, each an item [[node.simulated]].
+    """
+
+    site_url: Url = "http://127.0.0.1:8070"
+    ca_path: CertificateFile | None = None
+    secret_path: ExistingFile | None = None
+    machine_id: Annotated[str, Field(max_length=128)] = ""
+    simulated: tuple[SimulatedSettings, ...] = ()
+
+
 class SiteSettings(Section):
     """The agent of a site. Engines outlive it unless `stop_replicas_on_exit`, as under `keisan up`.
 
     `door_url` is where gateways find the site's door, and `door_ca_path` the certificates that they are to trust there.
     `simulated` are devices that it plays beside its own, each an item [[site.simulated]]; `supernode` are its supernodes, each
-    an item [[site.supernode]].
+    an item [[site.supernode]]. With `nodes` it listens to agents of other nodes.
     """
 
     platform_url: Url = "http://127.0.0.1:8080"
@@ -277,6 +298,7 @@ class SiteSettings(Section):
     door_url: Annotated[str, Field(pattern=r"^https?://[^/\s]+:\d+$")] | None = None
     door_ca_path: ExistingFile | None = None
     door_insecure: bool = False
+    nodes: SiteNodesSettings | None = None
     simulated: tuple[SimulatedSettings, ...] = ()
     supernode: tuple[SupernodeSettings, ...] = ()
 
@@ -323,6 +345,7 @@ class Settings(Section):
     gateway: GatewaySettings = GatewaySettings()
     door: DoorSettings = DoorSettings()
     site: SiteSettings = SiteSettings()
+    node: NodeSettings = NodeSettings()
     first_start: FirstStartSettings = FirstStartSettings()
 
 

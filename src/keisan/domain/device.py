@@ -16,6 +16,10 @@ from keisan.domain.verdict import Verdict
 # What is no id of the catalogue: the chip of a device that a driver can see and nobody knows.
 UNKNOWN_CHIP: Final = "unknown"
 
+# The fact that marks a device of a node whose agent only tells: the site's executor does not reach it.
+REMOTE_FACT: Final = "remote_node"
+REMOTE_TEXT: Final = "its node's agent tells what it measures, and starts nothing there"
+
 
 class DeviceUse(StrEnum):
     """What a device is given: new work, none but what it has, or none, and what it has moves elsewhere.

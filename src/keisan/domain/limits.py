@@ -41,6 +41,8 @@ DEVICE_FACTS_MAX = 32
 DEVICE_FACT_NAME_CHARACTERS_MAX = 64
 DEVICE_FACT_CHARACTERS_MAX = 512
 DEVICE_USE_REASON_CHARACTERS_MAX = 500
+# What all nodes of a site tell of themselves together, as JSON: it goes on in the site's own report (API_BODY_BYTES_MAX).
+SITE_HOSTS_BYTES_MAX = 8 * 1024 * 1024
 # A site with fewer devices sends smaller frames; none of a larger one is smaller, since frames cost more than rows.
 FRAME_DEVICES_MIN = 256
 FRAME_DEVICES_MAX = 65_536

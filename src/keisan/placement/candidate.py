@@ -18,7 +18,10 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A device of a node: free memory in bytes after all replicas placed on it so far, which `replica_count` counts."""
+    """A device of a node: free memory in bytes after all replicas placed on it so far, which `replica_count` counts.
+
+    With `is_remote` the site's executor does not reach its node.
+    """
 
     node_id: NodeId
     device_id: DeviceId
@@ -31,3 +34,4 @@ class Candidate:
     site_verdict: Verdict
     device_verdict: Verdict
     device_use: DeviceUse
+    is_remote: bool = False

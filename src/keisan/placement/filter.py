@@ -35,6 +35,11 @@ def refuse_closed_device(_: Request, candidate: Candidate) -> str | None:
     return None if candidate.device_use is DeviceUse.OPEN else f"the device is {candidate.device_use}"
 
 
+def refuse_remote_device(_: Request, candidate: Candidate) -> str | None:
+    """Send no work to a node that the site's executor does not reach: its agent only tells."""
+    return "the site's executor does not reach the device's node" if candidate.is_remote else None
+
+
 def refuse_missing_engine(request: Request, candidate: Candidate) -> str | None:
     """The site's agent must be able to start the engine."""
     return None if request.engine in candidate.engines else f"the site has no engine '{request.engine}'"
@@ -59,6 +64,7 @@ FILTERS: tuple[Filter, ...] = (
     refuse_unproven_site,
     refuse_unproven_device,
     refuse_closed_device,
+    refuse_remote_device,
     refuse_missing_engine,
     refuse_foreign_chip,
     refuse_small_memory,

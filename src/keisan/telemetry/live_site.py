@@ -10,11 +10,12 @@ from keisan.domain.frame import FrameCounts, FrameFault, FrameOutcome
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.domain.inventory import InventoryMark
 from keisan.domain.limits import FRAME_DEVICES_MIN, FRAME_PERIOD_MS_MAX, SITE_BURST_PERIODS, SITE_RATE_MULTIPLE
-from keisan.domain.sample import HEALTH_CODES, FrameHead
+from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, FrameHead, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.device_digest import DeviceDigests
 from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
 from keisan.telemetry.group import Groups, group_columns
+from keisan.telemetry.node_rows import find_empty
 from keisan.telemetry.roll_up import EMPTY, Sums, sum_devices
 from keisan.telemetry.rule_frame import (
     Refusal,
@@ -28,6 +29,8 @@ from keisan.telemetry.sequence_set import SequenceSet
 from keisan.telemetry.site_columns import NEVER_MS, Codes, SiteColumns
 from keisan.wire.frame import Numbers, Values
 from keisan.wire.inventory import Inventory
+
+HEALTH = FIELD_INDEX[SampleName.HEALTH]
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +164,10 @@ class LiveSite:
             self.outcomes[outcome] += 1
             return outcome
         wrong_count = drop_wrong_values(numbers, values, self.columns.inventory)
+        if (values[HEALTH] == MISSING).any():
+            # A row that tells nothing stands for no reading: it only makes a frame as large as the rules want it.
+            told = np.flatnonzero(~find_empty(values))
+            numbers, values = numbers[told], values[:, told]
         is_kept = keep is None or not len(numbers) or keep(self.place, head, numbers, values)
         if is_kept:
             self.outcomes[outcome] += 1

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from keisan.domain.limits import SITE_DEVICES_MAX
 from keisan.wire.base import INTEGER_MAX, Count, ForeignText, WireInput, WireView
+from keisan.wire.device import DeviceReport
 
 
 class NodeReport(WireInput):
@@ -17,6 +19,20 @@ class NodeReport(WireInput):
     boot_id: Annotated[ForeignText, Field(min_length=1, max_length=64)]
     cpu_count: Annotated[int, Field(ge=1, le=INTEGER_MAX)]
     memory_bytes: Count
+
+
+class HostReport(WireInput):
+    """What a node's agent tells its site's, each time: the node, and all devices of it. `agent_id` tells two hosts apart."""
+
+    agent_id: UUID
+    node: NodeReport
+    devices: Annotated[tuple[DeviceReport, ...], Field(max_length=SITE_DEVICES_MAX)]
+
+
+class HostTaken(WireView):
+    """The site's answer: when to tell again, in seconds."""
+
+    next_report_s: float
 
 
 class NodeView(WireView):

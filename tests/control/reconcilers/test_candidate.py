@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from keisan.control.reconcilers.candidate import hold_replicas, load_places
-from keisan.domain.device import DeviceUse
+from keisan.domain.device import REMOTE_FACT, DeviceUse
 from keisan.domain.ids import DeviceId
 from keisan.storage.database import Database
 from tests.domain.samples import MEMORY_BYTES, build_device, build_replica, name_id
@@ -36,6 +36,16 @@ async def test_replicas_on_a_drained_device_must_leave(storage: Database, world:
     assert places.leaving == {world.left.replica.id}
     uses = {candidate.device_id: candidate.device_use for candidate in places.candidates}
     assert uses == {drained.id: DeviceUse.DRAINING, cordoned.id: DeviceUse.CORDONED}
+
+
+async def test_a_device_of_another_node_of_the_site_is_told_apart(storage: Database, world: World) -> None:
+    facts = {REMOTE_FACT: "whatever it says"}
+    async with storage.write() as transaction:
+        await transaction.devices.update(replace(world.left.device, facts=facts, version=2))
+    async with storage.read() as view:
+        places = await load_places(view)
+    remote = {candidate.device_id: candidate.is_remote for candidate in places.candidates}
+    assert remote == {world.left.device.id: True, world.right.device.id: False}
 
 
 ONE, OTHER = DeviceId(name_id(8, 1)), DeviceId(name_id(8, 2))

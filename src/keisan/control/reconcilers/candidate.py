@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from keisan.domain.access import PlatformScope
-from keisan.domain.device import CLEARED_USES, Device, DeviceUse
+from keisan.domain.device import CLEARED_USES, REMOTE_FACT, Device, DeviceUse
 from keisan.domain.ids import DeviceId, ModelId, ReplicaId
 from keisan.domain.model import Model
 from keisan.domain.replica import Replica
@@ -66,4 +66,5 @@ def _build_candidate(site: Site, device: Device, placed: list[Replica], models: 
         site_verdict=site.verdict,
         device_verdict=device.verdict,
         device_use=device.use,
+        is_remote=REMOTE_FACT in device.facts,
     )

@@ -1,0 +1,76 @@
+"""A server of ours: uvicorn on a bound socket, stopped by an event, with a certificate that is read again when it changes."""
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from keisan.daemon.settings import Address
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_log, write_warning
+
+CERTIFICATE_LOOK_S = 5.0
+
+
+class Server(uvicorn.Server):
+    """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
+
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        announce: Callable[[str], None] = lambda _url: None,
+        close: Callable[[], None] = lambda: None,
+    ) -> None:
+        super().__init__(config)
+        self._announce = announce
+        self._close = close
+
+    async def answer(self, listener: socket.socket, stop: asyncio.Event) -> None:
+        """Answer until `stop` is set, and say so once it does."""
+        async with asyncio.TaskGroup() as group:
+            stopping = group.create_task(self._stop_with(stop))
+            await self._serve([listener])
+            stopping.cancel()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open the listener and announce where it answers."""
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        scheme = "https" if self.config.is_ssl else "http"
+        self._announce(f"{scheme}://{Address(host, port)}")
+
+    async def _stop_with(self, stop: asyncio.Event) -> None:
+        await stop.wait()
+        self._close()
+        self.should_exit = True
+
+    async def follow_certificate(self, clock: Clock) -> None:
+        """Load the certificate again whenever its files change; open connections keep the old one (R11)."""
+        context, files = self.config.ssl, (self.config.ssl_certfile, self.config.ssl_keyfile)
+        if context is None or files[0] is None or files[1] is None:
+            return
+        certificate, key = Path(files[0]), Path(files[1])
+        seen = _read_times(certificate, key)
+        while True:
+            await clock.sleep(CERTIFICATE_LOOK_S)
+            found = _read_times(certificate, key)
+            if found == seen:
+                continue
+            try:
+                context.load_cert_chain(certificate, key)
+                seen = found
+                write_log("certificate.loaded", path=str(certificate))
+            except (OSError, ssl.SSLError) as fault:
+                # The two files are replaced one after the other; the next look finds both.
+                write_warning("certificate.not_loaded", path=str(certificate), fault=str(fault))
+
+
+def _read_times(certificate: Path, key: Path) -> tuple[int, int] | None:
+    try:
+        return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -60,6 +60,14 @@ def test_what_is_no_token_is_told_and_not_quoted(tmp_path: Path, content: bytes)
         read_join_token(tmp_path)
 
 
+def test_bytes_that_are_no_text_are_quoted_nowhere(tmp_path: Path) -> None:
+    path = tmp_path / "token"
+    path.write_bytes(b"\xffjt-keisan-secret")
+    with pytest.raises(SettingsInvalid) as refused:
+        read_join_token(path)
+    assert "keisan-secret" not in f"{refused.value}{refused.value.field}{refused.value.inside}"
+
+
 def test_emptied_token_is_none(tmp_path: Path) -> None:
     (tmp_path / "token").write_text("\n")
     assert read_join_token(tmp_path / "token") is None

@@ -72,7 +72,9 @@ def read_join_token(path: Path | None) -> Secret | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsInvalid(f"{path}: expected a file with a join token that can be read", repr(fault)) from None
+        raise SettingsInvalid(
+            f"{path}: expected a file with a join token that can be read", inside=type(fault).__name__
+        ) from None
     if text and not _TOKEN.fullmatch(text):
         raise SettingsInvalid(f"{path}: expected a join token, got something else")
     return Secret(text) if text else None

@@ -47,12 +47,14 @@ class SiteModel:
 
     def take(self, head: FrameHead, numbers: np.ndarray, values: np.ndarray, now: Moment) -> None:
         """See a live frame of values that are all within their bounds."""
-        if len(numbers):
-            self.period_ms = head.period_ms
         stamp_ms = now.monotonic_ms - max(0, now.wall_ms - head.sampled_at_ms)
         for column, number in enumerate(numbers.tolist()):
-            known = self.devices.setdefault(number, DeviceModel())
             said = {each.name: int(values[row, column]) for row, each in enumerate(SAMPLE_FIELDS)}
+            if all(value == MISSING for name, value in said.items() if name is not SampleName.AGE_MS):
+                # It stands for no row.
+                continue
+            self.period_ms = head.period_ms
+            known = self.devices.setdefault(number, DeviceModel())
             at_ms = stamp_ms - (0 if said[SampleName.AGE_MS] == MISSING else said[SampleName.AGE_MS])
             known.cheap = {each.name: said[each.name] for each in SAMPLE_FIELDS if not each.is_dear}
             known.dear |= {

@@ -3,16 +3,14 @@
 import asyncio
 import os
 import socket
-import ssl
 from pathlib import Path
 from typing import Final
 
-import uvicorn
 from starlette.applications import Starlette
 
 from keisan.agent.node_loop import NodeAgentSettings, run_node
 from keisan.daemon.device import build_drivers
-from keisan.daemon.server import Server
+from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, Settings, SiteNodesSettings
 from keisan.domain.errors import SettingsInvalid
@@ -22,9 +20,6 @@ from keisan.kit.observe import write_log
 
 # 128 bits as hex digits; what is shorter may be guessed.
 SECRET_CHARACTERS_MIN: Final = 32
-# Longer than the period of a node's frames, so that its connection is there when the next is due.
-KEEP_ALIVE_S: Final = 60
-GRACEFUL_S: Final = 2
 CONNECTIONS_MAX: Final = 16_384
 
 
@@ -55,15 +50,8 @@ class UvicornNodeListener:
         self._own = own
         self._listener = listener
         self._clock = clock
-        if own.certificate is None or own.certificate_key is None:
-            return
-        try:
-            # Here, before any engine is started, and not when the first node calls.
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(own.certificate, own.certificate_key)
-        except OSError as fault:
-            names = f"{own.certificate} and {own.certificate_key}"
-            text = f"site.nodes: expected a certificate and its key (PEM), got {names}"
-            raise SettingsInvalid(text, "site.nodes.certificate", str(fault)) from fault
+        # Here, before any engine is started, and not when the first node calls.
+        build_config(Starlette(), own, "site.nodes")
 
     @property
     def url(self) -> str:
@@ -73,22 +61,7 @@ class UvicornNodeListener:
 
     async def serve(self, routes: Starlette, stop: asyncio.Event) -> None:
         """Answer until `stop` is set."""
-        own = self._own
-        config = uvicorn.Config(
-            routes,
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            ws="none",
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=CONNECTIONS_MAX,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=GRACEFUL_S,
-            ssl_certfile=own.certificate,
-            ssl_keyfile=own.certificate_key,
-        )
-        config.load()
+        config = build_config(routes, self._own, "site.nodes", CONNECTIONS_MAX)
         write_log("nodes.listening", url=self.url)
         server = Server(config)
         async with asyncio.TaskGroup() as group:

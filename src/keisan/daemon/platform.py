@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import SystemRandom
 
-import uvicorn
-
 from keisan.api.app import create_app
 from keisan.api.context import ApiContext
 from keisan.catalog.base import load_catalog
@@ -47,12 +45,12 @@ from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform, read_operator
 from keisan.daemon.platform_identity import ensure_identity
-from keisan.daemon.server import Server
+from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
-from keisan.domain.errors import NotFound, SettingsInvalid
+from keisan.domain.errors import NotFound
 from keisan.domain.figure import Precision
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
@@ -64,10 +62,6 @@ from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Storage, Transaction
 from keisan.storage.sqlite import open_sqlite
 
-GRACEFUL_S = 2
-# Longer than the clients' own, so that no idle connection is closed just as a request is sent on it.
-KEEP_ALIVE_S = 60
-CONNECTIONS_WAITING_MAX = 1024
 # An agent reports every second; this many misses make its site unknown.
 SITE_SILENCE_S = 15.0
 DELIVERY_IDLE_S = 1.0
@@ -206,27 +200,7 @@ def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[s
         history=parts.history,
         development=parts.development,
     )
-    app = create_app(context)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        server_header=False,
-        proxy_headers=False,
-        backlog=CONNECTIONS_WAITING_MAX,
-        timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=GRACEFUL_S,
-        ssl_certfile=own.certificate,
-        ssl_keyfile=own.certificate_key,
-    )
-    try:
-        config.load()
-    except OSError as fault:
-        names = f"{own.certificate} and {own.certificate_key}"
-        text = f"platform: expected a certificate and its key (PEM), got {names}"
-        raise SettingsInvalid(text, "platform.certificate", str(fault)) from fault
+    config = build_config(create_app(context), own, "platform")
 
     def close() -> None:
         snapshots.close()

@@ -5,14 +5,59 @@ import socket
 import ssl
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from keisan.daemon.settings import Address
+from keisan.domain.errors import SettingsInvalid
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning
 
 CERTIFICATE_LOOK_S = 5.0
+GRACEFUL_S = 2
+# Longer than the clients' own and than a node's period, so that no idle connection is closed just as a request is sent on it.
+KEEP_ALIVE_S = 60
+CONNECTIONS_WAITING_MAX = 1024
+
+
+class TlsFiles(Protocol):
+    """What settings name for TLS; neither for a server without."""
+
+    @property
+    def certificate(self) -> Path | None: ...
+    @property
+    def certificate_key(self) -> Path | None: ...
+
+
+def build_config(app: ASGIApp, files: TlsFiles, section: str, connections_max: int | None = None) -> uvicorn.Config:
+    """Return how a server of ours answers; `section` is where the settings name its certificate.
+
+    Raises SettingsInvalid for one that it cannot show.
+    """
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        server_header=False,
+        proxy_headers=False,
+        backlog=CONNECTIONS_WAITING_MAX,
+        limit_concurrency=connections_max,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=GRACEFUL_S,
+        ssl_certfile=files.certificate,
+        ssl_keyfile=files.certificate_key,
+    )
+    try:
+        config.load()
+    except OSError as fault:
+        names = f"{files.certificate} and {files.certificate_key}"
+        text = f"{section}: expected a certificate and its key (PEM), got {names}"
+        raise SettingsInvalid(text, f"{section}.certificate", str(fault)) from fault
+    return config
 
 
 class Server(uvicorn.Server):

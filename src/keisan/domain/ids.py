@@ -46,6 +46,10 @@ DeliveryId = NewType("DeliveryId", UUID)
 FacilityId = NewType("FacilityId", UUID)
 ClaimId = NewType("ClaimId", UUID)
 SurveyId = NewType("SurveyId", UUID)
+LinkId = NewType("LinkId", UUID)
+InvitationId = NewType("InvitationId", UUID)
+LetterId = NewType("LetterId", UUID)
+GrantId = NewType("GrantId", UUID)
 
 PUBLIC_KEY_BYTES = 32
 _PLATFORM_ID = re.compile(r"[0-9a-f]{64}")

@@ -189,3 +189,21 @@ assert TICKETS_DAYS_MIN * 24 * 3600 > USAGE_LATE_S_MAX + USAGE_EARLY_S_MAX
 assert (SERVING_STEP_S_MAX + SERVING_DRAIN_S) * 2 < LEASE_LIFE_S
 assert CHALLENGE_POSITIONS * (CHALLENGE_LEAF_CHARACTERS_MAX + CHALLENGE_PATH_MAX * 70) < API_BODY_BYTES_MAX
 assert IDEMPOTENCY_KEPT_S <= ANSWERS_DAYS_DEFAULT * 24 * 3600
+# Between platforms: a letter, a name in it, a message of a link, what of a link may be under way without an answer, and what
+# part of that is the logs' however much state changes.
+LETTER_BYTES_MAX = 256 * 1024
+LETTER_NAME_CHARACTERS_MAX = 256
+LINK_MESSAGE_BYTES_MAX = 1024 * 1024
+LINK_WINDOW_BYTES = 2 * 1024 * 1024
+LINK_LOG_SHARE_PERCENT = 20
+LINK_BATCH_BYTES = 128 * 1024
+LINK_BATCH_LETTERS_MAX = 512
+# A neighbour that says nothing for so long is gone; each side speaks at least this often.
+LINK_PING_MS = 2_500
+LINK_SILENCE_MS_MAX = 8_000
+LINK_RETRY_S_MAX = 2
+# Clocks further apart than this are alarmed.
+LINK_OFFSET_MS_MAX = 30_000
+
+assert LETTER_BYTES_MAX + LINK_BATCH_BYTES < LINK_MESSAGE_BYTES_MAX < LINK_WINDOW_BYTES
+assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX

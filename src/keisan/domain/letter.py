@@ -102,3 +102,12 @@ class RefusedLetter:
     code: str
     text: str
     arrived_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """How a letter came here: by which link, from which neighbour, and when; its author may be someone further away."""
+
+    link_id: LinkId
+    neighbour_id: PlatformId
+    arrived_at: datetime

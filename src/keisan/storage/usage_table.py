@@ -89,7 +89,6 @@ usage_record = Table(
     Index(None, "organization_id", "id"),
     Index(None, "provider_id", "id"),
     Index(None, "entry_id"),
-    postgresql_partition_by="RANGE (day)",
 )
 
 quarantined_record = Table(

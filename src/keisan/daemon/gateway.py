@@ -1,23 +1,17 @@
 """Builds the gateway process from settings. It imports neither the API's framework nor a database."""
 
 import asyncio
-import re
 import resource
 from pathlib import Path
 
+from keisan.daemon.join_token import read_join_token
 from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Address, GatewaySettings, Settings
-from keisan.domain.errors import SettingsInvalid
-from keisan.domain.key import Secret
-from keisan.domain.limits import NAME_CHARACTERS_MAX
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
-
-# What the request to join takes.
-_TOKEN = re.compile(rf"[!-~]{{1,{NAME_CHARACTERS_MAX}}}")
 
 
 async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
@@ -58,23 +52,3 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         otlp_url=own.otlp_url,
         trace_sample_ppm=own.trace_sample_ppm,
     )
-
-
-def read_join_token(path: Path | None) -> Secret | None:
-    """Return the one-time token in a file, None if there is none; one that has joined needs none.
-
-    Raises SettingsInvalid for a file that cannot be read or holds something else, which it does not quote.
-    """
-    if path is None:
-        return None
-    try:
-        text = path.read_text().strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsInvalid(
-            f"{path}: expected a file with a join token that can be read", inside=type(fault).__name__
-        ) from None
-    if text and not _TOKEN.fullmatch(text):
-        raise SettingsInvalid(f"{path}: expected a join token, got something else")
-    return Secret(text) if text else None

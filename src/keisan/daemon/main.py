@@ -41,12 +41,16 @@ def add_people_commands(application: typer.Typer) -> None:
     from keisan.cli.application import add_commands
 
     # As above.
+    from keisan.daemon.demo_command import add_demo_commands
+
+    # As above.
     from keisan.daemon.simulate_command import add_simulate_commands
 
     add_up_command(application)
     add_ledger_commands(application)
     add_commands(application)
     add_simulate_commands(application)
+    add_demo_commands(application)
 
 
 def find_target(options: "ConnectionOptions") -> "Target":

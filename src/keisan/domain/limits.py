@@ -214,6 +214,18 @@ LINK_SILENCE_MS_MAX = 8_000
 LINK_RETRY_S_MAX = 2
 # Clocks further apart than this are alarmed.
 LINK_OFFSET_MS_MAX = 30_000
+# How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.
+GRANT_SKEW_S = 60
+GRANT_DURATION_S_MIN = 600
+GRANT_DURATION_S_MAX = 366 * 24 * 3600
+GRANT_DEVICES_MAX = 4096
+# Words of a want that its child has not answered; a parent that is cut off asks no more before it has heard something.
+GRANT_SENDINGS_MAX = 8
+# A parent that names an epoch further ahead of its child's than this is not believed.
+GRANT_EPOCH_JUMP_MAX = 1000
 
 assert LETTER_BYTES_MAX + LINK_BATCH_BYTES < LINK_MESSAGE_BYTES_MAX < LINK_WINDOW_BYTES
 assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX
+assert 2 * LINK_OFFSET_MS_MAX <= GRANT_SKEW_S * 1000
+# A parent sees half of the shortest grant at least.
+assert GRANT_DURATION_S_MIN >= 4 * GRANT_SKEW_S

@@ -1,0 +1,26 @@
+"""A fence: what a start order carries, so that a site's agent can tell an old order from a new one.
+
+The platform raises a deployment's number whenever it places anew; the epoch rises whenever the platform begins another life.
+"""
+
+from typing import NamedTuple
+
+
+class Fence(NamedTuple):
+    """Compared by epoch, then by number; both 0 where a platform of before fences orders."""
+
+    epoch: int
+    number: int
+
+
+NO_FENCE = Fence(0, 0)
+
+
+def is_outdated(order: Fence, seen: Fence | None) -> bool:
+    """Tell whether an order is older than one that was seen before: it starts nothing. The same again is no older."""
+    return seen is not None and order < seen
+
+
+def raise_above(own: Fence, seen: Fence) -> Fence:
+    """Return a fence that an agent which has seen `seen` follows: a platform that was restored from an old copy goes on above."""
+    return own if own > seen else Fence(max(own.epoch, seen.epoch), seen.number + 1)

@@ -1,12 +1,8 @@
-"""Fences: what is old, what is the same, and how a restored platform gets above what agents have seen."""
+"""Fences: what is old, and what is the same."""
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from keisan.domain.fence import NO_FENCE, Fence, is_outdated, raise_above
-
-FENCES = st.builds(Fence, st.integers(0, 4), st.integers(0, 4))
+from keisan.domain.fence import NO_FENCE, Fence, is_outdated
 
 
 @pytest.mark.parametrize(
@@ -24,12 +20,3 @@ FENCES = st.builds(Fence, st.integers(0, 4), st.integers(0, 4))
 )
 def test_order_is_outdated_on_one_side_of_the_border_only(order: Fence, seen: Fence | None, expected: bool) -> None:
     assert is_outdated(order, seen) is expected
-
-
-@given(own=FENCES, seen=FENCES)
-def test_raised_fence_is_followed_and_never_lower(own: Fence, seen: Fence) -> None:
-    raised = raise_above(own, seen)
-    assert raised > seen
-    assert raised >= own
-    assert not is_outdated(raised, seen)
-    assert raised == own or own <= seen

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from keisan.domain.errors import InvariantBroken
 from keisan.domain.grant import GrantScope, GrantState, OnExpiry
+from keisan.domain.ids import DeviceId
 from keisan.federation.grant_book import BookDevice, open_book, pick_devices
 from tests.federation.grant_samples import DEVICE_IDS, DEVICES, SCOPE, build_grant, build_grant_id
 
@@ -29,9 +30,9 @@ def test_any_chip_of_the_pool_will_do() -> None:
     assert sorted(open_book(DEVICES, []).list_free(None)) == sorted(DEVICE_IDS)
 
 
-@pytest.mark.parametrize("change", [{"is_usable": False}, {"is_busy": True}])
-def test_device_that_is_not_usable_or_busy_is_not_free(change: dict[str, bool]) -> None:
-    devices = (replace(DEVICES[0], **change), *DEVICES[1:])
+@pytest.mark.parametrize(("is_usable", "is_busy"), [(False, False), (True, True)])
+def test_device_that_is_not_usable_or_busy_is_not_free(is_usable: bool, is_busy: bool) -> None:
+    devices = (replace(DEVICES[0], is_usable=is_usable, is_busy=is_busy), *DEVICES[1:])
     assert DEVICE_IDS[0] not in open_book(devices, []).list_free("chip-a")
 
 
@@ -58,7 +59,7 @@ def test_whatever_is_wanted_in_whatever_order_overlaps_nowhere(
         BookDevice(device.id, device.chip, is_usable, is_busy)
         for device, (is_usable, is_busy) in zip(DEVICES, devices, strict=True)
     )
-    book, given_out = open_book(told, []), []
+    book, given_out = open_book(told, []), list[DeviceId]()
     for number, (chip, count) in enumerate(wanted):
         chosen = pick_devices(book, GrantScope(chip, count, 3600, OnExpiry.HOLD))
         assert len(chosen) in (0, count)

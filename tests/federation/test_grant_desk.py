@@ -16,13 +16,12 @@ from keisan.domain.grant import (
     GrantState,
     GrantTerms,
     GrantWant,
-    GrantWantId,
     OnExpiry,
     WantArrival,
     WantState,
     WantWord,
 )
-from keisan.domain.ids import GrantId
+from keisan.domain.ids import GrantId, GrantWantId
 from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX, GRANT_SENDINGS_MAX
 from keisan.federation.grant_book import open_book
 from keisan.federation.grant_desk import DeskOutcome, GrantDesk, build_answer, decide_proposal, follow_want

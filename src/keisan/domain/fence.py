@@ -19,8 +19,3 @@ NO_FENCE = Fence(0, 0)
 def is_outdated(order: Fence, seen: Fence | None) -> bool:
     """Tell whether an order is older than one that was seen before: it starts nothing. The same again is no older."""
     return seen is not None and order < seen
-
-
-def raise_above(own: Fence, seen: Fence) -> Fence:
-    """Return a fence that an agent which has seen `seen` follows: a platform that was restored from an old copy goes on above."""
-    return own if own > seen else Fence(max(own.epoch, seen.epoch), seen.number + 1)

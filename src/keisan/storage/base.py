@@ -45,6 +45,7 @@ from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUp
 from keisan.storage.base_archive import ArchiveRepository
 from keisan.storage.base_challenge import ChallengeRepository, ServingChallengeRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
+from keisan.storage.base_grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -197,6 +198,9 @@ class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
+    async def raise_fence(self, deployment_id: DeploymentId) -> None:
+        """Raise the fence by one: the one way to write it; the row's version stays."""
+        ...
 
 
 class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):
@@ -315,6 +319,9 @@ class Transaction(Protocol):
     offers: OfferRepository
     deductions: DeductionRepository
     deployments: DeploymentRepository
+    grants: GrantRepository
+    grant_terms: GrantTermsRepository
+    grant_wants: GrantWantRepository
     replicas: ReplicaRepository
     accounts: AccountRepository
     budgets: BudgetRepository

@@ -14,6 +14,7 @@ from keisan.storage import (
     base_archive,
     base_challenge,
     base_facility,
+    base_grant,
     base_ledger,
     base_link,
     base_price,
@@ -40,6 +41,7 @@ from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
 from keisan.storage.facility import FacilityRepository
 from keisan.storage.forecast import ForecastRepository
+from keisan.storage.grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
@@ -106,6 +108,9 @@ class DatabaseTransaction:
         self.offers: base_price.OfferRepository = OfferRepository(connection)
         self.deductions: base_price.DeductionRepository = DeductionRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
+        self.grants: base_grant.GrantRepository = GrantRepository(connection)
+        self.grant_terms: base_grant.GrantTermsRepository = GrantTermsRepository(connection)
+        self.grant_wants: base_grant.GrantWantRepository = GrantWantRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
         self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)

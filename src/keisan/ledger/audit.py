@@ -85,7 +85,7 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive
     source = await open_records(view, archive)
     platform = await view.platform.get()
     accounts = [account async for account in walk_pages(view.accounts.list)]
-    keys = {AccountKey(each.kind, each.organization_id, each.provider_id, each.currency): each.id for each in accounts}
+    keys = {each.key: each.id for each in accounts}
     books = _Books(platform.id, platform.public_key, keys, accounts, source)
     audit = Audit()
     # The chain first: an entry that is missing would show as money that moved outside of all.

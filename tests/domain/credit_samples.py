@@ -72,6 +72,7 @@ def create_cross_charge(ticket: PlatformTicket, **changes: Any) -> CrossCharge:
         "code": CrossChargeCode.NONE,
         "wholesale_nano": 10**30 + 1,
         "charged_nano": 2 * 10**30,
+        "tax_nano": 10**29,
         "admitted_at": NOW,
         "created_at": NOW,
         "entry_id": None,

@@ -37,7 +37,7 @@ def know(*budgets: Budget, billing: Billing = Billing.POSTPAID) -> EscrowFacts:
     for budget in budgets:
         by_holder.setdefault(budget.holder.id, []).append(budget)
     organization = build_organization(billing=billing)
-    return EscrowFacts({ORGANIZATION_ID: organization}, {KEY_ID: build_key()}, by_holder)
+    return EscrowFacts({ORGANIZATION_ID: organization}, {KEY_ID: build_key()}, by_holder, PLATFORM_ID, NOW)
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ async def test_charges_are_listed_by_entry_ticket_and_time(storage: Database) ->
         assert [*first.items, *rest.items] == [each for each in everything if each.ticket_id == left.id]
         assert await charges.list_waiting(EVERYTHING, left.id, moments[3]) == [waiting]
         assert await charges.list_waiting(EVERYTHING, left.id, moments[2]) == []
+        assert await charges.list_waiting(EVERYTHING, left.id) == [waiting]
         for since, expected in ((moments[1], [(moments[1], posted.wholesale_nano)]), (moments[2], [])):
             assert await charges.list_since(EVERYTHING, left_id, OTHER_ID, since) == expected
 
@@ -72,6 +73,7 @@ async def test_waiting_charge_is_settled(storage: Database) -> None:
         code=CrossChargeCode.SPENT_TICKET,
         wholesale_nano=1,
         charged_nano=2,
+        tax_nano=3,
         entry_id=EntryId(create_id()),
     )
     async with storage.write() as transaction:

@@ -137,6 +137,7 @@ CROSS_CHARGE_TRANSITIONS: dict[CrossChargeState, frozenset[CrossChargeState]] = 
 class CrossCharge:
     """What one record of a call across platforms moved, once: `wholesale_nano` between platforms, `charged_nano` from the customer.
 
+    Of the latter `tax_nano` was tax, and the rest the revenue of its home; at the serving platform both are 0.
     `entry_id` is the journal entry of what is posted. `ticket_id` may name a ticket that there is not.
     """
 
@@ -150,6 +151,7 @@ class CrossCharge:
     code: CrossChargeCode
     wholesale_nano: int
     charged_nano: int
+    tax_nano: int
     admitted_at: datetime
     created_at: datetime
     entry_id: EntryId | None = None

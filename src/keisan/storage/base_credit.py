@@ -66,8 +66,10 @@ class CrossChargeRepository(Protocol):
         """Return a page of what a platform ticket was named for, in order of record."""
         ...
 
-    async def list_waiting(self, scope: Scope, ticket_id: TicketId, before: datetime) -> Sequence[CrossCharge]:
-        """Return the waiting ones of a ticket whose calls were admitted before an instant."""
+    async def list_waiting(
+        self, scope: Scope, ticket_id: TicketId, before: datetime | None = None
+    ) -> Sequence[CrossCharge]:
+        """Return the waiting ones of a ticket: all, or those whose calls were admitted before an instant."""
         ...
 
     async def list_since(

@@ -37,6 +37,7 @@ cross_charge = Table(
     build_column("code", EnumText(CrossChargeCode)),
     build_column("wholesale_nano", ExactInteger()),
     build_column("charged_nano", ExactInteger()),
+    build_column("tax_nano", ExactInteger()),
     build_column("admitted_at", Instant()),
     build_column("created_at", Instant()),
     build_id("entry_id", is_nullable=True),
@@ -45,7 +46,7 @@ cross_charge = Table(
     Index(None, "organization_id", "admitted_at"),
 )
 VISIBILITY = Visibility(organization=limit_to_owner(cross_charge.c.organization_id))
-SETTLED_COLUMNS = ("state", "code", "wholesale_nano", "charged_nano", "entry_id")
+SETTLED_COLUMNS = ("state", "code", "wholesale_nano", "charged_nano", "tax_nano", "entry_id")
 
 
 class CrossChargeRepository:
@@ -70,13 +71,13 @@ class CrossChargeRepository:
         rows = await self._connection.fetch_all(order_page(wanted, cross_charge.c.record_id, page))
         return cut_page([CrossCharge(**row) for row in rows], page, lambda each: each.record_id)
 
-    async def list_waiting(self, scope: Scope, ticket_id: TicketId, before: datetime) -> Sequence[CrossCharge]:
-        """Return the waiting ones of a ticket whose calls were admitted before an instant."""
-        is_waiting = (
-            (cross_charge.c.ticket_id == ticket_id)
-            & (cross_charge.c.state == CrossChargeState.WAITING)
-            & (cross_charge.c.admitted_at < before)
-        )
+    async def list_waiting(
+        self, scope: Scope, ticket_id: TicketId, before: datetime | None = None
+    ) -> Sequence[CrossCharge]:
+        """Return the waiting ones of a ticket: all, or those whose calls were admitted before an instant."""
+        is_waiting = (cross_charge.c.ticket_id == ticket_id) & (cross_charge.c.state == CrossChargeState.WAITING)
+        if before is not None:
+            is_waiting &= cross_charge.c.admitted_at < before
         return await self._list_where(scope, is_waiting)
 
     async def list_since(

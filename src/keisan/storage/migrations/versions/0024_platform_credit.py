@@ -96,6 +96,7 @@ def create_cross_charge() -> None:
         sa.Column("code", TEXT, nullable=False),
         sa.Column("wholesale_nano", EXACT, nullable=False),
         sa.Column("charged_nano", EXACT, nullable=False),
+        sa.Column("tax_nano", EXACT, nullable=False),
         sa.Column("admitted_at", INSTANT, nullable=False),
         sa.Column("created_at", INSTANT, nullable=False),
         sa.Column("entry_id", ID, nullable=True),

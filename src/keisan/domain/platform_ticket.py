@@ -60,7 +60,8 @@ class PlatformTicket:
     leased, `returned_nano` what came back by signed return, `spent_nano` what was posted: these only grow. `waiting_nano` is of
     records that home alone has made. `charged_nano` is what the customer paid for what was spent, at home's price; of each nano-unit
     of the ceiling home sets `rate_ppm` millionths aside. `epoch` is the link's; `number` rises with each lease that is told.
-    `expires_at` is when the serving platform stops, reckoned by each from its own clock.
+    `expires_at` is when the serving platform stops, reckoned by each from its own clock; `heard_at` when home last heard of it, and
+    when the serving platform last spoke.
     """
 
     id: TicketId
@@ -169,4 +170,4 @@ class PlatformCreditTerms:
     lateness_s: int = PLATFORM_LATENESS_S
     skew_s: int = PLATFORM_SKEW_S
     word_s: int = PLATFORM_LEASE_S // 16
-    hurry_s: int = 10
+    hurry_s: int = 60

@@ -20,7 +20,7 @@ from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.ledger.budget import lock_books, write_books
 from keisan.ledger.escrow import Escrow, Wallet, find_holders, load_facts, lock_wallets
-from keisan.ledger.rule_escrow import build_bounds
+from keisan.ledger.rule_escrow import SetAside, build_bounds
 from keisan.ledger.rule_ticket import (
     Bound,
     Moment,
@@ -135,18 +135,19 @@ async def _open_exchange(
     facts = await load_facts(transaction, holders.values(), moment.now)
     leasable = {escrow for escrow in wanted if facts.is_leasable(*escrow)}
     wallets = await lock_wallets(transaction, leasable, facts)
-    platform_tickets = (await transaction.platform_tickets.lock_open(wallets)).values()
+    platform_tickets = await transaction.platform_tickets.lock_open(wallets)
     tickets = await transaction.tickets.lock_open(gateway.gateway_id, wallets)
     books = await lock_books(transaction, {holder for holder, _ in leasable})
     # A step in which something is set aside was present, whatever the clock says later.
     begun = [book.begin_step(moment.now) for book in books]
     await write_books(transaction, books, begun)
+    aside = SetAside(begun, tuple(platform_tickets.values()), moment.now)
     bounds: dict[Escrow, Sequence[Bound]] = {}
     for holder, currency in leasable:
         wallet = wallets.get((holder.organization_id, currency))
         binding = wallet if facts.is_prepaid(holder) else None
         if wallet is not None:
-            bounds[holder, currency] = build_bounds(holder, binding, begun, currency, moment.now, platform_tickets)
+            bounds[holder, currency] = build_bounds(holder, binding, currency, aside)
     own = [ticket for ticket in tickets.values() if ticket.gateway_id == gateway.gateway_id]
     return _Exchange(
         transaction=transaction,

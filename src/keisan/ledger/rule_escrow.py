@@ -1,6 +1,6 @@
 """Escrow rules: from whom tickets are leased at all, and within which bounds. Values in, values out."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -70,30 +70,34 @@ class EscrowFacts:
         return key is not None and key.revoked_at is None
 
 
-def build_bounds(
-    holder: Holder,
-    wallet: Account | None,
-    books: Iterable[BudgetBook],
-    currency: str,
-    now: datetime,
-    platform_tickets: Iterable[PlatformTicket] = (),
-) -> tuple[Bound, ...]:
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What bounds holders beside their wallets: budgets, and what is leased to other platforms, or by them."""
+
+    books: Sequence[BudgetBook]
+    platform_tickets: Sequence[PlatformTicket]
+    now: datetime
+
+
+def build_bounds(holder: Holder, wallet: Account | None, currency: str, aside: SetAside) -> tuple[Bound, ...]:
     """Return what binds the tickets of a holder in a currency, the finest first; a wallet is given if it binds.
 
     What is leased to other platforms is set aside from the organization's wallet and budgets; what another one leased is added.
     """
     own = [
-        each for each in platform_tickets if (each.organization_id, each.currency) == (holder.organization_id, currency)
+        each
+        for each in aside.platform_tickets
+        if (each.organization_id, each.currency) == (holder.organization_id, currency)
     ]
     aside_nano = sum(count_aside_nano(each) for each in own)
-    leased_nano = sum(count_leasable_nano(each, now) for each in own)
+    leased_nano = sum(count_leasable_nano(each, aside.now) for each in own)
     whole = Holder(holder.organization_id)
     budgets = [
         Bound(
             book.budget.holder,
-            book.budget.amount_nano - book.sum_present(now) - (aside_nano if book.budget.holder == whole else 0),
+            book.budget.amount_nano - book.sum_present(aside.now) - (aside_nano if book.budget.holder == whole else 0),
         )
-        for book in books
+        for book in aside.books
         if book.budget.currency == currency and book.budget.holder.is_over(holder)
     ]
     wallets = [Bound(whole, wallet.balance_nano + leased_nano - aside_nano, is_wallet=True)] if wallet else []

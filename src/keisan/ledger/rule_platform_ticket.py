@@ -221,9 +221,9 @@ def sum_credit(
     """
     aside_nano = sum(count_aside_nano(each) for each in tickets)
     waiting_nano = sum(
-        count_aside_nano(each) - scale_aside(each.left_nano - each.waiting_nano, each.rate_ppm)
+        count_aside_nano(each) - scale_aside(max(0, each.left_nano - each.waiting_nano), each.rate_ppm)
         for each in tickets
-        if each.side is CreditSide.HOME and each.left_nano
+        if each.side is CreditSide.HOME
     )
     return CreditSum(
         free_nano=balance_nano - gateways_held_nano - aside_nano,
@@ -236,13 +236,11 @@ def sum_credit(
 def find_broken(ticket: PlatformTicket) -> str:
     """Return what cannot be of a ticket's amounts, empty if nothing: credit is conserved within each ticket.
 
-    All that was leased is returned, spent or left, and what waits is a part of what is left.
+    All that was leased is returned, spent or left. What waits is not set aside for itself: any record of the ticket may take it.
     """
     amounts = (ticket.ceiling_nano, ticket.returned_nano, ticket.spent_nano, ticket.waiting_nano, ticket.charged_nano)
     if min(amounts) < 0:
         return "an amount below zero"
     if ticket.returned_nano + ticket.spent_nano > ticket.ceiling_nano:
         return "more returned and spent than leased"
-    if ticket.waiting_nano > ticket.left_nano:
-        return "more waiting than left"
     return ""

@@ -86,6 +86,17 @@ def test_a_child_vouches_for_nobody_above_it_or_beside_it(nation: Nation) -> Non
         assert all(book.platforms[each.id].revoked_at_ms is None for each in (nation.ty, nation.sx, nation.cn))
 
 
+def test_nobody_else_vouches_for_a_neighbour_that_says_nothing_yet(nation: Nation) -> None:
+    claimed = Person("cn.hb.x", "CN-HB", nation.hb, epoch=99, signers=nation.sx.signers)
+    book = nation.build_book(nation.cn, nation.hb.vouch(claimed), without=("platform",))
+    assert (book.platforms[nation.sx.id].parent, book.platforms[nation.sx.id].region) == (nation.cn.id, "CN-SX")
+
+
+def test_what_this_platform_once_said_of_a_child_does_not_outlive_its_link(nation: Nation) -> None:
+    book = nation.cn.build_book([nation.cn.link(nation.sx, LinkState.REVOKED)], [nation.cn.vouch(nation.sx)])
+    assert book.find_revocation(nation.sx.write("usage")) == to_milliseconds(NOW)
+
+
 def test_two_who_claim_one_that_says_nothing_have_it_both_not(nation: Nation) -> None:
     quiet = nation.sx.bear("lf", "CN-SX")
     claims = [nation.sx.vouch(quiet), nation.hb.write("name", "cn.hb.lf", nation.sx.vouch(quiet).body)]

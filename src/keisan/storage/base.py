@@ -58,6 +58,12 @@ from keisan.storage.base_ledger import (
     TicketRepository,
     UsageRepository,
 )
+from keisan.storage.base_link import (
+    IncomingLogRepository,
+    OutgoingLogRepository,
+    RefusedLetterRepository,
+    RegisterRepository,
+)
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
@@ -335,6 +341,10 @@ class Transaction(Protocol):
     closings: ClosingRepository
     payouts: PayoutRepository
     disputes: DisputeRepository
+    outgoing_logs: OutgoingLogRepository
+    incoming_logs: IncomingLogRepository
+    registers: RegisterRepository
+    refused_letters: RefusedLetterRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

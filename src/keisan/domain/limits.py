@@ -26,6 +26,13 @@ CREDIT_PARTS_MAX = 256
 TICKET_LEASE_S = 7200
 TICKET_LATENESS_S = 7200
 CREDIT_RENEW_S = 10
+# Between platforms: a cut may last days. By how much clocks of two platforms may differ beyond what a link has measured.
+PLATFORM_LEASE_S = 96 * 3600
+PLATFORM_LATENESS_S = 96 * 3600
+PLATFORM_SKEW_S = 60
+# What fits a letter.
+ADMISSION_KEYS_MAX = 400
+PINNED_PRICES_MAX = 400
 BUDGET_WINDOW_S_MIN = 3600
 BUDGET_WINDOW_S_MAX = 366 * 24 * 3600
 SNAPSHOT_WAIT_S_MAX = 30

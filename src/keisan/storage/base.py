@@ -44,6 +44,7 @@ from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
 from keisan.storage.base_challenge import ChallengeRepository, ServingChallengeRepository
+from keisan.storage.base_credit import AdmissionRepository, CrossChargeRepository, PlatformTicketRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
 from keisan.storage.base_grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.base_ledger import (
@@ -330,6 +331,9 @@ class Transaction(Protocol):
     alerts: AlertRepository
     deliveries: DeliveryRepository
     tickets: TicketRepository
+    admissions: AdmissionRepository
+    platform_tickets: PlatformTicketRepository
+    cross_charges: CrossChargeRepository
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository

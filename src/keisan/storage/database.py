@@ -13,6 +13,7 @@ from keisan.storage import (
     base_alert,
     base_archive,
     base_challenge,
+    base_credit,
     base_facility,
     base_grant,
     base_ledger,
@@ -23,6 +24,7 @@ from keisan.storage import (
     base_telemetry,
 )
 from keisan.storage.account import AccountRepository
+from keisan.storage.admission import AdmissionRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
@@ -30,6 +32,7 @@ from keisan.storage.challenge import ChallengeRepository
 from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
+from keisan.storage.cross_charge import CrossChargeRepository
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.delivery import DeliveryRepository
 from keisan.storage.deployment import DeploymentRepository
@@ -58,6 +61,7 @@ from keisan.storage.organization import OrganizationRepository
 from keisan.storage.outgoing_log import OutgoingLogRepository
 from keisan.storage.payout import PayoutRepository
 from keisan.storage.platform import PlatformRepository
+from keisan.storage.platform_ticket import PlatformTicketRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
@@ -115,6 +119,9 @@ class DatabaseTransaction:
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
         self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)
         self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
+        self.admissions: base_credit.AdmissionRepository = AdmissionRepository(connection)
+        self.platform_tickets: base_credit.PlatformTicketRepository = PlatformTicketRepository(connection)
+        self.cross_charges: base_credit.CrossChargeRepository = CrossChargeRepository(connection)
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)

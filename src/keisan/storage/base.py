@@ -60,6 +60,13 @@ from keisan.storage.base_ledger import (
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
+from keisan.storage.base_settlement import (
+    CrossBatchRepository,
+    CrossRecordRepository,
+    PlatformDisputeRepository,
+    SettlementRepository,
+    TotalRepository,
+)
 from keisan.storage.base_statement import (
     ClosingRepository,
     DisputeRepository,
@@ -331,6 +338,11 @@ class Transaction(Protocol):
     closings: ClosingRepository
     payouts: PayoutRepository
     disputes: DisputeRepository
+    cross_records: CrossRecordRepository
+    cross_batches: CrossBatchRepository
+    totals: TotalRepository
+    settlements: SettlementRepository
+    platform_disputes: PlatformDisputeRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

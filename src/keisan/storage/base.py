@@ -57,6 +57,12 @@ from keisan.storage.base_ledger import (
     TicketRepository,
     UsageRepository,
 )
+from keisan.storage.base_link import (
+    IncomingLogRepository,
+    OutgoingLogRepository,
+    RefusedLetterRepository,
+    RegisterRepository,
+)
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
@@ -338,6 +344,10 @@ class Transaction(Protocol):
     closings: ClosingRepository
     payouts: PayoutRepository
     disputes: DisputeRepository
+    outgoing_logs: OutgoingLogRepository
+    incoming_logs: IncomingLogRepository
+    registers: RegisterRepository
+    refused_letters: RefusedLetterRepository
     cross_records: CrossRecordRepository
     cross_batches: CrossBatchRepository
     totals: TotalRepository

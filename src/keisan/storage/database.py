@@ -15,6 +15,7 @@ from keisan.storage import (
     base_challenge,
     base_facility,
     base_ledger,
+    base_link,
     base_price,
     base_retention,
     base_settlement,
@@ -44,6 +45,7 @@ from keisan.storage.forecast import ForecastRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
+from keisan.storage.incoming_log import IncomingLogRepository
 from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
@@ -53,12 +55,15 @@ from keisan.storage.model import ModelRepository
 from keisan.storage.node import NodeRepository
 from keisan.storage.offer import OfferRepository
 from keisan.storage.organization import OrganizationRepository
+from keisan.storage.outgoing_log import OutgoingLogRepository
 from keisan.storage.payout import PayoutRepository
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.quarantine import QuarantineRepository
+from keisan.storage.refused_letter import RefusedLetterRepository
+from keisan.storage.register import RegisterRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
 from keisan.storage.serving_challenge import ServingChallengeRepository
@@ -126,6 +131,10 @@ class DatabaseTransaction:
         self.closings: base_statement.ClosingRepository = ClosingRepository(connection)
         self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
+        self.outgoing_logs: base_link.OutgoingLogRepository = OutgoingLogRepository(connection, clock)
+        self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
+        self.registers: base_link.RegisterRepository = RegisterRepository(connection, clock)
+        self.refused_letters: base_link.RefusedLetterRepository = RefusedLetterRepository(connection)
         self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
         self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)
         self.totals: base_settlement.TotalRepository = TotalRepository(connection)

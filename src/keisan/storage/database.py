@@ -133,7 +133,7 @@ class DatabaseTransaction:
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
         self.outgoing_logs: base_link.OutgoingLogRepository = OutgoingLogRepository(connection, clock)
         self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
-        self.registers: base_link.RegisterRepository = RegisterRepository(connection, clock)
+        self.registers: base_link.RegisterRepository = RegisterRepository(connection, head)
         self.refused_letters: base_link.RefusedLetterRepository = RefusedLetterRepository(connection)
         self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
         self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)

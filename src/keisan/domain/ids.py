@@ -52,6 +52,7 @@ InvitationId = NewType("InvitationId", UUID)
 LetterId = NewType("LetterId", UUID)
 GrantId = NewType("GrantId", UUID)
 GrantWantId = NewType("GrantWantId", UUID)
+SettlementId = NewType("SettlementId", UUID)
 
 PUBLIC_KEY_BYTES = 32
 _PLATFORM_ID = re.compile(r"[0-9a-f]{64}")

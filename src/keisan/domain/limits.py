@@ -236,3 +236,17 @@ assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX
 assert 2 * LINK_OFFSET_MS_MAX <= GRANT_SKEW_S * 1000
 # A parent sees half of the shortest grant at least.
 assert GRANT_DURATION_S_MIN >= 4 * GRANT_SKEW_S
+# Settlement between platforms: a batch is signed this soon and holds so much; a record this late is its server's risk; a period
+# is ended this long after it, so that gateways have handed in what they had; letters of a comparison name so many subtrees.
+CROSS_BATCH_S_MAX = 1
+CROSS_BATCH_RECORDS_MAX = 128
+CROSS_BATCH_BYTES_MAX = 160 * 1024
+CROSS_LEAF_BYTES_MAX = 8 * 1024
+CROSS_LATENESS_S_MAX = 96 * 3600
+PERIOD_GRACE_S = 3600
+COMPARISON_NODES_MAX = 64
+COMPARISON_LEAVES_MAX = 16
+TOTAL_LINES_MAX = 1024
+
+# In a letter a leaf is a text within a text, whose quotes are escaped.
+assert 3 * (CROSS_BATCH_BYTES_MAX + CROSS_LEAF_BYTES_MAX) // 2 <= LETTER_BYTES_MAX

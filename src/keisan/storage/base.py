@@ -68,6 +68,13 @@ from keisan.storage.base_link import (
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
+from keisan.storage.base_settlement import (
+    CrossBatchRepository,
+    CrossRecordRepository,
+    PlatformDisputeRepository,
+    SettlementRepository,
+    TotalRepository,
+)
 from keisan.storage.base_statement import (
     ClosingRepository,
     DisputeRepository,
@@ -352,6 +359,11 @@ class Transaction(Protocol):
     incoming_logs: IncomingLogRepository
     registers: RegisterRepository
     refused_letters: RefusedLetterRepository
+    cross_records: CrossRecordRepository
+    cross_batches: CrossBatchRepository
+    totals: TotalRepository
+    settlements: SettlementRepository
+    platform_disputes: PlatformDisputeRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

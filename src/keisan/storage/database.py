@@ -20,6 +20,7 @@ from keisan.storage import (
     base_link,
     base_price,
     base_retention,
+    base_settlement,
     base_statement,
     base_telemetry,
 )
@@ -33,6 +34,7 @@ from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
 from keisan.storage.cross_charge import CrossChargeRepository
+from keisan.storage.cross_record import CrossBatchRepository, CrossRecordRepository
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.delivery import DeliveryRepository
 from keisan.storage.deployment import DeploymentRepository
@@ -71,6 +73,7 @@ from keisan.storage.register import RegisterRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
 from keisan.storage.serving_challenge import ServingChallengeRepository
+from keisan.storage.settlement import PlatformDisputeRepository, SettlementRepository, TotalRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
@@ -144,6 +147,11 @@ class DatabaseTransaction:
         self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
         self.registers: base_link.RegisterRepository = RegisterRepository(connection, head)
         self.refused_letters: base_link.RefusedLetterRepository = RefusedLetterRepository(connection)
+        self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
+        self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)
+        self.totals: base_settlement.TotalRepository = TotalRepository(connection)
+        self.settlements: base_settlement.SettlementRepository = SettlementRepository(connection, platform)
+        self.platform_disputes: base_settlement.PlatformDisputeRepository = PlatformDisputeRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

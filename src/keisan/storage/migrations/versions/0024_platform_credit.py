@@ -8,7 +8,7 @@ from alembic import op
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0024"
-down_revision = "0020"
+down_revision = "0023"
 
 ID = sa.Uuid()
 TEXT = sa.Text()

@@ -10,6 +10,7 @@ from keisan.control.link_loop import MESSAGES_WAITING_MAX, LinkLoop, LinkNews
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.link import Link
+from keisan.domain.link_log import LinkLog
 from tests.control.town import Country, Pipe, Town, lay_pipe
 from tests.deadline import wait_until_async
 
@@ -75,11 +76,9 @@ async def test_a_disk_that_fails_ends_it_and_nothing_is_acknowledged(
     country.connect(shanxi)
     pipe = country.pipes["sx", "cn"]
     await wait_until_async(lambda: pipe.other is None, "the connection is ended", 30)
+    link = await find_link_of(nation, shanxi)
     async with nation.storage.read() as view:
-        assert (
-            await view.incoming_logs.read(PlatformScope(), (await find_link_of(nation, shanxi)).id, "ledger", None, 9)
-            == []
-        )  # type: ignore[arg-type]  # a text
+        assert await view.incoming_logs.read(PlatformScope(), link.id, LinkLog.LEDGER, None, 9) == []
 
 
 async def find_link_of(town: Town, neighbour: Town) -> Link:

@@ -27,7 +27,9 @@ async def country(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Country]
 
 
 def sign(town: Town, text: str) -> Letter:
-    return sign_letter(draft_letter(town.control, LetterKind.USAGE, text.encode()), town.id, town.control.get_identity().signer)
+    return sign_letter(
+        draft_letter(town.control, LetterKind.USAGE, text.encode()), town.id, town.control.get_identity().signer
+    )
 
 
 async def test_own_letters_are_in_the_log_again_and_with_who_keeps_what_they_say(

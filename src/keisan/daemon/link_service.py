@@ -21,9 +21,8 @@ from keisan.daemon.link_socket import (
     listen_links,
 )
 from keisan.daemon.platform_identity import PlatformIdentity
-from keisan.daemon.settings_section import Address
-from keisan.domain.access import PlatformScope
-from keisan.domain.errors import InvalidInput, KeisanError, PermissionDenied, SettingsInvalid
+from keisan.daemon.settings import Address
+from keisan.domain.errors import KeisanError, SettingsInvalid
 from keisan.domain.limits import LINK_RETRY_S_MAX
 from keisan.domain.link import Link
 from keisan.federation.certificate import (
@@ -33,7 +32,6 @@ from keisan.federation.certificate import (
     build_authority,
     issue_certificate,
     judge_certificate,
-    parse_certificate,
 )
 from keisan.kit.observe import write_log
 from keisan.kit.retry import Backoff

@@ -128,7 +128,9 @@ async def dial_link(url: str, context: ssl.SSLContext, parent_id: PlatformId, ke
     return SocketChannel(connection)
 
 
-def read_neighbour(connection: ClientConnection | ServerConnection, authority_keys: tuple[bytes, ...]) -> PlatformCertificate:
+def read_neighbour(
+    connection: ClientConnection | ServerConnection, authority_keys: tuple[bytes, ...]
+) -> PlatformCertificate:
     """Return the certificate that the other side showed. Raises as parse_certificate does."""
     shown = connection.transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
     if not shown:

@@ -62,6 +62,7 @@ class Link:
     to the one that it moves to. `link_key` is the public key of a child's connections.
     `asked_ms` is when, by the child's clock, its last question was made: an older one is a replay.
     `digest` is that of the invitation's secret, at the child while it asks, and `fault` why its last question came to nothing.
+    `link_url` is where a parent takes the connections of its children, empty until it has told.
     """
 
     id: LinkId
@@ -93,6 +94,7 @@ class Link:
     asked_ms: int = 0
     digest: str = ""
     fault: str = ""
+    link_url: str = ""
 
     @property
     def is_open(self) -> bool:

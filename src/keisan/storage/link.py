@@ -69,6 +69,7 @@ link = Table(
     build_column("asked_ms", BigInteger()),
     build_column("digest", Text()),
     build_column("fault", Text()),
+    build_column("link_url", Text()),
     Index(None, "neighbour_id"),
 )
 

@@ -50,6 +50,7 @@ def upgrade() -> None:
         sa.Column("asked_ms", INTEGER, nullable=False),
         sa.Column("digest", TEXT, nullable=False),
         sa.Column("fault", TEXT, nullable=False),
+        sa.Column("link_url", TEXT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_link"),
     )
     op.create_index("ix_link_neighbour_id", "link", ["neighbour_id"])

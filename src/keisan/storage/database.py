@@ -15,6 +15,7 @@ from keisan.storage import (
     base_challenge,
     base_facility,
     base_ledger,
+    base_neighbour,
     base_price,
     base_retention,
     base_statement,
@@ -45,6 +46,7 @@ from keisan.storage.incarnation import IncarnationRepository
 from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
+from keisan.storage.link import InvitationRepository, LinkRepository
 from keisan.storage.machine import JoinTokenRepository, MachineRepository
 from keisan.storage.migration import downgrade_schema, name_newest_revision, read_revision, upgrade_schema
 from keisan.storage.model import ModelRepository
@@ -85,6 +87,8 @@ class DatabaseTransaction:
         self.keys: base.KeyRepository = KeyRepository(connection)
         self.machines: base.MachineRepository = MachineRepository(connection)
         self.join_tokens: base.JoinTokenRepository = JoinTokenRepository(connection)
+        self.links: base_neighbour.LinkRepository = LinkRepository(connection)
+        self.invitations: base_neighbour.InvitationRepository = InvitationRepository(connection)
         self.providers: base.ProviderRepository = ProviderRepository(connection)
         self.sites: base.SiteRepository = SiteRepository(connection)
         self.doors: base.DoorRepository = DoorRepository(connection)

@@ -29,7 +29,8 @@ class Control:
     """Built once per process by daemon and passed on; holds no state of its own. `catalog` is what ships with keisan.
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
-    None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
+    None makes none. `signer` holds the platform's first key, `identity`
+    what it is to other platforms. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
     are answered, without a key; None if it knows no gateway. `link_bell` is rung when something was written for a neighbour, and

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keisan.daemon.settings import Address, Settings, load_settings, parse_address
+from keisan.daemon.settings import Settings, load_settings
+from keisan.daemon.settings_address import Address, parse_address
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.retention import RetentionTerms
 from keisan.domain.ticket import CreditTerms

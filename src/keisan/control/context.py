@@ -33,7 +33,8 @@ class Control:
     what it is to other platforms. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
-    are answered, without a key; None if it knows no gateway. `link_bell` is rung when something was written for a neighbour, and
+    are answered, without a key; None if it knows no gateway. `link_url` is where children dial, empty for a
+    platform that takes none; `link_bell` is rung when something was written for a neighbour, and
     `verify` tells whether a signature holds.
     """
 
@@ -50,6 +51,7 @@ class Control:
     device_terms: DeviceTerms = field(default_factory=DeviceTerms)
     challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
     find_gateway: Callable[[], HttpTarget | None] = lambda: None
+    link_url: str = ""
     link_bell: LinkBell = field(default_factory=LinkBell)
     verify: Verify = is_signed_by
 

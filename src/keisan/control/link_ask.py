@@ -224,6 +224,7 @@ def _answer(control: Control, question: Question, link: Link, own_name: tuple[st
         certificate=link.certificate if link.is_open else "",
         ca=link.ca if link.is_open else "",
         reviewer=link.reviewer,
+        link_url=control.link_url,
     )
     draft = LetterDraft(
         LetterId(create_id()), TOLD_KIND, now_ms, audience=question.letter.author, body=encode_body(told)

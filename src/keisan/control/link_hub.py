@@ -8,6 +8,7 @@ from keisan.control.key_book import BOOK_KINDS
 from keisan.control.letter_handler import retry_letters
 from keisan.control.link_loop import LinkChannel, LinkLoop, LinkNews
 from keisan.control.link_place import Ways, find_ways, load_neighbourhood
+from keisan.control.link_register import publish_links
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import LinkId, PlatformId
@@ -29,7 +30,7 @@ class _Seen:
     change: int = 0
     ends: Mapping[tuple[LinkId, LinkLog], LogEnd] = field(default_factory=dict)
     ways: Ways = field(default_factory=dict)
-    links: frozenset[LinkId] = frozenset()
+    links: frozenset[tuple[LinkId, int]] | None = None
 
 
 class LinkHub:
@@ -94,16 +95,16 @@ class LinkHub:
             ends = await view.outgoing_logs.list_ends(PlatformScope())
             places = await view.registers.list_places(PlatformScope(), before.change)
             around = await load_neighbourhood(view)
-            links = frozenset(link.id for link in around.links)
+            links = frozenset((link.id, link.version) for link in around.links)
             is_moved = links != before.links or any(place.line.key.kind in BOOK_KINDS for place in places)
             change = max((place.change for place in places), default=before.change)
             if is_moved:
                 # Who is known, or joined, anew may be whom a register has waited for.
                 places = await view.registers.list_places(PlatformScope(), 0)
             ways = before.ways | await find_ways(view, around, places)
-        self._end_closed(links)
+        self._end_closed({link.id for link in around.links})
         if is_moved:
-            await self._retry_letters()
+            await self._follow(links != before.links)
         if not places and ends == before.ends:
             return
         after = _Seen(change, ends, ways, links)
@@ -112,12 +113,15 @@ class LinkHub:
         if all(told):
             self._seen = after
 
-    async def _retry_letters(self) -> None:
+    async def _follow(self, are_links_changed: bool) -> None:  # noqa: FBT001  # what changed is all there is to say
+        """Do what follows from other links, or from others that are known: say who is here now, and try what was too early."""
         async with self._control.storage.write() as transaction:
+            if are_links_changed:
+                await publish_links(transaction, self._control)
             await retry_letters(transaction, self._control)
         self._control.link_bell.ring()
 
-    def _end_closed(self, open_ids: frozenset[LinkId]) -> None:
+    def _end_closed(self, open_ids: set[LinkId]) -> None:
         for link_id, loop in self._loops.items():
             if link_id not in open_ids:
                 loop.end("no_link", "the link is over")

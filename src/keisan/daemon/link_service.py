@@ -21,7 +21,7 @@ from keisan.daemon.link_socket import (
     listen_links,
 )
 from keisan.daemon.platform_identity import PlatformIdentity
-from keisan.daemon.settings import Address
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import KeisanError, SettingsInvalid
 from keisan.domain.limits import LINK_RETRY_S_MAX
 from keisan.domain.link import Link

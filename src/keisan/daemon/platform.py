@@ -43,6 +43,7 @@ from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.history import open_history
+from keisan.daemon.link_service import LinkService
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform, read_operator
@@ -105,6 +106,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             webhook_root=identity.webhook_root,
             signer=identity.signer,
             identity=identity.link,
+            link_url=own.link.outside_url,
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
@@ -124,8 +126,9 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await fleet.load()
         parts = FleetParts(fleet, history, Development(control, history, list_capacity_sources(fleet)))
         server = build_server(own, parts, announce)
+        links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
         settle_platform()
-        await _serve(server, own, parts, listener, stop)
+        await _serve(server, own, parts, links, (listener, stop))
     finally:
         await storage.close()
         listener.close()
@@ -219,8 +222,13 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
 
 
 async def _serve(
-    server: Server, own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
+    server: Server,
+    own: PlatformSettings,
+    parts: FleetParts,
+    links: LinkService,
+    until: tuple[socket.socket, asyncio.Event],
 ) -> None:
+    listener, stop = until
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
@@ -234,6 +242,7 @@ async def _serve(
         beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
+        group.create_task(links.run(stop), name="connections to neighbours")
         await server.answer(listener, stop)
         # A receiver that is slow to answer holds up no end: what it was sent is sent again by the next process.
         for task in beside:

@@ -226,6 +226,7 @@ LINK_BATCH_LETTERS_MAX = 512
 LINK_PING_MS = 2_500
 LINK_SILENCE_MS_MAX = 8_000
 LINK_RETRY_S_MAX = 2
+URL_CHARACTERS_MAX = 2048
 # Clocks further apart than this are alarmed.
 LINK_OFFSET_MS_MAX = 30_000
 # How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.

@@ -56,6 +56,7 @@ class LinkToldBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     certificate: str = ""
     ca: str = ""
     reviewer: str = ""
+    link_url: str = ""
 
 
 # As base64, which takes a third more.

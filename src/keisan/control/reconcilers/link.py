@@ -17,7 +17,14 @@ from keisan.domain.event import EventDraft
 from keisan.domain.ids import LetterId, LinkId
 from keisan.domain.key_chain import check_key_chain
 from keisan.domain.letter import Letter
-from keisan.domain.limits import EPOCH_MAX, LINK_CERTIFICATE_S, LINK_LOOK_S, LINK_REVIEW_S_MAX, NAME_CHARACTERS_MAX
+from keisan.domain.limits import (
+    EPOCH_MAX,
+    LINK_CERTIFICATE_S,
+    LINK_LOOK_S,
+    LINK_REVIEW_S_MAX,
+    NAME_CHARACTERS_MAX,
+    URL_CHARACTERS_MAX,
+)
 from keisan.domain.link import OPEN_STATES, Link, LinkSide, LinkState
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.federation.certificate import parse_certificate, read_authority_key
@@ -186,6 +193,7 @@ class LinkReconciler:
             kind=PlatformKind(told.kind),
             keys=decode_key_chain(told.keys),
             reviewer=replace_nul(told.reviewer)[:NAME_CHARACTERS_MAX],
+            link_url=replace_nul(told.link_url)[:URL_CHARACTERS_MAX],
         )
         state = LinkState(told.state)
         if state in OPEN_STATES and told.certificate:

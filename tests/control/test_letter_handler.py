@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from keisan.control import letter_handler
-from keisan.control.letter import draft_letter
+from keisan.control.letter import build_draft
 from keisan.control.letter_handler import deliver_items, retry_letters
 from keisan.domain.access import PlatformScope
 from keisan.domain.letter import Arrival, Letter
@@ -27,7 +27,7 @@ async def country(tmp_path: Path, migrated_file: Path, monkeypatch: pytest.Monke
 
 
 def sign(author: Town, text: str, audience: Town | None = None, kind: str = NOTE) -> Letter:
-    draft = draft_letter(author.control, kind, text.encode(), None if audience is None else audience.id)
+    draft = build_draft(author.control, kind, text.encode(), None if audience is None else audience.id)
     return sign_letter(draft, author.id, author.control.get_identity().signer)
 
 

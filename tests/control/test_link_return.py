@@ -9,7 +9,7 @@ import pytest
 
 from keisan.control import letter_handler
 from keisan.control.context import Control
-from keisan.control.letter import draft_letter
+from keisan.control.letter import build_draft
 from keisan.control.link_return import take_back
 from keisan.domain.access import PlatformScope
 from keisan.domain.letter import Arrival, Letter, LetterKind
@@ -28,7 +28,7 @@ async def country(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Country]
 
 def sign(town: Town, text: str) -> Letter:
     return sign_letter(
-        draft_letter(town.control, LetterKind.USAGE, text.encode()), town.id, town.control.get_identity().signer
+        build_draft(town.control, LetterKind.USAGE, text.encode()), town.id, town.control.get_identity().signer
     )
 
 
@@ -46,7 +46,7 @@ async def test_own_letters_are_in_the_log_again_and_with_who_keeps_what_they_say
     own, others = sign(shanxi, "own"), sign(nation, "another's")
     forged = replace(sign(shanxi, "forged"), signature=bytes(64))
     unkept = sign_letter(
-        draft_letter(shanxi.control, LetterKind.EVENT, b"event"), shanxi.id, shanxi.control.get_identity().signer
+        build_draft(shanxi.control, LetterKind.EVENT, b"event"), shanxi.id, shanxi.control.get_identity().signer
     )
     async with shanxi.storage.write() as transaction:
         link = (await transaction.links.list_neighbour(PlatformScope(), nation.id))[0]

@@ -9,7 +9,7 @@ import pytest
 
 from keisan.control import letter_handler
 from keisan.control.context import Control
-from keisan.control.letter import draft_letter
+from keisan.control.letter import build_draft
 from keisan.control.register import MergeOutcome, merge_registers
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput
@@ -81,7 +81,7 @@ async def test_one_s_own_word_comes_back_and_who_forgot_it_hears(
     old = await shanxi.put(LetterKind.OFFER, "m", b"1")
     # As another disk of this town signed it, which is lost.
     lost = sign_letter(
-        replace(draft_letter(shanxi.control, LetterKind.OFFER, b"2"), name="m", version=2),
+        replace(build_draft(shanxi.control, LetterKind.OFFER, b"2"), name="m", version=2),
         shanxi.id,
         shanxi.control.get_identity().signer,
     )

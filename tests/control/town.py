@@ -9,7 +9,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.control.context import Control
-from keisan.control.letter import draft_letter, put_register, send_letters
+from keisan.control.letter import build_draft, put_register, send_letters
 from keisan.control.link_hub import LinkHub
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
@@ -86,13 +86,13 @@ class Town:
     async def send(self, audience: "Town | None", *texts: str, kind: str = NOTE) -> None:
         async with self.storage.write() as transaction:
             to = None if audience is None else audience.id
-            drafts = [draft_letter(self.control, kind, text.encode(), to) for text in texts]
+            drafts = [build_draft(self.control, kind, text.encode(), to) for text in texts]
             await send_letters(transaction, self.control, drafts)
 
     async def put(self, kind: str, name: str, body: bytes, audience: "Town | None" = None) -> Letter:
         async with self.storage.write() as transaction:
             to = None if audience is None else audience.id
-            draft = replace(draft_letter(self.control, kind, body, to), name=name)
+            draft = replace(build_draft(self.control, kind, body, to), name=name)
             return await put_register(transaction, self.control, draft)
 
     async def find(self, author: "Town", kind: str, name: str) -> bytes | None:

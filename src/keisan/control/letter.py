@@ -18,7 +18,7 @@ from keisan.storage.base import Transaction
 from keisan.wire.letter import LetterDraft, sign_letter
 
 
-def draft_letter(control: Control, kind: str, body: bytes, audience: PlatformId | None = None) -> LetterDraft:
+def build_draft(control: Control, kind: str, body: bytes, audience: PlatformId | None = None) -> LetterDraft:
     """Return a letter to be signed, made now."""
     made_at_ms = to_milliseconds(control.clock.now())
     return LetterDraft(id=LetterId(create_id()), kind=kind, made_at_ms=made_at_ms, audience=audience, body=body)

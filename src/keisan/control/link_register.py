@@ -1,9 +1,10 @@
 """What a platform says of itself and of its children, as registers: kept in step with its links, whatever changed them."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from keisan.control.context import Control
-from keisan.control.letter import draft_letter, put_register
+from keisan.control.letter import build_draft, put_register
 from keisan.control.link_place import Neighbourhood, load_neighbourhood
 from keisan.domain.access import PlatformScope
 from keisan.domain.letter import LetterKind
@@ -32,9 +33,11 @@ async def publish_links(transaction: Transaction, control: Control) -> None:
         if link.side is LinkSide.CHILD and link.state is LinkState.JOINED:
             await _put(transaction, control, LetterKind.NAME, link.prefix, _describe_child(link))
     ended = await transaction.links.list_states(PlatformScope(), ENDED_STATES)
-    revoked = [link for link in ended if link.side is LinkSide.CHILD and link.state is LinkState.REVOKED]
+    revoked = _list_revoked(ended)
     if revoked:
-        await _put(transaction, control, LetterKind.REVOCATION, REVOCATION_REGISTER, _describe_revoked(revoked))
+        # As of the newest: it says the same until there is another.
+        body = RevocationBody(proved_at_ms=max(line.revoked_at_ms for line in revoked), revoked=revoked)
+        await _put(transaction, control, LetterKind.REVOCATION, REVOCATION_REGISTER, body)
 
 
 async def _put(
@@ -44,7 +47,7 @@ async def _put(
     name: str,
     body: PlatformBody | NameBody | RevocationBody,
 ) -> None:
-    draft = draft_letter(control, kind, encode_body(body))
+    draft = build_draft(control, kind, encode_body(body))
     await put_register(transaction, control, replace(draft, name=name))
 
 
@@ -73,11 +76,10 @@ def _describe_child(link: Link) -> NameBody:
     )
 
 
-def _describe_revoked(links: list[Link]) -> RevocationBody:
-    """Return the list as of the newest revocation: it says the same until there is another."""
-    lines = [
+def _list_revoked(ended: Sequence[Link]) -> tuple[RevokedBody, ...]:
+    children = (link for link in ended if link.side is LinkSide.CHILD and link.state is LinkState.REVOKED)
+    return tuple(
         RevokedBody(platform_id=link.neighbour_id, revoked_at_ms=to_milliseconds(link.ended_at))
-        for link in sorted(links, key=lambda link: link.id)
+        for link in sorted(children, key=lambda link: link.id)
         if link.ended_at is not None
-    ]
-    return RevocationBody(proved_at_ms=max(line.revoked_at_ms for line in lines), revoked=tuple(lines))
+    )

@@ -49,14 +49,14 @@ async def _merge(transaction: Transaction, control: Control, arrival: Arrival, l
     key = RegisterKey(letter.author, letter.kind, letter.name)
     is_own = letter.author == control.platform_id
     if await transaction.registers.put(letter, None if is_own else arrival.link_id):
-        await _act(transaction, control, arrival, letter)
+        await _apply(transaction, control, arrival, letter)
         return RegisterLine(key, mark_register(letter))
     kept = await transaction.registers.find(PlatformScope(), key)
     assert kept is not None
     return RegisterLine(key, mark_register(kept))
 
 
-async def _act(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+async def _apply(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
     """Let who knows the kind act on it. What it refuses is kept all the same: it is its author's word."""
     is_own = letter.author == control.platform_id
     handler = (REGAIN_HANDLERS if is_own else REGISTER_HANDLERS).get(letter.kind)

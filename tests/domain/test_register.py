@@ -1,7 +1,18 @@
 """Registers: one order for all marks, and digests that differ when anything does."""
 
+from dataclasses import replace
+
 from keisan.domain.ids import PlatformId
-from keisan.domain.register import BUCKETS, RegisterKey, RegisterLine, RegisterMark, digest_buckets, find_bucket
+from keisan.domain.register import (
+    BUCKETS,
+    RegisterKey,
+    RegisterLine,
+    RegisterMark,
+    digest_buckets,
+    find_bucket,
+    mark_register,
+)
+from tests.letters import write_register
 
 KEY = RegisterKey(PlatformId("a"), "offer", "x")
 LINE = RegisterLine(KEY, RegisterMark(3, b"d"))
@@ -12,6 +23,12 @@ def test_the_higher_version_wins_and_then_the_higher_digest() -> None:
     assert RegisterMark(4, b"a").is_newer_than(RegisterMark(3, b"b"))
     assert RegisterMark(3, b"b").is_newer_than(RegisterMark(3, b"a"))
     assert not RegisterMark(3, b"a").is_newer_than(RegisterMark(3, b"a"))
+
+
+def test_what_was_signed_tells_two_of_one_version_apart() -> None:
+    one, two = write_register(body=b"one"), write_register(body=b"two")
+    assert mark_register(one) == mark_register(replace(one, signature=b"")) != mark_register(two)
+    assert mark_register(write_register(version=2)).is_newer_than(max(mark_register(one), mark_register(two)))
 
 
 def test_only_the_bucket_of_what_differs_differs() -> None:

@@ -18,6 +18,7 @@ class WorkNoun(StrEnum):
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
     LINK = "link"
+    PLATFORM_TICKET = "platform_ticket"
     PRICE = "price"
     RETENTION = "retention"
     RETENTION_DAY = "retention_day"

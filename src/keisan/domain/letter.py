@@ -19,6 +19,7 @@ class LetterKind(StrEnum):
     CREDIT_RETURN = "credit_return"
     PERIOD_END = "period_end"
     COUNTERSIGNATURE = "countersignature"
+    COMPARISON = "comparison"
     # Items of the event log.
     EVENT = "event"
     # Registers.

@@ -35,7 +35,8 @@ class LogItem:
 class LogEnd:
     """Where a sender's log is: what was appended last, and the last that is not kept any more; both 0 at first.
 
-    Items from `trimmed_sequence` + 1 to `sequence` are kept, each with its hash.
+    Items from `trimmed_sequence` + 1 to `sequence` are kept, each with its hash. The neighbour has said that it has applied
+    those up to `acknowledged_sequence`, which only its sender knows.
     """
 
     incarnation: UUID
@@ -43,6 +44,7 @@ class LogEnd:
     hash: bytes
     trimmed_sequence: int
     trimmed_hash: bytes
+    acknowledged_sequence: int = 0
 
 
 @dataclass(frozen=True, slots=True)

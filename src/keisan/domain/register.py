@@ -4,7 +4,8 @@ import hashlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from keisan.domain.ids import PlatformId
+from keisan.domain.ids import LinkId, PlatformId
+from keisan.domain.letter import Letter
 
 BUCKETS = 256
 
@@ -34,6 +35,28 @@ class RegisterLine:
 
     key: RegisterKey
     mark: RegisterMark
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterSource:
+    """How a platform's registers come here: by a link, or by none, since they are this platform's own."""
+
+    link_id: LinkId | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterPlace:
+    """Where a register is: whom it is for, by which link it came (None: it is this platform's own), and when in the order of changes."""
+
+    line: RegisterLine
+    source: LinkId | None
+    audience: PlatformId | None
+    change: int
+
+
+def mark_register(letter: Letter) -> RegisterMark:
+    """Return how new a register is, by its version and what was signed."""
+    return RegisterMark(letter.version, hashlib.sha256(letter.content).digest())
 
 
 def find_bucket(key: RegisterKey) -> int:

@@ -44,7 +44,9 @@ from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
 from keisan.storage.base_challenge import ChallengeRepository, ServingChallengeRepository
+from keisan.storage.base_credit import AdmissionRepository, CrossChargeRepository, PlatformTicketRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
+from keisan.storage.base_grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -57,10 +59,23 @@ from keisan.storage.base_ledger import (
     TicketRepository,
     UsageRepository,
 )
+from keisan.storage.base_link import (
+    IncomingLogRepository,
+    OutgoingLogRepository,
+    RefusedLetterRepository,
+    RegisterRepository,
+)
 from keisan.storage.base_neighbour import InvitationRepository, LinkRepository
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
+from keisan.storage.base_settlement import (
+    CrossBatchRepository,
+    CrossRecordRepository,
+    PlatformDisputeRepository,
+    SettlementRepository,
+    TotalRepository,
+)
 from keisan.storage.base_statement import (
     ClosingRepository,
     DisputeRepository,
@@ -192,6 +207,9 @@ class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
+    async def raise_fence(self, deployment_id: DeploymentId) -> None:
+        """Raise the fence by one: the one way to write it; the row's version stays."""
+        ...
 
 
 class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):
@@ -312,6 +330,9 @@ class Transaction(Protocol):
     offers: OfferRepository
     deductions: DeductionRepository
     deployments: DeploymentRepository
+    grants: GrantRepository
+    grant_terms: GrantTermsRepository
+    grant_wants: GrantWantRepository
     replicas: ReplicaRepository
     accounts: AccountRepository
     budgets: BudgetRepository
@@ -320,6 +341,9 @@ class Transaction(Protocol):
     alerts: AlertRepository
     deliveries: DeliveryRepository
     tickets: TicketRepository
+    admissions: AdmissionRepository
+    platform_tickets: PlatformTicketRepository
+    cross_charges: CrossChargeRepository
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository
@@ -334,6 +358,15 @@ class Transaction(Protocol):
     closings: ClosingRepository
     payouts: PayoutRepository
     disputes: DisputeRepository
+    outgoing_logs: OutgoingLogRepository
+    incoming_logs: IncomingLogRepository
+    registers: RegisterRepository
+    refused_letters: RefusedLetterRepository
+    cross_records: CrossRecordRepository
+    cross_batches: CrossBatchRepository
+    totals: TotalRepository
+    settlements: SettlementRepository
+    platform_disputes: PlatformDisputeRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

@@ -13,15 +13,20 @@ from keisan.storage import (
     base_alert,
     base_archive,
     base_challenge,
+    base_credit,
     base_facility,
+    base_grant,
     base_ledger,
+    base_link,
     base_neighbour,
     base_price,
     base_retention,
+    base_settlement,
     base_statement,
     base_telemetry,
 )
 from keisan.storage.account import AccountRepository
+from keisan.storage.admission import AdmissionRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
@@ -29,6 +34,8 @@ from keisan.storage.challenge import ChallengeRepository
 from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
+from keisan.storage.cross_charge import CrossChargeRepository
+from keisan.storage.cross_record import CrossBatchRepository, CrossRecordRepository
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.delivery import DeliveryRepository
 from keisan.storage.deployment import DeploymentRepository
@@ -40,9 +47,11 @@ from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
 from keisan.storage.facility import FacilityRepository
 from keisan.storage.forecast import ForecastRepository
+from keisan.storage.grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
+from keisan.storage.incoming_log import IncomingLogRepository
 from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
@@ -53,15 +62,20 @@ from keisan.storage.model import ModelRepository
 from keisan.storage.node import NodeRepository
 from keisan.storage.offer import OfferRepository
 from keisan.storage.organization import OrganizationRepository
+from keisan.storage.outgoing_log import OutgoingLogRepository
 from keisan.storage.payout import PayoutRepository
 from keisan.storage.platform import PlatformRepository
+from keisan.storage.platform_ticket import PlatformTicketRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.quarantine import QuarantineRepository
+from keisan.storage.refused_letter import RefusedLetterRepository
+from keisan.storage.register import RegisterRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
 from keisan.storage.serving_challenge import ServingChallengeRepository
+from keisan.storage.settlement import PlatformDisputeRepository, SettlementRepository, TotalRepository
 from keisan.storage.share import ShareRepository
 from keisan.storage.site import SiteRepository
 from keisan.storage.snapshot import SnapshotRepository
@@ -105,10 +119,16 @@ class DatabaseTransaction:
         self.offers: base_price.OfferRepository = OfferRepository(connection)
         self.deductions: base_price.DeductionRepository = DeductionRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
+        self.grants: base_grant.GrantRepository = GrantRepository(connection)
+        self.grant_terms: base_grant.GrantTermsRepository = GrantTermsRepository(connection)
+        self.grant_wants: base_grant.GrantWantRepository = GrantWantRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
         self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)
         self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
+        self.admissions: base_credit.AdmissionRepository = AdmissionRepository(connection)
+        self.platform_tickets: base_credit.PlatformTicketRepository = PlatformTicketRepository(connection)
+        self.cross_charges: base_credit.CrossChargeRepository = CrossChargeRepository(connection)
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)
@@ -127,6 +147,15 @@ class DatabaseTransaction:
         self.closings: base_statement.ClosingRepository = ClosingRepository(connection)
         self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
+        self.outgoing_logs: base_link.OutgoingLogRepository = OutgoingLogRepository(connection, clock)
+        self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
+        self.registers: base_link.RegisterRepository = RegisterRepository(connection, head)
+        self.refused_letters: base_link.RefusedLetterRepository = RefusedLetterRepository(connection)
+        self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
+        self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)
+        self.totals: base_settlement.TotalRepository = TotalRepository(connection)
+        self.settlements: base_settlement.SettlementRepository = SettlementRepository(connection, platform)
+        self.platform_disputes: base_settlement.PlatformDisputeRepository = PlatformDisputeRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
         self.work = OutboxRepository(connection)

@@ -38,10 +38,7 @@ class Cursor(LinkMessage, frozen=True):
 
 
 class Hello(LinkMessage, frozen=True):
-    """The first message of both sides. `buckets` are the digests of the registers that the sender has from this neighbour.
-
-    `nonce` is echoed by no one: it tells two connections of one pair apart.
-    """
+    """The first message of both sides. `buckets` are the digests of the registers that the sender has from this neighbour."""
 
     major: int
     minor: int
@@ -114,14 +111,9 @@ class Lines(LinkMessage, frozen=True):
 
 
 class Want(LinkMessage, frozen=True):
-    """Registers that were listed, and that the sender does not have as new."""
+    """Answers the last lines of a bucket: registers that were listed, and that the sender does not have as new."""
 
-    lines: tuple[Line, ...]
-
-
-class Newer(LinkMessage, frozen=True):
-    """Registers that the sender has, and that were not listed, or older: their writer has lost something."""
-
+    bucket: int
     lines: tuple[Line, ...]
 
 
@@ -185,7 +177,6 @@ _KINDS: dict[str, type[LinkMessage]] = {
         Regained,
         Lines,
         Want,
-        Newer,
         Registers,
         Merged,
         Ping,

@@ -1,0 +1,48 @@
+"""The sender's half of a log: what comes at the wrong moment changes nothing."""
+
+from uuid import uuid4
+
+from keisan.domain.ids import LetterId
+from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, extend_hash
+from keisan.federation.effect import ReadItems, Send
+from keisan.federation.log_sending import LogSending
+from keisan.kit.ids import create_id
+from keisan.wire.link import Fork, decode_message
+
+INCARNATION = uuid4()
+
+
+def build_end(sequence: int) -> LogEnd:
+    return LogEnd(INCARNATION, sequence, b"h" * 32, 0, FIRST_HASH)
+
+
+def test_the_end_of_another_incarnation_is_not_this_log_s() -> None:
+    sending = LogSending(LinkLog.LEDGER, build_end(1))
+    sending.note_end(LogEnd(uuid4(), 9, b"x" * 32, 0, FIRST_HASH))
+    assert sending.end == build_end(1)
+    sending.note_end(build_end(2))
+    assert sending.end == build_end(2)
+
+
+def test_items_that_do_not_follow_are_not_sent() -> None:
+    sending = LogSending(LinkLog.LEDGER, build_end(3))
+    sending.meet(None)
+    assert isinstance(sending.want_items()[0], ReadItems)
+    assert sending.want_items() == []
+    sending.take_items((LogItem(2, extend_hash(FIRST_HASH, b"x"), LetterId(create_id()), b"x"),))
+    assert not sending.is_loaded
+    sending.take_items(())
+    assert not sending.is_loaded
+
+
+def test_a_log_that_begins_after_the_first_message_is_told_to_a_receiver_who_knows_another() -> None:
+    """Both have said who they are; only then the first letter is appended to a log that was restored empty."""
+    sending = LogSending(LinkLog.LEDGER, None)
+    sending.note_end(build_end(1))
+    (told,) = sending.meet(LogCursor(uuid4(), 7, b"x" * 32))
+    assert isinstance(told, Send)
+    fork = decode_message(told.data)
+    assert isinstance(fork, Fork)
+    assert fork.end.incarnation == INCARNATION
+    announced = LogSending(LinkLog.LEDGER, build_end(1))
+    assert announced.meet(LogCursor(uuid4(), 7, b"x" * 32)) == []

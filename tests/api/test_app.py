@@ -50,6 +50,7 @@ OPEN_TO_SITES = {
 }
 # Operation -> what it cannot be asked without.
 QUERIES = {
+    "resolve_name": "?name=sx:platform:self:66",
     "draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY",
     "list_live_devices": "?site_id={site_id}",
     "list_live_supernodes": "?site_id={site_id}",

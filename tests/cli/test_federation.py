@@ -11,6 +11,7 @@ import pytest
 from keisan.cli.federation import describe_note, describe_offset
 from keisan.domain.departure import DepartureStep, StepName, StepState
 from keisan.domain.link import LinkState
+from keisan.domain.name import NameType, PlatformName, encode_name
 from keisan.wire.link_view import LinkView
 from tests.cli.conftest import CommandLine, run_platform
 from tests.deadline import wait_until
@@ -44,6 +45,10 @@ def test_a_platform_is_invited_joins_and_leaves(command_line: CommandLine, child
     joined = find_link(child_line, "joined")
     assert (joined["region"], joined["prefix"], joined["side"]) == ("CN-SX", "sx", "parent")
     assert abs(joined["offset_ms"]) < 30_000
+    name = encode_name(PlatformName("sx", NameType.PLATFORM, "self"))
+    found = command_line.run("resolve", name)
+    assert all(word in found.out for word in (name, joined["platform_id"], "region CN-SX")), found.aside
+    assert command_line.run("resolve", name, "--json").told["path"][0] == joined["platform_id"]
     shown = child_line.run("federation", "show").out
     assert all(word in shown for word in ("joined", "CN-SX", "sx", joined["certificate_ends_at"][:10]))
     again = child_line.run("federation", "join", command_line.run("federation", "invite", "--json").told["token"])

@@ -13,7 +13,7 @@ from keisan.control.letter import build_draft, put_register, send_letters
 from keisan.control.link_hub import LinkHub
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
-from keisan.domain.ids import LinkId, PlatformId, hash_public_key
+from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.key_chain import KeyChain
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.link import Link, LinkSide, LinkState
@@ -117,19 +117,18 @@ class Country:
         self.arrived: dict[PlatformId, list[str]] = {}
         self.pipes: dict[tuple[str, str], Pipe] = {}
 
-    async def found(self, name: str) -> Town:
+    async def found(self, name: str, identity: LinkIdentity | None = None) -> Town:
         path = self._folder / f"{name}.db"
         shutil.copyfile(self._migrated_file, path)
         clock = SystemClock()
         storage = open_sqlite(path, clock)
-        signer = KeySigner(Ed25519PrivateKey.generate())
-        platform_id = hash_public_key(signer.public_key)
-        identity = LinkIdentity(KeyChain(signer.public_key), signer, bytes(32))
+        identity = identity or make_identity()
+        platform_id, signer = identity.platform_id, identity.signer
         platform = Platform(platform_id, name, PlatformKind.NATIONAL, None, signer.public_key, 1, clock.now())
         async with storage.write() as transaction:
             await transaction.platform.insert(platform)
         control = Control(storage, clock, platform_id, signer=signer, identity=identity)
-        town = Town(name, storage, control, self._open_hub(control), KeyChain(signer.public_key))
+        town = Town(name, storage, control, self._open_hub(control), identity.keys)
         await self.introduce(town)
         self.towns.append(town)
         return town
@@ -206,6 +205,11 @@ class Country:
     async def end(self) -> None:
         for town in self.towns:
             await self.shut(town)
+
+
+def make_identity() -> LinkIdentity:
+    signer = KeySigner(Ed25519PrivateKey.generate())
+    return LinkIdentity(KeyChain(signer.public_key), signer, bytes(32))
 
 
 def build_link(own: Town, other: Town, side: LinkSide, prefix: str) -> Link:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keisan.control.context import Control
+from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, StateConflict, Unauthenticated
 from keisan.domain.event import EventDraft
@@ -170,6 +171,7 @@ async def _take_other(transaction: Transaction, control: Control, question: Ques
     if action := _name_change(link, after):
         detail = {"neighbour_id": link.neighbour_id, "epoch": str(after.epoch)}
         await transaction.events.append(EventDraft(question.actor, action, link.id, detail))
+        await tell_names(transaction, control)
     return after
 
 

@@ -8,7 +8,7 @@ from keisan.control.key_book import BOOK_KINDS
 from keisan.control.letter_handler import retry_letters
 from keisan.control.link_loop import LinkChannel, LinkLoop, LinkNews
 from keisan.control.link_place import Ways, find_ways, load_neighbourhood
-from keisan.control.link_register import publish_links
+from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import LinkId, PlatformId
@@ -117,7 +117,7 @@ class LinkHub:
         """Do what follows from other links, or from others that are known: say who is here now, and try what was too early."""
         async with self._control.storage.write() as transaction:
             if are_links_changed:
-                await publish_links(transaction, self._control)
+                await tell_names(transaction, self._control)
             await retry_letters(transaction, self._control)
         self._control.link_bell.ring()
 

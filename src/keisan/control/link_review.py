@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from keisan.control.context import Control, name_actor
 from keisan.control.link_ask import renew_link
+from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.errors import AlreadyExists, InvalidInput, StateConflict
 from keisan.domain.event import EventDraft
@@ -39,6 +40,7 @@ async def approve_link(control: Control, principal: Principal, link_id: LinkId, 
         await transaction.links.update(joined)
         detail = {"neighbour_id": link.neighbour_id, "region": region or "", "prefix": prefix, "epoch": str(link.epoch)}
         await transaction.events.append(EventDraft(name_actor(principal), "link.joined", link.id, detail))
+        await tell_names(transaction, control)
         # After the event: its append locks the head until commit, so of two approvals at once the second sees the first.
         await _check_alone(transaction, joined)
     return joined
@@ -73,6 +75,7 @@ async def _end_link(control: Control, principal: Principal, link_id: LinkId, sta
         await transaction.links.update(ended)
         detail = {"neighbour_id": link.neighbour_id, "reason": body.reason}
         await transaction.events.append(EventDraft(name_actor(principal), f"link.{state}", link.id, detail))
+        await tell_names(transaction, control)
     return ended
 
 
@@ -110,11 +113,14 @@ async def _find_own_prefix(transaction: Transaction) -> str:
 
 
 async def _check_alone(transaction: Transaction, joined: Link) -> None:
-    """Refuse a region or a prefix that another child of this platform has: calls and records are told apart by them."""
-    for link in await transaction.links.list_states(EVERYTHING, OPEN_STATES):
-        if link.side is not LinkSide.CHILD or link.id == joined.id:
+    """Refuse a region or a prefix that another child of this platform has: calls and records are told apart by them.
+
+    The prefix of one that has left stays its own: names with it lead to where it is now.
+    """
+    for link in await transaction.links.list_states(EVERYTHING, {*OPEN_STATES, LinkState.LEFT}):
+        if link.side is not LinkSide.CHILD or link.neighbour_id == joined.neighbour_id:
             continue
-        if joined.region is not None and link.region == joined.region:
+        if link.is_open and joined.region is not None and link.region == joined.region:
             raise AlreadyExists(f"the region {joined.region} is that of the child {link.name} already")
         if link.prefix == joined.prefix:
             raise AlreadyExists(f"the prefix {joined.prefix} is that of the child {link.name} already")

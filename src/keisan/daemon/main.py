@@ -42,6 +42,8 @@ def add_people_commands(application: typer.Typer) -> None:
 
     # As above.
     from keisan.daemon.demo_command import add_demo_commands
+
+    # As above.
     from keisan.daemon.identity_command import add_identity_commands
 
     # As above.

@@ -29,6 +29,7 @@ from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleRecon
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.link import LinkReconciler
+from keisan.control.reconcilers.name import NameReconciler, start_names
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
@@ -114,6 +115,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
+        await start_names(storage, clock.now())
         await start_retention(storage, clock.now())
         await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
@@ -280,7 +282,10 @@ def build_serving_loop(control: Control) -> LeaseLoop:
 
 def build_link_loop(control: Control) -> LeaseLoop:
     """Return the loop that asks the parent, whom a slow network may keep waiting."""
-    reconcilers: Reconcilers = {WorkNoun.LINK: LinkReconciler(control, ask_platform)}
+    reconcilers: Reconcilers = {
+        WorkNoun.LINK: LinkReconciler(control, ask_platform),
+        WorkNoun.NAME: NameReconciler(control),
+    }
     return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
 
 

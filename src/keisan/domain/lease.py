@@ -18,6 +18,7 @@ class WorkNoun(StrEnum):
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
     LINK = "link"
+    NAME = "name"
     PLATFORM_TICKET = "platform_ticket"
     PRICE = "price"
     RETENTION = "retention"

@@ -51,6 +51,8 @@ KEY_ROTATIONS_MAX = 64
 TREE_LEVELS_MAX = 16
 # Epochs that a hostile neighbour names must still fit what both databases store.
 EPOCH_MAX = 2**53
+# A platform writes its list of revocations anew at least this often.
+REVOCATION_PROOF_S = 600
 LINK_CERTIFICATE_S = 90 * 24 * 3600
 # A child asks its parent at least this often how it stands, and while it waits to be approved within so many seconds.
 LINK_LOOK_S = 6 * 3600

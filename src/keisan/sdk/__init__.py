@@ -114,6 +114,7 @@ from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.quarantine import QuarantineAnswer, QuarantinedContentView, QuarantinedRecordView, QuarantineJudge
 from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
+from keisan.wire.resolution import ResolutionView
 from keisan.wire.serving_challenge import ServingChallengeStart, ServingChallengeView, ServingStepView
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.statement import (
@@ -306,6 +307,7 @@ __all__ = [
     "Refused",
     "ReplicaLog",
     "ReplicaView",
+    "ResolutionView",
     "Role",
     "RollUpList",
     "RollUpUpdate",

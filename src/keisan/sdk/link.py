@@ -8,6 +8,7 @@ from keisan.sdk.transport import Transport
 from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.link_view import LinkApproval, LinkEnd, LinkJoin, LinkView
 from keisan.wire.page import Page
+from keisan.wire.resolution import ResolutionView
 
 
 class AsyncLinks:
@@ -48,6 +49,10 @@ class AsyncLinks:
         """Leave the parent, step by step."""
         return await self._transport.write(LinkView, "POST", f"/links/{link_id}/leave")
 
+    async def resolve(self, name: str) -> ResolutionView:
+        """Return what a name stands for; raises InvalidInput for what is no name, NotFound where no record tells."""
+        return await self._transport.fetch(ResolutionView, "/names", {"name": name})
+
     async def move(self, link_id: UUID, body: LinkJoin) -> LinkView:
         """Leave the parent for the one that made an invitation."""
         return await self._transport.write(LinkView, "POST", f"/links/{link_id}/move", body)
@@ -64,4 +69,5 @@ class Links(Blocking[AsyncLinks]):
     reject = wait_for(AsyncLinks.reject)
     revoke = wait_for(AsyncLinks.revoke)
     leave = wait_for(AsyncLinks.leave)
+    resolve = wait_for(AsyncLinks.resolve)
     move = wait_for(AsyncLinks.move)

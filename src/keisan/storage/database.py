@@ -162,7 +162,9 @@ class DatabaseTransaction:
         self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
         self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)
         self.totals: base_settlement.TotalRepository = TotalRepository(connection)
-        self.settlements: base_settlement.SettlementRepository = SettlementRepository(connection, PlatformRepository(connection))
+        self.settlements: base_settlement.SettlementRepository = SettlementRepository(
+            connection, PlatformRepository(connection)
+        )
         self.platform_disputes: base_settlement.PlatformDisputeRepository = PlatformDisputeRepository(connection)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.departure import DepartureWorks, has_waited
+from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.departure import StepName, StepState, find_next_step, mark_step
 from keisan.domain.errors import InvalidInput, KeisanError, NotFound
@@ -128,6 +129,8 @@ class LinkReconciler:
             after = await self._depart(transaction, change, after, now)
         if after != link:
             await transaction.links.update(replace(after, version=link.version + 1))
+        if (after.state, after.keys, after.epoch) != (link.state, link.keys, link.epoch):
+            await tell_names(transaction, self.control)
         if after.state is not link.state:
             detail = {"neighbour_id": link.neighbour_id, "prefix": after.prefix, "epoch": str(after.epoch)}
             await transaction.events.append(EventDraft(CONTROL_ACTOR, f"link.{after.state}", link.id, detail))

@@ -37,6 +37,14 @@ async def wait_for_register(town: Town, author: Town, kind: str, name: str, body
     raise AssertionError(f"{town.name} has {found[-1]!r} of {author.name}, not {body!r}")
 
 
+async def wait_until_known(town: Town, author: Town) -> None:
+    for _ in range(3_000):
+        if await town.find(author, LetterKind.PLATFORM, "platform") is not None:
+            return
+        await let_time_pass_async(0.01)
+    raise AssertionError(f"{town.name} never heard of {author.name}")
+
+
 async def found_nation(country: Country) -> tuple[Town, Town, Town, Town]:
     """A nation with two provinces, and a city below the first."""
     nation = await country.found("cn")
@@ -51,6 +59,7 @@ async def test_letters_go_up_down_and_across_and_arrive_once(country: Country) -
     nation, shanxi, shanghai, taiyuan = await found_nation(country)
     for town in (shanxi, shanghai, taiyuan):
         country.connect(town)
+    await wait_until_known(nation, taiyuan)
     await taiyuan.send(nation, "1", "2")
     await taiyuan.send(shanghai, "3")
     await shanghai.send(taiyuan, "4")

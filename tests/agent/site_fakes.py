@@ -24,6 +24,7 @@ from keisan.wire.snapshot import EngineProfile
 
 NODE = NodeReport(hardware_id="node-1", hostname="host", boot_id="boot", cpu_count=2, memory_bytes=10**9)
 REPLICA_ID = UUID("01900000-0000-7000-8000-0000000000a1")
+DEPLOYMENT_ID = UUID("01900000-0000-7000-8000-0000000000d1")
 SHA256 = "ab" * 32
 
 

@@ -30,28 +30,23 @@ from keisan.agent.state import load_state
 from keisan.agent.supervisor import Supervisor
 from keisan.agent.telemetry import build_values
 from keisan.devices.base import DeviceSample
-from keisan.devices.node import read_node
 from keisan.domain.errors import SettingsInvalid, StateConflict, Unauthenticated
 from keisan.domain.frame import FrameOutcome
 from keisan.domain.key import Secret
 from keisan.domain.replica import ReplicaState
 from keisan.domain.sample import SampleName
 from keisan.domain.verdict import Verdict
-from keisan.engines.llama_cpp import LlamaCpp
-from keisan.executors.base import ProcessIdentity
 from keisan.executors.local import LocalExecutor
 from keisan.kit.clock import SystemClock, to_milliseconds
 from keisan.wire.door import DoorOrder
-from keisan.wire.site import OrderAction, ReplicaOrder, SiteOrders, SiteReport
+from keisan.wire.site import SiteOrders, SiteReport
 from tests.agent.many_hosts import describe_host
-from tests.agent.site_fakes import build_order, build_site
+from tests.agent.real_site import READY_DEADLINE_S, RealSite
+from tests.agent.site_fakes import REPLICA_ID, build_order, build_site
 from tests.agent.site_process import build_adapters, build_settings
 from tests.agent.small_platform import MACHINE_ID, SITE_ID, SmallPlatform
 from tests.deadline import wait_until, wait_until_async
-from tests.smollm2 import RealModel
 
-REPLICA_ID = UUID("01900000-0000-7000-8000-0000000000a1")
-READY_DEADLINE_S = 60.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -273,67 +268,6 @@ async def test_long_directory_is_refused(platform: SmallPlatform, tmp_path: Path
     settings = build_settings(platform.url, tmp_path / ("x" * 100))
     with pytest.raises(SettingsInvalid, match="sockets"):
         await run_agent(settings, build_adapters(), SystemClock(), asyncio.Event())
-
-
-class RealSite:
-    """A site with the real model, its agent a process that can be killed."""
-
-    def __init__(self, platform: SmallPlatform, directory: Path, model: RealModel) -> None:
-        self.platform = platform
-        self.folder = prepare_folder(directory)
-        self._agent: subprocess.Popen[bytes] | None = None
-        facts = model.facts
-        platform.orders[REPLICA_ID] = ReplicaOrder(
-            replica_id=REPLICA_ID,
-            action=OrderAction.RUN,
-            model_name=facts.name,
-            engine="llama_cpp",
-            node_hardware_id=read_node("none").hardware_id,
-            slots=1,
-            context_tokens=256,
-            weights=f"path:{model.path}",
-            weights_sha256=facts.weights_sha256,
-            weights_bytes=facts.weights_bytes,
-        )
-
-    def start_agent(self, *options: str) -> None:
-        command = (sys.executable, "-m", "tests.agent.site_process", self.platform.url, str(self.folder.root))
-        with (self.folder.root / "agent.log").open("ab") as log:
-            self._agent = subprocess.Popen((*command, *options), cwd=ROOT, stderr=log)
-
-    def end_agent(self, number: signal.Signals) -> None:
-        assert self._agent is not None
-        self._agent.send_signal(number)
-        self._agent.wait(30)
-        self._agent = None
-
-    def find_process(self) -> ProcessIdentity:
-        launch = load_state(self.folder.state_path).records[REPLICA_ID].launch
-        assert launch is not None
-        return launch.process
-
-    def wait_for(self, state: ReplicaState) -> None:
-        """Wait until a report that begins after this call tells the state."""
-        self.platform.reports.clear()
-        wait_until(lambda: self.platform.is_told(REPLICA_ID, state), f"{state} is told", READY_DEADLINE_S)
-
-    async def probe(self) -> Verdict:
-        return (await LlamaCpp().probe(self.folder.locate_socket(REPLICA_ID))).verdict
-
-    async def end(self) -> None:
-        """Leave nothing behind, whatever the test did."""
-        if self._agent is not None:
-            self.end_agent(signal.SIGKILL)
-        executor = LocalExecutor(os.environ)
-        for process in await executor.find_owned(self.folder.run):
-            await executor.stop(process, 5)
-
-
-@pytest.fixture
-def real_site(platform: SmallPlatform, tmp_path: Path, real_model: RealModel) -> Iterator[RealSite]:
-    site = RealSite(platform, tmp_path / "site", real_model)
-    yield site
-    asyncio.run(site.end())
 
 
 @contextmanager

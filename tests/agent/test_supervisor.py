@@ -15,10 +15,11 @@ from keisan.agent.settings import AgentSettings
 from keisan.agent.state import load_state
 from keisan.agent.supervisor import Supervisor
 from keisan.domain.errors import StorageUnavailable
+from keisan.domain.fence import Fence
 from keisan.domain.replica import ReplicaState
 from keisan.executors.base import ProcessPlan
-from keisan.wire.site import OrderAction, ReplicaOrder, SiteOrders
-from tests.agent.site_fakes import REPLICA_ID, FakeSite, build_order, build_site
+from keisan.wire.site import FenceReport, OrderAction, ReplicaOrder, SiteOrders
+from tests.agent.site_fakes import DEPLOYMENT_ID, REPLICA_ID, FakeSite, build_order, build_site
 from tests.deadline import wait_until_async
 
 OTHER_ID = UUID("01900000-0000-7000-8000-0000000000a2")
@@ -161,3 +162,55 @@ async def test_state_that_cannot_be_written_is_told_and_written_later(
                 supervisor.apply(build_orders(build_order(OrderAction.STOP)), NOBODY)
         supervisor.apply(build_orders(), NOBODY)
         assert REPLICA_ID in load_state(site.workplace.folder.state_path).records
+
+
+def raise_full_disk(*_: object) -> None:
+    raise OSError(28, "no space left on device")
+
+
+def fence_order(number: int, replica_id: UUID = REPLICA_ID) -> ReplicaOrder:
+    return build_order(replica_id=replica_id).model_copy(
+        update={"deployment_id": DEPLOYMENT_ID, "epoch": 1, "fence": number}
+    )
+
+
+async def test_fence_is_on_disk_before_anything_is_started_by_it(
+    site: FakeSite, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with run_supervisor(site) as supervisor:
+        monkeypatch.setattr(supervisor_module, "save_state", raise_full_disk)
+        with pytest.raises(StorageUnavailable):
+            supervisor.apply(build_orders(fence_order(1), build_order(replica_id=OTHER_ID)), NOBODY)
+        # What is not fenced is followed all the same.
+        assert set(list_states(supervisor)) == {OTHER_ID}
+        monkeypatch.undo()
+        supervisor.apply(build_orders(fence_order(1)), NOBODY)
+        assert load_state(site.workplace.folder.state_path).fences == {DEPLOYMENT_ID: Fence(1, 1)}
+        await wait_for_state(site, supervisor, ReplicaState.READY)
+        # A stop needs no room on the disk, and an order with a fence that is there neither.
+        monkeypatch.setattr(supervisor_module, "save_state", raise_full_disk)
+        stop = fence_order(2).model_copy(update={"action": OrderAction.STOP})
+        with pytest.raises(StorageUnavailable):
+            supervisor.apply(build_orders(fence_order(2, OTHER_ID), stop), NOBODY)
+        monkeypatch.undo()
+        await wait_until_async(lambda: list_states(supervisor)[REPLICA_ID] is ReplicaState.STOPPED, "it has stopped")
+
+
+async def test_outdated_order_starts_nothing_and_is_told_until_there_is_none(site: FakeSite) -> None:
+    async with run_supervisor(site) as supervisor:
+        supervisor.apply(build_orders(fence_order(2)), NOBODY)
+        assert supervisor.list_fences() == ()
+        supervisor.apply(build_orders(fence_order(1, OTHER_ID)), NOBODY)
+        assert set(list_states(supervisor)) == {REPLICA_ID}
+        assert supervisor.list_fences() == (FenceReport(deployment_id=DEPLOYMENT_ID, epoch=1, number=2),)
+        supervisor.apply(build_orders(fence_order(2, OTHER_ID)), NOBODY)
+        assert set(list_states(supervisor)) == {REPLICA_ID, OTHER_ID}
+        assert supervisor.list_fences() == ()
+
+
+async def test_platform_of_before_fences_is_told_of_none(site: FakeSite) -> None:
+    plain = build_order(replica_id=OTHER_ID).model_copy(update={"deployment_id": DEPLOYMENT_ID})
+    async with run_supervisor(site) as supervisor:
+        supervisor.apply(build_orders(fence_order(2)), NOBODY)
+        supervisor.apply(build_orders(plain), NOBODY)
+        assert (set(list_states(supervisor)), supervisor.list_fences()) == ({REPLICA_ID}, ())

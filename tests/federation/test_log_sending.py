@@ -3,10 +3,11 @@
 from uuid import uuid4
 
 from keisan.domain.ids import LetterId
-from keisan.domain.link_log import FIRST_HASH, LinkLog, LogEnd, LogItem, extend_hash
-from keisan.federation.effect import ReadItems
+from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, extend_hash
+from keisan.federation.effect import ReadItems, Send
 from keisan.federation.log_sending import LogSending
 from keisan.kit.ids import create_id
+from keisan.wire.link import Fork, decode_message
 
 INCARNATION = uuid4()
 
@@ -32,3 +33,16 @@ def test_items_that_do_not_follow_are_not_sent() -> None:
     assert not sending.is_loaded
     sending.take_items(())
     assert not sending.is_loaded
+
+
+def test_a_log_that_begins_after_the_first_message_is_told_to_a_receiver_who_knows_another() -> None:
+    """Both have said who they are; only then the first letter is appended to a log that was restored empty."""
+    sending = LogSending(LinkLog.LEDGER, None)
+    sending.note_end(build_end(1))
+    (told,) = sending.meet(LogCursor(uuid4(), 7, b"x" * 32))
+    assert isinstance(told, Send)
+    fork = decode_message(told.data)
+    assert isinstance(fork, Fork)
+    assert fork.end.incarnation == INCARNATION
+    announced = LogSending(LinkLog.LEDGER, build_end(1))
+    assert announced.meet(LogCursor(uuid4(), 7, b"x" * 32)) == []

@@ -11,7 +11,7 @@ from keisan.domain.holder import Holder
 from keisan.domain.ids import AccountId, KeyId, OrganizationId
 from keisan.domain.organization import Billing
 from keisan.ledger.rule_budget import BudgetBook
-from keisan.ledger.rule_escrow import EscrowFacts, build_bounds
+from keisan.ledger.rule_escrow import EscrowFacts, SetAside, build_bounds
 from keisan.ledger.rule_ticket import Bound
 from tests.domain.samples import (
     KEY_ID,
@@ -37,7 +37,7 @@ def know(*budgets: Budget, billing: Billing = Billing.POSTPAID) -> EscrowFacts:
     for budget in budgets:
         by_holder.setdefault(budget.holder.id, []).append(budget)
     organization = build_organization(billing=billing)
-    return EscrowFacts({ORGANIZATION_ID: organization}, {KEY_ID: build_key()}, by_holder)
+    return EscrowFacts({ORGANIZATION_ID: organization}, {KEY_ID: build_key()}, by_holder, PLATFORM_ID, NOW)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def open_book(budget: Budget, spent_nano: int = 0) -> BudgetBook:
 def test_every_bound_on_the_path_binds_the_finest_first() -> None:
     books = [open_book(OF_ORGANIZATION, 10), open_book(OF_KEY, 130), open_book(replace(OF_PROJECT, currency="USD"))]
     other_key = replace(OF_KEY, key_id=KeyId(name_id(3, 2)))
-    bounds = build_bounds(KEY, WALLET, [*books, open_book(other_key)], "CNY", NOW)
+    bounds = build_bounds(KEY, WALLET, "CNY", SetAside([*books, open_book(other_key)], (), NOW))
     assert bounds == (Bound(KEY, -30), Bound(ORGANIZATION, 90), Bound(ORGANIZATION, 70, is_wallet=True))
-    assert build_bounds(PROJECT, None, books, "CNY", NOW) == (Bound(ORGANIZATION, 90),)
-    assert build_bounds(PROJECT, None, [], "CNY", NOW) == ()
+    assert build_bounds(PROJECT, None, "CNY", SetAside(books, (), NOW)) == (Bound(ORGANIZATION, 90),)
+    assert build_bounds(PROJECT, None, "CNY", SetAside([], (), NOW)) == ()

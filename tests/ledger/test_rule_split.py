@@ -33,7 +33,7 @@ TAX = AccountKey(AccountKind.TAX, None, None, "CNY")
 
 def move_split(split: Split, payer: AccountKey, provider_id: ProviderId) -> dict[tuple[AccountKey, AccountKey], int]:
     """Return what moves for one record."""
-    total = SplitSum(payer, provider_id)
+    total = SplitSum(payer, AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider_id, payer.currency))
     total.add(split.provider_nano, split.tax_nano, split.revenue_nano)
     moves = total.list_moves()
     assert {count for _, count in moves.values()} <= {1}

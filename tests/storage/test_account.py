@@ -10,10 +10,11 @@ from sqlalchemy import text
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope, Scope
 from keisan.domain.account import AccountKey, AccountKind, Posting
 from keisan.domain.errors import InvalidInput, InvariantBroken, KeisanError, NotFound
-from keisan.domain.ids import AccountId, EntryId
+from keisan.domain.ids import AccountId, EntryId, PlatformId
 from keisan.domain.page import PageRequest
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
+from tests.domain.credit_samples import OTHER_ID
 from tests.factories import NOW, PLATFORM_ID, create_platform, plant_world
 from tests.storage.rows import execute
 
@@ -239,3 +240,19 @@ async def test_locked_account_is_read_as_it_is(storage: Database) -> None:
     assert await read_balance(storage, revenue) == 2**6 - 1
     async with storage.write() as transaction:
         assert await transaction.accounts.lock([AccountId(create_id())]) == {}
+
+
+async def test_accounts_between_platforms_are_told_apart_by_the_other_platform(storage: Database) -> None:
+    await plant_world(storage)
+    keys = [
+        AccountKey(kind, None, None, "CNY", other)
+        for kind in (AccountKind.PLATFORM_PAYABLE, AccountKind.PLATFORM_RECEIVABLE)
+        for other in (OTHER_ID, PlatformId("cd" * 32))
+    ]
+    async with storage.write() as transaction:
+        opened = await transaction.accounts.open(keys)
+    async with storage.write() as transaction:
+        assert await transaction.accounts.open(keys) == opened
+        found = [await transaction.accounts.get(EVERYTHING, opened[key]) for key in keys]
+    assert len(set(opened.values())) == 4
+    assert [each.key for each in found] == keys

@@ -26,11 +26,11 @@ VERBS = split_list(
     mint mirror mix mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare
     preserve press prevent price print probe proceed process produce promise prompt propose prove provide provision prune
-    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive recognize recompute reconcile
+    publish pull purge push put quarantine query quote raise rank reach read reap rebuild recall receive reckon recognize recompute reconcile
     reconnect record reopen recover reduce refer refresh refund refuse register reject relay release reload relabel remain remember
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     reinstate respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
-    sanitize satisfy save scale scan schedule score scrub seal search seed select send separate serialize serve set settle
+    sanitize satisfy save say scale scan schedule score scrub seal search seed select send separate serialize serve set settle
     share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim

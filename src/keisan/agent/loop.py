@@ -202,7 +202,7 @@ class Talk:
             devices,
             self._supervisor.list_reports(),
             self._place.adapters,
-        ).model_copy(update={"door": self._door.build_report()})
+        ).model_copy(update={"door": self._door.build_report(), "fences": self._supervisor.list_fences()})
         orders = await self._link.report(drop_known_tails(whole, self._acknowledged))
         # First of all: its time has begun.
         self.desk.follow(orders.challenges, devices)

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from keisan.agent.document import read_document, write_document
 from keisan.domain.errors import StateConflict
+from keisan.domain.fence import Fence
 from keisan.executors.base import ProcessIdentity
 from keisan.wire.site import ReplicaOrder
 
@@ -33,10 +34,10 @@ class ReplicaRecord:
 
 @dataclass(frozen=True, slots=True)
 class AgentState:
-    """All records. `epoch` is the fencing number of the grant that orders come under; 0 until there are grants."""
+    """All records, and the highest fence seen of each deployment: kept for ever, since an old order may come at any time."""
 
     records: Mapping[UUID, ReplicaRecord] = field(default_factory=dict)
-    epoch: int = 0
+    fences: Mapping[UUID, Fence] = field(default_factory=dict)
 
 
 def load_state(path: Path) -> AgentState:
@@ -50,7 +51,9 @@ def load_state(path: Path) -> AgentState:
         kept = read_document(path)
         replicas = _expect_table(kept["replicas"])
         records = {UUID(replica_id): _parse_record(_expect_table(entry)) for replica_id, entry in replicas.items()}
-        return AgentState(records, _expect_count(kept["epoch"]))
+        # An agent of before fences has written none.
+        fences = _expect_table(kept.get("fences", {}))
+        return AgentState(records, {UUID(name): _parse_fence(entry) for name, entry in fences.items()})
     except (OSError, ValueError, KeyError) as failure:
         raise StateConflict(
             f"the agent's state in {path} cannot be read; move it away to start afresh, which ends the engines that run "
@@ -62,7 +65,9 @@ def load_state(path: Path) -> AgentState:
 def save_state(path: Path, state: AgentState) -> None:
     """Keep the state, mode 0600, on disk when this returns; raises OSError."""
     content = {
-        "epoch": state.epoch,
+        # An agent of before fences expects it.
+        "epoch": 0,
+        "fences": {str(deployment_id): list(fence) for deployment_id, fence in state.fences.items()},
         "replicas": {str(replica_id): _dump_record(record) for replica_id, record in state.records.items()},
     }
     write_document(path, content)
@@ -95,6 +100,12 @@ def _parse_launch(entry: dict[str, object]) -> Launch:
         model_digest=str(entry["model_digest"]),
         slots=_expect_count(entry["slots"]),
     )
+
+
+def _parse_fence(entry: object) -> Fence:
+    if not isinstance(entry, list) or len(entry) != len(Fence._fields):
+        raise ValueError(f"expected a fence, got {entry!r}")
+    return Fence(*(_expect_count(part) for part in entry))
 
 
 def _expect_table(found: object) -> dict[str, object]:

@@ -4,16 +4,18 @@ It owns the agent's loop, so it is where an unexpected exception is caught, logg
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import TypeVar
 from uuid import UUID
 
+from keisan.agent.fence import judge_orders, read_fence
 from keisan.agent.keeper import ReplicaKeeper, Workplace
 from keisan.agent.state import AgentState, ReplicaRecord, load_state, save_state
 from keisan.agent.waiting import wait_for_event
 from keisan.domain.errors import StorageUnavailable
+from keisan.domain.fence import NO_FENCE, Fence
 from keisan.kit.observe import write_failure, write_warning
-from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders
+from keisan.wire.site import FenceReport, OrderAction, ReplicaOrder, ReplicaReport, SiteOrders
 
 Result = TypeVar("Result")
 
@@ -25,7 +27,8 @@ class Supervisor:
         """Raises StateConflict when the kept state cannot be read."""
         self._place = workplace
         kept = load_state(workplace.folder.state_path)
-        self._epoch = kept.epoch
+        self._fences = dict(kept.fences)
+        self._outdated: tuple[ReplicaOrder, ...] = ()
         self._saved = dict(kept.records)
         self._keepers = {
             replica_id: ReplicaKeeper(workplace, record, self._save) for replica_id, record in kept.records.items()
@@ -70,6 +73,18 @@ class Supervisor:
         """Return what is known of each replica."""
         return [keeper.build_report() for keeper in self._keepers.values()]
 
+    def list_fences(self) -> tuple[FenceReport, ...]:
+        """Return what was seen of deployments of which the last answer gave older orders, so that the platform goes above it.
+
+        A platform of before fences is told nothing: it would not understand.
+        """
+        fenced = {order.deployment_id for order in self._outdated if read_fence(order) != NO_FENCE}
+        return tuple(
+            FenceReport(deployment_id=deployment_id, epoch=fence.epoch, number=fence.number)
+            for deployment_id, fence in self._fences.items()
+            if deployment_id in fenced
+        )
+
     def list_sockets(self) -> dict[UUID, str]:
         """Return where the engines that were started listen, by replica."""
         launches = ((keeper.replica_id, keeper.record.launch) for keeper in self._keepers.values())
@@ -78,18 +93,50 @@ class Supervisor:
     def apply(self, orders: SiteOrders, told_stopped: frozenset[UUID]) -> None:
         """Follow the platform's answer to a report which told that `told_stopped` have stopped.
 
-        Those are forgotten now. What the answer leaves out stays as it is. Raises StorageUnavailable when the orders
-        cannot be written down; they are followed all the same, and written with the next answer.
+        Those are forgotten now. What the answer leaves out stays as it is, and start orders older than what was seen start nothing.
+        Raises StorageUnavailable when the orders cannot be written down; they are followed all the same, and written with the next
+        answer: all but those with a fence that is not on disk yet.
         """
         for replica_id in told_stopped:
             self._forget(replica_id)
-        for order in orders.orders:
+        judged = judge_orders(orders.orders, self._fences)
+        self._note_outdated(judged.outdated)
+        is_kept = self._keep_fences(judged.seen)
+        for order in judged.followed:
+            if not is_kept and not self._is_fence_kept(order):
+                continue
             keeper = self._keepers.get(order.replica_id)
             if keeper is not None:
                 keeper.give_order(order)
             elif order.action is OrderAction.RUN or order.replica_id not in told_stopped:
                 self._add(order)
         self._save()
+
+    def _keep_fences(self, fences: Mapping[UUID, Fence]) -> bool:
+        """Write down what was seen before anything is started by it, and tell whether it is on disk."""
+        if fences == self._fences:
+            return True
+        records = self._collect()
+        try:
+            save_state(self._place.folder.state_path, AgentState(records, fences))
+        except OSError as failure:
+            write_warning("fences.not_kept", inside=str(failure))
+            return False
+        self._saved, self._fences = records, dict(fences)
+        return True
+
+    def _is_fence_kept(self, order: ReplicaOrder) -> bool:
+        if order.action is not OrderAction.RUN or order.deployment_id is None:
+            return True
+        return read_fence(order) == self._fences.get(order.deployment_id, NO_FENCE)
+
+    def _note_outdated(self, outdated: tuple[ReplicaOrder, ...]) -> None:
+        for order in outdated:
+            if order not in self._outdated:
+                write_warning(
+                    "order.outdated", replica=order.replica_id, deployment=order.deployment_id, fence=order.fence
+                )
+        self._outdated = outdated
 
     def _add(self, order: ReplicaOrder) -> None:
         keeper = ReplicaKeeper(self._place, ReplicaRecord(order), self._save)
@@ -115,7 +162,7 @@ class Supervisor:
         if records == self._saved:
             return
         try:
-            save_state(self._place.folder.state_path, AgentState(records, self._epoch))
+            save_state(self._place.folder.state_path, AgentState(records, self._fences))
         except OSError as failure:
             raise StorageUnavailable(f"the agent's state cannot be written: {failure}") from failure
         self._saved = records

@@ -11,6 +11,7 @@ from keisan.control.challenge import issue_challenges
 from keisan.control.context import Control
 from keisan.control.device import judge_devices, note_contradiction, note_suspicion
 from keisan.control.door import compare_door, load_door, order_door, write_door
+from keisan.control.fence import catch_up_with_agent, load_epoch
 from keisan.control.report_change import Known, ReportChange, compare_report
 from keisan.control.snapshot_tables import is_served
 from keisan.domain.access import PlatformScope, Principal, Right
@@ -39,6 +40,7 @@ class _Plan:
     deployment: Deployment
     model: Model
     node_hardware_id: str
+    epoch: int
 
 
 async def accept_report(control: Control, principal: Principal, report: SiteReport) -> SiteOrders:
@@ -70,9 +72,10 @@ async def _accept_until_settled(
 
 async def _accept_once(control: Control, principal: Principal, site_id: SiteId, report: SiteReport) -> SiteOrders:
     now = control.clock.now()
+    await catch_up_with_agent(control, site_id, report.fences)
     async with control.storage.read() as view:
         known = await _load_known(view, site_id)
-        plans = await _load_plans(view, known)
+        plans = await _load_plans(view, known, await load_epoch(view, control.platform_id))
         known_door = await load_door(view, site_id)
     change, suspicions = _judge_change(control, known, compare_report(known, report, now), now)
     before = {device.id: device for device in known.devices}
@@ -128,13 +131,13 @@ async def _load_known(view: Transaction, site_id: SiteId) -> Known:
     )
 
 
-async def _load_plans(view: Transaction, known: Known) -> dict[ReplicaId, _Plan]:
+async def _load_plans(view: Transaction, known: Known, epoch: int) -> dict[ReplicaId, _Plan]:
     wanted = {replica.deployment_id for replica in known.replicas}
     deployments = {row.id: row for row in await view.deployments.list_by_ids(PlatformScope(), wanted)}
     hardware_ids = {node.id: node.hardware_id for node in known.nodes}
     return {
         replica.id: _Plan(
-            deployments[replica.deployment_id], known.models[replica.model_id], hardware_ids[replica.node_id]
+            deployments[replica.deployment_id], known.models[replica.model_id], hardware_ids[replica.node_id], epoch
         )
         for replica in known.replicas
     }
@@ -203,4 +206,6 @@ def _build_order(replica: Replica, plan: _Plan) -> ReplicaOrder:
         weights=facts.weights,
         weights_sha256=facts.weights_sha256,
         weights_bytes=facts.weights_bytes,
+        epoch=plan.epoch,
+        fence=plan.deployment.fence,
     )

@@ -14,7 +14,8 @@ class AccountKind(StrEnum):
     """Whose money an account counts. A wallet falls as its organization spends.
 
     Outside is where money comes from: it falls as wallets are filled, so that all accounts together are zero.
-    Tax is what the platform owes the state of what it was paid.
+    Tax is what the platform owes the state of what it was paid. What another platform served for an organization of this one is
+    payable to it; what this one served for organizations of another is receivable from that, and falls as it is served.
     """
 
     WALLET = "wallet"
@@ -23,11 +24,16 @@ class AccountKind(StrEnum):
     TAX = "tax"
     SUSPENSE = "suspense"
     OUTSIDE = "outside"
+    PLATFORM_PAYABLE = "platform_payable"
+    PLATFORM_RECEIVABLE = "platform_receivable"
 
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """`balance_nano` = credits - debits. A wallet names its organization, a payable its provider."""
+    """`balance_nano` = credits - debits. A wallet names its organization, a provider's payable that provider.
+
+    `counterparty_id` is the other platform of what is payable or receivable between platforms.
+    """
 
     id: AccountId
     platform_id: PlatformId
@@ -37,6 +43,12 @@ class Account:
     currency: str
     balance_nano: int
     created_at: datetime
+    counterparty_id: PlatformId | None = None
+
+    @property
+    def key(self) -> "AccountKey":
+        """Return what makes it one."""
+        return AccountKey(self.kind, self.organization_id, self.provider_id, self.currency, self.counterparty_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +66,13 @@ class BalanceMove:
 
 @dataclass(frozen=True, slots=True)
 class AccountKey:
-    """What makes an account one: kind, owner and currency."""
+    """What makes an account one: kind, owner, currency, and for accounts between platforms the other one."""
 
     kind: AccountKind
     organization_id: OrganizationId | None
     provider_id: ProviderId | None
     currency: str
+    counterparty_id: PlatformId | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from keisan.domain.ids import DeploymentId, ModelId, PlatformId, SiteId
+from keisan.domain.ids import DeploymentId, GrantId, ModelId, PlatformId, SiteId
 
 REPLICA_COUNT_MAX = 1000
 SLOTS_MAX = 1024
@@ -29,7 +29,8 @@ DEPLOYMENT_TRANSITIONS: dict[DeploymentState, frozenset[DeploymentState]] = {
 class Deployment:
     """`slots` is how many calls one replica serves at a time; `site_id` None lets placement choose.
 
-    `reason` is why placement could not do all that is desired, empty when it could.
+    `reason` is why placement could not do all that is desired, empty when it could. `fence` rises with every placement.
+    `grant_id` is the grant under which it runs for a parent platform, on devices of that grant only; None for the platform's own.
     """
 
     id: DeploymentId
@@ -43,3 +44,5 @@ class Deployment:
     reason: str
     version: int
     created_at: datetime
+    fence: int = 0
+    grant_id: GrantId | None = None

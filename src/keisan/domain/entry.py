@@ -25,6 +25,8 @@ class EntryKind(StrEnum):
     # The first entry: it seals what was posted before there was a journal, if anything was.
     OPENING = "opening"
     USAGE = "usage"
+    # What another platform served for an organization of this one.
+    CROSS_USAGE = "cross_usage"
     TOP_UP = "top_up"
     CREDIT_NOTE = "credit_note"
     PAYOUT = "payout"

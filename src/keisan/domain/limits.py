@@ -26,6 +26,13 @@ CREDIT_PARTS_MAX = 256
 TICKET_LEASE_S = 7200
 TICKET_LATENESS_S = 7200
 CREDIT_RENEW_S = 10
+# Between platforms: a cut may last days. By how much clocks of two platforms may differ beyond what a link has measured.
+PLATFORM_LEASE_S = 96 * 3600
+PLATFORM_LATENESS_S = 96 * 3600
+PLATFORM_SKEW_S = 60
+# What fits a letter.
+ADMISSION_KEYS_MAX = 400
+PINNED_PRICES_MAX = 400
 BUDGET_WINDOW_S_MIN = 3600
 BUDGET_WINDOW_S_MAX = 366 * 24 * 3600
 SNAPSHOT_WAIT_S_MAX = 30
@@ -214,6 +221,21 @@ LINK_SILENCE_MS_MAX = 8_000
 LINK_RETRY_S_MAX = 2
 # Clocks further apart than this are alarmed.
 LINK_OFFSET_MS_MAX = 30_000
+# How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.
+GRANT_SKEW_S = 60
+GRANT_DURATION_S_MIN = 600
+GRANT_DURATION_S_MAX = 366 * 24 * 3600
+GRANT_DEVICES_MAX = 4096
+# Words of a want that its child has not answered; a parent that is cut off asks no more before it has heard something.
+GRANT_SENDINGS_MAX = 8
+# A parent that names an epoch further ahead of its child's than this is not believed.
+GRANT_EPOCH_JUMP_MAX = 1000
+
+assert LETTER_BYTES_MAX + LINK_BATCH_BYTES < LINK_MESSAGE_BYTES_MAX < LINK_WINDOW_BYTES
+assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX
+assert 2 * LINK_OFFSET_MS_MAX <= GRANT_SKEW_S * 1000
+# A parent sees half of the shortest grant at least.
+assert GRANT_DURATION_S_MIN >= 4 * GRANT_SKEW_S
 # Settlement between platforms: a batch is signed this soon and holds so much; a record this late is its server's risk; a period
 # is ended this long after it, so that gateways have handed in what they had; letters of a comparison name so many subtrees.
 CROSS_BATCH_S_MAX = 1
@@ -233,7 +255,5 @@ FOREIGN_OUTPUT_TOKENS_MAX = 131_072
 COMPARISON_LEAVES_MAX = 16
 TOTAL_LINES_MAX = 1024
 
-assert LETTER_BYTES_MAX + LINK_BATCH_BYTES < LINK_MESSAGE_BYTES_MAX < LINK_WINDOW_BYTES
-assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX
 # In a letter a leaf is a text within a text, whose quotes are escaped.
 assert 3 * (CROSS_BATCH_BYTES_MAX + CROSS_LEAF_BYTES_MAX) // 2 <= LETTER_BYTES_MAX

@@ -23,6 +23,7 @@ class LogSending:
     def __init__(self, log: LinkLog, end: LogEnd | None) -> None:
         self.log = log
         self.end = end
+        self._announced = end.incarnation if end else None
         self.phase = SendingPhase.COMPARING
         self.acknowledged = 0
         self._read = 0
@@ -138,7 +139,10 @@ class LogSending:
         if cursor is None:
             return self._go_on(0)
         self.phase = SendingPhase.FORKED
-        return []
+        if self.end.incarnation == self._announced:
+            return []
+        # It began after the first message was said, so the receiver has not heard of it.
+        return self.take_opened(self.end)
 
     def _go_on(self, sequence: int) -> list[Effect]:
         self.phase = SendingPhase.SENDING

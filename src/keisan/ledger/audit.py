@@ -18,9 +18,10 @@ from keisan.domain.statement import Statement
 from keisan.domain.statement_document import read_document
 from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import PostedRecord
+from keisan.ledger.audit_credit import CreditAudit, audit_platform_tickets
 from keisan.ledger.paging import walk_pages
 from keisan.ledger.record_source import RecordSource, open_records
-from keisan.ledger.rule import SuspenseCode, sum_transfers
+from keisan.ledger.rule import LEASED_CODES, sum_transfers
 from keisan.ledger.rule_audit import (
     Difference,
     JudgedEntry,
@@ -35,6 +36,8 @@ from keisan.ledger.rule_audit import (
     check_suspense,
     name_entry,
 )
+from keisan.ledger.rule_guest import name_owed
+from keisan.ledger.rule_platform_ticket import draw_cross_transfers
 from keisan.ledger.rule_retention import is_all_stored
 from keisan.ledger.rule_suspense import ENTRY_KINDS, draw_judgement
 from keisan.ledger.statement import seal_records
@@ -43,6 +46,8 @@ from keisan.storage.base_archive import Archive
 
 Item = TypeVar("Item")
 EVERYTHING = PlatformScope()
+# What of a ticket's records its ticket held: all that it paid for, and what it held no more for.
+COUNTED_CODES = frozenset({None, *LEASED_CODES})
 JUDGEMENTS = frozenset(ENTRY_KINDS.values())
 # So many entries are looked at at once, unless they hold more records than this together.
 ENTRIES_AT_ONCE = 200
@@ -62,6 +67,7 @@ class Audit:
     balances: dict[AccountId, int] = field(default_factory=lambda: defaultdict(int))
     charged: dict[TicketId, int] = field(default_factory=lambda: defaultdict(int))
     judged: dict[EntryId, JudgedEntry] = field(default_factory=dict)
+    credit: CreditAudit = field(default_factory=CreditAudit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,7 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive
     source = await open_records(view, archive)
     platform = await view.platform.get()
     accounts = [account async for account in walk_pages(view.accounts.list)]
-    keys = {AccountKey(each.kind, each.organization_id, each.provider_id, each.currency): each.id for each in accounts}
+    keys = {each.key: each.id for each in accounts}
     books = _Books(platform.id, platform.public_key, keys, accounts, source)
     audit = Audit()
     # The chain first: an entry that is missing would show as money that moved outside of all.
@@ -101,6 +107,7 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive
         _audit_strays,
         _audit_balances,
         _audit_tickets,
+        _audit_platform_tickets,
         _audit_suspense,
         _audit_statements,
         _audit_payouts,
@@ -147,6 +154,7 @@ async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Ent
     if entries[0].kind is EntryKind.OPENING:
         postings[ids[0]] = list(await view.accounts.list_unsealed(EVERYTHING))
         records[ids[0]] = await books.source.list_unsealed()
+    crossed = _group(await view.cross_charges.list_entries(EVERYTHING, ids), lambda charge: charge.entry_id)
     everything = [posted for own in records.values() for posted in own]
     suspended = await view.usage.find_suspended(EVERYTHING, [posted.record.id for posted in everything])
     prices = await view.prices.list_by_ids(EVERYTHING, {posted.record.context.price_id for posted in everything})
@@ -156,11 +164,16 @@ async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Ent
         difference = check_entry(entry, own, moved) or check_records(entry, own, by_id)
         # What was posted before there was a journal was posted in many batches.
         if difference is None and entry.kind is EntryKind.USAGE:
-            difference = check_postings(entry, _resolve(books, sum_transfers(own, suspended)), moved)
+            owed = name_owed(crossed.get(entry.id, ()))
+            difference = check_postings(entry, _resolve(books, sum_transfers(own, suspended, owed)), moved)
+        if difference is None and entry.kind is EntryKind.CROSS_USAGE:
+            transfers = draw_cross_transfers(crossed.get(entry.id, ()))
+            difference = check_postings(entry, _resolve(books, transfers), moved)
         if difference is not None:
             return difference
         if entry.kind in JUDGEMENTS:
             audit.judged[entry.id] = JudgedEntry(entry, moved)
+        audit.credit.count(crossed.get(entry.id, ()))
         _count_entry(audit, own, moved, suspended)
     return None
 
@@ -179,8 +192,8 @@ def _count_entry(
         audit.balances[posting.credit_account_id] += posting.amount_nano
     for posted in records:
         record = posted.record
-        # What suspense paid for was in no ticket, but for what one still held when it came late.
-        if record.ticket_id is not None and suspended.get(record.id) in (None, SuspenseCode.LATE_LEASED):
+        # What suspense paid for was in no ticket, but for what one still held then.
+        if record.ticket_id is not None and suspended.get(record.id) in COUNTED_CODES:
             audit.charged[record.ticket_id] += record.amount_nano
 
 
@@ -219,6 +232,10 @@ async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Differen
         if derived_nano != ticket.posted_nano:
             return Difference("ticket", f"ticket {ticket.id}", str(derived_nano), str(ticket.posted_nano))
     return None
+
+
+async def _audit_platform_tickets(view: Transaction, _: _Books, audit: Audit) -> Difference | None:
+    return await audit_platform_tickets(view, audit.credit)
 
 
 async def _audit_suspense(view: Transaction, books: _Books, audit: Audit) -> Difference | None:

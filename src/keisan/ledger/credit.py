@@ -1,6 +1,6 @@
 """The credit exchange (R1): a gateway's word is taken in, its wants are served within bounds, its tickets are renewed.
 
-One transaction, which locks in the order that intake does: wallets, then tickets, then budgets. Leasing is guarded by the
+One transaction, which locks as intake does: wallets, platform tickets, tickets, then budgets. Leasing is guarded by the
 lock of the organization's wallet, so two gateways never get the same money, nor the same part of a budget.
 """
 
@@ -20,7 +20,7 @@ from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.ledger.budget import lock_books, write_books
 from keisan.ledger.escrow import Escrow, Wallet, find_holders, load_facts, lock_wallets
-from keisan.ledger.rule_escrow import build_bounds
+from keisan.ledger.rule_escrow import SetAside, build_bounds
 from keisan.ledger.rule_ticket import (
     Bound,
     Moment,
@@ -132,20 +132,22 @@ async def _open_exchange(
 ) -> _Exchange:
     holders = await find_holders(transaction, {want.holder_id for want in report.wanted})
     wanted = {(holders[want.holder_id], want.currency) for want in report.wanted if want.holder_id in holders}
-    facts = await load_facts(transaction, holders.values())
+    facts = await load_facts(transaction, holders.values(), moment.now)
     leasable = {escrow for escrow in wanted if facts.is_leasable(*escrow)}
     wallets = await lock_wallets(transaction, leasable, facts)
+    platform_tickets = await transaction.platform_tickets.lock_open(wallets)
     tickets = await transaction.tickets.lock_open(gateway.gateway_id, wallets)
     books = await lock_books(transaction, {holder for holder, _ in leasable})
     # A step in which something is set aside was present, whatever the clock says later.
     begun = [book.begin_step(moment.now) for book in books]
     await write_books(transaction, books, begun)
+    aside = SetAside(begun, tuple(platform_tickets.values()), moment.now)
     bounds: dict[Escrow, Sequence[Bound]] = {}
     for holder, currency in leasable:
         wallet = wallets.get((holder.organization_id, currency))
         binding = wallet if facts.is_prepaid(holder) else None
         if wallet is not None:
-            bounds[holder, currency] = build_bounds(holder, binding, begun, currency, moment.now)
+            bounds[holder, currency] = build_bounds(holder, binding, currency, aside)
     own = [ticket for ticket in tickets.values() if ticket.gateway_id == gateway.gateway_id]
     return _Exchange(
         transaction=transaction,
@@ -155,7 +157,7 @@ async def _open_exchange(
         bounds={escrow: binding for escrow, binding in bounds.items() if binding},
         holders=holders,
         stored=tickets,
-        recalled=await _list_recalled(transaction, own),
+        recalled=await _list_recalled(transaction, own, moment),
         tickets=dict(tickets),
     )
 
@@ -166,9 +168,9 @@ async def _list_speaking(transaction: Transaction, moment: Moment) -> frozenset[
     return frozenset(each.incarnation for each in gateways if each.is_heard_within(silence_s, now))
 
 
-async def _list_recalled(transaction: Transaction, tickets: Sequence[Ticket]) -> frozenset[TicketId]:
-    """Return those tickets whose holders are leased nothing any more: no longer budgeted, revoked, or now postpaid."""
-    facts = await load_facts(transaction, {ticket.holder for ticket in tickets})
+async def _list_recalled(transaction: Transaction, tickets: Sequence[Ticket], moment: Moment) -> frozenset[TicketId]:
+    """Return those tickets whose holders are leased nothing any more: no longer budgeted, revoked, now postpaid, or not credited."""
+    facts = await load_facts(transaction, {ticket.holder for ticket in tickets}, moment.now)
     return frozenset(ticket.id for ticket in tickets if not facts.is_leasable(ticket.holder, ticket.currency))
 
 

@@ -5,6 +5,7 @@ tickets are opened, raised and posted against.
 """
 
 from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime
 from uuid import UUID
 
 from keisan.domain.access import PlatformScope
@@ -32,26 +33,37 @@ async def find_holders(transaction: Transaction, ids: Iterable[UUID]) -> Mapping
     return found | {each.id: Holder(each.organization_id, each.project_id, each.id) for each in keys}
 
 
-async def load_facts(transaction: Transaction, holders: Collection[Holder]) -> EscrowFacts:
+async def load_facts(transaction: Transaction, holders: Collection[Holder], now: datetime) -> EscrowFacts:
     """Return what decides whether these holders are leased tickets."""
-    organizations = await transaction.organizations.list_by_ids(EVERYTHING, {each.organization_id for each in holders})
+    owners = {each.organization_id for each in holders}
+    organizations = await transaction.organizations.list_by_ids(EVERYTHING, owners)
     keys = await transaction.keys.list_by_ids(EVERYTHING, {each.key_id for each in holders if each.key_id is not None})
     on_paths = {each for holder in holders for each in holder.path}
     budgets: dict[UUID, list[Budget]] = {}
     for budget in await transaction.budgets.list_holders(EVERYTHING, on_paths):
         budgets.setdefault(budget.holder.id, []).append(budget)
-    return EscrowFacts({each.id: each for each in organizations}, {each.id: each for each in keys}, budgets)
+    return EscrowFacts(
+        organizations={each.id: each for each in organizations},
+        keys={each.id: each for each in keys},
+        budgets=budgets,
+        platform_id=(await transaction.platform.get()).id,
+        now=now,
+        platform_tickets=await transaction.platform_tickets.list_open(EVERYTHING, owners),
+    )
 
 
 async def lock_wallets(
     transaction: Transaction, escrows: Iterable[Escrow], facts: EscrowFacts
 ) -> Mapping[Wallet, Account]:
-    """Return the wallets of these escrows that there are, locked; those of who pays afterwards are opened first."""
+    """Return the wallets of these escrows that there are, locked; those of who pays afterwards are opened first.
+
+    So are those of organizations of other platforms, which stay empty: they are what such an organization is locked by.
+    """
     wanted = {(holder.organization_id, currency): holder for holder, currency in escrows}
     await transaction.accounts.open(
         AccountKey(AccountKind.WALLET, owner_id, None, currency)
         for (owner_id, currency), holder in wanted.items()
-        if not facts.is_prepaid(holder)
+        if not facts.is_prepaid(holder) or facts.is_guest(holder)
     )
     named = await transaction.accounts.list_wallets(EVERYTHING, {owner_id for owner_id, _ in wanted})
     locked = await transaction.accounts.lock(

@@ -14,6 +14,7 @@ from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.entry import EntryKind
 from keisan.domain.errors import AlreadyExists, InvalidInput, StorageUnavailable
 from keisan.domain.ids import EntryId, MachineId, RecordId, TicketId
+from keisan.domain.platform_ticket import PlatformTicket
 from keisan.domain.price import Price
 from keisan.domain.retention import is_through
 from keisan.domain.ticket import Ticket
@@ -27,6 +28,7 @@ from keisan.ledger.journal import EntryDraft, Journal, list_accounts
 from keisan.ledger.receipt import hash_leaves, order_records
 from keisan.ledger.rule import (
     Facts,
+    Owed,
     RefusalCode,
     SuspenseCode,
     charge_tickets,
@@ -40,6 +42,7 @@ from keisan.ledger.rule import (
 )
 from keisan.ledger.rule_alert import describe_crossed
 from keisan.ledger.rule_budget import count_spendings
+from keisan.ledger.rule_guest import GuestCharges, Homes, charge_guests, draw_owed, list_guest_wallets
 from keisan.ledger.rule_split import split_amount
 from keisan.ledger.rule_terms import TermsBook
 from keisan.storage.base import Storage, Transaction
@@ -170,7 +173,7 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     leaf_hashes = hash_leaves(order_records(posted))
     await transaction.usage.insert_many(posted)
     await _check_days(transaction, posted, facts)
-    posting = await _charge_tickets(transaction, posted, journal)
+    posting = await _charge_tickets(transaction, posted, facts.homes, journal.clock.now())
     suspended = posting.suspended
     for position, each in zip(sorting.new.values(), posted, strict=True):
         sorting.answer(position, IntakeOutcome.CREATED, suspended.get(each.record.id, "") if suspended else "")
@@ -219,25 +222,39 @@ class _Charger:
         return self._facts.prices[context.price_id].currency, self._facts.replicas[context.replica_id].chip
 
 
-async def _charge_tickets(transaction: Transaction, posted: Sequence[PostedRecord], journal: Journal) -> _Posting:
+async def _charge_tickets(
+    transaction: Transaction, posted: Sequence[PostedRecord], homes: Homes, now: datetime
+) -> _Posting:
     """Post records against their tickets and budgets, and note those that suspense pays for."""
-    now = journal.clock.now()
     late = find_late((each.record for each in posted), now)
     ticket_ids = {each.record.ticket_id for each in posted if each.record.ticket_id is not None}
     suspended: Mapping[RecordId, SuspenseCode] = dict.fromkeys(late, SuspenseCode.LATE)
-    transfers, alerts = sum_transfers(posted), list[AlertDraft]()
-    if ticket_ids:
+    owed: Mapping[RecordId, Owed] = draw_owed(posted, homes)
+    transfers, alerts = sum_transfers(posted, (), owed), list[AlertDraft]()
+    if ticket_ids or owed:
         # All accounts before all tickets, as the credit exchange does, or the two could wait for each other. Suspense
         # alone comes later: whoever waits for it needs nothing else.
         accounts = await transaction.accounts.open(list_accounts(transfers))
         await transaction.accounts.lock(accounts.values())
+        platform_tickets = await transaction.platform_tickets.lock_open(list_guest_wallets(posted, homes))
         tickets = await transaction.tickets.lock(ticket_ids)
         charges = charge_tickets(posted, tickets, late)
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
-        suspended = charges.suspended
+        guests = charge_guests(posted, homes, platform_tickets, charges.suspended, now)
+        await _write_guests(transaction, platform_tickets, guests)
+        suspended, owed = {**charges.suspended, **guests.unfunded}, guests.owed
         alerts = await _spend_budgets(transaction, posted, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, posted, now)
-    return _Posting(sum_transfers(posted, suspended) if suspended else transfers, suspended, alerts)
+    transfers = sum_transfers(posted, suspended, owed) if suspended or homes else transfers
+    return _Posting(transfers, suspended, alerts)
+
+
+async def _write_guests(
+    transaction: Transaction, before: Mapping[TicketId, PlatformTicket], guests: GuestCharges
+) -> None:
+    changed = [each for each in guests.tickets.values() if each != before[each.id]]
+    await transaction.platform_tickets.update_many(changed)
+    await transaction.cross_charges.insert_many(guests.charges)
 
 
 async def _spend_budgets(

@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from typing import NamedTuple
 
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.deduction import Deduction
 from keisan.domain.errors import InvalidInput
 from keisan.domain.holder import Holder
-from keisan.domain.ids import KeyId, MachineId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
+from keisan.domain.ids import KeyId, MachineId, OrganizationId, PlatformId, PriceId, RecordId, ReplicaId, TicketId
 from keisan.domain.key import Key
 from keisan.domain.limits import USAGE_EARLY_S_MAX, USAGE_LATE_S_MAX
 from keisan.domain.offer import Offer
@@ -45,7 +46,8 @@ class RefusalCode(StrEnum):
 class SuspenseCode(StrEnum):
     """Why suspense pays for a record, at the platform's risk, and not the wallet: its ticket does not (R1), or it is late.
 
-    `late_leased`: late, and its ticket still held its cost, which it holds no more.
+    `late_leased`: late, and its ticket still held its cost, which it holds no more. `unfunded`: its organization is another
+    platform's, of which no ticket pays, though the gateway's did.
     """
 
     LATE = "late"
@@ -53,6 +55,11 @@ class SuspenseCode(StrEnum):
     WRONG_TICKET = "wrong_ticket"
     CLOSED_TICKET = "closed_ticket"
     SPENT_TICKET = "spent_ticket"
+    UNFUNDED = "unfunded"
+
+
+# Why suspense pays although the gateway's ticket holds the cost no more.
+LEASED_CODES = frozenset({SuspenseCode.LATE_LEASED, SuspenseCode.UNFUNDED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +79,13 @@ class Facts:
     deductions: Sequence[Deduction] = ()
     closed_through: date | None = None
 
+    @property
+    def homes(self) -> Mapping[OrganizationId, PlatformId]:
+        """Return the home of each organization that is another platform's."""
+        return {
+            key.organization_id: key.platform_id for key in self.keys.values() if key.platform_id != self.platform_id
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class Charges:
@@ -79,6 +93,13 @@ class Charges:
 
     tickets: Mapping[TicketId, Ticket]
     suspended: Mapping[RecordId, SuspenseCode]
+
+
+class Owed(NamedTuple):
+    """What the home of an organization owes for one record of a call that was served here: at most what the record comes to."""
+
+    home_id: PlatformId
+    amount_nano: int
 
 
 def refuse_context(context: UsageContext, facts: Facts) -> RefusalCode | None:
@@ -221,21 +242,27 @@ def list_spendings(
     ]
 
 
-def sum_transfers(posted: Iterable[PostedRecord], suspended: Collection[RecordId] = ()) -> tuple[Transfer, ...]:
+def sum_transfers(
+    posted: Iterable[PostedRecord], suspended: Collection[RecordId] = (), crossed: Mapping[RecordId, Owed] | None = None
+) -> tuple[Transfer, ...]:
     """Return what is posted for new records: one transfer per pair of accounts (R12).
 
-    The wallet pays, or suspense for those records that are `suspended`. Records of which nothing moves are not counted.
+    The wallet pays, or suspense for those records that are `suspended`, or for those `crossed` the home of their organization,
+    at the wholesale price. Records of which nothing moves are not counted.
     """
     # Added up by context first: it names the accounts of thousands of records.
-    sums: IdentityMap[UsageContext, dict[tuple[str, bool], SplitSum]] = IdentityMap(lambda _: {})
+    sums: IdentityMap[UsageContext, dict[tuple[str, bool, PlatformId | None], SplitSum]] = IdentityMap(lambda _: {})
     for each in posted:
         record, charge = each.record, each.charge
-        own, key = sums.get(record.context), (charge.currency, bool(suspended) and record.id in suspended)
+        owed = crossed.get(record.id) if crossed else None
+        home_id = None if owed is None else owed.home_id
+        own, key = sums.get(record.context), (charge.currency, bool(suspended) and record.id in suspended, home_id)
         total = own.get(key)
         if total is None:
-            payer = _name_payer(record.context, charge.currency, is_suspended=key[1])
-            total = own[key] = SplitSum(payer, record.context.provider_id)
-        total.add(charge.provider_nano, charge.tax_nano, record.amount_nano - charge.provider_nano - charge.tax_nano)
+            payer = _name_payer(record.context, charge.currency, is_suspended=key[1], home_id=home_id)
+            total = own[key] = SplitSum(payer, _name_payable(record.context, charge.currency))
+        paid_nano = record.amount_nano if owed is None else owed.amount_nano
+        total.add(charge.provider_nano, charge.tax_nano, paid_nano - charge.provider_nano - charge.tax_nano)
     merged: dict[AccountPair, tuple[int, int]] = {}
     for own in sums.values():
         for total in own.values():
@@ -245,7 +272,13 @@ def sum_transfers(posted: Iterable[PostedRecord], suspended: Collection[RecordId
     return tuple(Transfer(debit, credit, *total) for (debit, credit), total in merged.items())
 
 
-def _name_payer(context: UsageContext, currency: str, *, is_suspended: bool) -> AccountKey:
+def _name_payer(context: UsageContext, currency: str, *, is_suspended: bool, home_id: PlatformId | None) -> AccountKey:
     if is_suspended:
         return AccountKey(AccountKind.SUSPENSE, None, None, currency)
+    if home_id is not None:
+        return AccountKey(AccountKind.PLATFORM_RECEIVABLE, None, None, currency, home_id)
     return AccountKey(AccountKind.WALLET, context.organization_id, None, currency)
+
+
+def _name_payable(context: UsageContext, currency: str) -> AccountKey:
+    return AccountKey(AccountKind.PROVIDER_PAYABLE, None, context.provider_id, currency)

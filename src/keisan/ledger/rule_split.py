@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from keisan.domain.account import AccountKey, AccountKind
-from keisan.domain.ids import ProviderId
 from keisan.domain.price import PARENT_CLASS, TokenClass, compute_amount_nano, divide_half_even
 
 PPM = 1_000_000
@@ -59,14 +58,13 @@ def can_price(nano_per_million: Mapping[TokenClass, int], quantities: Mapping[To
 
 
 class SplitSum:
-    """What moves from which account to which for records that one payer pays and one provider served, added up.
+    """What moves from which account to which for records that one payer pays and one provider or platform served, added up.
 
-    The payer is a wallet or suspense. What an offer asks beyond what was paid comes from the platform's revenue.
+    The payer is a wallet, suspense, or another platform; `payable` is owed to who served. What an offer asks beyond what was paid comes from the platform's revenue.
     """
 
-    def __init__(self, payer: AccountKey, provider_id: ProviderId) -> None:
+    def __init__(self, payer: AccountKey, payable: AccountKey) -> None:
         currency = payer.currency
-        payable = AccountKey(AccountKind.PROVIDER_PAYABLE, None, provider_id, currency)
         revenue = AccountKey(AccountKind.PLATFORM_REVENUE, None, None, currency)
         tax = AccountKey(AccountKind.TAX, None, None, currency)
         self._pairs: tuple[AccountPair, ...] = ((payer, payable), (payer, revenue), (payer, tax), (revenue, payable))

@@ -61,6 +61,7 @@ account = Table(
     build_column("created_at", Instant()),
     # Who holds it, as one text: nulls are never equal, so the two ids alone could not make an account unique.
     build_column("holder", Text()),
+    build_column("counterparty_id", Text(), is_nullable=True),
     UniqueConstraint("holder", "kind", "currency"),
 )
 
@@ -240,6 +241,7 @@ class AccountRepository:
             "balance_nano": 0,
             "created_at": self._clock.now(),
             "holder": describe_key(key)[0],
+            "counterparty_id": key.counterparty_id,
         }
 
 
@@ -250,7 +252,9 @@ def list_fields() -> tuple[AnyColumn, ...]:
 
 def describe_key(key: AccountKey) -> tuple[str, str, str]:
     """Return holder, kind and currency: what the unique key compares."""
-    return f"{key.organization_id or '-'}/{key.provider_id or '-'}", str(key.kind), key.currency
+    holder = f"{key.organization_id or '-'}/{key.provider_id or '-'}"
+    # Accounts of before there were links keep the text that they have.
+    return f"{holder}/{key.counterparty_id}" if key.counterparty_id else holder, str(key.kind), key.currency
 
 
 def _sum_moves(postings: Sequence[Posting]) -> dict[UUID, int]:

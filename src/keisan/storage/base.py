@@ -44,7 +44,9 @@ from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.storage.base_alert import AlertRepository, DeliveryRepository, TopUpRepository, WebhookRepository
 from keisan.storage.base_archive import ArchiveRepository
 from keisan.storage.base_challenge import ChallengeRepository, ServingChallengeRepository
+from keisan.storage.base_credit import AdmissionRepository, CrossChargeRepository, PlatformTicketRepository
 from keisan.storage.base_facility import ClaimRepository, FacilityRepository, SurveyRepository
+from keisan.storage.base_grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.base_ledger import (
     AccountRepository,
     BudgetRepository,
@@ -204,6 +206,9 @@ class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
+    async def raise_fence(self, deployment_id: DeploymentId) -> None:
+        """Raise the fence by one: the one way to write it; the row's version stays."""
+        ...
 
 
 class ReplicaRepository(Repository[Replica, ReplicaId], Protocol):
@@ -322,6 +327,9 @@ class Transaction(Protocol):
     offers: OfferRepository
     deductions: DeductionRepository
     deployments: DeploymentRepository
+    grants: GrantRepository
+    grant_terms: GrantTermsRepository
+    grant_wants: GrantWantRepository
     replicas: ReplicaRepository
     accounts: AccountRepository
     budgets: BudgetRepository
@@ -330,6 +338,9 @@ class Transaction(Protocol):
     alerts: AlertRepository
     deliveries: DeliveryRepository
     tickets: TicketRepository
+    admissions: AdmissionRepository
+    platform_tickets: PlatformTicketRepository
+    cross_charges: CrossChargeRepository
     shares: ShareRepository
     incarnations: IncarnationRepository
     usage: UsageRepository

@@ -13,7 +13,9 @@ from keisan.storage import (
     base_alert,
     base_archive,
     base_challenge,
+    base_credit,
     base_facility,
+    base_grant,
     base_ledger,
     base_link,
     base_price,
@@ -23,6 +25,7 @@ from keisan.storage import (
     base_telemetry,
 )
 from keisan.storage.account import AccountRepository
+from keisan.storage.admission import AdmissionRepository
 from keisan.storage.alert import AlertRepository
 from keisan.storage.archive import ArchiveRepository
 from keisan.storage.budget import BudgetRepository
@@ -30,6 +33,7 @@ from keisan.storage.challenge import ChallengeRepository
 from keisan.storage.claim import ClaimRepository
 from keisan.storage.closing import ClosingRepository
 from keisan.storage.connection import GuardedConnection, translate_errors
+from keisan.storage.cross_charge import CrossChargeRepository
 from keisan.storage.cross_record import CrossBatchRepository, CrossRecordRepository
 from keisan.storage.deduction import DeductionRepository
 from keisan.storage.delivery import DeliveryRepository
@@ -42,6 +46,7 @@ from keisan.storage.entry import EntryRepository
 from keisan.storage.event import EventRepository
 from keisan.storage.facility import FacilityRepository
 from keisan.storage.forecast import ForecastRepository
+from keisan.storage.grant import GrantRepository, GrantTermsRepository, GrantWantRepository
 from keisan.storage.head import HeadRow
 from keisan.storage.idempotency import IdempotencyRepository
 from keisan.storage.incarnation import IncarnationRepository
@@ -58,6 +63,7 @@ from keisan.storage.organization import OrganizationRepository
 from keisan.storage.outgoing_log import OutgoingLogRepository
 from keisan.storage.payout import PayoutRepository
 from keisan.storage.platform import PlatformRepository
+from keisan.storage.platform_ticket import PlatformTicketRepository
 from keisan.storage.price import PriceRepository
 from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
@@ -109,10 +115,16 @@ class DatabaseTransaction:
         self.offers: base_price.OfferRepository = OfferRepository(connection)
         self.deductions: base_price.DeductionRepository = DeductionRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
+        self.grants: base_grant.GrantRepository = GrantRepository(connection)
+        self.grant_terms: base_grant.GrantTermsRepository = GrantTermsRepository(connection)
+        self.grant_wants: base_grant.GrantWantRepository = GrantWantRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
         self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)
         self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
+        self.admissions: base_credit.AdmissionRepository = AdmissionRepository(connection)
+        self.platform_tickets: base_credit.PlatformTicketRepository = PlatformTicketRepository(connection)
+        self.cross_charges: base_credit.CrossChargeRepository = CrossChargeRepository(connection)
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)

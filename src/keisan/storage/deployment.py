@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, or_, select
+from sqlalchemy import BigInteger, ForeignKey, Index, Table, Text, or_, select, update
 
 from keisan.domain.access import Scope
 from keisan.domain.deployment import Deployment, DeploymentState
@@ -24,6 +24,8 @@ deployment = Table(
     build_id("site_id", ForeignKey("site.id"), is_nullable=True),
     build_column("state", EnumText(DeploymentState)),
     build_column("reason", Text()),
+    build_column("fence", BigInteger()),
+    build_id("grant_id", ForeignKey("capacity_grant.id"), is_nullable=True),
     Index(None, "model_id"),
 )
 
@@ -40,7 +42,13 @@ class DeploymentRepository(TableRepository[Deployment, DeploymentId]):
     table = deployment
     noun_type = Deployment
     visibility = Visibility(provider=limit_to_placed)
+    unwritten = frozenset({"fence"})
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]:
         """Return the deployments with these ids, whatever their state."""
         return await self._list_ids(scope, ids)
+
+    async def raise_fence(self, deployment_id: DeploymentId) -> None:
+        """Raise the fence by one; the row's version stays."""
+        statement = update(deployment).where(deployment.c.id == deployment_id).values(fence=deployment.c.fence + 1)
+        await self._connection.change(statement)

@@ -8,7 +8,10 @@ from keisan.wire.base import NanoText, WireView
 
 
 class AccountView(WireView):
-    """An account as the API shows it; `balance_nano` = credits - debits, a decimal string."""
+    """An account as the API shows it; `balance_nano` = credits - debits, a decimal string.
+
+    `counterparty_id` is the other platform of what is payable or receivable between platforms.
+    """
 
     id: UUID
     platform_id: str
@@ -18,3 +21,4 @@ class AccountView(WireView):
     currency: str
     balance_nano: NanoText
     created_at: datetime
+    counterparty_id: str | None = None

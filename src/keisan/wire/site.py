@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from keisan.domain.limits import (
     LOG_TAIL_CHARACTERS_MAX,
@@ -26,6 +26,9 @@ from keisan.wire.door import DoorOrder, DoorReport
 from keisan.wire.node import NodeReport
 from keisan.wire.replica import EndpointView
 from keisan.wire.snapshot import EngineProfile
+
+# What every language's JSON reads exactly.
+FENCE_MAX = 2**53
 
 
 class SiteCreate(WireInput):
@@ -63,10 +66,19 @@ class ReplicaReport(WireInput):
     log_tail: Annotated[ForeignText, Field(max_length=LOG_TAIL_CHARACTERS_MAX)] = ""
 
 
+class FenceReport(WireInput):
+    """The highest fence that an agent has seen of a deployment, of which it was given a lower one."""
+
+    deployment_id: UUID
+    epoch: Annotated[int, Field(ge=0, le=FENCE_MAX)]
+    number: Annotated[int, Field(ge=0, le=FENCE_MAX)]
+
+
 class SiteReport(WireInput):
     """Everything an agent knows of its site, each time: level, not edge.
 
-    `engines` are those it can start; `door` None: the site has none.
+    `engines` are those it can start; `door` None: the site has none. `fences` are told of orders that were not followed, and left
+    out when there are none: a platform of before fences, which gives no such orders, would refuse them.
     """
 
     agent_id: UUID
@@ -75,6 +87,11 @@ class SiteReport(WireInput):
     replicas: Annotated[tuple[ReplicaReport, ...], Field(max_length=SITE_REPLICAS_MAX)]
     engines: Annotated[dict[Name, EngineProfile], Field(max_length=SITE_ENGINES_MAX)]
     door: DoorReport | None = None
+    fences: Annotated[tuple[FenceReport, ...], Field(max_length=SITE_REPLICAS_MAX)] = ()
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_fences(self, write: SerializerFunctionWrapHandler) -> dict[str, object]:
+        return {name: value for name, value in write(self).items() if name != "fences" or self.fences}
 
 
 class OrderAction(StrEnum):
@@ -85,7 +102,11 @@ class OrderAction(StrEnum):
 
 
 class ReplicaOrder(WireView):
-    """An order for one replica. A RUN order carries all that is needed to start it without asking again."""
+    """An order for one replica. A RUN order carries all that is needed to start it without asking again.
+
+    `epoch` and `fence` rise when the platform begins another life, and when it places the deployment anew: an agent that has seen
+    higher ones of the deployment does not follow it.
+    """
 
     replica_id: UUID
     action: OrderAction
@@ -98,6 +119,8 @@ class ReplicaOrder(WireView):
     weights: str = ""
     weights_sha256: str = ""
     weights_bytes: int = 0
+    epoch: int = 0
+    fence: int = 0
 
 
 class SiteOrders(WireView):

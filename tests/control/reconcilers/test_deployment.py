@@ -202,7 +202,10 @@ async def test_stored_deployment_grows_and_shrinks(storage: Database, world: Wor
     async with storage.read() as view:
         replicas = await view.replicas.list_deployment(SCOPE, deployment.id)
         events = [event.action for event in await view.events.list(SCOPE, 0, 20)]
+        fence = (await view.deployments.get(SCOPE, deployment.id)).fence
     assert [replica.state for replica in replicas] == [ReplicaState.STOPPING] * 3
+    # Placing anew raises it once, whatever the number of copies, and stopping does not.
+    assert fence == 1
     assert events == ["replica.assigned"] * 2 + ["replica.stopping"] * 3
 
 

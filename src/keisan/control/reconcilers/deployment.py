@@ -86,6 +86,9 @@ class DeploymentReconciler:
         for replica in change.created:
             await transaction.replicas.insert(replica)
             await _note(transaction, "replica.assigned", replica.id, f"node {replica.node_id}")
+        for deployment_id in {replica.deployment_id for replica in change.created}:
+            # Whatever an agent was told of this deployment before is older than this placement.
+            await transaction.deployments.raise_fence(deployment_id)
         for replica in change.stopped:
             await transaction.replicas.update(replica)
             await _note(transaction, "replica.stopping", replica.id, "")

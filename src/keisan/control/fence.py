@@ -1,0 +1,68 @@
+"""Fences of start orders: under which epoch they are given, and how a platform that was restored gets above what agents have seen."""
+
+from collections.abc import Iterable, Mapping
+
+from keisan.control.context import CONTROL_ACTOR, Control
+from keisan.domain.access import PlatformScope
+from keisan.domain.deployment import Deployment
+from keisan.domain.event import EventDraft
+from keisan.domain.fence import Fence, is_outdated
+from keisan.domain.grant import GrantTerms
+from keisan.domain.ids import DeploymentId, PlatformId, SiteId
+from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX
+from keisan.federation.rule_grant import raise_epoch
+from keisan.storage.base import Transaction
+from keisan.wire.site import FenceReport
+
+
+async def load_epoch(view: Transaction, platform_id: PlatformId) -> int:
+    """Return the epoch under which orders are given; 0 for a platform that never joined another, and was never restored."""
+    terms = await view.grant_terms.find(PlatformScope(), platform_id)
+    return 0 if terms is None else terms.epoch
+
+
+async def begin_life(transaction: Transaction, control: Control, above: int, reason: str) -> GrantTerms:
+    """Raise the platform's epoch above every one that was heard of, at a join, a move or a restore, and return its terms.
+
+    What neighbours and agents were told before is of an older life from then on. Nothing that runs is stopped.
+    """
+    found = await transaction.grant_terms.lock(control.platform_id)
+    if found is None:
+        terms = GrantTerms(control.platform_id, above + 1, 0, 0, 1)
+        await transaction.grant_terms.insert(terms)
+    else:
+        terms = raise_epoch(found, above)
+        await transaction.grant_terms.update(terms)
+    detail = {"epoch": str(terms.epoch), "reason": reason}
+    await transaction.events.append(EventDraft(CONTROL_ACTOR, "platform.epoch_raised", None, detail))
+    return terms
+
+
+async def catch_up_with_agent(control: Control, site_id: SiteId, told: Iterable[FenceReport]) -> None:
+    """Begin another life where a site's agent has seen higher fences of its deployments than this platform gave: its disk is older.
+
+    An agent that was merely given an old order again has seen none that is higher, and changes nothing.
+    """
+    seen = {DeploymentId(each.deployment_id): Fence(each.epoch, each.number) for each in told}
+    if not seen:
+        return
+    async with control.storage.write() as transaction:
+        scope = PlatformScope()
+        placed = {replica.deployment_id for replica in await transaction.replicas.list_site(scope, site_id)}
+        terms = await transaction.grant_terms.lock(control.platform_id)
+        epoch = 0 if terms is None else terms.epoch
+        own = await transaction.deployments.list_by_ids(scope, placed & seen.keys())
+        higher = list_higher(epoch, own, seen)
+        if higher:
+            await begin_life(
+                transaction, control, max(fence.epoch for fence in higher), "an agent has seen later orders"
+            )
+
+
+def list_higher(epoch: int, own: Iterable[Deployment], seen: Mapping[DeploymentId, Fence]) -> list[Fence]:
+    """Return what was seen that is higher than what was given; an epoch that no restored disk explains is not believed."""
+    return [
+        seen[each.id]
+        for each in own
+        if is_outdated(Fence(epoch, each.fence), seen[each.id]) and seen[each.id].epoch <= epoch + GRANT_EPOCH_JUMP_MAX
+    ]

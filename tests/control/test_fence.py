@@ -1,0 +1,103 @@
+"""Fences on a real database: orders carry them, placing anew raises them, and a restored platform goes above what agents have seen."""
+
+import pytest
+
+from keisan.control.context import Control
+from keisan.control.fence import begin_life, load_epoch
+from keisan.control.report import accept_report
+from keisan.domain.access import PlatformScope
+from keisan.domain.grant import GrantTerms
+from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX
+from keisan.wire.site import FenceReport, ReplicaOrder, SiteReport
+from tests.control.reports import build_report, report_device, report_node, report_replica
+from tests.factories import World
+
+SCOPE = PlatformScope()
+
+
+async def report(control: Control, world: World, *fences: FenceReport) -> ReplicaOrder:
+    left = world.left
+    node = report_node(hardware_id=left.node.hardware_id)
+    device = report_device(hardware_id=left.device.hardware_id, node_hardware_id=left.node.hardware_id)
+    replica = report_replica(replica_id=left.replica.id)
+    told = build_report(nodes=(node,), devices=(device,), replicas=(replica,)).model_copy(update={"fences": fences})
+    orders = await accept_report(control, left.agent.to_principal(), told)
+    [order] = orders.orders
+    return order
+
+
+def see(world: World, epoch: int, number: int) -> FenceReport:
+    return FenceReport(deployment_id=world.left.deployment.id, epoch=epoch, number=number)
+
+
+async def plant_terms(control: Control, world: World) -> None:
+    """Give the platform epoch 2, and the left deployment fence 4."""
+    async with control.storage.write() as transaction:
+        await transaction.grant_terms.insert(GrantTerms(control.platform_id, 2, 5, 7, 1))
+        for _ in range(4):
+            await transaction.deployments.raise_fence(world.left.deployment.id)
+
+
+async def list_actions(control: Control) -> list[str]:
+    async with control.storage.read() as view:
+        return [event.action for event in await view.events.list(SCOPE, 0, 100)]
+
+
+def test_report_without_fences_is_one_that_a_platform_of_before_fences_takes() -> None:
+    assert "fences" not in build_report().model_dump_json()
+    told = build_report(fences=[{"deployment_id": str(build_report().agent_id), "epoch": 1, "number": 2}])
+    assert SiteReport.model_validate_json(told.model_dump_json()) == told
+
+
+async def test_order_carries_the_platforms_epoch_and_the_deployments_fence(control: Control, world: World) -> None:
+    order = await report(control, world)
+    assert (order.deployment_id, order.epoch, order.fence) == (world.left.deployment.id, 0, 0)
+    await plant_terms(control, world)
+    order = await report(control, world)
+    assert (order.epoch, order.fence) == (2, 4)
+
+
+@pytest.mark.parametrize(
+    ("epoch", "number", "expected"),
+    [
+        (2, 4, 2),
+        (2, 3, 2),
+        (1, 9, 2),
+        (2, 5, 3),
+        (3, 0, 4),
+        (2 + GRANT_EPOCH_JUMP_MAX, 1, 3 + GRANT_EPOCH_JUMP_MAX),
+        (3 + GRANT_EPOCH_JUMP_MAX, 1, 2),
+    ],
+)
+async def test_platform_begins_another_life_only_where_an_agent_has_seen_later_orders(
+    control: Control, world: World, epoch: int, number: int, expected: int
+) -> None:
+    await plant_terms(control, world)
+    order = await report(control, world, see(world, epoch, number))
+    assert (order.epoch, order.fence) == (expected, 4)
+    again = await report(control, world, see(world, epoch, number))
+    assert again.epoch == expected
+    async with control.storage.read() as view:
+        terms = await view.grant_terms.find(SCOPE, control.platform_id)
+    assert terms is not None
+    # Numbers begin anew with an epoch, and never within one.
+    assert (terms.last_number, terms.automatic_count) == (5 if expected == 2 else 0, 7)
+    assert (await list_actions(control)).count("platform.epoch_raised") == (expected != 2)
+
+
+async def test_platform_that_never_joined_begins_its_first_epoch(control: Control, world: World) -> None:
+    order = await report(control, world, see(world, 0, 1))
+    assert (order.epoch, order.fence) == (1, 0)
+
+
+async def test_agent_tells_only_of_deployments_at_its_own_site(control: Control, world: World) -> None:
+    told = FenceReport(deployment_id=world.right.deployment.id, epoch=0, number=9)
+    assert (await report(control, world, told)).epoch == 0
+
+
+async def test_every_beginning_is_above_all_before(control: Control) -> None:
+    async with control.storage.write() as transaction:
+        epochs = [(await begin_life(transaction, control, above, "it joined")).epoch for above in (0, 0, 7, 3)]
+    assert epochs == [1, 2, 8, 9]
+    async with control.storage.read() as view:
+        assert await load_epoch(view, control.platform_id) == 9

@@ -5,11 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
-from keisan.daemon.gateway import build_options, raise_open_files, read_join_token
+from keisan.daemon.gateway import build_options, raise_open_files
 from keisan.daemon.settings import load_settings
-from keisan.domain.errors import SettingsInvalid
 
 CLEAN = """
 import sys
@@ -42,35 +39,6 @@ def test_only_limits_that_were_set_reach_the_relay(tmp_path: Path) -> None:
     assert (options.otlp_url, options.trace_sample_ppm) == ("http://127.0.0.1:4318/otlp", 7)
     assert options.join_token is not None
     assert options.join_token.reveal() == "jt-keisan-x"
-
-
-def test_missing_token_is_no_fault_for_one_that_has_joined(tmp_path: Path) -> None:
-    assert read_join_token(tmp_path / "none") is None
-    assert read_join_token(None) is None
-
-
-@pytest.mark.parametrize("content", [b"not a token", b"x" * 129, b"\xff", b"\xc3\xa9"])
-def test_what_is_no_token_is_told_and_not_quoted(tmp_path: Path, content: bytes) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(content)
-    with pytest.raises(SettingsInvalid, match="expected a ") as caught:
-        read_join_token(path)
-    assert (str(path) in caught.value.outside, content.decode(errors="replace") in str(caught.value)) == (True, False)
-    with pytest.raises(SettingsInvalid, match="can be read"):
-        read_join_token(tmp_path)
-
-
-def test_bytes_that_are_no_text_are_quoted_nowhere(tmp_path: Path) -> None:
-    path = tmp_path / "token"
-    path.write_bytes(b"\xffjt-keisan-secret")
-    with pytest.raises(SettingsInvalid) as refused:
-        read_join_token(path)
-    assert "keisan-secret" not in f"{refused.value}{refused.value.field}{refused.value.inside}"
-
-
-def test_emptied_token_is_none(tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("\n")
-    assert read_join_token(tmp_path / "token") is None
 
 
 def test_open_files_are_raised_to_the_hard_limit() -> None:

@@ -1,8 +1,11 @@
 """Migrations: up and down on both databases, one at a time, and equal to the tables that the code names."""
 
 import asyncio
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -20,7 +23,8 @@ from keisan.domain.page import PageRequest
 from keisan.domain.suspense import SuspenseState
 from keisan.storage import migration
 from keisan.storage.database import Database
-from keisan.storage.migration import list_revisions, load_history, name_newest_revision
+from keisan.storage.migration import name_newest_revision
+from keisan.storage.migration_run import list_revisions
 from keisan.storage.schema import metadata
 from tests.domain.samples import build_posted, change_record, create_record_id
 from tests.factories import NOW, create_price, plant_world
@@ -170,28 +174,30 @@ async def test_every_constraint_has_the_name_of_the_convention(storage: Database
     assert all(str(name).split("_")[0] in {"pk", "uq", "ix", "fk", "ck"} for name in stored)
 
 
-def test_history_is_a_line() -> None:
-    revisions = list_revisions()
-    assert revisions[0].down_revision is None
-    assert [revision.down_revision for revision in revisions[1:]] == [each.revision for each in revisions[:-1]]
-    assert revisions[-1].revision == name_newest_revision()
-
-
-def test_two_heads_are_an_invariant(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Forked:
-        def get_heads(self) -> list[str]:
-            return ["a", "b"]
-
-    name_newest_revision.cache_clear()
-    monkeypatch.setattr(migration, "load_history", Forked)
-    with pytest.raises(InvariantBroken):
-        name_newest_revision()
-    name_newest_revision.cache_clear()
-
-
-def test_history_stands_beside_the_code() -> None:
+def test_newest_revision_is_that_of_the_last_file() -> None:
+    assert list_revisions()[-1].revision == name_newest_revision()
     assert (migration.MIGRATIONS / "versions" / "0001_first_schema.py").is_file()
-    assert load_history() is load_history()
+
+
+CURRENT = """
+import asyncio, sys
+from pathlib import Path
+from keisan.kit.clock import SystemClock
+from keisan.storage.sqlite import open_sqlite
+async def main():
+    storage = open_sqlite(Path(sys.argv[1]), SystemClock())
+    await storage.migrate()
+    await storage.check()
+    await storage.close()
+asyncio.run(main())
+print("alembic" in sys.modules)
+"""
+
+
+def test_alembic_is_loaded_only_for_a_database_that_is_not_current(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CURRENT, str(tmp_path / "keisan.db")]
+    said = [subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout for _ in range(2)]
+    assert said == ["True\n", "False\n"]
 
 
 async def test_limits_come_to_rows_that_were_there_before_them(empty_storage: Database) -> None:

@@ -21,7 +21,6 @@ from keisan.agent.inventory import InventoryFile
 from keisan.agent.keeper import Workplace
 from keisan.agent.link import PlatformLink
 from keisan.agent.node_desk import NodeDesk
-from keisan.agent.node_route import build_routes
 from keisan.agent.report import build_report, drop_known_tails, list_stopped
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.agent.supernode import SupernodePlans
@@ -172,6 +171,9 @@ class Talk:
         """Answer agents of other nodes until `stop` is set, where the settings say so."""
         secret, listener = self._place.settings.nodes_secret, self._place.adapters.node_listener
         if secret is not None and listener is not None:
+            # A server of its own, which most sites have no use for.
+            from keisan.agent.node_route import build_routes
+
             await listener.serve(build_routes(self.nodes, secret), stop)
 
     def _list_nodes(self) -> tuple[NodeReport, ...]:

@@ -4,9 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
-
-from starlette.applications import Starlette
+from typing import TYPE_CHECKING, Protocol
 
 from keisan.agent.backlog import BACKLOG_BYTES_MAX
 from keisan.agent.door import DoorSettings
@@ -17,6 +15,9 @@ from keisan.engines.base import Engine
 from keisan.executors.base import Executor
 from keisan.kit.retry import Backoff
 from keisan.weights.base import WeightsSource
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class AgentSettings:
 class NodeListener(Protocol):
     """Serves routes for agents of other nodes, on an address that is bound already."""
 
-    async def serve(self, routes: Starlette, stop: asyncio.Event) -> None:
+    async def serve(self, routes: "Starlette", stop: asyncio.Event) -> None:
         """Answer until `stop` is set."""
         ...
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Response
 from keisan.api.context import Caller, CallerOf
 from keisan.api.page import build_page, read_page
 from keisan.api.statement_csv import write_csv
-from keisan.api.statement_html import write_html
 from keisan.control import statement as commands
 from keisan.domain.ids import ClosingId, StatementId
 from keisan.domain.page import PageOf
@@ -90,6 +89,9 @@ async def get_statement_csv(caller: CallerOf, statement_id: UUID) -> Response:
 @router.get("/{statement_id}.html", response_class=Response, responses={200: {"content": {"text/html": TEXT_SCHEMA}}})
 async def get_statement_html(caller: CallerOf, statement_id: UUID) -> Response:
     found = await _read_statement(caller, statement_id)
+    # Templates of pages are only loaded where one is asked for: a platform starts without.
+    from keisan.api.statement_html import write_html
+
     page = write_html(read_document(found.document), found.document_sha256)
     return Response(page, media_type=HTML_TYPE, headers=HTML_HEADERS)
 

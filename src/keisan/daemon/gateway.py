@@ -1,23 +1,17 @@
 """Builds the gateway process from settings. It imports neither the API's framework nor a database."""
 
 import asyncio
-import re
 import resource
 from pathlib import Path
 
+from keisan.daemon.join_token import read_join_token
 from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, GatewaySettings, Settings
-from keisan.domain.errors import SettingsInvalid
-from keisan.domain.key import Secret
-from keisan.domain.limits import NAME_CHARACTERS_MAX
+from keisan.daemon.settings import Address, FederationSettings, GatewaySettings, Settings
 from keisan.gateway.native import open_relay
-from keisan.gateway.options import GatewayOptions, Listener
+from keisan.gateway.options import FederationOptions, GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
-
-# What the request to join takes.
-_TOKEN = re.compile(rf"[!-~]{{1,{NAME_CHARACTERS_MAX}}}")
 
 
 async def serve_gateway(settings: Settings, stop: asyncio.Event) -> None:
@@ -52,6 +46,7 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         join_token=read_join_token(own.join_token_path),
         listener=listener,
         upstream_ca_path=own.upstream_ca_path,
+        federation=build_federation(own.federation),
         worker_threads=own.worker_threads,
         relay_limits=own.limits.model_dump(exclude_none=True),
         drain_s=own.drain_s,
@@ -60,21 +55,11 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
     )
 
 
-def read_join_token(path: Path | None) -> Secret | None:
-    """Return the one-time token in a file, None if there is none; one that has joined needs none.
-
-    Raises SettingsInvalid for a file that cannot be read or holds something else, which it does not quote.
-    """
-    if path is None:
+def build_federation(own: FederationSettings | None) -> FederationOptions | None:
+    """Return how the gateway speaks with those of other platforms, if it does."""
+    if own is None:
         return None
-    try:
-        text = path.read_text().strip()
-    except FileNotFoundError:
-        return None
-    except (OSError, UnicodeDecodeError) as fault:
-        raise SettingsInvalid(
-            f"{path}: expected a file with a join token that can be read", inside=type(fault).__name__
-        ) from None
-    if text and not _TOKEN.fullmatch(text):
-        raise SettingsInvalid(f"{path}: expected a join token, got something else")
-    return Secret(text) if text else None
+    listen = None if own.listen is None else str(own.listen)
+    return FederationOptions(
+        own.certificate, own.certificate_key, own.ca, listen, tuple(str(parent) for parent in own.parents)
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from keisan.daemon.command import add_ledger_commands, add_process_commands, add_up_command
+from keisan.daemon.light_start import begin_imports
 
 if TYPE_CHECKING:
     from keisan.cli.session import ConnectionOptions, Target
@@ -19,6 +20,8 @@ PROCESSES = frozenset({"platform", "gateway", "door", "site", "node"})
 def main() -> None:
     """Run the command of sys.argv."""
     is_process = len(sys.argv) > 1 and sys.argv[1] in PROCESSES
+    if is_process:
+        begin_imports()
     application = typer.Typer(
         name="keisan",
         help="A federated AI-compute platform: many owners' compute as one pool behind one OpenAI-compatible API.",
@@ -38,12 +41,16 @@ def add_people_commands(application: typer.Typer) -> None:
     from keisan.cli.application import add_commands
 
     # As above.
+    from keisan.daemon.demo_command import add_demo_commands
+
+    # As above.
     from keisan.daemon.simulate_command import add_simulate_commands
 
     add_up_command(application)
     add_ledger_commands(application)
     add_commands(application)
     add_simulate_commands(application)
+    add_demo_commands(application)
 
 
 def find_target(options: "ConnectionOptions") -> "Target":

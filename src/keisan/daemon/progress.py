@@ -1,7 +1,17 @@
 """What a person sees while things start: a spinner that tells the present step, or plain lines without a terminal."""
 
+from typing import Protocol
+
 from rich.console import Console
 from rich.status import Status
+
+
+class Telling(Protocol):
+    """Whoever shows what is being done."""
+
+    def tell(self, text: str) -> None:
+        """Say what is being done now; the same text again changes nothing."""
+        ...
 
 
 class Progress:
@@ -11,6 +21,11 @@ class Progress:
         self._console = console
         self._told = ""
         self._status: Status | None = None
+
+    @property
+    def is_terminal(self) -> bool:
+        """Tell whether somebody sees one line change, and not each of them one after the other."""
+        return self._console.is_terminal
 
     def tell(self, text: str) -> None:
         """Say what is being done now; the same text again changes nothing."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from keisan.daemon.child import Child
 from keisan.daemon.child_log import read_last_lines
 from keisan.daemon.folder import DataFolder
-from keisan.daemon.progress import Progress
+from keisan.daemon.progress import Telling
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.errors import Failed, Unavailable
 from keisan.domain.replica import ReplicaState
@@ -31,12 +31,13 @@ _WAITING_WORDS = {ReplicaState.ASSIGNED: "waiting for the site", ReplicaState.ST
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who waits, for what is in `folder`, since when, and how it tells."""
+    """Who waits, for what is in `folder`, since when, how it tells, and how often it asks the platform."""
 
     folder: DataFolder
     since: datetime
     clock: Clock
-    progress: Progress
+    progress: Telling
+    ask_s: float = ASK_S
 
 
 async def wait_for_child(child: Child, watch: Watch) -> str:
@@ -76,7 +77,7 @@ async def wait_for_models(keisan: AsyncKeisan, children: Sequence[Child], watch:
             if is_first:
                 raise Unavailable(f"not ready after {wait_s:g} s: {pending}")
             return pending
-        await watch.clock.sleep(ASK_S)
+        await watch.clock.sleep(watch.ask_s)
 
 
 async def find_pending(keisan: AsyncKeisan, watch: Watch, *, is_first: bool) -> str:

@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.config import Config
+from uvicorn.server import Server as UvicornServer
 
 from keisan.daemon.settings import Address
 from keisan.domain.errors import SettingsInvalid
@@ -31,12 +32,12 @@ class TlsFiles(Protocol):
     def certificate_key(self) -> Path | None: ...
 
 
-def build_config(app: ASGIApp, files: TlsFiles, section: str, connections_max: int | None = None) -> uvicorn.Config:
+def build_config(app: ASGIApp, files: TlsFiles, section: str, connections_max: int | None = None) -> Config:
     """Return how a server of ours answers; `section` is where the settings name its certificate.
 
     Raises SettingsInvalid for one that it cannot show.
     """
-    config = uvicorn.Config(
+    config = Config(
         app,
         log_config=None,
         access_log=False,
@@ -60,12 +61,12 @@ def build_config(app: ASGIApp, files: TlsFiles, section: str, connections_max: i
     return config
 
 
-class Server(uvicorn.Server):
+class Server(UvicornServer):
     """uvicorn on a socket of ours, stopped by an event: the process's signals are not its business."""
 
     def __init__(
         self,
-        config: uvicorn.Config,
+        config: Config,
         announce: Callable[[str], None] = lambda _url: None,
         close: Callable[[], None] = lambda: None,
     ) -> None:

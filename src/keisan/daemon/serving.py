@@ -10,6 +10,7 @@ from typing import TextIO, cast
 
 from keisan.cli.exit_code import ExitCode, choose_exit_code
 from keisan.daemon.child_log import BoundedLog
+from keisan.daemon.light_start import end_imports
 from keisan.domain.errors import KeisanError
 from keisan.kit.observe import start_logs, write_log
 
@@ -21,6 +22,7 @@ def run_process(
     name: str, work: Work, log_level: str, log_path: Path | None, open_loop: LoopFactory | None = None
 ) -> ExitCode:
     """Run `work` until it ends by itself or on a signal, which sets the event it is given; on a loop of `open_loop`'s."""
+    end_imports()
     start_logs(name, log_level, cast("TextIO", BoundedLog(log_path)) if log_path else None)
     try:
         with asyncio.Runner(loop_factory=open_loop) as runner:

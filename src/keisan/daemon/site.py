@@ -11,9 +11,8 @@ from keisan.agent.loop import run_agent
 from keisan.agent.settings import AgentAdapters, AgentSettings
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.daemon.device import build_drivers
-from keisan.daemon.gateway import read_join_token
+from keisan.daemon.join_token import read_join_token
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.node import UvicornNodeListener, read_nodes_secret
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import Settings, SiteSettings
 from keisan.devices.benchmark_numpy import NumpyBenchmark
@@ -76,7 +75,6 @@ async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
         ca_path=str(own.ca_path) if own.ca_path else None,
         door=build_door(own),
         is_stopping_replicas_on_exit=own.stop_replicas_on_exit,
-        nodes_secret=None if own.nodes is None else read_nodes_secret(own.nodes.secret_path),
         supernodes=plans,
         member_counts=member_counts,
     )
@@ -84,6 +82,10 @@ async def serve_site(settings: Settings, stop: asyncio.Event) -> None:
         announce_ready(name=own.name)
         await run_agent(told, adapters, clock, stop)
         return
+    # A server of its own, which most sites have no use for.
+    from keisan.daemon.node import UvicornNodeListener, read_nodes_secret
+
+    told = replace(told, nodes_secret=read_nodes_secret(own.nodes.secret_path))
     with closing(bind_listener(own.nodes.listen)) as listener:
         listening = UvicornNodeListener(own.nodes, listener, clock)
         announce_ready(name=own.name, nodes_url=listening.url)

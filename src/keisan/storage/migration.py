@@ -1,73 +1,43 @@
-"""Brings a database's schema up and down, one revision of migrations/versions after the other.
+"""Which revision a database is at and which one this code expects, told without Alembic, which a start seldom needs.
 
-Alembic's own runner is not used: it wants a module of a fixed name and settings of its own, and the history is a line.
+Alembic takes longer to load than the tables of a whole database to make; what runs revisions is in migration_run.py.
 """
 
 from functools import cache
 from pathlib import Path
 
-from alembic.operations import Operations
-from alembic.runtime.migration import MigrationContext
-from alembic.script import Script, ScriptDirectory
-from sqlalchemy import Connection
-
-from keisan.domain.errors import InvariantBroken, StorageUnavailable
+from sqlalchemy import Connection, inspect, text
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 @cache
-def load_history() -> ScriptDirectory:
-    """Return the revisions, which stand beside this file and in the wheel."""
-    return ScriptDirectory(str(MIGRATIONS))
-
-
-@cache
 def name_newest_revision() -> str:
-    """Return the revision this code expects; raises InvariantBroken if the history is not a line."""
-    heads = load_history().get_heads()
-    if len(heads) != 1:
-        raise InvariantBroken("the migrations are not a line", f"heads {heads}")
-    return heads[0]
-
-
-def list_revisions() -> list[Script]:
-    """Return all revisions, oldest first."""
-    return list(reversed(list(load_history().walk_revisions())))
+    """Return the revision this code expects: the one in the name of the last file, as a test compares with the files."""
+    return max(path.name for path in (MIGRATIONS / "versions").glob("[0-9]*.py")).partition("_")[0]
 
 
 def read_revision(connection: Connection) -> str | None:
     """Return the revision a database is at, None for an empty one."""
-    return MigrationContext.configure(connection).get_current_revision()
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    found: str | None = connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
+    return found
 
 
 def upgrade_schema(connection: Connection) -> None:
     """Run every revision the database lacks; raises StorageUnavailable if it is at one this code does not know."""
-    context, position = _find_position(connection)
-    for revision in list_revisions()[position:]:
-        with Operations.context(context):
-            revision.module.upgrade()
-        context.stamp(load_history(), revision.revision)
+    if read_revision(connection) == name_newest_revision():
+        return
+    # A database that is current does without Alembic, as the docstring above says.
+    from keisan.storage.migration_run import run_upgrade
+
+    run_upgrade(connection)
 
 
 def downgrade_schema(connection: Connection, target: str) -> None:
     """Undo every revision after the target, or all of them for "base"; raises as upgrade_schema does."""
-    context, position = _find_position(connection)
-    for revision in reversed(list_revisions()[:position]):
-        if revision.revision == target:
-            return
-        with Operations.context(context):
-            revision.module.downgrade()
-        context.stamp(load_history(), str(revision.down_revision or "base"))
+    # As above.
+    from keisan.storage.migration_run import run_downgrade
 
-
-def _find_position(connection: Connection) -> tuple[MigrationContext, int]:
-    """Return the context and how many revisions the database has."""
-    context = MigrationContext.configure(connection)
-    current = context.get_current_revision()
-    known = [revision.revision for revision in list_revisions()]
-    if current is None:
-        return context, 0
-    if current not in known:
-        raise StorageUnavailable("the database has a newer schema than this release", f"revision {current}")
-    return context, known.index(current) + 1
+    run_downgrade(connection, target)

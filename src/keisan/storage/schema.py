@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import JSON, BigInteger, Column, Dialect, MetaData, Numeric, Select, Text, TypeDecorator, Uuid
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
@@ -105,8 +104,12 @@ class Structure(TypeDecorator[Value], Generic[Value]):
         self.decode = decode
 
     def load_dialect_impl(self, dialect: Dialect) -> AnyType:
-        plain = JSON(none_as_null=True)
-        return dialect.type_descriptor(JSONB(none_as_null=True) if dialect.name == "postgresql" else plain)
+        if dialect.name != "postgresql":
+            return dialect.type_descriptor(JSON(none_as_null=True))
+        # Whoever keeps SQLite does without the drivers of PostgreSQL.
+        from sqlalchemy.dialects.postgresql import JSONB
+
+        return dialect.type_descriptor(JSONB(none_as_null=True))
 
     def process_bind_param(self, value: Value | None, _dialect: Dialect) -> object:
         return None if value is None else self.encode(value)

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from keisan.telemetry.site_columns import Flags, SiteColumns
 
@@ -25,6 +24,9 @@ class DeviceNotes:
         # What the inventory itself calls retired stays so.
         is_retired = _find_named(hardware_ids, self.retired) | columns.inventory.is_retired
         names = pa.array(self.measured_gflops.keys(), pa.utf8())
+        # A site's agent that has no other nodes never comes here, and starts without.
+        import pyarrow.compute as pc
+
         place = pc.index_in(hardware_ids, value_set=names).fill_null(len(names)).to_numpy()
         measured = np.array([*self.measured_gflops.values(), -1], np.int64)[place]
         known = (columns.is_cordoned, columns.is_retired, columns.gflops[1])
@@ -36,6 +38,9 @@ class DeviceNotes:
 
 
 def _find_named(hardware_ids: pa.StringArray, names: frozenset[str]) -> Flags:
+    # As above.
+    import pyarrow.compute as pc
+
     found = pc.is_in(hardware_ids, value_set=pa.array(sorted(names), pa.utf8()))
     flags: Flags = found.to_numpy(zero_copy_only=False)
     return flags

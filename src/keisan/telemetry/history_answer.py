@@ -5,7 +5,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.history import QUERY_TIMEOUT_S, InventoryNote
@@ -104,6 +103,9 @@ def describe_answer(selection: HistorySelection, rows: pa.Table, now_ms: int) ->
         newest[note.site] = note
     span_ms = max(0, min(plan.until_ms, now_ms) - plan.since_ms)
     is_whole = plan.step_ms and question.node is None and question.device is None and question.supernode is None
+    # A platform that starts does without.
+    import pyarrow.compute as pc
+
     stamps = rows["last_ms" if plan.step_ms else "at_ms"]
     return HistoryAnswer(
         plan,

@@ -1,0 +1,53 @@
+"""`keisan demo nation`: its options; what runs is imported only when it is called."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from keisan.cli.exit_code import ExitCode
+from keisan.daemon.command import find_data_directory
+from keisan.daemon.serving import tell_fault
+from keisan.domain.errors import KeisanError
+
+PROVINCES_MAX = 10
+
+
+def add_demo_commands(application: typer.Typer) -> None:
+    """Add demo nation."""
+    group = typer.Typer(no_args_is_help=True, help="See on one machine what usually takes many.")
+
+    @group.callback()
+    def hold_group() -> None:
+        """See on one machine what usually takes many."""
+
+    @group.command("nation")
+    def run_nation(
+        data: Annotated[
+            Path | None,
+            typer.Option("--data-directory", help="Where all of it is kept.", show_default="beside keisan's own"),
+        ] = None,
+        provinces: Annotated[int, typer.Option(min=1, max=PROVINCES_MAX, help="How many provinces.")] = PROVINCES_MAX,
+        is_json: Annotated[bool, typer.Option("--json", help="Print one JSON object when ready.")] = False,
+    ) -> None:
+        """Start a national platform and ten provincial ones as real processes that share nothing, until Ctrl-C.
+
+        Each has a site with simulated devices, two have a real model on the CPU. The next start in the folder keeps all.
+        """
+        root = (data or find_data_directory().with_name("keisan-nation")).expanduser().absolute()
+        raise typer.Exit(_run(root, provinces, is_json=is_json))
+
+    application.add_typer(group, name="demo", rich_help_panel="Processes")
+
+
+def _run(root: Path, province_count: int, *, is_json: bool) -> ExitCode:
+    # Only for this command: the client library and the terminal's colours.
+    from keisan.daemon.nation_start import start_nation
+
+    try:
+        return asyncio.run(start_nation(root, province_count, is_json=is_json))
+    except KeisanError as fault:
+        return tell_fault(fault)
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED

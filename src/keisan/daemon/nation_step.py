@@ -1,0 +1,92 @@
+"""The steps of `keisan demo nation`, one after the other: databases, platforms, what they share, who may call, what is shown."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+
+from keisan.daemon.database_template import copy_template, ensure_template
+from keisan.daemon.nation import Nation, NationPlatform, NationStep
+from keisan.daemon.nation_seed import seed_platform
+from keisan.daemon.nation_separation import list_shared, read_holdings
+from keisan.daemon.nation_traffic import Traffic
+from keisan.daemon.nation_view import print_nation
+from keisan.daemon.platform_tree import PlatformTree, note_shown
+from keisan.domain.errors import Failed
+
+# Two cores do no more of them any sooner.
+AT_ONCE = 3
+LOOK_S = 1.0
+
+
+def list_steps(*, is_json: bool) -> tuple[NationStep, ...]:
+    """Return the steps of a nation that one watches."""
+    return (
+        NationStep("migrating one database and copying it", make_databases),
+        NationStep("starting platforms", start_platforms),
+        NationStep("comparing what they have", check_separation),
+        NationStep("making organizations and keys", seed_platforms),
+        NationStep("asking models", partial(show_and_ask, is_json=is_json)),
+    )
+
+
+async def make_databases(nation: Nation) -> None:
+    """Give each platform that has no database a copy of one that was migrated once."""
+    template = await ensure_template(nation.root / "template", nation.clock)
+    for platform in nation.platforms:
+        await asyncio.to_thread(copy_template, template, platform.folder.platform)
+
+
+async def start_platforms(nation: Nation) -> None:
+    """Start all, some at a time, and return when each would answer a call."""
+
+    async def start(platform: NationPlatform) -> None:
+        brought = await PlatformTree(nation.plan_tree(platform), platform.supervisor).bring_up()
+        platform.brought = brought
+        note_shown(platform.folder, brought)
+        up = [each.plan.name for each in nation.platforms if each.brought]
+        nation.progress.tell(f"{len(up)} of {len(nation.platforms)} platforms are up, the last {platform.plan.name}")
+
+    # The first start of all compiles what the others then read.
+    await start(nation.national)
+    await _take_turns(start, nation.platforms[1:])
+
+
+async def check_separation(nation: Nation) -> None:
+    """Raise Failed, naming the first thing, if two platforms share anything."""
+    holdings = [
+        await asyncio.to_thread(read_holdings, platform.plan.code, platform.folder, platform.read_operator())
+        for platform in nation.platforms
+    ]
+    if shared := list_shared(holdings):
+        raise Failed(f"platforms that are to share nothing do: {shared[0]}", "\n".join(shared))
+
+
+async def seed_platforms(nation: Nation) -> None:
+    """Make the organizations of each platform and a key of each."""
+    await _take_turns(seed_platform, nation.platforms)
+
+
+async def show_and_ask(nation: Nation, *, is_json: bool) -> None:
+    """Print where to look, and have organizations ask where a model answers, until cancelled."""
+    nation.progress.finish()
+    print_nation(nation, is_json=is_json)
+    traffic = Traffic(nation.clock)
+    async with asyncio.TaskGroup() as group:
+        for platform in nation.platforms:
+            if platform.plan.has_model:
+                group.create_task(traffic.ask(platform))
+        while nation.progress.is_terminal:
+            nation.progress.tell(f"{traffic.describe()} (Ctrl-C ends all)")
+            await nation.clock.sleep(LOOK_S)
+
+
+async def _take_turns(work: Callable[[NationPlatform], Awaitable[None]], platforms: Sequence[NationPlatform]) -> None:
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def take_turn(platform: NationPlatform) -> None:
+        async with turns:
+            await work(platform)
+
+    async with asyncio.TaskGroup() as group:
+        for platform in platforms:
+            group.create_task(take_turn(platform))

@@ -1,0 +1,46 @@
+"""The demo's traffic: organizations ask their platform's model short questions, one after the other."""
+
+from dataclasses import dataclass
+from itertools import count, cycle
+
+from keisan.daemon.nation import NationPlatform
+from keisan.daemon.nation_plan import MODEL
+from keisan.domain.errors import KeisanError
+from keisan.kit.clock import Clock
+from keisan.kit.observe import write_warning
+from keisan.sdk import AsyncKeisan, ChatMessage, ChatOptions
+
+# Two of them take a tenth of a core.
+PERIOD_S = 3.0
+OUTPUT_TOKENS = 8
+
+
+@dataclass(slots=True)
+class Traffic:
+    """How many calls were answered, and how many not."""
+
+    clock: Clock
+    answered: int = 0
+    failed: int = 0
+
+    async def ask(self, platform: NationPlatform) -> None:
+        """Have a platform's organizations ask in turn, until cancelled; a call that fails is counted, and the next is made."""
+        for number, key in zip(count(1), cycle(platform.keys.values()), strict=False):
+            try:
+                await self._ask_once(platform, key, f"Name a thing that is number {number} on a list of fruits.")
+                self.answered += 1
+            except KeisanError as fault:
+                self.failed += 1
+                write_warning("nation.call_failed", platform=platform.plan.code, fault=str(fault)[:300])
+            await self.clock.sleep(PERIOD_S)
+
+    def describe(self) -> str:
+        """Return it in words."""
+        return f"{self.answered} calls answered, {self.failed} failed"
+
+    async def _ask_once(self, platform: NationPlatform, key: str, question: str) -> None:
+        kept = platform.read_operator()
+        options = ChatOptions(output_tokens_max=OUTPUT_TOKENS, temperature=0.0)
+        async with AsyncKeisan(str(kept.platform_url), key, gateway_url=kept.gateway_url) as keisan:
+            async for _ in keisan.gateways.chat(MODEL, [ChatMessage("user", question)], options):
+                pass

@@ -1,0 +1,20 @@
+"""`keisan demo nation` on the command line: its options are listed, and what is wrong is told."""
+
+import subprocess
+import sys
+
+COMMAND = [sys.executable, "-m", "keisan.daemon.main", "demo", "nation"]
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*COMMAND, *options], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_help_names_every_option() -> None:
+    told = run("--help").stdout
+    assert [option for option in ("--data-directory", "--provinces", "--json") if option not in told] == []
+
+
+def test_there_are_ten_provinces() -> None:
+    done = run("--provinces", "11")
+    assert (done.returncode, "--provinces" in done.stderr) == (2, True)

@@ -15,6 +15,8 @@ from keisan.domain.link_log import SettledPeriod
 from keisan.domain.price import TokenClass
 
 ONE_HOUR = timedelta(hours=1)
+# There is one queue of settlements on a platform, and no row that could give it an id.
+SETTLEMENT_ID = UUID("0190a7c0-0000-7000-8000-000000000025")
 
 
 class SettlementState(StrEnum):

@@ -49,8 +49,14 @@ class CrossRecordRepository(Protocol):
         """Return what both ends say of a call, home's first."""
         ...
 
-    async def list_waiting(self, scope: Scope, author: PlatformId, limit: int) -> Sequence[CrossRecord]:
-        """Return an author's oldest records that are in no batch, in order of record id."""
+    async def list_waiting(
+        self, scope: Scope, author: PlatformId, audience: PlatformId, limit: int
+    ) -> Sequence[CrossRecord]:
+        """Return an author's oldest records for one audience that are in no batch, in order of record id."""
+        ...
+
+    async def list_waiting_audiences(self, scope: Scope, author: PlatformId) -> Sequence[PlatformId]:
+        """Return for whom an author's records wait, in order."""
         ...
 
     async def enter_batch(

@@ -44,6 +44,7 @@ from keisan.domain.closing import ClosingState
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.ids import EntryId, NodeId, ProviderId, RecordId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
+from keisan.domain.key_chain import KeyChain
 from keisan.domain.machine import Machine
 from keisan.domain.page import PageRequest
 from keisan.domain.platform import PlatformKind
@@ -53,6 +54,7 @@ from keisan.domain.serving_challenge import ServingState
 from keisan.domain.site import Site
 from keisan.domain.statement import Balances, CloseOutcome, HolderKind, StatementHolder, Totals
 from keisan.domain.verdict import Verdict
+from keisan.federation.identity import LinkIdentity
 from keisan.kit.http import HttpTarget
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
@@ -82,11 +84,13 @@ from tests.domain.samples import (
 )
 from tests.domain.samples import build_record as build_usage_record
 from tests.factories import (
+    CHILD_SIGNER,
     PUBLIC_KEY,
     SIGNER,
     create_challenge,
     create_device,
     create_dispute,
+    create_link,
     create_node,
     create_payout,
     create_serving_challenge,
@@ -298,6 +302,7 @@ async def _open_app(
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,
+        identity=LinkIdentity(KeyChain(PUBLIC_KEY), SIGNER, bytes(32)),
         # Nobody answers there; nothing in these tests calls.
         find_gateway=lambda: HttpTarget("http://127.0.0.1:9"),
         archive=ArchiveFolder(folder / ARCHIVE, clock),
@@ -325,6 +330,9 @@ async def _open_app(
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:
+    link = create_link(CHILD_SIGNER)
+    await transaction.links.insert(link)
+    stage.ids["link"] = link.id
     admin = await transaction.keys.find_by_digest(digest_text("sk-keisan-admin"))
     assert admin is not None
     stage.keys["admin"], stage.secrets["admin"] = admin, "sk-keisan-admin"

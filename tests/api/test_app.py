@@ -3,11 +3,19 @@
 The lists of exceptions may only shrink: one that is not needed any more fails too.
 """
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from keisan.domain.ids import InvitationId, LetterId, PlatformId
+from keisan.domain.key import Secret
+from keisan.kit.ids import create_id
+from keisan.wire.invitation import InvitationToken, encode_token
+from keisan.wire.letter import LetterDraft, encode_letter, sign_letter
+from keisan.wire.link_ask import ASK_KIND, LinkAskBody, encode_body
+from keisan.wire.name import encode_key_chain
 from tests.api.stage import (
     MODEL_BODY,
     NANO_PER_MILLION,
@@ -18,6 +26,7 @@ from tests.api.stage import (
     build_record,
     build_report,
 )
+from tests.control.link_world import build_identity
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 
 # What the platform shows to every key, or that belongs to nobody: ids that an answer to a stranger may hold.
@@ -90,6 +99,12 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_site": {"name": "attack", "provider_id": ids["provider"], "region": "JP-13"},
         "create_join_token": {"kind": "site", "site_id": ids["site"]},
         "join_machine": {"token": "jt-keisan-guessed", "name": "attack", "secret_digest": "d" * 64},
+        "create_invitation": {"url": "http://nation.test"},
+        "ask_parent": {"letter": base64.b64encode(build_question(stage.control.platform_id)).decode()},
+        "join_parent": {"token": build_invitation()},
+        "move_parent": {"token": build_invitation()},
+        "approve_link": {"region": "CN-SX", "prefix": "sx"},
+        **{name: {"reason": "attack"} for name in ("reject_link", "revoke_link")},
         "create_model": MODEL_BODY | {"name": "attack"},
         "create_price": {"model_id": ids["model"], "currency": "CNY", "nano_per_million": NANO_PER_MILLION},
         "create_offer": {
@@ -130,6 +145,23 @@ def build_bodies(stage: Stage) -> dict[str, object]:
     }
 
 
+def build_question(parent_id: PlatformId) -> bytes:
+    """Return what a platform asks that nobody invited."""
+    own = build_identity(9)
+    body = LinkAskBody(
+        step="renew", title="attack", kind="regional", keys=encode_key_chain(own.keys), link_key=own.link_key, epoch=1
+    )
+    draft = LetterDraft(LetterId(create_id()), ASK_KIND, 1, audience=parent_id, body=encode_body(body))
+    return encode_letter(sign_letter(draft, own.platform_id, own.signer))
+
+
+def build_invitation() -> str:
+    """Return the word that an admin of another platform would hand over."""
+    own = build_identity(9)
+    token = InvitationToken("http://parent.test", own.platform_id, InvitationId(create_id()), Secret("attack"))
+    return encode_token(token).reveal()
+
+
 async def attack(stage: Stage, who: str, operation: Operation) -> tuple[int, str]:
     """Ask one operation about things that are not the asker's; return the status and the text of the answer."""
     path = stage.fill_path(operation.path + QUERIES.get(operation.name, ""))
@@ -161,12 +193,16 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     assert shown == set(stage.ids) - PUBLIC_IDS
     machine_only = {*OPEN_TO_GATEWAYS, *OPEN_TO_SITES} - {"get_health"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
-    # Who resolves disputes opens none, and no gateway has spoken that calls could go to. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
+    # Who resolves disputes opens none, and no gateway has spoken that calls could go to. The deployment and the budget were changed just before, the guessed token is no token, the platform that asks has no link, what was approved is not rejected, and a link to a child is not left.
     told = {name: status for name, (status, _) in refused.items()}
     assert told == {
         "delete_deployment": 412,
         "delete_budget": 412,
         "join_machine": 401,
+        "ask_parent": 401,
+        "reject_link": 409,
+        "leave_parent": 409,
+        "move_parent": 409,
         "reject_top_up": 409,
         "open_dispute": 403,
         # No link leads to the other platform.
@@ -202,7 +238,7 @@ async def test_machines_reach_their_own_exchange_only(stage: Stage, who: str, ow
     answers = [(operation.name, status) for operation, status, _ in await attack_all(stage, who)]
     assert {name for name, status in answers if status < 300} == set(own)
     assert {status for name, status in answers if name not in own} == {401, 403}
-    assert [name for name, status in answers if status == 401] == ["join_machine"]
+    assert [name for name, status in answers if status == 401] == ["join_machine", "ask_parent"]
     assert await stage.list_actions() == events
 
 

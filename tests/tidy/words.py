@@ -21,7 +21,7 @@ VERBS = split_list(
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
-    inspect install intersect invalidate invoke issue iterate join judge keep kill know label launch lay lead lease leave let
+    inspect install intersect invalidate invite invoke issue iterate join judge keep kill know label launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
     mint mirror mix mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from keisan.control.link_bell import LinkBell
 from keisan.domain.access import Principal
 from keisan.domain.catalog import Catalog
 from keisan.domain.challenge_rule import ChallengeTerms
@@ -11,9 +12,11 @@ from keisan.domain.device import DeviceTerms
 from keisan.domain.errors import InvariantBroken, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
+from keisan.domain.key_chain import Verify
+from keisan.federation.identity import LinkIdentity
 from keisan.kit.clock import Clock
 from keisan.kit.http import HttpTarget
-from keisan.kit.signature import Signer
+from keisan.kit.signature import Signer, is_signed_by
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
 from keisan.storage.base_archive import Archive
@@ -26,10 +29,12 @@ class Control:
     """Built once per process by daemon and passed on; holds no state of its own. `catalog` is what ships with keisan.
 
     `door_root` is what the secrets of doors are made of, and `webhook_root` those of webhooks: no database holds them, and
-    None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
+    None makes none. `signer` holds the platform's first key, `identity`
+    what it is to other platforms. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
-    are answered, without a key; None if it knows no gateway.
+    are answered, without a key; None if it knows no gateway. `link_bell` is rung when something was written for a neighbour, and
+    `verify` tells whether a signature holds.
     """
 
     storage: Storage
@@ -39,11 +44,14 @@ class Control:
     door_root: Secret | None = None
     webhook_root: Secret | None = None
     signer: Signer | None = None
+    identity: LinkIdentity | None = None
     is_insecure: bool = False
     archive: Archive | None = None
     device_terms: DeviceTerms = field(default_factory=DeviceTerms)
     challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
     find_gateway: Callable[[], HttpTarget | None] = lambda: None
+    link_bell: LinkBell = field(default_factory=LinkBell)
+    verify: Verify = is_signed_by
 
     @property
     def chips(self) -> Mapping[str, Chip]:
@@ -56,6 +64,12 @@ class Control:
         if self.signer is None:
             raise InvariantBroken("this process has no key to sign the journal with")
         return Journal(self.platform_id, self.clock, self.signer)
+
+    def get_identity(self) -> LinkIdentity:
+        """Return what the platform is to others; raises InvariantBroken where daemon gave none."""
+        if self.identity is None:
+            raise InvariantBroken("this process has no identity for other platforms")
+        return self.identity
 
     def get_archive(self) -> Archive:
         """Return the archive of usage; raises InvariantBroken where daemon gave none."""

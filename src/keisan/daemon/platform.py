@@ -21,12 +21,14 @@ from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.link_dial import ask_platform
 from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.link import LinkReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
@@ -102,6 +104,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             door_root=identity.door_root,
             webhook_root=identity.webhook_root,
             signer=identity.signer,
+            identity=identity.link,
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
@@ -228,6 +231,7 @@ async def _serve(
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
+        beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         await server.answer(listener, stop)
@@ -263,6 +267,12 @@ def build_serving_loop(control: Control) -> LeaseLoop:
     """Return the loop for serving challenges: one step of one of them at a time, or they would measure each other."""
     reconcilers: Reconcilers = {WorkNoun.SERVING_CHALLENGE: ServingChallengeReconciler(control)}
     return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
+
+
+def build_link_loop(control: Control) -> LeaseLoop:
+    """Return the loop that asks the parent, whom a slow network may keep waiting."""
+    reconcilers: Reconcilers = {WorkNoun.LINK: LinkReconciler(control, ask_platform)}
+    return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
 
 
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:

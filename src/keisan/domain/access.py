@@ -50,6 +50,7 @@ class Right(StrEnum):
     WRITE_DEPLOYMENTS = "write_deployments"
     WRITE_TOP_UPS = "write_top_ups"
     WRITE_PLATFORM = "write_platform"
+    WRITE_LINKS = "write_links"
     WRITE_ALERTS = "write_alerts"
     WRITE_STATEMENTS = "write_statements"
     WRITE_PAYOUTS = "write_payouts"

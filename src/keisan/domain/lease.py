@@ -17,6 +17,7 @@ class WorkNoun(StrEnum):
     CHALLENGE_SCHEDULE = "challenge_schedule"
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
+    LINK = "link"
     PLATFORM_TICKET = "platform_ticket"
     PRICE = "price"
     RETENTION = "retention"

@@ -49,7 +49,14 @@ PLATFORM_NAME_CHARACTERS_MAX = 160
 KEY_ROTATIONS_MAX = 64
 # A platform's place in the tree is looked for no deeper.
 TREE_LEVELS_MAX = 16
+# Epochs that a hostile neighbour names must still fit what both databases store.
+EPOCH_MAX = 2**53
 LINK_CERTIFICATE_S = 90 * 24 * 3600
+# A child asks its parent at least this often how it stands, and while it waits to be approved within so many seconds.
+LINK_LOOK_S = 6 * 3600
+LINK_REVIEW_S_MAX = 30
+# For how long a parent that cannot be reached is waited for before what it has a part in stays in suspense.
+DEPARTURE_WAIT_S = 900
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
 SITE_REPLICAS_MAX = 10_000

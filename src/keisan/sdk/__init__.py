@@ -104,7 +104,9 @@ from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
+from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
+from keisan.wire.link_view import LinkApproval, LinkEnd, LinkJoin, LinkView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.maker import MakerFactView, MakerView
 from keisan.wire.model import ModelCreate, ModelView
@@ -255,6 +257,8 @@ __all__ = [
     "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",
+    "InvitationCreate",
+    "InvitationCreated",
     "JoinTokenCreate",
     "JoinTokenCreated",
     "Keisan",
@@ -265,6 +269,10 @@ __all__ = [
     "KeyUpdate",
     "KeyView",
     "LimitExceeded",
+    "LinkApproval",
+    "LinkEnd",
+    "LinkJoin",
+    "LinkView",
     "LiveDeviceList",
     "LiveDeviceQuery",
     "LiveDeviceView",

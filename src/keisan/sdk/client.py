@@ -37,6 +37,7 @@ from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
 from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
+from keisan.sdk.link import AsyncLinks, Links
 from keisan.sdk.machine import AsyncMachines, Machines
 from keisan.sdk.maker import AsyncMakers, Makers
 from keisan.sdk.model import AsyncModels, Models
@@ -131,6 +132,7 @@ class AsyncKeisan:
         self.sites = AsyncSites(transport)
         self.doors = AsyncDoors(transport)
         self.machines = AsyncMachines(transport)
+        self.links = AsyncLinks(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
         self.telemetry = AsyncTelemetry(transport)
@@ -265,6 +267,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.sites = Sites(inner.sites, shell)
         self.doors = Doors(inner.doors, shell)
         self.machines = Machines(inner.machines, shell)
+        self.links = Links(inner.links, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
         self.telemetry = Telemetry(inner.telemetry, shell)

@@ -18,6 +18,7 @@ from keisan.storage import (
     base_grant,
     base_ledger,
     base_link,
+    base_neighbour,
     base_price,
     base_retention,
     base_settlement,
@@ -54,6 +55,7 @@ from keisan.storage.incoming_log import IncomingLogRepository
 from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
+from keisan.storage.link import InvitationRepository, LinkRepository
 from keisan.storage.machine import JoinTokenRepository, MachineRepository
 from keisan.storage.migration import downgrade_schema, name_newest_revision, read_revision, upgrade_schema
 from keisan.storage.model import ModelRepository
@@ -99,6 +101,8 @@ class DatabaseTransaction:
         self.keys: base.KeyRepository = KeyRepository(connection)
         self.machines: base.MachineRepository = MachineRepository(connection)
         self.join_tokens: base.JoinTokenRepository = JoinTokenRepository(connection)
+        self.links: base_neighbour.LinkRepository = LinkRepository(connection)
+        self.invitations: base_neighbour.InvitationRepository = InvitationRepository(connection)
         self.providers: base.ProviderRepository = ProviderRepository(connection)
         self.sites: base.SiteRepository = SiteRepository(connection)
         self.doors: base.DoorRepository = DoorRepository(connection)

@@ -131,22 +131,25 @@ class Post:
             party.refused.append(refusal)
 
 
+async def plant_terms(storage: Database, own_id: PlatformId) -> None:
+    """Give a platform the model, and the ticket that pins its price: both ends of a call know them."""
+    model, organization = create_model("smol"), create_organization()
+    pinned = PinnedPrice(model.id, "smol", PRICE_ID, PRICES)
+    ticket = create_platform_ticket(ORGANIZATION_ID, id=name_id(60), platform_id=own_id, prices=(pinned,))
+    async with storage.write() as transaction:
+        await transaction.models.insert(replace(model, platform_id=own_id))
+        await transaction.organizations.insert(replace(organization, id=ORGANIZATION_ID, platform_id=own_id))
+        await transaction.platform_tickets.insert(ticket)
+
+
 async def open_party(storage: Database, clock: FixedClock, region: str) -> Party:
-    """Plant a platform with a key of its own, and the price that calls are settled by."""
+    """Plant a platform with a key of its own, and the terms that calls are settled by."""
     signer = KeySigner(Ed25519PrivateKey.generate())
     own_id = hash_public_key(signer.public_key)
+    platform = Platform(own_id, region, PlatformKind.REGIONAL, region, signer.public_key, 1, NOW)
     async with storage.write() as transaction:
-        await transaction.platform.insert(
-            Platform(own_id, region, PlatformKind.REGIONAL, region, signer.public_key, 1, NOW)
-        )
-        model = create_model("smol")
-        await transaction.models.insert(replace(model, platform_id=own_id))
-        organization = replace(create_organization(), id=ORGANIZATION_ID, platform_id=own_id)
-        await transaction.organizations.insert(organization)
-        pinned = PinnedPrice(model.id, "smol", PRICE_ID, PRICES)
-        # Both ends of a call know the ticket that pays for it.
-        ticket = create_platform_ticket(ORGANIZATION_ID, id=name_id(60), platform_id=own_id, prices=(pinned,))
-        await transaction.platform_tickets.insert(ticket)
+        await transaction.platform.insert(platform)
+    await plant_terms(storage, own_id)
     return Party(storage, Control(storage, clock, own_id, signer=signer), region)
 
 

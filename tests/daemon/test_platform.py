@@ -13,6 +13,7 @@ from keisan.daemon.platform import (
     build_long_loop,
     build_loop,
     build_serving_loop,
+    build_settlement_loop,
     open_storage,
 )
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings
@@ -62,7 +63,10 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     serving = build_serving_loop(control)
     assert set(serving.reconcilers) == {WorkNoun.SERVING_CHALLENGE}
     assert serving.leases_max == 1
-    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers}
+    settlement = build_settlement_loop(control)
+    assert set(settlement.reconcilers) == {WorkNoun.SETTLEMENT}
+    apart = {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers, *settlement.reconcilers}
+    assert set(within.reconcilers) == set(WorkNoun) - apart
     await storage.close()
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from keisan.control.context import Control, name_actor
 from keisan.control.settlement_batch import list_marks, take_pair
 from keisan.control.settlement_period import ask_root, end_period, name_key
+from keisan.control.settlement_sign import is_reached
 from keisan.domain.access import PlatformScope, Principal, Right, Scope
 from keisan.domain.cross_record import CrossReceipt, CrossRecord, CrossState, RecordEnd
 from keisan.domain.errors import InvalidInput, NotFound, StateConflict
@@ -56,13 +57,16 @@ async def end_settlement(control: Control, principal: Principal, settlement_id: 
 async def compare_settlement(control: Control, principal: Principal, settlement_id: SettlementId) -> Settlement:
     """Ask the other side for its tree: by letters both go down to what differs, and tell each other what one lacks.
 
-    Raises PermissionDenied, NotFound, and StateConflict after both have signed.
+    Raises PermissionDenied, NotFound, also where no link leads to the other side, and StateConflict after both have signed.
     """
     principal.require(Right.WRITE_STATEMENTS)
     async with control.storage.write() as transaction:
         found = await transaction.settlements.get(principal.scope, settlement_id)
         if found.state is SettlementState.COUNTERSIGNED:
             raise StateConflict("both sides have signed for the same")
+        other = found.audience if found.author == control.platform_id else found.author
+        if not await is_reached(transaction, other):
+            raise NotFound("there is no link towards this platform", f"audience={other}")
         await ask_root(transaction, control, name_key(found))
         detail = {"author": found.author, "audience": found.audience, "period": found.period}
         await transaction.events.append(EventDraft(name_actor(principal), "settlement.compared", found.id, detail))

@@ -14,6 +14,7 @@ from keisan.control.settlement_batch import send_batches, take_pair
 from keisan.control.settlement_period import end_period, name_key
 from keisan.control.settlement_sign import is_reached, send_settlement
 from keisan.control.settlement_total import HourNames, draft_total, sum_hour, tell_total
+from keisan.control.settlement_trim import trim_logs
 from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.ids import PlatformId
 from keisan.domain.lease import WorkNoun
@@ -81,7 +82,7 @@ class SettlementReconciler:
         return replace(change, totals=totals)
 
     async def apply(self, transaction: Transaction, change: SettlementChange, now: datetime) -> datetime:
-        """Send batches and totals, end what is over, and look again when there is more."""
+        """Send batches and totals, end what is over, drop what is settled, and look again when there is more."""
         has_more = await self._send_batches(transaction)
         for total in change.totals:
             await self._tell(transaction, total, change.parent_id)
@@ -89,6 +90,7 @@ class SettlementReconciler:
             settlement = await transaction.settlements.take(key, now)
             if settlement.state is SettlementState.OPEN and await is_reached(transaction, key.audience):
                 await end_period(transaction, self.control, key)
+        await trim_logs(transaction, now)
         return now if has_more else now + timedelta(seconds=SETTLEMENT_INTERVAL_S)
 
     async def _send_batches(self, transaction: Transaction) -> bool:

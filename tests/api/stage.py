@@ -42,7 +42,7 @@ from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
 from keisan.domain.delivery import DeliveryState
-from keisan.domain.ids import EntryId, NodeId, ProviderId, ReplicaId, WebhookId, hash_public_key
+from keisan.domain.ids import EntryId, NodeId, ProviderId, RecordId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
 from keisan.domain.key_chain import KeyChain
 from keisan.domain.machine import Machine
@@ -72,6 +72,7 @@ from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
+from tests.api.cross_rows import add_cross_settlement
 from tests.domain.samples import (
     build_closing,
     build_posted,
@@ -258,6 +259,9 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await archive_usage(stage)
             await _add_settlement(stage)
             await _add_judgements(stage)
+            stage.ids["settlement"] = await add_cross_settlement(
+                storage, stage.control.platform_id, RecordId(stage.ids["record"]), clock.now()
+            )
             await _add_challenge(stage)
             yield stage
 

@@ -52,6 +52,7 @@ OPEN_TO_SITES = {
 QUERIES = {
     "resolve_name": "?name=sx:platform:self:66",
     "draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY",
+    "list_positions": "?period=2026-11-20",
     "list_live_devices": "?site_id={site_id}",
     "list_live_supernodes": "?site_id={site_id}",
     # Without, it would go on for ever.
@@ -205,6 +206,9 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
         "move_parent": 409,
         "reject_top_up": 409,
         "open_dispute": 403,
+        # No link leads to the other platform.
+        "end_settlement": 404,
+        "compare_settlement": 404,
         "start_serving_challenge": 409,
     }
 

@@ -6,9 +6,13 @@ from dataclasses import dataclass
 from keisan.control.context import Control
 from keisan.control.key_book import load_key_book
 from keisan.control.link_place import Neighbourhood, find_way, load_neighbourhood
+from keisan.control.settlement_batch import apply_usage
+from keisan.control.settlement_compare import apply_comparison
+from keisan.control.settlement_period import apply_countersignature, apply_period_end
+from keisan.control.settlement_total import apply_totals
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, KeisanError, LetterUnknown, LetterUnroutable, PermissionDenied, Refused
-from keisan.domain.letter import Arrival, Letter, RefusedLetter
+from keisan.domain.letter import Arrival, Letter, LetterKind, RefusedLetter
 from keisan.domain.link_log import LinkLog
 from keisan.federation.key_book import KeyBook, check_letter
 from keisan.storage.base import Transaction
@@ -23,7 +27,13 @@ RETRIED_MAX = 1_000
 
 # By kind: who applies items of logs, who acts on registers that are newer, and who takes back what this platform itself has said
 # and forgotten, since its disk is older.
-HANDLERS: Mapping[str, LetterHandler] = {}
+HANDLERS: Mapping[str, LetterHandler] = {
+    LetterKind.USAGE: apply_usage,
+    LetterKind.TOTALS: apply_totals,
+    LetterKind.PERIOD_END: apply_period_end,
+    LetterKind.COUNTERSIGNATURE: apply_countersignature,
+    LetterKind.COMPARISON: apply_comparison,
+}
 REGISTER_HANDLERS: Mapping[str, LetterHandler] = {}
 REGAIN_HANDLERS: Mapping[str, LetterHandler] = {}
 

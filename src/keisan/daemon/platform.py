@@ -34,6 +34,7 @@ from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
 from keisan.control.reconcilers.serving_challenge import ServingChallengeReconciler
+from keisan.control.reconcilers.settlement import SettlementReconciler, start_settlement
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
@@ -117,6 +118,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await start_archiving(storage, clock.now())
         await start_names(storage, clock.now())
         await start_retention(storage, clock.now())
+        await start_settlement(storage, clock.now())
         await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
@@ -241,6 +243,7 @@ async def _serve(
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
+        group.create_task(build_settlement_loop(control).run(stop), name="settlement")
         beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
@@ -287,6 +290,11 @@ def build_link_loop(control: Control) -> LeaseLoop:
         WorkNoun.NAME: NameReconciler(control),
     }
     return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
+
+
+def build_settlement_loop(control: Control) -> LeaseLoop:
+    """Return the loop for settlement: records are told within a second, whatever else there is to do."""
+    return LeaseLoop(control, {WorkNoun.SETTLEMENT: SettlementReconciler(control)}, leases_max=1)
 
 
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:

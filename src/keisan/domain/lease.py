@@ -24,6 +24,7 @@ class WorkNoun(StrEnum):
     RETENTION = "retention"
     RETENTION_DAY = "retention_day"
     SERVING_CHALLENGE = "serving_challenge"
+    SETTLEMENT = "settlement"
     SITE = "site"
     TICKET = "ticket"
     WEBHOOK = "webhook"

@@ -254,7 +254,14 @@ CROSS_BATCH_BYTES_MAX = 160 * 1024
 CROSS_LEAF_BYTES_MAX = 8 * 1024
 CROSS_LATENESS_S_MAX = 96 * 3600
 PERIOD_GRACE_S = 3600
+# A total is told so long after its hour, and what there is to settle is looked for this often, and whenever a record waits.
+TOTAL_GRACE_S = 600
+SETTLEMENT_INTERVAL_S = 300
+SETTLEMENT_BATCHES_MAX = 16
 COMPARISON_NODES_MAX = 64
+# Of a model that no catalogue here knows: what its template may add to a prompt, and how many tokens it may make.
+FOREIGN_TEMPLATE_TOKENS_MAX = 512
+FOREIGN_OUTPUT_TOKENS_MAX = 131_072
 COMPARISON_LEAVES_MAX = 16
 TOTAL_LINES_MAX = 1024
 

@@ -33,6 +33,7 @@ SETTLED_KINDS = frozenset(
         LetterKind.CREDIT_RETURN,
         LetterKind.PERIOD_END,
         LetterKind.COUNTERSIGNATURE,
+        LetterKind.COMPARISON,
     }
 )
 

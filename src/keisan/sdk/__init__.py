@@ -13,6 +13,7 @@ from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
 from keisan.domain.challenge import ChallengeFlag, ChallengeState, Workload
 from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
+from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.device import DeviceUse
@@ -50,6 +51,7 @@ from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.serving_challenge import ServingFlag, ServingState
+from keisan.domain.settlement import SettlementState
 from keisan.domain.statement import CloseOutcome, HolderKind
 from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
@@ -84,6 +86,12 @@ from keisan.wire.chip import (
 )
 from keisan.wire.claim import ClaimView, ClaimWrite
 from keisan.wire.compatibility import CompatibilityView
+from keisan.wire.cross_receipt import (
+    CrossReceiptView,
+    is_cross_receipt,
+    parse_cross_receipt,
+    verify_cross_receipt,
+)
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -116,6 +124,15 @@ from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, ver
 from keisan.wire.replica import ReplicaLog, ReplicaView
 from keisan.wire.resolution import ResolutionView
 from keisan.wire.serving_challenge import ServingChallengeStart, ServingChallengeView, ServingStepView
+from keisan.wire.settlement_view import (
+    CrossSumView,
+    NetPositionView,
+    PlatformDisputeView,
+    PositionQuery,
+    PositionsView,
+    SettlementDetailView,
+    SettlementView,
+)
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.statement import (
     ClosingView,
@@ -191,6 +208,9 @@ __all__ = [
     "CompatibilityOutcome",
     "CompatibilityView",
     "Connections",
+    "CrossReceiptView",
+    "CrossState",
+    "CrossSumView",
     "DeductionCreate",
     "DeductionKind",
     "DeductionView",
@@ -264,6 +284,7 @@ __all__ = [
     "MakerView",
     "ModelCreate",
     "ModelView",
+    "NetPositionView",
     "NodeView",
     "NotFound",
     "OfferCreate",
@@ -278,11 +299,14 @@ __all__ = [
     "PayoutView",
     "PeriodKind",
     "PermissionDenied",
+    "PlatformDisputeView",
     "PlatformUnreachable",
     "PlatformUpdate",
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
+    "PositionQuery",
+    "PositionsView",
     "Precision",
     "PreconditionRequired",
     "PreviewQuery",
@@ -303,6 +327,7 @@ __all__ = [
     "RatioView",
     "ReceiptInvalid",
     "ReceiptView",
+    "RecordEnd",
     "RecordsArchived",
     "Refused",
     "ReplicaLog",
@@ -318,6 +343,9 @@ __all__ = [
     "ServingFlag",
     "ServingState",
     "ServingStepView",
+    "SettlementDetailView",
+    "SettlementState",
+    "SettlementView",
     "Severity",
     "SignedStatement",
     "SiteCreate",
@@ -366,7 +394,10 @@ __all__ = [
     "WebhookUpdate",
     "WebhookView",
     "Workload",
+    "is_cross_receipt",
+    "parse_cross_receipt",
     "parse_receipt",
+    "verify_cross_receipt",
     "verify_receipt",
     "verify_statement",
 ]

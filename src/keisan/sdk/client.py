@@ -53,6 +53,7 @@ from keisan.sdk.provider import AsyncProviders, Providers
 from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.serving_challenge import AsyncServingChallenges, ServingChallenges
+from keisan.sdk.settlement import AsyncSettlements, Settlements
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
 from keisan.sdk.supernode import AsyncSupernodeTemplates, SupernodeTemplates
@@ -163,6 +164,7 @@ class AsyncKeisan:
         self.statements = AsyncStatements(transport)
         self.payouts = AsyncPayouts(transport)
         self.disputes = AsyncDisputes(transport)
+        self.settlements = AsyncSettlements(transport)
         self.suspense = AsyncSuspense(transport)
         self.quarantine = AsyncQuarantine(transport)
         self.events = AsyncEvents(transport)
@@ -297,6 +299,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.statements = Statements(inner.statements, shell)
         self.payouts = Payouts(inner.payouts, shell)
         self.disputes = Disputes(inner.disputes, shell)
+        self.settlements = Settlements(inner.settlements, shell)
         self.suspense = Suspense(inner.suspense, shell)
         self.quarantine = Quarantine(inner.quarantine, shell)
         self.events = Events(inner.events, shell)

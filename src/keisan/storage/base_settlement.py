@@ -14,6 +14,7 @@ from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, Leaf
 from keisan.domain.ids import PlatformId, RecordId, SettlementId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.settlement import PlatformDispute, Settlement, ToldTotal
+from keisan.domain.usage import PostedRecord
 from keisan.storage.base_noun import Repository
 
 
@@ -48,8 +49,14 @@ class CrossRecordRepository(Protocol):
         """Return what both ends say of a call, home's first."""
         ...
 
-    async def list_waiting(self, scope: Scope, author: PlatformId, limit: int) -> Sequence[CrossRecord]:
-        """Return an author's oldest records that are in no batch, in order of record id."""
+    async def list_waiting(
+        self, scope: Scope, author: PlatformId, audience: PlatformId, limit: int
+    ) -> Sequence[CrossRecord]:
+        """Return an author's oldest records for one audience that are in no batch, in order of record id."""
+        ...
+
+    async def list_waiting_audiences(self, scope: Scope, author: PlatformId) -> Sequence[PlatformId]:
+        """Return for whom an author's records wait, in order."""
         ...
 
     async def enter_batch(
@@ -102,6 +109,10 @@ class TotalRepository(Protocol):
 
     async def find_last_hour(self, scope: Scope, author: PlatformId, audience: PlatformId) -> str | None:
         """Return the last hour of which an author told this audience."""
+        ...
+
+    async def list_records(self, scope: Scope, hour: str, page: PageRequest) -> PageOf[PostedRecord]:
+        """Return a page of the usage records that a total of an hour is made of, in order of id: those that crossed nothing."""
         ...
 
     async def list_by_ids(self, scope: Scope, ids: Sequence[UUID]) -> Sequence[ToldTotal]: ...

@@ -44,6 +44,16 @@ class RegisterSource:
     link_id: LinkId | None
 
 
+@dataclass(frozen=True, slots=True)
+class RegisterPlace:
+    """Where a register is: whom it is for, by which link it came (None: it is this platform's own), and when in the order of changes."""
+
+    line: RegisterLine
+    source: LinkId | None
+    audience: PlatformId | None
+    change: int
+
+
 def mark_register(letter: Letter) -> RegisterMark:
     """Return how new a register is, by its version and what was signed."""
     return RegisterMark(letter.version, hashlib.sha256(letter.content).digest())

@@ -4,7 +4,7 @@ A link is named by its id; which neighbour it leads to is the link's own row. Al
 the platform's own: in any other scope there is nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -13,7 +13,7 @@ from keisan.domain.access import Scope
 from keisan.domain.ids import LetterId, LinkId, PlatformId
 from keisan.domain.letter import Letter, RefusedLetter
 from keisan.domain.link_log import LinkLog, LogCursor, LogEnd, LogItem, SettledPeriod
-from keisan.domain.register import RegisterKey, RegisterLine, RegisterSource
+from keisan.domain.register import RegisterKey, RegisterLine, RegisterPlace, RegisterSource
 
 
 class OutgoingLogRepository(Protocol):
@@ -25,6 +25,10 @@ class OutgoingLogRepository(Protocol):
         A letter that is kept in this log already, by its author and id, is passed over. The first append begins the log's
         first incarnation.
         """
+        ...
+
+    async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
+        """Return where all logs of all links are."""
         ...
 
     async def get_end(self, scope: Scope, link_id: LinkId, log: LinkLog) -> LogEnd | None:
@@ -120,6 +124,10 @@ class RegisterRepository(Protocol):
 
     async def list_lines(self, scope: Scope, source: LinkId | None) -> Sequence[RegisterLine]:
         """Return a line for each register of one source."""
+        ...
+
+    async def list_places(self, scope: Scope, after_change: int) -> Sequence[RegisterPlace]:
+        """Return where all registers are that were put after a change, in order; 0 for all. Each put is one more change."""
         ...
 
     async def list_letters(self, scope: Scope, keys: Sequence[RegisterKey]) -> Sequence[Letter]:

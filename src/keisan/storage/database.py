@@ -130,7 +130,7 @@ class DatabaseTransaction:
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
         self.outgoing_logs: base_link.OutgoingLogRepository = OutgoingLogRepository(connection, clock)
         self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
-        self.registers: base_link.RegisterRepository = RegisterRepository(connection, clock)
+        self.registers: base_link.RegisterRepository = RegisterRepository(connection, head)
         self.refused_letters: base_link.RefusedLetterRepository = RefusedLetterRepository(connection)
         self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
         self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)

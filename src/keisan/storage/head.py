@@ -1,4 +1,4 @@
-"""One row that gives order to what must have one: the chains of events and of journal entries, and the versions of the snapshot.
+"""One row that gives order: to the chains of events and journal entries, versions of the snapshot, changes of registers.
 
 All stand in the same row because two rows could be locked in two orders, and then transactions would wait for each other.
 For the same reason accounts and tickets are locked before it.
@@ -28,6 +28,8 @@ head = Table(
     # Changes after this version are all kept.
     build_column("snapshot_kept_after", BigInteger()),
     build_column("snapshot_change_count", BigInteger()),
+    # How many times a register was put.
+    build_column("register_change", BigInteger()),
     PrimaryKeyConstraint("position"),
     CheckConstraint("position = 1", "one_head"),
 )
@@ -48,6 +50,7 @@ class Head:
     snapshot_version: int
     snapshot_kept_after: int
     snapshot_change_count: int
+    register_change: int
 
 
 class HeadRow:

@@ -1,6 +1,6 @@
 """Logs to neighbours. A letter's place never changes; its sequence is counted from the place at which the incarnation began."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from uuid import UUID
@@ -88,6 +88,12 @@ class OutgoingLogRepository:
         places = range(before.last_place + 1, last_place + 1)
         await self._letters.insert((link_id, log), appended, encoded, {"place": places, "hash": hashes})
         return (await self._write(replace(before, last_place=last_place, last_hash=last_hash))).tell_end()
+
+    async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
+        """Return where all logs of all links are."""
+        rows = await self._connection.fetch_all(select(outgoing_log).where(VISIBILITY.limit(scope)))
+        logs = [_LogRow(**row) for row in rows]
+        return {(log.link_id, log.link_log): log.tell_end() for log in logs}
 
     async def get_end(self, scope: Scope, link_id: LinkId, log: LinkLog) -> LogEnd | None:
         """Return where the log is; None before the first letter."""

@@ -257,6 +257,15 @@ async def test_logs_are_the_platforms_own(links: LinkStorage) -> None:
             assert await view.outgoing_logs.find_hash(scope, LINK, LEDGER, 1) is None
 
 
+async def test_the_ends_of_all_logs_are_listed(links: LinkStorage) -> None:
+    async with links.read() as view:
+        assert await view.outgoing_logs.list_ends(PlatformScope()) == {}
+    ends = {(LINK, log): await append(links, write_letter(), log=log) for log in (LEDGER, EVENT)}
+    async with links.read() as view:
+        assert await view.outgoing_logs.list_ends(PlatformScope()) == ends
+        assert await view.outgoing_logs.list_ends(OrganizationScope(OrganizationId(create_id()))) == {}
+
+
 async def test_those_who_append_at_once_wait_for_one_another(storage: Database) -> None:
     letters = [[write_letter(), write_letter()] for _ in range(8)]
     async with asyncio.TaskGroup() as group:

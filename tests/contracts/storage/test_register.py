@@ -181,3 +181,21 @@ async def test_the_newest_wins_among_those_put_at_once(storage: Database) -> Non
         tasks = [group.create_task(put(storage, each)) for each in letters]
     assert await find(storage, letters[0]) == letters[-1]
     assert tasks[-1].result()
+
+
+async def test_places_are_told_in_the_order_of_changes_and_only_later_ones(links: LinkStorage) -> None:
+    first, second = write_register(name="a"), write_register(name="b", audience=SOUTH)
+    await put(links, first, None)
+    await put(links, second)
+    async with links.read() as view:
+        places = await view.registers.list_places(EVERYTHING, 0)
+        assert await view.registers.list_places(OrganizationScope(OrganizationId(create_id())), 0) == []
+    told = [(place.line, place.source, place.audience) for place in places]
+    assert told == [(build_line(first), None, None), (build_line(second), LINK, SOUTH)]
+    assert not await put(links, second)
+    again = write_register(name="a", version=2)
+    await put(links, again, OTHER_LINK)
+    async with links.read() as view:
+        later = await view.registers.list_places(EVERYTHING, places[-1].change)
+        assert len(await view.registers.list_places(EVERYTHING, 0)) == 2
+    assert [(place.line, place.source) for place in later] == [(build_line(again), OTHER_LINK)]

@@ -3,7 +3,7 @@
 A copy shares every log with its original until either writes to it, so a disk's state at a moment costs what changed since.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -16,7 +16,7 @@ from keisan.domain.ids import LetterId, LinkId, PlatformId
 from keisan.domain.letter import Letter, RefusedLetter
 from keisan.domain.limits import LINK_BATCH_LETTERS_MAX
 from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, SettledPeriod, extend_hash
-from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterSource, mark_register
+from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace, RegisterSource, mark_register
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.storage.base_link import (
@@ -161,6 +161,9 @@ class MemoryOutgoingLogs:
                 found.keys.add((letter.author, letter.id))
         return found.tell_end()
 
+    async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
+        return {key: each.tell_end() for key, each in self._tables.outgoing.items()} if is_platform(scope) else {}
+
     async def get_end(self, scope: Scope, link_id: LinkId, log: LinkLog) -> LogEnd | None:
         found = self._find(scope, link_id, log)
         return None if found is None else found.tell_end()
@@ -291,6 +294,14 @@ class MemoryRegisters:
 
     async def list_lines(self, scope: Scope, source: LinkId | None) -> Sequence[RegisterLine]:
         return [RegisterLine(key, each.mark) for key, each in self._list(scope) if each.source == source]
+
+    async def list_places(self, scope: Scope, after_change: int) -> Sequence[RegisterPlace]:
+        later = [(key, each) for key, each in self._list(scope) if each.number > after_change]
+        places = [
+            RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
+            for key, each in later
+        ]
+        return sorted(places, key=lambda place: place.change)
 
     async def list_letters(self, scope: Scope, keys: Sequence[RegisterKey]) -> Sequence[Letter]:
         wanted = set(keys)

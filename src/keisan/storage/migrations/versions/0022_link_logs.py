@@ -85,19 +85,27 @@ def _create_registers() -> None:
         sa.Column("author", TEXT, nullable=False),
         sa.Column("kind", TEXT, nullable=False),
         sa.Column("name", TEXT, nullable=False),
+        sa.Column("audience", TEXT, nullable=True),
         sa.Column("source", ID, nullable=True),
         sa.Column("version", INTEGER, nullable=False),
         sa.Column("digest", BYTES, nullable=False),
         sa.Column("is_deleted", sa.Boolean(create_constraint=False), nullable=False),
-        sa.Column("put_at", INSTANT, nullable=False),
+        sa.Column("change", INTEGER, nullable=False),
         sa.Column("letter", BYTES, nullable=False),
         sa.PrimaryKeyConstraint("author", "kind", "name", name="pk_register"),
     )
     op.create_index("ix_register_source", "register", ["source"])
     op.create_index("ix_register_kind", "register", ["kind"])
-    op.create_index("ix_register_author_put_at", "register", ["author", "put_at"])
+    op.create_index("ix_register_author_change", "register", ["author", "change"])
+    op.create_index("ix_register_change", "register", ["change"])
+    with op.batch_alter_table("head") as batch:
+        batch.add_column(sa.Column("register_change", INTEGER, nullable=False, server_default="0"))
+    with op.batch_alter_table("head") as batch:
+        batch.alter_column("register_change", server_default=None)
 
 
 def downgrade() -> None:
     for table in ("refused_letter", "register", *LETTER_TABLES, "incoming_log", "outgoing_log"):
         op.drop_table(table)
+    with op.batch_alter_table("head") as batch:
+        batch.drop_column("register_change")

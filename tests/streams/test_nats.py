@@ -9,10 +9,10 @@ import pytest
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.link_log import LogCursor, LogItem
 from keisan.storage.database import Database
-from keisan.streams.nats import NatsStreams, cut_bytes
+from keisan.streams.nats import NatsStreams
 from keisan.streams.nats_connection import Message, NatsConnection
 from keisan.wire.letter import decode_letter
-from tests.letters import NORTH, SOUTH, write_letter
+from tests.letters import NORTH, SOUTH
 from tests.nats import NatsServer
 from tests.streams.log_world import (
     EVERYTHING,
@@ -103,9 +103,3 @@ async def test_platforms_on_one_server_are_apart(sqlite_storage: Database, nats_
     assert await count_messages(nats_server) == 4
     for each in (own, other):
         await each.close()
-
-
-def test_items_are_cut_at_their_bytes() -> None:
-    items = [LogItem(at, b"", write_letter().id, b"x" * 10) for at in (1, 2, 3)]
-    assert [len(cut_bytes(items, most)) for most in (1, 10, 19, 20, 29, 30)] == [1, 1, 1, 2, 2, 3]
-    assert list(cut_bytes([], 1)) == []

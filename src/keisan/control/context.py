@@ -17,6 +17,7 @@ from keisan.kit.signature import Signer
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
 from keisan.storage.base_archive import Archive
+from keisan.streams.base import Streams
 
 CONTROL_ACTOR = "control"
 
@@ -29,7 +30,7 @@ class Control:
     None makes none. `signer` holds the platform's key. `is_insecure` lets webhooks lead to this host itself, also without TLS.
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
-    are answered, without a key; None if it knows no gateway.
+    are answered, without a key; None if it knows no gateway. `streams` are where links read what was committed for them.
     """
 
     storage: Storage
@@ -44,6 +45,7 @@ class Control:
     device_terms: DeviceTerms = field(default_factory=DeviceTerms)
     challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
     find_gateway: Callable[[], HttpTarget | None] = lambda: None
+    streams: Streams | None = None
 
     @property
     def chips(self) -> Mapping[str, Chip]:
@@ -62,6 +64,12 @@ class Control:
         if self.archive is None:
             raise InvariantBroken("this process has no archive")
         return self.archive
+
+    def get_streams(self) -> Streams:
+        """Return the streams of links; raises InvariantBroken where daemon gave none."""
+        if self.streams is None:
+            raise InvariantBroken("this process has no streams")
+        return self.streams
 
     def get_door_root(self) -> Secret:
         """Return the root of the doors' secrets; raises InvariantBroken where daemon gave none."""

@@ -48,6 +48,7 @@ from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
+from keisan.daemon.streams import carry_streams, open_streams
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound
@@ -106,6 +107,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
             find_gateway=build_gateway_finder(own.challenges, folder),
+            streams=open_streams(own.streams, storage, outcome.platform.id),
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
@@ -229,6 +231,7 @@ async def _serve(
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         await server.answer(listener, stop)
         # A receiver that is slow to answer holds up no end: what it was sent is sent again by the next process.

@@ -32,7 +32,7 @@ class NatsStreams:
     ) -> Sequence[LogItem]:
         """Return items of an incarnation of a log."""
         with translate_errors():
-            return cut_bytes(await self._logs.read((link_id, log), incarnation, after_sequence), bytes_max)
+            return await self._logs.read((link_id, log), incarnation, after_sequence, bytes_max)
 
     async def find(self, key: RegisterKey) -> Letter | None:
         """Return what was carried last of a register."""
@@ -54,13 +54,3 @@ class NatsStreams:
     async def close(self) -> None:
         """Close the connection."""
         await self._connection.close()
-
-
-def cut_bytes(items: Sequence[LogItem], bytes_max: int) -> Sequence[LogItem]:
-    """Return the first items of at most `bytes_max` together, but at least one if there is one."""
-    read_bytes = 0
-    for count, item in enumerate(items):
-        read_bytes += len(item.letter)
-        if count and read_bytes > bytes_max:
-            return items[:count]
-    return items

@@ -83,8 +83,8 @@ class NatsConnection:
         finally:
             await answers.unsubscribe()
 
-    async def fetch(self, stream: str, start: int) -> list[StoredMessage]:
-        """Return messages of a stream from a sequence on, as many as a read of a log has at most."""
+    async def fetch(self, stream: str, start: int, count_max: int = LINK_BATCH_LETTERS_MAX) -> list[StoredMessage]:
+        """Return messages of a stream from a sequence on, so many at most."""
         client = await self._connect()
         context = await self.open()
         wanted = api.ConsumerConfig(
@@ -99,7 +99,7 @@ class NatsConnection:
             return []
         subscription = await context.pull_subscribe_bind(consumer=consumer.name, stream=stream)
         try:
-            count = min(consumer.num_pending, LINK_BATCH_LETTERS_MAX)
+            count = min(consumer.num_pending, count_max)
             found = await subscription.fetch(count, timeout=ANSWER_S_MAX)
         finally:
             await subscription.unsubscribe()

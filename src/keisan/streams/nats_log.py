@@ -16,12 +16,14 @@ from nats.js.errors import NotFoundError
 
 from keisan.domain.access import PlatformScope
 from keisan.domain.ids import LetterId, LinkId
+from keisan.domain.limits import LINK_BATCH_LETTERS_MAX
 from keisan.domain.link_log import LinkLog, LogEnd, LogItem
 from keisan.storage.base import Storage
 from keisan.streams.nats_connection import Message, NatsConnection
 
 OWN = PlatformScope()
 CARRIED_BYTES: Final = 512 * 1024
+LETTER_BYTES_USUAL: Final = 1024
 LogKey = tuple[LinkId, LinkLog]
 
 
@@ -62,13 +64,15 @@ class NatsLogs:
         self._places: dict[LogKey, _Place] = {}
         self._carrying = asyncio.Lock()
 
-    async def read(self, log: LogKey, incarnation: UUID, after_sequence: int) -> Sequence[LogItem]:
+    async def read(self, log: LogKey, incarnation: UUID, after_sequence: int, bytes_max: int) -> Sequence[LogItem]:
         """Return items of an incarnation; what is not carried yet is carried if nothing else is there."""
-        found = await self._read_carried(log, incarnation, after_sequence)
+        # What would be fetched and then cut off is fetched again the next time.
+        count_max = max(1, min(bytes_max // LETTER_BYTES_USUAL, LINK_BATCH_LETTERS_MAX))
+        found = await self._read_carried(log, incarnation, after_sequence, count_max)
         if not found:
             await self.carry(log)
-            found = await self._read_carried(log, incarnation, after_sequence)
-        return found
+            found = await self._read_carried(log, incarnation, after_sequence, count_max)
+        return cut_bytes(found, bytes_max)
 
     async def carry(self, log: LogKey) -> int:
         """Carry what is committed of a log, and drop what was trimmed; return how many items went."""
@@ -84,12 +88,14 @@ class NatsLogs:
             await self._drop_trimmed(place, end)
             return carried
 
-    async def _read_carried(self, log: LogKey, incarnation: UUID, after_sequence: int) -> Sequence[LogItem]:
+    async def _read_carried(
+        self, log: LogKey, incarnation: UUID, after_sequence: int, count_max: int
+    ) -> Sequence[LogItem]:
         place = self._places.get(log)
         if place is None or place.incarnation != incarnation:
             return ()
         try:
-            messages = await self._connection.fetch(place.stream, max(after_sequence - place.base, 0) + 1)
+            messages = await self._connection.fetch(place.stream, max(after_sequence - place.base, 0) + 1, count_max)
         except NotFoundError:
             # Its disk is gone, or it has ended.
             return ()
@@ -111,8 +117,8 @@ class NatsLogs:
                 items = await view.outgoing_logs.read(OWN, *log, last, CARRIED_BYTES)
             if not items or end is None or end.incarnation != place.incarnation:
                 return carried
-            # Trimmed, or carried by another, meanwhile: the next turn looks where the stream ends.
-            if items[0].sequence != last + 1 or not await self._publish(place, items):
+            # Refused is what does not follow: trimmed, or carried by another, meanwhile. The next turn looks where the stream ends.
+            if not await self._publish(place, items):
                 return carried
             last, carried = items[-1].sequence, carried + len(items)
 
@@ -184,3 +190,13 @@ class NatsLogs:
 
     def _name(self, log: LogKey) -> str:
         return f"keisan_{self._owner}_{log[0].hex}_{log[1]}_"
+
+
+def cut_bytes(items: Sequence[LogItem], bytes_max: int) -> Sequence[LogItem]:
+    """Return the first items of at most `bytes_max` together, but at least one if there is one."""
+    read_bytes = 0
+    for count, item in enumerate(items):
+        read_bytes += len(item.letter)
+        if count and read_bytes > bytes_max:
+            return items[:count]
+    return items

@@ -189,6 +189,20 @@ def test_data_is_kept_for_ever_or_for_some_days_at_least(tmp_path: Path, name: s
             load_settings({"data_directory": tmp_path, "platform": {"retention": {name: days}}}, {}, None)
 
 
+@pytest.mark.parametrize(
+    ("nats_url", "is_good"),
+    [("nats://127.0.0.1:4222", True), ("tls://nats.example:4222", True), ("http://127.0.0.1:4222", False), ("", False)],
+)
+def test_streams_are_on_nats_where_an_address_says_so(tmp_path: Path, nats_url: str, is_good: bool) -> None:
+    options = {"data_directory": tmp_path, "platform": {"streams": {"nats_url": nats_url}}}
+    assert load_settings({"data_directory": tmp_path}, {}, None).platform.streams.nats_url is None
+    if is_good:
+        assert load_settings(options, {}, None).platform.streams.nats_url == nats_url
+    else:
+        with pytest.raises(SettingsInvalid):
+            load_settings(options, {}, None)
+
+
 @pytest.mark.parametrize(("period_s", "is_good"), [(0, True), (60, True), (-1, False), (366 * 24 * 3600 + 1, False)])
 def test_challenges_have_a_period_or_none(tmp_path: Path, period_s: int, is_good: bool) -> None:
     options = {"data_directory": tmp_path, "platform": {"challenges": {"period_s": period_s, "may_disturb": True}}}

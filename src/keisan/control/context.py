@@ -20,6 +20,7 @@ from keisan.kit.signature import Signer, is_signed_by
 from keisan.ledger.journal import Journal
 from keisan.storage.base import Storage
 from keisan.storage.base_archive import Archive
+from keisan.streams.base import Streams
 
 CONTROL_ACTOR = "control"
 
@@ -35,7 +36,7 @@ class Control:
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
     are answered, without a key; None if it knows no gateway. `link_url` is where children dial, empty for a
     platform that takes none; `link_bell` is rung when something was written for a neighbour, and
-    `verify` tells whether a signature holds.
+    `verify` tells whether a signature holds. `streams` are where links read what was committed for them.
     """
 
     storage: Storage
@@ -54,6 +55,7 @@ class Control:
     link_url: str = ""
     link_bell: LinkBell = field(default_factory=LinkBell)
     verify: Verify = is_signed_by
+    streams: Streams | None = None
 
     @property
     def chips(self) -> Mapping[str, Chip]:
@@ -78,6 +80,12 @@ class Control:
         if self.archive is None:
             raise InvariantBroken("this process has no archive")
         return self.archive
+
+    def get_streams(self) -> Streams:
+        """Return the streams of links; raises InvariantBroken where daemon gave none."""
+        if self.streams is None:
+            raise InvariantBroken("this process has no streams")
+        return self.streams
 
     def get_door_root(self) -> Secret:
         """Return the root of the doors' secrets; raises InvariantBroken where daemon gave none."""

@@ -53,6 +53,7 @@ from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
+from keisan.daemon.streams import carry_streams, open_streams
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound
@@ -113,6 +114,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
             find_gateway=build_gateway_finder(own.challenges, folder),
+            streams=open_streams(own.streams, storage, outcome.platform.id),
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
@@ -246,6 +248,7 @@ async def _serve(
         group.create_task(build_settlement_loop(control).run(stop), name="settlement")
         beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         group.create_task(links.run(stop), name="connections to neighbours")
         await server.answer(listener, stop)

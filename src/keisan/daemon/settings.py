@@ -133,6 +133,12 @@ class ChallengeSettings(Section):
         return ScheduleTerms(self.period_s, self.may_disturb)
 
 
+class StreamSettings(Section):
+    """Where logs and registers of links are read: in the platform's database, or on NATS JetStream at `nats_url`."""
+
+    nats_url: Annotated[str, Field(pattern=r"^(nats|tls)://\S+$")] | None = None
+
+
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
@@ -157,6 +163,7 @@ class PlatformSettings(ListenerSection):
     challenges: ChallengeSettings = ChallengeSettings()
     history: HistorySettings = HistorySettings()
     link: LinkSettings = LinkSettings()
+    streams: StreamSettings = StreamSettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

@@ -25,9 +25,9 @@ from keisan.wire.snapshot import (
     SnapshotPrice,
     SnapshotTables,
 )
+from stage.certificates import Authority, CertificateFiles
 from tests.deadline import let_time_pass_async, wait_until_async
 from tests.e2e.federation.cable import Cable, run_cable
-from tests.e2e.federation.certificates import Authority, CertificateFiles
 from tests.e2e.federation.lender import Lender, run_lender
 from tests.e2e.relay.client import Answer, KeepAliveClient, build_request
 from tests.e2e.relay.engine import Script, ScriptedEngine, run_engine

@@ -1,9 +1,8 @@
 """Question: what does a call cost in CPU and time when another platform serves it, directly, or through the parent?
 
-Method: one engine; the same load on its own platform's gateway, on a home's that calls it directly, and on one that goes through
-the parent's; alternating rounds; CPU of all gateways that a call passes, all of them on one core.
-Reference: the call served locally, and nginx as a plain proxy hop, in the same run.
-Wrong if: a call fails, is not recorded at both ends, or goes another way.
+Method: one engine, the same load on its own gateway, on a home's that calls it directly, and on one behind a parent's; CPU of all.
+Reference: the call served locally, and nginx as a plain proxy hop, in the same run, in alternating rounds on one core.
+Wrong if: a call fails, or does not reach the engine.
 """
 
 import argparse
@@ -138,7 +137,7 @@ def count_links(member: Member) -> int:
 
 
 def measure(base: Base, way: Way, shape: Shape, *, is_cpu_wanted: bool) -> None:
-    """Load one way once; raises RuntimeError if a call failed or was served on another way."""
+    """Load one way once; raises RuntimeError if a call failed or did not reach the engine."""
     served, before_ns = base.engine.count_calls(), way.read_cpu_ns()
     load = run_load(base.programs, (way.port,), way.key_path, shape)
     if load.failed or base.engine.count_calls() - served < load.ended:

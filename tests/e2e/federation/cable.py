@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 PIECE_BYTES = 64 * 1024
+CONNECT_S_MAX = 10.0
 
 Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -44,9 +45,10 @@ class Cable:
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on until either side ends it."""
         try:
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, TimeoutError):
                 if not self.is_cut:
-                    behind, beyond = await asyncio.open_connection(*self.target)
+                    async with asyncio.timeout(CONNECT_S_MAX):
+                        behind, beyond = await asyncio.open_connection(*self.target)
                     self.connections += 1
                     await self._join((reader, writer), (behind, beyond))
         finally:

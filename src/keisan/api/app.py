@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from keisan.api import (
     account,
+    admission,
     advisory,
     alert,
     archive,
@@ -41,6 +42,7 @@ from keisan.api import (
     organization,
     payout,
     platform,
+    platform_ticket,
     policy,
     price,
     project,
@@ -71,6 +73,7 @@ from keisan.wire.problem import Problem
 
 ROUTERS = (
     platform.router,
+    platform_ticket.router,
     organization.router,
     top_up.router,
     top_up.decision_router,
@@ -110,6 +113,7 @@ ROUTERS = (
     deployment.router,
     replica.router,
     account.router,
+    admission.router,
     # Before usage, whose records' ids are of the same form as its paths.
     archive.router,
     usage.router,

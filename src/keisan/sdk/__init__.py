@@ -48,6 +48,7 @@ from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
+from keisan.domain.platform_ticket import CreditSide, PlatformTicketState
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.serving_challenge import ServingFlag, ServingState
 from keisan.domain.statement import CloseOutcome, HolderKind
@@ -59,6 +60,7 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
+from keisan.wire.admission import AdmissionCreate, AdmissionView, PlatformTicketView
 from keisan.wire.advisory import AdvisoryView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
@@ -144,6 +146,8 @@ from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, Webh
 
 __all__ = [
     "AccountView",
+    "AdmissionCreate",
+    "AdmissionView",
     "AdvisoryView",
     "AlertKind",
     "AlertView",
@@ -188,6 +192,7 @@ __all__ = [
     "CompatibilityOutcome",
     "CompatibilityView",
     "Connections",
+    "CreditSide",
     "DeductionCreate",
     "DeductionKind",
     "DeductionView",
@@ -269,6 +274,8 @@ __all__ = [
     "PayoutView",
     "PeriodKind",
     "PermissionDenied",
+    "PlatformTicketState",
+    "PlatformTicketView",
     "PlatformUnreachable",
     "PlatformUpdate",
     "PlatformView",

@@ -73,6 +73,7 @@ from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.api.cross_rows import add_cross_settlement
+from tests.domain.credit_samples import create_admission, create_platform_ticket
 from tests.domain.samples import (
     build_closing,
     build_posted,
@@ -422,6 +423,7 @@ async def _add_facts(stage: Stage) -> None:
     answer = await stage.ask("owner", "POST", "/budgets", body)
     assert answer.status_code == 201, answer.text
     stage.ids["budget"] = UUID(answer.json()["id"])
+    await _add_platform_credit(stage)
     record = build_record(stage)
     answer = await stage.ask("gateway", "POST", "/gateway/usage", record)
     assert answer.json()["created_count"] == 1, answer.text
@@ -429,6 +431,16 @@ async def _add_facts(stage: Stage) -> None:
     async with stage.storage.read() as view:
         accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
     stage.ids["account"] = next(account.id for account in accounts if account.organization_id)
+
+
+async def _add_platform_credit(stage: Stage) -> None:
+    """Admit the organization at another platform, and lease credit there."""
+    admission = create_admission(stage.project.organization_id)
+    ticket = create_platform_ticket(stage.project.organization_id, prices=())
+    async with stage.storage.write() as transaction:
+        await transaction.admissions.insert(admission)
+        await transaction.platform_tickets.insert(ticket)
+    stage.ids["admission"], stage.ids["platform_ticket"] = admission.id, ticket.id
 
 
 async def _add_facility(stage: Stage) -> None:

@@ -96,6 +96,12 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "update_key": {"limits": {"requests_per_minute": 1}},
         "create_budget": {"project_id": ids["project"], "currency": "CNY", "amount_nano": "9", "period": "lifetime"},
         "update_budget": {"amount_nano": "5"},
+        "admit_organization": {
+            "organization_id": ids["organization"],
+            "platform_id": "cd" * 32,
+            "currency": "CNY",
+            "credit_nano_max": "7",
+        },
         "create_provider": {"name": "attack"},
         "create_site": {"name": "attack", "provider_id": ids["provider"], "region": "JP-13"},
         "create_join_token": {"kind": "site", "site_id": ids["site"]},

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 
 from keisan.api import (
     account,
+    admission,
     advisory,
     alert,
     archive,
@@ -43,6 +44,7 @@ from keisan.api import (
     organization,
     payout,
     platform,
+    platform_ticket,
     policy,
     price,
     project,
@@ -74,6 +76,7 @@ from keisan.wire.problem import Problem
 
 ROUTERS = (
     platform.router,
+    platform_ticket.router,
     organization.router,
     top_up.router,
     top_up.decision_router,
@@ -115,6 +118,7 @@ ROUTERS = (
     deployment.router,
     replica.router,
     account.router,
+    admission.router,
     # Before usage, whose records' ids are of the same form as its paths.
     archive.router,
     usage.router,

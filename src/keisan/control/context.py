@@ -9,7 +9,7 @@ from keisan.domain.catalog import Catalog
 from keisan.domain.challenge_rule import ChallengeTerms
 from keisan.domain.chip import Chip
 from keisan.domain.device import DeviceTerms
-from keisan.domain.errors import InvariantBroken, VersionMismatch
+from keisan.domain.errors import InvariantBroken, StateConflict, VersionMismatch
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
 from keisan.domain.key_chain import Verify
@@ -109,3 +109,9 @@ def check_version(stored: int, expected: int) -> None:
     """Raise VersionMismatch unless the asker saw the version that is stored."""
     if stored != expected:
         raise VersionMismatch(f"the stored version is {stored}, If-Match names {expected}")
+
+
+def check_own(control: Control, platform_id: PlatformId) -> None:
+    """Raise StateConflict for what is another platform's: its home alone changes a guest."""
+    if platform_id != control.platform_id:
+        raise StateConflict("this belongs to an organization of another platform, which alone changes it")

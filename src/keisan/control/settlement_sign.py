@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from keisan.control.context import Control
 from keisan.control.key_book import load_key_book
-from keisan.control.letter import draft_letter, send_letters
+from keisan.control.letter import build_draft, send_letters
 from keisan.control.link_place import find_way, load_neighbourhood
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
@@ -67,7 +67,7 @@ def draft_settlement_letter(
     control: Control, kind: LetterKind, body: bytes, audience: PlatformId, period: str = ""
 ) -> LetterDraft:
     """Return a letter of settlement; one with a period is kept until both have signed for that."""
-    return replace(draft_letter(control, kind, body, audience), period=period)
+    return replace(build_draft(control, kind, body, audience), period=period)
 
 
 async def send_settlement(transaction: Transaction, control: Control, drafts: Sequence[LetterDraft]) -> None:

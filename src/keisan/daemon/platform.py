@@ -30,6 +30,7 @@ from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.link import LinkReconciler
 from keisan.control.reconcilers.name import NameReconciler, start_names
+from keisan.control.reconcilers.platform_ticket import PlatformTicketReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
@@ -264,6 +265,7 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
         WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.PLATFORM_TICKET: PlatformTicketReconciler(control),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),

@@ -49,6 +49,7 @@ from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
+from keisan.domain.platform_ticket import CreditSide, PlatformTicketState
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.serving_challenge import ServingFlag, ServingState
 from keisan.domain.settlement import SettlementState
@@ -61,6 +62,7 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
+from keisan.wire.admission import AdmissionCreate, AdmissionView, PlatformTicketView
 from keisan.wire.advisory import AdvisoryView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
@@ -164,6 +166,8 @@ from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, Webh
 
 __all__ = [
     "AccountView",
+    "AdmissionCreate",
+    "AdmissionView",
     "AdvisoryView",
     "AlertKind",
     "AlertView",
@@ -211,6 +215,7 @@ __all__ = [
     "CrossReceiptView",
     "CrossState",
     "CrossSumView",
+    "CreditSide",
     "DeductionCreate",
     "DeductionKind",
     "DeductionView",
@@ -300,6 +305,8 @@ __all__ = [
     "PeriodKind",
     "PermissionDenied",
     "PlatformDisputeView",
+    "PlatformTicketState",
+    "PlatformTicketView",
     "PlatformUnreachable",
     "PlatformUpdate",
     "PlatformView",

@@ -15,6 +15,7 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.admission import Admissions, AsyncAdmissions
 from keisan.sdk.advisory import Advisories, AsyncAdvisories
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
@@ -46,6 +47,7 @@ from keisan.sdk.offer import AsyncOffers, Offers
 from keisan.sdk.organization import AsyncOrganizations, Organizations
 from keisan.sdk.payout import AsyncPayouts, Payouts
 from keisan.sdk.platform import AsyncPlatform, Platform
+from keisan.sdk.platform_ticket import AsyncPlatformTickets, PlatformTickets
 from keisan.sdk.policy import AsyncPolicies, Policies
 from keisan.sdk.price import AsyncPrices, Prices
 from keisan.sdk.project import AsyncProjects, Projects
@@ -126,6 +128,8 @@ class AsyncKeisan:
         self.projects = AsyncProjects(transport)
         self.keys = AsyncKeys(transport)
         self.budgets = AsyncBudgets(transport)
+        self.admissions = AsyncAdmissions(transport)
+        self.platform_tickets = AsyncPlatformTickets(transport)
         self.forecasts = AsyncForecasts(transport)
         self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
@@ -261,6 +265,8 @@ class Keisan(Blocking[AsyncKeisan]):
         self.projects = Projects(inner.projects, shell)
         self.keys = Keys(inner.keys, shell)
         self.budgets = Budgets(inner.budgets, shell)
+        self.admissions = Admissions(inner.admissions, shell)
+        self.platform_tickets = PlatformTickets(inner.platform_tickets, shell)
         self.forecasts = Forecasts(inner.forecasts, shell)
         self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)

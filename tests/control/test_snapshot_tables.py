@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 
-from keisan.control.snapshot_tables import SnapshotRows, compile_tables, name_engine
+from keisan.control.snapshot_tables import (
+    PlatformTables,
+    SnapshotRows,
+    compile_price,
+    compile_tables,
+    name_engine,
+)
 from keisan.domain.access import Role
 from keisan.domain.call_limits import CallLimits
 from keisan.domain.chip import Chip, ChipFact
@@ -26,6 +32,11 @@ from keisan.kit.clock import to_milliseconds
 from keisan.wire.snapshot import (
     SNAPSHOT_SCHEMA_VERSION,
     Snapshot,
+    SnapshotFact,
+    SnapshotNeighbour,
+    SnapshotPlatform,
+    SnapshotPlatformOffer,
+    SnapshotPlatformTicket,
     SnapshotRow,
     SnapshotTables,
     check_snapshot,
@@ -57,6 +68,7 @@ from tests.domain.samples import (
     name_id,
 )
 
+PARENT_ID, SIBLING_ID = "cd" * 32, "ef" * 32
 GOLDEN = Path(__file__).parents[1] / "golden" / "snapshot.json"
 ROWS = SnapshotRows(
     organizations=[build_organization()],
@@ -220,6 +232,59 @@ def build_golden_chips() -> list[Chip]:
     ]
 
 
+def build_golden_elsewhere() -> PlatformTables:
+    """Return a parent, a sibling behind it with an address, what both offer, and a ticket in each direction."""
+    fact = SnapshotFact(values=("Huawei",), grade=Grade.VENDOR)
+    price_id, ends_at_ms = name_id(10, 3), to_milliseconds(NOW) + 96 * 3_600_000
+
+    def build_offer(platform_id: str, verdict: Verdict) -> SnapshotPlatformOffer:
+        return SnapshotPlatformOffer(
+            platform_id=platform_id,
+            model="tiny-8b",
+            model_digest=f"sha256:{'5e' * 32}",
+            region="CN-SH" if platform_id == SIBLING_ID else "",
+            chip="ascend-910c",
+            facts={"vendor": fact},
+            verdict=verdict,
+            slots=32,
+            price_id=price_id,
+            attested_at_ms=None,
+        )
+
+    def build_ticket(home_id: str, audience_id: str) -> SnapshotPlatformTicket:
+        return SnapshotPlatformTicket(
+            organization_id=ORGANIZATION_ID,
+            home_platform_id=home_id,
+            audience_platform_id=audience_id,
+            policy="region in CN",
+            currency="CNY",
+            price_ids={"tiny-8b": price_id},
+            ends_at_ms=ends_at_ms,
+        )
+
+    wholesale = build_price(
+        id=price_id, model_id=name_id(9, 3), nano_per_million={TokenClass.INPUT: 4, TokenClass.OUTPUT: 8}
+    )
+    return PlatformTables(
+        platforms={
+            PARENT_ID: SnapshotPlatform(name="nation", region="CN", verdict=Verdict.OK, next_hop=None, address=None),
+            SIBLING_ID: SnapshotPlatform(
+                name="coast", region="CN-SH", verdict=Verdict.OK, next_hop=PARENT_ID, address="coast.example:8443"
+            ),
+        },
+        neighbours={PARENT_ID: SnapshotNeighbour(side="parent")},
+        offers={
+            f"{PARENT_ID}/tiny-8b": build_offer(PARENT_ID, Verdict.UNKNOWN),
+            f"{SIBLING_ID}/tiny-8b": build_offer(SIBLING_ID, Verdict.OK),
+        },
+        tickets={
+            str(name_id(11, 1)): build_ticket(PLATFORM_ID, SIBLING_ID),
+            str(name_id(11, 2)): build_ticket(SIBLING_ID, PLATFORM_ID),
+        },
+        prices={str(price_id): compile_price(wholesale)},
+    )
+
+
 def build_golden() -> Snapshot:
     """Return two models at two sites, keys of three kinds under two organizations, replicas of all verdicts, and chips."""
     small = replace(FACTS, name="tiny-8b", owner="Example", surfaces=(Surface.CHAT,), context_tokens=8192)
@@ -252,6 +317,7 @@ def build_golden() -> Snapshot:
         chips=build_golden_chips(),
         doors=[(build_door(id=name_id(6, 2)), Secret("dk-keisan-golden"))],
         budgeted={name_id(3, 3), name_id(2, 2)},
+        elsewhere=build_golden_elsewhere(),
     )
     tables = compile_tables(rows)
     return Snapshot(

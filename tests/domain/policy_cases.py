@@ -22,8 +22,9 @@ VALUES: dict[FactName, tuple[str, ...]] = {
     FactName.REGION: ("CN", "CN-SX", "CN-SH", "C", "JP-13", "JP"),
     FactName.SITE: ("019ab000-0006-7000-8000-000000000001", "019ab000-0006-7000-8000-000000000002"),
     FactName.PROVIDER: ("019ab000-0005-7000-8000-000000000001", "019ab000-0005-7000-8000-000000000002"),
+    FactName.PLATFORM: ("ab" * 32, "cd" * 32),
 }
-OWN_RECORDS = frozenset({FactName.CHIP, FactName.REGION, FactName.SITE, FactName.PROVIDER})
+OWN_RECORDS = frozenset({FactName.CHIP, FactName.REGION, FactName.SITE, FactName.PROVIDER, FactName.PLATFORM})
 ASCEND: dict[FactName, Fact] = {
     FactName.CHIP: Fact(("ascend-910c",), Grade.MEASURED),
     FactName.VENDOR: Fact(("Huawei",), Grade.VENDOR),

@@ -6,7 +6,8 @@ from keisan.domain.fact import CHIP_FACTS, PLACES, SEVERAL_VALUED, FactName, is_
 
 
 def test_catalogue_and_platform_know_different_facts() -> None:
-    own = {FactName.CHIP, FactName.REGION, FactName.SITE, FactName.PROVIDER, FactName.ATTESTATION_AGE_S}
+    places = {FactName.REGION, FactName.SITE, FactName.PROVIDER, FactName.PLATFORM}
+    own = places | {FactName.CHIP, FactName.ATTESTATION_AGE_S}
     assert set(FactName) == own | set(CHIP_FACTS)
     assert own.isdisjoint(CHIP_FACTS)
     assert set(FactName) >= PLACES

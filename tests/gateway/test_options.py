@@ -7,7 +7,7 @@ from pathlib import Path
 from keisan.domain.ids import MachineId, PlatformId
 from keisan.domain.key import Secret
 from keisan.gateway.identity import Identity
-from keisan.gateway.options import Listener, format_relay_options
+from keisan.gateway.options import FederationOptions, Listener, format_relay_options
 from keisan.kit.ids import create_id
 from tests.gateway.small_platform import INCARNATION, PLATFORM_ID
 from tests.gateway.test_process import make_options
@@ -29,11 +29,24 @@ def test_options_name_everything_and_no_secret(tmp_path: Path) -> None:
         "upstream_ca_path": None,
         "handover_path": None,
         "spool_directory": str(tmp_path / "gateway" / "spool"),
+        "federation": None,
         "worker_threads": 2,
         "trace_sample_ppm": None,
         "limits": {"body_bytes_max": 7},
     }
     assert "secret" not in text
+
+
+def test_federation_is_told_as_paths_and_places(tmp_path: Path) -> None:
+    own = FederationOptions(tmp_path / "c", tmp_path / "k", tmp_path / "a", "[::]:8443", ("parent.example:8443",))
+    options = replace(make_options(tmp_path, "http://a"), federation=own)
+    assert json.loads(format_relay_options(options, IDENTITY, INCARNATION))["federation"] == {
+        "certificate_path": str(tmp_path / "c"),
+        "certificate_key_path": str(tmp_path / "k"),
+        "ca_path": str(tmp_path / "a"),
+        "listen": "[::]:8443",
+        "parents": ["parent.example:8443"],
+    }
 
 
 def test_certificate_files_are_paths(tmp_path: Path) -> None:

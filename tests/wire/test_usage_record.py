@@ -9,14 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keisan.domain.errors import InvalidInput
+from keisan.domain.ids import PlatformId, TicketId
 from keisan.domain.price import TokenClass
-from keisan.domain.usage import UsageRecord
+from keisan.domain.usage import Crossing, UsageRecord
 from keisan.wire.usage import show_record
 from keisan.wire.usage_record import USAGE_RECORD_BYTES_MAX, RecordParser, parse_usage_record
 from tests.domain.samples import RECORD_ID, build_posted, build_record, name_id
 from tests.wire.records import build_body, build_line
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "usage_record.json"
+GOLDEN_CROSSING = GOLDEN.with_name("usage_record_crossing.json")
 JSON_VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(), inner, max_size=2),
@@ -28,6 +30,24 @@ def test_every_field_is_read() -> None:
     line = build_line()
     expected = build_record(content_digest=hashlib.sha256(line).digest())
     assert parse_usage_record(line) == expected
+
+
+def test_record_of_a_call_that_crossed_names_both_platforms_and_the_ticket() -> None:
+    crossing = parse_usage_record(GOLDEN_CROSSING.read_bytes().rstrip(b"\n")).crossing
+    assert crossing == Crossing(
+        home_platform_id=PlatformId("ab" * 32),
+        serving_platform_id=PlatformId("cd" * 32),
+        ticket_id=TicketId(name_id(1, 0x10D)),
+    )
+    assert parse_usage_record(build_line()).crossing is None
+
+
+@pytest.mark.parametrize("changes", [{"home_platform_id": "ab"}, {"ticket_id": "x"}, {"serving_platform_id": None}])
+def test_crossing_that_is_none_is_refused(changes: dict[str, object]) -> None:
+    crossing = {"home_platform_id": "ab" * 32, "serving_platform_id": "cd" * 32, "ticket_id": str(RECORD_ID)}
+    assert parse_usage_record(build_line(crossing=crossing)).crossing is not None
+    with pytest.raises(InvalidInput):
+        parse_usage_record(build_line(crossing=crossing | changes))
 
 
 def test_digest_is_of_the_bytes_and_not_of_their_meaning() -> None:

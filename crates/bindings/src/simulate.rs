@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use keisan_route::block::fold;
-use keisan_route::{Affinity, Backlog, Blocks, CallShape, Candidate, Dispatched, PolicyVerdict, Tuning, Verdict};
+use keisan_route::{
+    Affinity, Backlog, Blocks, CallShape, Candidate, CandidateKind, Dispatched, PolicyVerdict, Tuning, Verdict,
+};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
@@ -78,6 +80,7 @@ impl Router {
             verdict: Verdict::Ok,
             is_reachable: true,
             is_capable: true,
+            kind: CandidateKind::Replica,
             slots,
             open_calls: 0,
             backlog_tokens: 0,

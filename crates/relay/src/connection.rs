@@ -6,9 +6,11 @@ use hyper::body::Incoming;
 use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use hyper::http::uri::{PathAndQuery, Scheme};
 use hyper::{Request, Response, StatusCode, Uri};
+use keisan_route::Code;
 
 use crate::door::DOOR_CODE;
 use crate::door_pool::DoorStream;
+use crate::federation::{AUTHORITY, CALL_BLOCK, CALL_CODE, LinkBody, LinkStream};
 use crate::http1::{self as engine, AnswerHead, EngineConnection};
 use crate::record_id::RecordId;
 use crate::replica::Replica;
@@ -22,6 +24,7 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub enum Connection {
     Engine(EngineConnection),
     Door(DoorStream),
+    Platform(LinkStream),
 }
 
 /// Where the bytes of an answer come from.
@@ -33,6 +36,10 @@ pub enum Source {
         _stream: DoorStream,
         incoming: Incoming,
     },
+    Platform {
+        _stream: LinkStream,
+        incoming: Incoming,
+    },
 }
 
 /// Why an attempt brought no answer.
@@ -42,6 +49,8 @@ pub enum AskFault {
     Lost,
     /// The door is there, but nothing of an engine came through it: another connection to it would not help.
     Refused,
+    /// Another platform said why it does not serve the call; nothing, if this version does not know the word.
+    Told(Option<Code>),
 }
 
 /// What a replica is sent: the surface's path, the id of the call's record, the parts of its body, and of which trace it is.
@@ -51,6 +60,8 @@ pub struct Outgoing<'a> {
     pub request_id: RecordId,
     pub body: [&'a [u8]; 3],
     pub trace: TraceWords<'a>,
+    /// What another platform must know of the call.
+    pub call_block: Option<&'a HeaderValue>,
 }
 
 impl Outgoing<'_> {
@@ -81,8 +92,26 @@ impl Connection {
                 let kind = parts.headers.get(CONTENT_TYPE).cloned();
                 Ok((AnswerHead { status: parts.status.as_u16(), kind }, Source::Door { _stream: stream, incoming }))
             }
+            Self::Platform(stream) => Box::pin(ask_platform(stream, outgoing)).await,
         }
     }
+}
+
+async fn ask_platform(mut stream: LinkStream, outgoing: &Outgoing<'_>) -> Result<(AnswerHead, Source), AskFault> {
+    let mut request = Request::new(LinkBody::Whole(Bytes::from(outgoing.body.concat())));
+    *request.method_mut() = hyper::Method::POST;
+    *request.uri_mut() = Uri::try_from(format!("https://{AUTHORITY}{}", outgoing.path)).unwrap_or_default();
+    let headers = request.headers_mut();
+    headers.insert(CONTENT_TYPE, JSON);
+    headers.extend(outgoing.call_block.map(|block| (CALL_BLOCK, block.clone())));
+    outgoing.trace.insert_into(headers);
+    let response = stream.send(request).await.map_err(|_| AskFault::Lost)?;
+    let (parts, incoming) = response.into_parts();
+    if let Some(code) = parts.headers.get(CALL_CODE) {
+        return Err(AskFault::Told(code.to_str().ok().and_then(Code::find)));
+    }
+    let kind = parts.headers.get(CONTENT_TYPE).cloned();
+    Ok((AnswerHead { status: parts.status.as_u16(), kind }, Source::Platform { _stream: stream, incoming }))
 }
 
 fn write_head(outgoing: &Outgoing<'_>) -> Vec<u8> {

@@ -7,6 +7,7 @@ use keisan_route::{Code, Refusal};
 use serde::Serialize;
 
 use crate::body::RelayBody;
+use crate::server::Told;
 
 /// What a client is told to wait when trying again can help and nobody knows when.
 const RETRY_AFTER_MS: u64 = 1_000;
@@ -47,6 +48,7 @@ pub fn format_event(refusal: &Refusal) -> Bytes {
 /// The refusal as an answer.
 pub fn answer_refusal(refusal: &Refusal) -> Response<RelayBody> {
     let mut response = Response::new(RelayBody::full(format_refusal(refusal)));
+    response.extensions_mut().insert(Told(refusal.code));
     *response.status_mut() = StatusCode::from_u16(refusal.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -10,7 +10,7 @@ use crate::gateway::{Gateway, RequestBytes};
 use crate::hold::Hold;
 use crate::record_id::RecordId;
 use crate::replica::Seat;
-use crate::snapshot::{Key, Model, Snapshot};
+use crate::snapshot::{GuestTicket, Key, Model, Snapshot, SpendingTicket};
 use crate::trace::TraceContext;
 
 /// A request whose head was read: what the first two steps found out is there for all steps after them.
@@ -31,6 +31,15 @@ pub struct Exchange {
     pub trace: TraceContext,
     /// Somebody who may know wants to know how the replica was chosen.
     pub is_explained: bool,
+    /// The ticket that stands for the key, of a call of another platform's customer.
+    pub guest: Option<Arc<GuestTicket>>,
+}
+
+impl Exchange {
+    /// What pays for the call at another platform.
+    pub fn find_spending(&self, platform_id: &str) -> Option<&Arc<SpendingTicket>> {
+        self.snapshot.neighbours.find_spending(&self.key.organization_id, platform_id)
+    }
 }
 
 /// What was admitted: the engine's body, and what is held for the call.

@@ -13,11 +13,12 @@ use crate::cork::Cork;
 use crate::credit::CreditBook;
 use crate::currency::Currency;
 use crate::door_pool::{DoorKey, DoorPool};
+use crate::federation::{Federation, LinkBook};
 use crate::limiter::{Meter, Moment};
 use crate::metrics::Metrics;
 use crate::model_times::{ModelBook, ModelTimes};
 use crate::options::{Limits, Options};
-use crate::pool::Pool;
+use crate::pool::{PlatformWay, Pool};
 use crate::purse::Purse;
 use crate::record::write_first_part;
 use crate::replica::{Replica, Station};
@@ -46,6 +47,7 @@ pub struct Gateway {
     pub prompt_secret: u64,
     /// What certificates of doors are checked against.
     pub roots: Arc<Roots>,
+    pub federation: Federation,
     snapshot: ArcSwapOption<Snapshot>,
     stations: Mutex<HashMap<String, (Upstream, Arc<Station>)>>,
     request_bytes: AtomicU64,
@@ -61,6 +63,7 @@ impl Gateway {
             record_part,
             tracer: Tracer::new(options.trace_sample_ppm),
             cork: Cork::new(options.listen.worker_threads),
+            federation: Federation::new(options.federation.as_ref().map(|federation| &federation.files)),
             options,
             spool,
             metrics: Metrics::default(),
@@ -91,7 +94,8 @@ impl Gateway {
     /// Fails, changing nothing, if it does not parse or goes back within its incarnation (R10).
     pub fn load_snapshot(&self, bytes: &[u8]) -> Result<(), String> {
         let mut stations = self.stations.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut registry = Registry::new((&self.credit, &self.metrics.models), &stations, &self.roots);
+        let mut registry =
+            Registry::new((&self.credit, &self.metrics.models), &stations, (&self.roots, &self.federation.links));
         let snapshot = parse_snapshot(bytes, &self.options.platform_id, &mut registry)?;
         if let Some(current) = self.snapshot()
             && current.incarnation == snapshot.incarnation
@@ -176,13 +180,14 @@ struct Registry<'a> {
     new: HashMap<String, (Upstream, Arc<Station>)>,
     doors: HashMap<DoorKey, Arc<DoorPool>>,
     roots: &'a Arc<Roots>,
+    links: &'a LinkBook,
 }
 
 impl<'a> Registry<'a> {
     fn new(
         (credit, models): (&'a CreditBook, &'a ModelBook),
         old: &'a HashMap<String, (Upstream, Arc<Station>)>,
-        roots: &'a Arc<Roots>,
+        (roots, links): (&'a Arc<Roots>, &'a LinkBook),
     ) -> Self {
         let mut doors = HashMap::new();
         for (_, station) in old.values() {
@@ -190,13 +195,18 @@ impl<'a> Registry<'a> {
                 doors.entry(door.key.clone()).or_insert_with(|| Arc::clone(door));
             }
         }
-        Self { credit, models, old, new: HashMap::new(), doors, roots }
+        Self { credit, models, old, new: HashMap::new(), doors, roots, links }
     }
 
     /// Replicas behind one door share its connections, from snapshot to snapshot.
     fn find_pool(&mut self, row: &ReplicaRow) -> Pool {
-        let Upstream::Door { place, .. } = &row.upstream else {
-            return Pool::default();
+        let place = match &row.upstream {
+            Upstream::Door { place, .. } => place,
+            Upstream::Platform { platform_id, next_hop } => {
+                let hop = next_hop.as_ref().map(|hop| self.links.find(hop));
+                return Pool::Platform(PlatformWay { own: self.links.find(platform_id), hop });
+            }
+            Upstream::Unix { .. } | Upstream::Unknown => return Pool::default(),
         };
         let key = DoorKey { site_id: row.site_id.clone(), place: place.clone() };
         let door = self.doors.entry(key.clone());

@@ -8,6 +8,7 @@ use hyper::{Response, StatusCode};
 use serde::Serialize;
 
 use crate::body::RelayBody;
+use crate::federation::{LinkView, list_links};
 use crate::gateway::Gateway;
 use crate::metrics::Text;
 use crate::models::answer_json;
@@ -50,6 +51,9 @@ struct Stats {
     calls: BTreeMap<&'static str, u64>,
     refusals: BTreeMap<&'static str, u64>,
     records_failed: u64,
+    /// Where other platforms' gateways come in, and how the links to them stand.
+    federation_address: Option<String>,
+    links: Vec<LinkView>,
 }
 
 impl From<SpoolState> for SpoolView {
@@ -108,6 +112,8 @@ pub fn format_stats(gateway: &Gateway) -> String {
         calls: gateway.metrics.calls().collect(),
         refusals: gateway.metrics.refusals().filter(|(_, count)| *count > 0).collect(),
         records_failed: gateway.metrics.records_failed.get(),
+        federation_address: gateway.federation.address.get().map(ToString::to_string),
+        links: list_links(gateway),
     };
     // Texts and numbers always serialize.
     serde_json::to_string(&stats).unwrap_or_default()

@@ -17,6 +17,7 @@ mod door_pool;
 mod error;
 mod exchange;
 mod fast_path;
+mod federation;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod gateway;
@@ -64,5 +65,6 @@ mod usage;
 
 pub use batch::UsageBatch;
 pub use door::{Door, DoorOptions, parse_door_options};
-pub use options::{CertificateFiles, Limits, ListenOptions, Options, parse_options};
+pub use federation::CredentialFiles;
+pub use options::{CertificateFiles, FederationOptions, Limits, ListenOptions, Options, Place, parse_options};
 pub use process::{Relay, RelayFault};

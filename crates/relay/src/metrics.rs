@@ -44,6 +44,7 @@ pub struct Metrics {
     pub over_reserved: Counter,
     pub retries: Counter,
     pub door_refusals: Counter,
+    pub calls_passed: Counter,
     pub dial_faults: DialFaults,
     pub connections: Counter,
     pub overhead: Histogram<12>,
@@ -64,6 +65,7 @@ impl Default for Metrics {
             over_reserved: Counter::default(),
             retries: Counter::default(),
             door_refusals: Counter::default(),
+            calls_passed: Counter::default(),
             dial_faults: DialFaults::default(),
             connections: Counter::default(),
             overhead: Histogram::new(&OVERHEAD_BOUNDS_US),
@@ -108,6 +110,7 @@ impl Metrics {
             ("keisan_records_over_reserved_total", "Calls that cost more than was set aside.", &self.over_reserved),
             ("keisan_upstream_retries_total", "Attempts repeated before a response byte.", &self.retries),
             ("keisan_upstream_door_refusals_total", "Answers of doors in an engine's place.", &self.door_refusals),
+            ("keisan_calls_passed_total", "Calls passed on from one platform to another.", &self.calls_passed),
             ("keisan_connections_total", "Connections accepted.", &self.connections),
         ];
         for (name, about, counter) in singles {

@@ -2,11 +2,12 @@
 
 use hyper::Response;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
-use keisan_route::Refusal;
+use keisan_route::{PriceSheet, Refusal};
 use serde::Serialize;
 
 use crate::body::RelayBody;
-use crate::snapshot::{Key, Model, Snapshot};
+use crate::replica::Replica;
+use crate::snapshot::{Key, Model, Offer, Snapshot};
 use crate::steps::admit::refuse_model;
 
 #[derive(Serialize)]
@@ -17,6 +18,22 @@ struct ModelView<'a> {
     owned_by: &'a str,
     context_length: u64,
     max_output_tokens: u64,
+    /// Other platforms that have it, beside or in place of this one; absent where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offers: Vec<OfferView<'a>>,
+}
+
+/// What one platform offers of a model. Prices are what platforms owe each other; a customer pays the model's own.
+#[derive(Serialize)]
+struct OfferView<'a> {
+    platform_id: &'a str,
+    platform: &'a str,
+    region: &'a str,
+    chip: &'a str,
+    model_digest: &'a str,
+    currency: &'a str,
+    nano_per_million: &'a PriceSheet,
+    verdict: &'static str,
 }
 
 #[derive(Serialize)]
@@ -51,6 +68,20 @@ fn view_model(model: &Model) -> ModelView<'_> {
         owned_by: &model.owner,
         context_length: model.context_tokens,
         max_output_tokens: model.output_tokens_max,
+        offers: model.list_offers().map(view_offer).collect(),
+    }
+}
+
+fn view_offer<'a>((replica, offer): (&'a Replica, &'a Offer)) -> OfferView<'a> {
+    OfferView {
+        platform_id: &offer.platform_id,
+        platform: &offer.platform_name,
+        region: &offer.region,
+        chip: &offer.chip,
+        model_digest: &replica.row.model_digest,
+        currency: offer.currency.code(),
+        nano_per_million: &offer.price,
+        verdict: replica.tell_verdict().name(),
     }
 }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
+use crate::federation::CredentialFiles;
+
 /// Limits, each with its unit. Source of the defaults: the contract with the Python shell.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -64,6 +66,33 @@ pub struct ListenOptions {
     pub handover_path: Option<PathBuf>,
 }
 
+/// A host and a port.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    pub host: String,
+    pub port: u16,
+}
+
+impl Place {
+    /// Reads `host:port`; an IPv6 address stands in brackets.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (host, port) = text.rsplit_once(':')?;
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let port = port.parse().ok()?;
+        (!host.is_empty()).then(|| Self { host: host.to_owned(), port })
+    }
+}
+
+/// How a gateway speaks with those of other platforms.
+#[derive(Clone, Debug)]
+pub struct FederationOptions {
+    pub files: CredentialFiles,
+    /// Where children and siblings come in; without it none does.
+    pub listen: Option<Place>,
+    /// The gateways of the parent, which are dialled.
+    pub parents: Vec<Place>,
+}
+
 /// Everything a gateway is started with.
 #[derive(Clone, Debug)]
 pub struct Options {
@@ -75,6 +104,8 @@ pub struct Options {
     /// Certificates that doors are checked against; without it none that speaks TLS is trusted.
     pub upstream_ca_path: Option<PathBuf>,
     pub spool_directory: PathBuf,
+    /// None: with no other platform.
+    pub federation: Option<FederationOptions>,
     /// The part of the traces begun here that is sampled; None collects no spans at all.
     pub trace_sample_ppm: Option<u64>,
     pub limits: Limits,
@@ -90,6 +121,7 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
     let upstream_ca_path = reader.take_path("upstream_ca_path");
     let spool_directory = reader.take_text("spool_directory").into();
     let trace_sample_ppm = reader.take_optional_number("trace_sample_ppm", (0, 1_000_000));
+    let federation = reader.take_federation();
     let mut limits = Limits::default();
     reader.take_limits(&mut limits.list());
     reader.finish(Options {
@@ -99,6 +131,7 @@ pub fn parse_options(text: &str) -> Result<Options, Vec<String>> {
         listen,
         upstream_ca_path,
         spool_directory,
+        federation,
         trace_sample_ppm,
         limits,
     })
@@ -211,6 +244,46 @@ impl Reader {
         self.faults.append(&mut reader.faults);
     }
 
+    fn take_federation(&mut self) -> Option<FederationOptions> {
+        let fields = match self.fields.remove("federation") {
+            None | Some(Value::Null) => return None,
+            Some(Value::Object(fields)) => fields,
+            other => {
+                self.blame("federation", "an object or null", other.as_ref());
+                return None;
+            }
+        };
+        let mut reader = Self { prefix: "federation.", fields, faults: Vec::new() };
+        let files = CredentialFiles {
+            chain: reader.take_text("certificate_path").into(),
+            key: reader.take_text("certificate_key_path").into(),
+            authorities: reader.take_text("ca_path").into(),
+        };
+        let (listen, parents) = (reader.take_place("listen"), reader.take_places("parents"));
+        reader.refuse_unknown();
+        self.faults.append(&mut reader.faults);
+        Some(FederationOptions { files, listen, parents })
+    }
+
+    fn take_place(&mut self, name: &str) -> Option<Place> {
+        let value = self.fields.remove(name).filter(|value| !value.is_null())?;
+        let place = value.as_str().and_then(Place::parse);
+        if place.is_none() {
+            self.blame(name, "host:port or null", Some(&value));
+        }
+        place
+    }
+
+    fn take_places(&mut self, name: &str) -> Vec<Place> {
+        let value = self.fields.remove(name).unwrap_or_else(|| Value::Array(Vec::new()));
+        let read = |values: &Vec<Value>| values.iter().map(|text| Place::parse(text.as_str()?)).collect();
+        let places: Option<Vec<Place>> = value.as_array().and_then(read);
+        if places.is_none() {
+            self.blame(name, "a list of host:port", Some(&value));
+        }
+        places.unwrap_or_default()
+    }
+
     fn refuse_unknown(&mut self) {
         for name in self.fields.keys() {
             self.faults.push(format!("{}{name}: expected no such option, got one", self.prefix));
@@ -264,7 +337,8 @@ mod tests {
     #[test]
     fn all_faults_come_at_once() {
         let text = r#"{"gateway_id":"", "listen_host":"127.0.0.1", "listen_port":70000, "certificate_path":"a",
-            "spool_directory":"s", "trace_sample_ppm":1000001, "limits":{"body_bytes_max":"x","colour":1}, "shape":2}"#;
+            "spool_directory":"s", "trace_sample_ppm":1000001,
+            "federation":{"certificate_path":"c","ca_path":"","listen":"nowhere","parents":["a:1","b"],"colour":1}, "limits":{"body_bytes_max":"x","colour":1}, "shape":2}"#;
         let faults = parse_options(text).unwrap_err();
         assert_eq!(
             faults,
@@ -275,6 +349,11 @@ mod tests {
                 "listen_port: expected an integer from 0 to 65535, got 70000",
                 "certificate_path: expected both certificate_path and certificate_key_path, got one",
                 "trace_sample_ppm: expected an integer from 0 to 1000000, got 1000001",
+                "federation.certificate_key_path: expected a text, got nothing",
+                "federation.ca_path: expected a text, got an empty text",
+                "federation.listen: expected host:port or null, got a text",
+                "federation.parents: expected a list of host:port, got an array",
+                "federation.colour: expected no such option, got one",
                 "limits.body_bytes_max: expected an integer from 1024 to 1099511627776, got a text",
                 "limits.colour: expected no such option, got one",
                 "shape: expected no such option, got one",
@@ -290,6 +369,11 @@ mod tests {
         let options = parse_options(text).unwrap();
         assert_eq!((options.listen.worker_threads, options.limits.queue_requests_max), (2, 3));
         assert_eq!((options.limits.body_bytes_max, options.trace_sample_ppm), (4_194_304, None));
+        let federation = r#"{"federation":{"certificate_path":"c","certificate_key_path":"k","ca_path":"a",
+            "listen":"[::1]:7","parents":["parent.example:8443"]},"#;
+        let joined = parse_options(&text.replacen('{', federation, 1)).unwrap().federation.unwrap();
+        let place = |host: &str, port| Place { host: host.to_owned(), port };
+        assert_eq!((joined.listen, joined.parents), (Some(place("::1", 7)), vec![place("parent.example", 8443)]));
         let sampling = text.replacen('{', r#"{"trace_sample_ppm":0,"#, 1);
         assert_eq!(parse_options(&sampling).unwrap().trace_sample_ppm, Some(0));
     }

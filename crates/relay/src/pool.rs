@@ -7,6 +7,7 @@ use crate::connection::{Connection, Source};
 use crate::cork::Cork;
 use crate::dial::{DialFault, connect_engine};
 use crate::door_pool::DoorPool;
+use crate::federation::{Link, LinkStream};
 use crate::http1::EngineConnection;
 use crate::upstream::Upstream;
 
@@ -32,6 +33,25 @@ pub enum Pool {
     Engine(IdleConnections),
     /// Shared by all replicas behind the door.
     Door(Arc<DoorPool>),
+    /// Shared by all calls to the platform, and by those through it.
+    Platform(PlatformWay),
+}
+
+/// A platform's own link, and that of the neighbour which it lies behind.
+#[derive(Debug)]
+pub struct PlatformWay {
+    pub own: Arc<Link>,
+    pub hop: Option<Arc<Link>>,
+}
+
+impl PlatformWay {
+    fn is_open(&self) -> bool {
+        self.own.is_up() || self.hop.as_ref().is_some_and(|hop| hop.is_up())
+    }
+
+    fn take(&self) -> Option<LinkStream> {
+        self.own.take().or_else(|| self.hop.as_ref()?.take())
+    }
 }
 
 impl Default for Pool {
@@ -46,6 +66,8 @@ impl Pool {
         match self {
             Self::Engine(idle) => idle.take(lifetime).map(Connection::Engine),
             Self::Door(door) => door.take().map(Connection::Door),
+            // Never twice: what was sent there may have been served.
+            Self::Platform(_) => None,
         }
     }
 
@@ -58,6 +80,9 @@ impl Pool {
             }
             // Apart from the call: handshakes are rare, and half of a call's own state would be room for theirs.
             (Self::Door(door), Upstream::Door { .. }) => Box::pin(door.open(timeout)).await.map(Connection::Door),
+            (Self::Platform(way), Upstream::Platform { .. }) => {
+                way.take().map(Connection::Platform).ok_or(DialFault::Unreachable)
+            }
             _ => Err(DialFault::Other),
         }
     }
@@ -71,11 +96,28 @@ impl Pool {
         }
     }
 
+    /// Tells whether a connection is there, or can be dialled for when it is wanted.
+    pub fn is_open(&self) -> bool {
+        match self {
+            Self::Engine(_) | Self::Door(_) => true,
+            Self::Platform(way) => way.is_open(),
+        }
+    }
+
+    /// What the way there and back adds, as far as it was measured.
+    pub fn distance_us(&self) -> u64 {
+        match self {
+            Self::Engine(_) | Self::Door(_) => 0,
+            Self::Platform(way) => way.own.distance_us(),
+        }
+    }
+
     /// Closes what has been idle too long.
     pub fn sweep(&self, lifetime: Lifetime) {
         match self {
             Self::Engine(idle) => idle.sweep(lifetime),
             Self::Door(door) => door.sweep(),
+            Self::Platform(_) => {}
         }
     }
 }

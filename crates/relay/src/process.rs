@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::batch::{Shelf, UsageBatch};
+use crate::federation::start_federation;
 use crate::gateway::Gateway;
 use crate::health::format_stats;
 use crate::options::Options;
@@ -59,11 +60,19 @@ impl Relay {
             return Err(RelayFault::Invalid("a snapshot must be loaded before start".to_owned()));
         }
         self.gateway.roots.load().map_err(RelayFault::Invalid)?;
-        let host = Arc::clone(&self.gateway);
+        if let Some(credentials) = &self.gateway.federation.credentials {
+            credentials.load().map_err(RelayFault::Invalid)?;
+        }
+        let (host, mut federated) = (Arc::clone(&self.gateway), Ok(()));
         let started = Serving::start(host, &self.gateway.options.listen, "keisan-relay", || {
             tokio::spawn(Arc::clone(&self.gateway.roots).watch());
             tokio::spawn(sweep_pools(Arc::clone(&self.gateway)));
+            federated = start_federation(&self.gateway);
         })?;
+        if let Err(fault) = federated {
+            started.stop();
+            return Err(RelayFault::System(format!("federation.listen: {fault}")));
+        }
         Ok(serving.insert(started).address)
     }
 
@@ -113,6 +122,7 @@ impl Relay {
     /// Soon accepts no more, waits for open calls and for their connections to close. Returns whether all calls ended.
     pub fn drain(&self, timeout: Duration) -> bool {
         self.gateway.is_draining.store(true, Ordering::Relaxed);
+        self.gateway.federation.begin_draining();
         let draining = self.serving().as_ref().map(Serving::begin_draining);
         wait_for_end((&self.gateway.open_calls, &self.gateway.open_connections), draining.as_ref(), timeout)
     }

@@ -4,6 +4,7 @@
 use keisan_route::{Quantities, TokenClass};
 
 use crate::clock::format_day;
+use crate::federation::Crossing;
 use crate::record_id::RecordId;
 use crate::spool::Part;
 use crate::usage::UsageSource;
@@ -84,6 +85,8 @@ pub struct UsageRecord<'a> {
     pub events: u64,
     /// The ticket that the call was reserved on; none for who pays afterwards.
     pub ticket_id: Option<&'a str>,
+    /// Of a call that crossed between platforms; any other's record has no such member.
+    pub crossing: Option<Crossing<'a>>,
 }
 
 impl UsageRecord<'_> {
@@ -114,6 +117,9 @@ impl UsageRecord<'_> {
         text.number(",\"events\":", self.events);
         text.put(",\"ticket_id\":");
         text.ticket(self.ticket_id);
+        if let Some(crossing) = &self.crossing {
+            text.crossing(crossing);
+        }
         text.put("}");
         text.0
     }
@@ -148,6 +154,16 @@ impl RecordText {
             self.put(name);
             self.number("\":", tokens);
         }
+    }
+
+    fn crossing(&mut self, crossing: &Crossing<'_>) {
+        self.put(",\"crossing\":{\"home_platform_id\":");
+        self.ticket(Some(crossing.home));
+        self.put(",\"serving_platform_id\":");
+        self.ticket(Some(crossing.serving));
+        self.put(",\"ticket_id\":");
+        self.ticket(Some(crossing.ticket));
+        self.put("}");
     }
 
     /// A ticket's id is the platform's text, so it is written as any text.
@@ -216,14 +232,28 @@ mod tests {
             response_bytes: 2_089,
             events: 10,
             ticket_id: Some("019ab000-0001-7000-8000-00000000010c"),
+            crossing: None,
         }
     }
 
-    /// `UPDATE_GOLDEN=1` writes the file that the Python side reads.
+    fn crossing() -> Crossing<'static> {
+        Crossing {
+            home: "abababababababababababababababababababababababababababababababab",
+            serving: "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd",
+            ticket: "019ab000-0001-7000-8000-00000000010d",
+        }
+    }
+
+    /// `UPDATE_GOLDEN=1` writes the files that the Python side reads.
     #[test]
-    fn the_golden_record_is_what_is_written() {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/usage_record.json");
-        let mut written = join(&parts(), sample().encode());
+    fn the_golden_records_are_what_is_written() {
+        check_golden("usage_record.json", &sample());
+        check_golden("usage_record_crossing.json", &UsageRecord { crossing: Some(crossing()), ..sample() });
+    }
+
+    fn check_golden(file: &str, record: &UsageRecord<'_>) {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden").join(file);
+        let mut written = join(&parts(), record.encode());
         written.push(b'\n');
         if std::env::var_os("UPDATE_GOLDEN").is_some() {
             std::fs::write(&path, &written).unwrap();
@@ -239,7 +269,7 @@ mod tests {
         let most = Some(u64::MAX);
         let quantities =
             Quantities { input: most, input_cached: most, input_cache_write: most, output: most, reasoning: most };
-        let record = UsageRecord { quantities, amount_nano: u128::MAX, ..sample() };
+        let record = UsageRecord { quantities, amount_nano: u128::MAX, crossing: Some(crossing()), ..sample() };
         let whole = join(&parts, record.encode());
         assert!(serde_json::from_slice::<serde_json::Value>(&whole).is_ok());
         assert!(whole.len() <= RECORD_BYTES_MAX);

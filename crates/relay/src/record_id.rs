@@ -62,6 +62,19 @@ impl RecordId {
         Self(text)
     }
 
+    /// Reads an id as gateways write it; nothing for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        let id = Self(text.as_bytes().try_into().ok()?);
+        let bits = id.to_bits();
+        let is_version_7 = bits >> 76 & 0xf == 7 && bits >> 62 & 0b11 == 0b10;
+        (is_version_7 && Self::format(bits.to_be_bytes()) == id).then_some(id)
+    }
+
+    /// When the call was admitted, by the clock of the gateway that made the id.
+    pub fn admitted_at_ms(self) -> u64 {
+        u64::try_from(self.to_bits() >> 80).unwrap_or(u64::MAX)
+    }
+
     /// The 128 bits of the id.
     pub fn to_bits(self) -> u128 {
         let digits = self.0.iter().filter_map(|digit| char::from(*digit).to_digit(16));

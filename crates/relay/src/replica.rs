@@ -5,12 +5,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use keisan_route::block::estimate_block_tokens;
-use keisan_route::{Affinity, Backlog, Blocks, Breaker, Candidate, Facts, PolicyVerdict, Verdict};
+use keisan_route::{Affinity, Backlog, Blocks, Breaker, Candidate, CandidateKind, Facts, PolicyVerdict, Verdict};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::pool::{Lifetime, Pool};
 use crate::record::write_part;
-use crate::snapshot::{EngineProfile, ReplicaRow};
+use crate::snapshot::{ELSEWHERE, EngineProfile, ReplicaRow};
 use crate::spool::Part;
 
 /// What outlasts snapshots: connections, slots, and what is believed of the engine.
@@ -182,7 +182,7 @@ impl Replica {
     pub fn new(id: &str, row: ReplicaRow, (facts, profile): (Facts, EngineProfile), station: Arc<Station>) -> Self {
         let record_part = write_part(&[
             ("deployment_id", &row.deployment_id),
-            ("replica_id", id),
+            ("replica_id", if row.offer.is_some() { ELSEWHERE } else { id }),
             ("provider_id", &row.provider_id),
             ("site_id", &row.site_id),
             ("model_digest", &row.model_digest),
@@ -200,15 +200,29 @@ impl Replica {
         Candidate {
             policy: PolicyVerdict::Holds,
             verdict: if is_broken { Verdict::Failed } else { self.row.verdict },
-            is_reachable: self.row.upstream.is_reachable(),
+            is_reachable: self.row.upstream.is_reachable() && self.station.pool.is_open(),
             is_capable: true,
+            // Whether a ticket is at hand depends on who calls.
+            kind: match self.row.offer {
+                Some(_) => CandidateKind::Platform { has_ticket: false },
+                None => CandidateKind::Replica,
+            },
             slots: self.row.slots,
             open_calls: self.station.count_calls(),
             backlog_tokens: self.station.backlog.tokens(),
             warm_tokens: estimate_block_tokens(self.station.affinity.count_warm(prompt.as_slice())),
             prefill_tokens_per_s: self.row.prefill_tokens_per_s,
-            link_us: 0,
+            link_us: self.station.pool.distance_us(),
             price_nano: 0,
+        }
+    }
+
+    /// What is known of it here and now: well on the word of others, it is unknown while there is no way to it.
+    pub fn tell_verdict(&self) -> Verdict {
+        if self.row.verdict == Verdict::Ok && !self.station.pool.is_open() {
+            Verdict::Unknown
+        } else {
+            self.row.verdict
         }
     }
 
@@ -271,6 +285,7 @@ mod tests {
             attested_at_ms: None,
             prefill_tokens_per_s: None,
             door_pass: None,
+            offer: None,
         };
         let dialect = Dialect::new(RunningUsage::None);
         let profile = EngineProfile { dialect, idle_connection_s: 1, requests_per_connection_max: 1 };

@@ -137,10 +137,26 @@ fn read_head(arrival: Arrival, surface: Surface, request: &Request<ArrivingBody>
     let Arrival { gateway, request_id, arrived, arrived_at_ms } = arrival;
     let trace = TraceContext::read(&gateway.tracer, headers, request_id);
     let is_explained = key.can_explain && headers.contains_key(EXPLAIN);
-    Ok(Exchange { gateway, request_id, arrived, arrived_at_ms, surface, snapshot, key, policy, trace, is_explained })
+    Ok(Exchange {
+        gateway,
+        request_id,
+        arrived,
+        arrived_at_ms,
+        surface,
+        snapshot,
+        key,
+        policy,
+        trace,
+        is_explained,
+        guest: None,
+    })
 }
 
-async fn answer_call(exchange: Box<Exchange>, body: ArrivingBody) -> Response<RelayBody> {
+/// Rides on an answer that is a refusal of ours, for those who ask from another platform.
+#[derive(Clone, Copy, Debug)]
+pub struct Told(pub Code);
+
+pub async fn answer_call(exchange: Box<Exchange>, body: ArrivingBody) -> Response<RelayBody> {
     match place_call(&exchange, body).await {
         Ok((admission, routing, explanation)) => {
             let notes = Notes { filled_max_tokens: admission.filled_max_tokens, explanation };
@@ -151,11 +167,20 @@ async fn answer_call(exchange: Box<Exchange>, body: ArrivingBody) -> Response<Re
         Err(Refused { refusal, explanation }) => {
             let asked = (exchange.surface, exchange.key.organization_id.as_str());
             trace_refusal(&exchange.gateway.tracer, (&exchange.trace, exchange.arrived), asked, &refusal);
+            let refusal = name_for_guest(&exchange, refusal);
             let mut response = refuse(&exchange.gateway, &refusal);
             explain(&mut response, explanation);
             response
         }
     }
+}
+
+/// The credit of another platform's customer is what its ticket has left.
+fn name_for_guest(exchange: &Exchange, mut refusal: Refusal) -> Refusal {
+    if exchange.guest.is_some() && refusal.code == Code::InsufficientCredit {
+        refusal.code = Code::TicketSpent;
+    }
+    refusal
 }
 
 fn explain(response: &mut Response<RelayBody>, explanation: Option<HeaderValue>) {

@@ -28,7 +28,7 @@ pub fn write_state(gateway: &Gateway, text: &mut Text) {
     }
 }
 
-fn list_own(gateway: &Gateway) -> [Single; 15] {
+fn list_own(gateway: &Gateway) -> [Single; 16] {
     let (spool, tracer) = (gateway.spool.state(), &gateway.tracer);
     let open_calls = gateway.open_calls.load(Ordering::Relaxed);
     let open_connections = gateway.open_connections.load(Ordering::Relaxed);
@@ -47,6 +47,7 @@ fn list_own(gateway: &Gateway) -> [Single; 15] {
         ("keisan_spans_collected_total", "counter", "Spans collected for an export.", tracer.collected.get()),
         ("keisan_spans_dropped_total", "counter", "Spans that found the queue full.", tracer.dropped.get()),
         ("keisan_tasks", "gauge", "Tasks on the gateway's threads that have not ended.", count_tasks()),
+        ("keisan_links_up", "gauge", "Platforms that calls can be sent to.", gateway.federation.links.count_up()),
         ("keisan_uptime_seconds", "gauge", "Time since the start.", gateway.started.elapsed().as_secs()),
     ]
 }

@@ -16,18 +16,18 @@ use tokio_rustls::{TlsAcceptor, TlsConnector};
 use crate::options::CertificateFiles;
 
 const FILE_LOOK_TIME: Duration = Duration::from_secs(1);
-const HTTP_2: &[u8] = b"h2";
+pub const HTTP_2: &[u8] = b"h2";
 
 /// What a file looked like when it was read.
-type Look = Option<(SystemTime, u64)>;
+pub type Look = Option<(SystemTime, u64)>;
 
-fn look_at(path: &Path) -> Look {
+pub fn look_at(path: &Path) -> Look {
     let facts = std::fs::metadata(path).ok()?;
     Some((facts.modified().ok()?, facts.len()))
 }
 
 /// Calls `read` whenever what `look` sees has changed, until it says that it could use what is there.
-async fn watch_files<L: PartialEq>(look: impl Fn() -> L, read: impl Fn() -> bool) {
+pub async fn watch_files<L: PartialEq>(look: impl Fn() -> L, read: impl Fn() -> bool) {
     let mut seen = look();
     loop {
         tokio::time::sleep(FILE_LOOK_TIME).await;
@@ -75,7 +75,7 @@ fn read_certificates(files: &CertificateFiles) -> Result<ServerConfig, String> {
     Ok(config)
 }
 
-fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+pub fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     let chain = CertificateDer::pem_file_iter(path).and_then(Iterator::collect::<Result<Vec<_>, _>>);
     chain.map_err(|fault| fault.to_string())
 }

@@ -20,6 +20,11 @@ pub enum Upstream {
         place: DoorPlace,
         path: String,
     },
+    /// Another platform, and the neighbour that it lies behind.
+    Platform {
+        platform_id: String,
+        next_hop: Option<String>,
+    },
     /// A kind of a later version, or a place that cannot be: the replica cannot be used by this gateway.
     Unknown,
 }
@@ -100,7 +105,7 @@ impl Upstream {
     pub fn is_reachable(&self) -> bool {
         match self {
             Self::Unix { path } => path.as_os_str().len() <= SOCKET_PATH_BYTES_MAX,
-            Self::Door { .. } => true,
+            Self::Door { .. } | Self::Platform { .. } => true,
             Self::Unknown => false,
         }
     }

@@ -36,7 +36,7 @@ impl UpstreamBody {
     pub fn is_at_end(&mut self) -> bool {
         match &mut self.lease {
             Some((Source::Engine(connection), _)) => connection.is_at_end(),
-            Some((Source::Door { incoming, .. }, _)) => incoming.is_end_stream(),
+            Some((Source::Door { incoming, .. } | Source::Platform { incoming, .. }, _)) => incoming.is_end_stream(),
             None => true,
         }
     }
@@ -78,7 +78,7 @@ impl UpstreamBody {
 fn poll_source(source: &mut Source, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, ()>>> {
     match source {
         Source::Engine(connection) => connection.poll_body(context).map(|bytes| bytes.map(|bytes| bytes.map_err(drop))),
-        Source::Door { incoming, .. } => loop {
+        Source::Door { incoming, .. } | Source::Platform { incoming, .. } => loop {
             match std::task::ready!(Pin::new(&mut *incoming).poll_frame(context)) {
                 None => return Poll::Ready(None),
                 Some(Err(_)) => return Poll::Ready(Some(Err(()))),

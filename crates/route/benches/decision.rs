@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use keisan_route::block::{estimate_block_tokens, estimate_tokens};
-use keisan_route::{Affinity, Blocks, CallShape, Candidate, PolicyVerdict, Tuning, Verdict, rank};
+use keisan_route::{Affinity, Blocks, CallShape, Candidate, CandidateKind, PolicyVerdict, Tuning, Verdict, rank};
 
 const ROUNDS: usize = 400;
 const ROUND_NS: u128 = 200_000;
@@ -32,6 +32,7 @@ fn decide(prompt: &[u8], affinities: &[Affinity], turn: usize) -> usize {
         verdict: Verdict::Ok,
         is_reachable: true,
         is_capable: true,
+        kind: CandidateKind::Replica,
         slots: 64,
         open_calls: 3,
         backlog_tokens: 4_000,

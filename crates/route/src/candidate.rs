@@ -12,12 +12,32 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Failed => "failed",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// What the policies in force on a call say of a candidate; unknown is a missing fact, or evidence that is too weak.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PolicyVerdict {
     Holds,
     Fails,
     Unknown,
+}
+
+/// Own replicas are preferred, and platforms are told apart by price, then by distance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CandidateKind {
+    Replica,
+    /// Without a ticket at hand that pays for the call it is none.
+    Platform {
+        has_ticket: bool,
+    },
 }
 
 /// Who may serve a call: a replica, or another platform. The decision treats both alike.
@@ -29,6 +49,7 @@ pub struct Candidate {
     pub is_reachable: bool,
     /// False if the call needs what the candidate does not offer.
     pub is_capable: bool,
+    pub kind: CandidateKind,
     /// Calls that the candidate serves at a time.
     pub slots: u32,
     /// Calls that this gateway has open there, those waiting for a slot included.
@@ -52,6 +73,7 @@ pub enum Exclusion {
     PolicyFails,
     PolicyUnknown,
     Incapable,
+    NoTicket,
     VerdictFailed,
     VerdictUnknown,
     Unreachable,
@@ -66,12 +88,17 @@ impl Candidate {
             (PolicyVerdict::Fails, _) => Some(Exclusion::PolicyFails),
             (PolicyVerdict::Unknown, _) => Some(Exclusion::PolicyUnknown),
             _ if !self.is_capable => Some(Exclusion::Incapable),
+            _ if matches!(self.kind, CandidateKind::Platform { has_ticket: false }) => Some(Exclusion::NoTicket),
             (_, Verdict::Failed) => Some(Exclusion::VerdictFailed),
             (_, Verdict::Unknown) => Some(Exclusion::VerdictUnknown),
             _ if !self.is_reachable => Some(Exclusion::Unreachable),
             _ if self.slots == 0 => Some(Exclusion::NoSlots),
             (PolicyVerdict::Holds, Verdict::Ok) => None,
         }
+    }
+
+    pub const fn is_elsewhere(&self) -> bool {
+        matches!(self.kind, CandidateKind::Platform { .. })
     }
 
     pub const fn has_free_slot(&self) -> bool {
@@ -88,6 +115,7 @@ mod tests {
         verdict: Verdict::Ok,
         is_reachable: true,
         is_capable: true,
+        kind: CandidateKind::Replica,
         slots: 1,
         open_calls: 0,
         backlog_tokens: 0,
@@ -104,6 +132,7 @@ mod tests {
             (Candidate { policy: PolicyVerdict::Fails, ..GOOD }, Exclusion::PolicyFails),
             (Candidate { policy: PolicyVerdict::Unknown, ..GOOD }, Exclusion::PolicyUnknown),
             (Candidate { is_capable: false, ..GOOD }, Exclusion::Incapable),
+            (Candidate { kind: CandidateKind::Platform { has_ticket: false }, ..GOOD }, Exclusion::NoTicket),
             (Candidate { verdict: Verdict::Failed, ..GOOD }, Exclusion::VerdictFailed),
             (Candidate { verdict: Verdict::Unknown, ..GOOD }, Exclusion::VerdictUnknown),
             (Candidate { is_reachable: false, ..GOOD }, Exclusion::Unreachable),

@@ -40,11 +40,12 @@ pub enum Fact {
     Region,
     Site,
     Provider,
+    Platform,
     AttestationAge,
 }
 
 impl Fact {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Chip,
         Self::Vendor,
         Self::DesignedIn,
@@ -56,6 +57,7 @@ impl Fact {
         Self::Region,
         Self::Site,
         Self::Provider,
+        Self::Platform,
         Self::AttestationAge,
     ];
 
@@ -72,6 +74,7 @@ impl Fact {
             Self::Region => "region",
             Self::Site => "site",
             Self::Provider => "provider",
+            Self::Platform => "platform",
             Self::AttestationAge => "attestation_age_s",
         }
     }

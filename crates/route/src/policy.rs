@@ -69,6 +69,17 @@ impl Policy {
         Self { clauses: vec![clause] }
     }
 
+    /// All clauses of several policies, which then hold together, whatever their number.
+    pub fn join(policies: impl IntoIterator<Item = Self>) -> Self {
+        Self { clauses: policies.into_iter().flat_map(|policy| policy.clauses).collect() }
+    }
+
+    /// The policy in its settled form.
+    pub fn text(&self) -> String {
+        let texts: Vec<&str> = self.clauses.iter().map(Clause::text).collect();
+        texts.join("; ")
+    }
+
     pub const fn is_empty(&self) -> bool {
         self.clauses.is_empty()
     }

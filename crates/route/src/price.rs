@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::token::{Quantities, TokenClass};
 
@@ -41,6 +41,13 @@ impl PriceSheet {
         own.or_else(|| class.parent().and_then(|parent| self.nano_per_million.get(&parent)))
             .copied()
             .ok_or(PriceFault::Unpriced(class))
+    }
+}
+
+impl Serialize for PriceSheet {
+    /// Writes what is read.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.nano_per_million.iter().map(|(class, nano)| (class.name(), nano.to_string())))
     }
 }
 

@@ -40,7 +40,8 @@ pub fn rank(candidates: &[Candidate], call: CallShape, tuning: &Tuning) -> Vec<u
 
 /// Returns how each candidate stands, in the order given.
 pub fn explain(candidates: &[Candidate], call: CallShape, tuning: &Tuning) -> Vec<Standing> {
-    let usable = candidates.iter().filter(|candidate| candidate.find_exclusion().is_none());
+    let usable =
+        candidates.iter().filter(|candidate| !candidate.is_elsewhere() && candidate.find_exclusion().is_none());
     let fastest = usable.map(choose_rate).max().unwrap_or(1);
     let mut standings: Vec<Standing> = candidates
         .iter()
@@ -58,7 +59,8 @@ pub fn explain(candidates: &[Candidate], call: CallShape, tuning: &Tuning) -> Ve
 fn mark_late(standings: &mut [Standing], lateness_us_max: u64) {
     let mut earliest_us = [u64::MAX; 2];
     for standing in &*standings {
-        if let Standing::Scored(score) = standing {
+        // Nobody here knows what waits at another platform.
+        if let Standing::Scored(score @ Score { is_elsewhere: false, .. }) = standing {
             let earliest_us = &mut earliest_us[usize::from(score.has_free_slot)];
             *earliest_us = score.first_token_us().min(*earliest_us);
         }

@@ -36,11 +36,21 @@ pub enum Code {
     EngineTimeout,
     MeteringFailed,
     NotReady,
+    CallBlockInvalid,
+    CallOffPath,
+    CallLooped,
+    CallRepeated,
+    PlatformUnknown,
+    PlatformUnreachable,
+    TicketUnknown,
+    TicketMisplaced,
+    TicketExpired,
+    TicketSpent,
 }
 
 impl Code {
     /// Every code, so that metrics and tests can walk them.
-    pub const ALL: [Self; 33] = [
+    pub const ALL: [Self; 43] = [
         Self::InvalidApiKey,
         Self::PermissionDenied,
         Self::NotFound,
@@ -74,6 +84,16 @@ impl Code {
         Self::EngineTimeout,
         Self::MeteringFailed,
         Self::NotReady,
+        Self::CallBlockInvalid,
+        Self::CallOffPath,
+        Self::CallLooped,
+        Self::CallRepeated,
+        Self::PlatformUnknown,
+        Self::PlatformUnreachable,
+        Self::TicketUnknown,
+        Self::TicketMisplaced,
+        Self::TicketExpired,
+        Self::TicketSpent,
     ];
 
     /// The code as clients see it.
@@ -112,17 +132,39 @@ impl Code {
             Self::EngineTimeout => "engine_timeout",
             Self::MeteringFailed => "metering_failed",
             Self::NotReady => "not_ready",
+            Self::CallBlockInvalid => "call_block_invalid",
+            Self::CallOffPath => "call_off_path",
+            Self::CallLooped => "call_looped",
+            Self::CallRepeated => "call_repeated",
+            Self::PlatformUnknown => "platform_unknown",
+            Self::PlatformUnreachable => "platform_unreachable",
+            Self::TicketUnknown => "ticket_unknown",
+            Self::TicketMisplaced => "ticket_misplaced",
+            Self::TicketExpired => "ticket_expired",
+            Self::TicketSpent => "ticket_spent",
         }
+    }
+
+    /// The code of this name, as another platform said it; nothing for one of a later version.
+    pub fn find(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|code| code.name() == name)
     }
 
     /// The HTTP status that goes with the code.
     pub const fn status(self) -> u16 {
         match self {
             Self::InvalidApiKey => 401,
-            Self::InsufficientCredit => 402,
-            Self::PermissionDenied | Self::PolicyUnsatisfied => 403,
-            Self::NotFound | Self::ModelNotFound => 404,
+            Self::InsufficientCredit | Self::TicketSpent => 402,
+            Self::PermissionDenied
+            | Self::PolicyUnsatisfied
+            | Self::CallOffPath
+            | Self::CallLooped
+            | Self::TicketUnknown
+            | Self::TicketMisplaced
+            | Self::TicketExpired => 403,
+            Self::NotFound | Self::ModelNotFound | Self::PlatformUnknown => 404,
             Self::MethodNotAllowed => 405,
+            Self::CallRepeated => 409,
             Self::BodyTooLarge => 413,
             Self::InvalidJson
             | Self::InvalidType
@@ -133,7 +175,8 @@ impl Code {
             | Self::BodyUnreadable
             | Self::ContextLengthExceeded
             | Self::EngineRefused
-            | Self::InvalidPolicy => 400,
+            | Self::InvalidPolicy
+            | Self::CallBlockInvalid => 400,
             Self::RateLimitExceeded | Self::CallsLimitExceeded => 429,
             Self::EngineError | Self::EngineLost => 502,
             Self::EngineTimeout => 504,
@@ -146,8 +189,22 @@ impl Code {
             | Self::NoHealthyReplica
             | Self::QueueFull
             | Self::QueueTimeout
+            | Self::PlatformUnreachable
             | Self::NotReady => 503,
         }
+    }
+
+    /// Tells whether a platform that says so has begun nothing: the call may then go elsewhere, and none pays twice.
+    pub const fn is_before_serving(self) -> bool {
+        !matches!(
+            self,
+            Self::EngineError
+                | Self::EngineLost
+                | Self::EngineTimeout
+                | Self::EngineRefused
+                | Self::MeteringFailed
+                | Self::CallRepeated
+        )
     }
 
     /// Tells whether the same request may succeed later.

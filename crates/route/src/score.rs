@@ -44,12 +44,15 @@ pub struct Score {
     /// Its first token comes so much later than the earliest that warmth counts for nothing.
     pub is_late: bool,
     pub price_nano: u64,
+    /// It is another platform, of which only price and distance count.
+    pub is_elsewhere: bool,
 }
 
 /// The order of scores: the smallest is the best. The fields are compared from the first to the last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Rank {
     is_full: bool,
+    is_elsewhere: bool,
     cost_steps: i64,
     price_nano: u64,
     cost_us: i64,
@@ -70,6 +73,7 @@ impl Score {
             has_free_slot: candidate.has_free_slot(),
             is_late: false,
             price_nano: candidate.price_nano,
+            is_elsewhere: candidate.is_elsewhere(),
         }
     }
 
@@ -79,11 +83,20 @@ impl Score {
     }
 
     /// A late one has no credit, so it stands behind the earliest, which costs less by more than the limit.
+    ///
+    /// Another platform comes after own replicas with a free slot. What waits there is its own gateways' business, so of
+    /// platforms the price counts first, whole, and then how far they are.
     pub fn rank(&self) -> Rank {
+        if self.is_elsewhere {
+            let cost_us = sign(self.link_us);
+            let is_full = !self.has_free_slot;
+            return Rank { is_full, is_elsewhere: true, cost_steps: 0, price_nano: self.price_nano, cost_us };
+        }
         let credit_us = if self.is_late { 0 } else { self.credit_us };
         let cost_us = sign(self.first_token_us()).saturating_sub(sign(credit_us));
         Rank {
             is_full: !self.has_free_slot,
+            is_elsewhere: false,
             cost_steps: cost_us.div_euclid(PRICE_STEP_US),
             price_nano: self.price_nano,
             cost_us,

@@ -1,10 +1,13 @@
 //! What routing promises, on random candidates and random sequences of calls.
 
 use keisan_route::score::{CROWDING_US, PREFILL_TOKENS_PER_S_DEFAULT, PRICE_STEP_US};
-use keisan_route::{CallShape, Candidate, Exclusion, PolicyVerdict, Standing, Tuning, Verdict, explain, rank};
+use keisan_route::{
+    CallShape, Candidate, CandidateKind, Exclusion, PolicyVerdict, Standing, Tuning, Verdict, explain, rank,
+};
 use proptest::prelude::*;
 
 const RATE: u32 = 5_000;
+const THERE: CandidateKind = CandidateKind::Platform { has_ticket: true };
 const US_PER_S: u64 = 1_000_000;
 /// The crate rounds each part of a prediction to a microsecond.
 const ROUNDED_NS: u128 = 4_000;
@@ -15,6 +18,7 @@ fn ready() -> Candidate {
         verdict: Verdict::Ok,
         is_reachable: true,
         is_capable: true,
+        kind: CandidateKind::Replica,
         slots: 8,
         open_calls: 0,
         backlog_tokens: 0,
@@ -52,6 +56,7 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
         verdict: facts.1,
         is_reachable: facts.2,
         is_capable: facts.3,
+        kind: CandidateKind::Replica,
         slots: load.0,
         open_calls: load.1,
         backlog_tokens: load.2,
@@ -60,6 +65,16 @@ fn any_candidate() -> impl Strategy<Value = Candidate> {
         link_us: cost.1,
         price_nano: cost.2,
     })
+}
+
+/// Own replicas and platforms.
+fn any_mixed() -> impl Strategy<Value = Vec<Candidate>> {
+    let kind = prop_oneof![
+        2 => Just(CandidateKind::Replica),
+        2 => Just(THERE),
+        1 => Just(CandidateKind::Platform { has_ticket: false }),
+    ];
+    prop::collection::vec((any_candidate(), kind).prop_map(|(candidate, kind)| Candidate { kind, ..candidate }), 0..12)
 }
 
 fn any_call() -> impl Strategy<Value = CallShape> {
@@ -71,6 +86,7 @@ fn may_serve(candidate: &Candidate) -> bool {
         && candidate.verdict == Verdict::Ok
         && candidate.is_reachable
         && candidate.is_capable
+        && candidate.kind != CandidateKind::Platform { has_ticket: false }
         && candidate.slots > 0
 }
 
@@ -161,6 +177,32 @@ proptest! {
         }
     }
 
+    /// Free own replicas, free platforms, full own replicas, full platforms; platforms by price, and then by distance.
+    #[test]
+    fn platforms_come_after_own_replicas_by_price_and_distance(candidates in any_mixed(), call in any_call()) {
+        let key = |place: &usize| {
+            let candidate = &candidates[*place];
+            let cost = if candidate.is_elsewhere() { (candidate.price_nano, candidate.link_us) } else { (0, 0) };
+            (candidate.open_calls >= candidate.slots, candidate.is_elsewhere(), cost)
+        };
+        let ranked = rank(&candidates, call, &Tuning::DEFAULT);
+        prop_assert!(ranked.is_sorted_by_key(key));
+        let expected = candidates.iter().filter(|candidate| may_serve(candidate)).count();
+        prop_assert_eq!(ranked.len(), expected);
+    }
+
+    /// What platforms offer changes nothing in how own replicas are told apart.
+    #[test]
+    fn platforms_have_no_say_among_own_replicas(candidates in any_mixed(), call in any_call()) {
+        let unturned = CallShape { turn: 0, ..call };
+        let own: Vec<usize> = (0..candidates.len()).filter(|&place| !candidates[place].is_elsewhere()).collect();
+        let alone: Vec<Candidate> = own.iter().map(|&place| candidates[place]).collect();
+        let among_all: Vec<usize> =
+            rank(&candidates, unturned, &Tuning::DEFAULT).into_iter().filter(|&place| !candidates[place].is_elsewhere()).collect();
+        let named: Vec<usize> = rank(&alone, unturned, &Tuning::DEFAULT).into_iter().map(|place| own[place]).collect();
+        prop_assert_eq!(among_all, named);
+    }
+
     #[test]
     fn equal_replicas_of_unknown_rate_are_taken_by_load(opens in prop::collection::vec(0u32..8, 1..9)) {
         let candidates: Vec<Candidate> = opens.iter().map(|&open_calls| Candidate { open_calls, ..ready() }).collect();
@@ -225,6 +267,20 @@ fn the_price_decides_between_equals_only() {
     let cheap = Candidate { price_nano: 2, backlog_tokens: 40, ..measured(0, 0) };
     assert_eq!(choose(&[dear, cheap], 1_000), Some(1));
     assert_eq!(choose(&[dear, Candidate { backlog_tokens: 100, ..cheap }], 1_000), Some(0));
+}
+
+#[test]
+fn between_platforms_the_price_decides_and_then_the_distance() {
+    let there = |price_nano, link_us| Candidate { kind: THERE, price_nano, link_us, ..ready() };
+    assert_eq!(choose(&[there(9, 1_000), there(2, 90_000)], 1_000), Some(1));
+    assert_eq!(choose(&[there(2, 90_000), there(2, 1_000)], 1_000), Some(1));
+    assert_eq!(choose(&[there(0, 0), Candidate { backlog_tokens: 30_000, ..ready() }], 1_000), Some(1));
+    let standings = explain(&[there(2, 90_000)], CallShape { prompt_tokens: 9, turn: 0 }, &Tuning::DEFAULT);
+    let scored = &serde_json::to_value(&standings).unwrap()[0]["scored"];
+    assert_eq!(
+        (&scored["is_elsewhere"], &scored["price_nano"], &scored["link_us"]),
+        (&true.into(), &2.into(), &90_000.into())
+    );
 }
 
 #[test]

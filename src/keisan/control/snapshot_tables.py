@@ -4,7 +4,7 @@ A model without a price cannot be called, so it is left out; so is a replica wit
 """
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from uuid import UUID
 
 from keisan.domain.access import RIGHTS_BY_ROLE
@@ -28,7 +28,11 @@ from keisan.wire.snapshot import (
     SnapshotKey,
     SnapshotLimits,
     SnapshotModel,
+    SnapshotNeighbour,
     SnapshotOrganization,
+    SnapshotPlatform,
+    SnapshotPlatformOffer,
+    SnapshotPlatformTicket,
     SnapshotPrice,
     SnapshotProject,
     SnapshotReplica,
@@ -38,10 +42,22 @@ from keisan.wire.snapshot import (
 
 
 @dataclass(frozen=True, slots=True)
+class PlatformTables:
+    """What gateways are to know of other platforms, by the rows' ids: who they are, what they offer, and who pays for whom."""
+
+    platforms: Mapping[str, SnapshotPlatform] = field(default_factory=dict)
+    neighbours: Mapping[str, SnapshotNeighbour] = field(default_factory=dict)
+    offers: Mapping[str, SnapshotPlatformOffer] = field(default_factory=dict)
+    tickets: Mapping[str, SnapshotPlatformTicket] = field(default_factory=dict)
+    prices: Mapping[str, SnapshotPrice] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class SnapshotRows:
     """All that a snapshot is made of: keys in force, models, their prices in force, sites, live replicas, and all known chips.
 
     All chips, not only those that serve: then the table does not change while the process runs, and needs no deltas.
+    `elsewhere` is what is known of other platforms, and the prices that their offers and tickets name.
     `budgeted` are the ids of the organizations, projects and keys that have budgets. Doors are those that gateways are told of, each with the secret that they show there.
     """
 
@@ -54,6 +70,7 @@ class SnapshotRows:
     replicas: Iterable[Replica]
     chips: Iterable[Chip]
     doors: Sequence[tuple[Door, Secret]] = ()
+    elsewhere: PlatformTables = PlatformTables()
     budgeted: Container[UUID] = ()
 
 
@@ -65,7 +82,7 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
     return SnapshotTables(
         keys={str(key.id): compile_key(key, is_budgeted=key.id in rows.budgeted) for key in rows.keys},
         models={str(model.id): compile_model(model, rows.prices[model.id]) for model in callable_models},
-        prices={str(price.id): compile_price(price) for price in rows.prices.values()},
+        prices={str(price.id): compile_price(price) for price in rows.prices.values()} | dict(rows.elsewhere.prices),
         engines=compile_engines(sites.values()),
         replicas={
             str(replica.id): compile_replica(replica, sites[replica.site_id], places.get(replica.site_id))
@@ -82,6 +99,10 @@ def compile_tables(rows: SnapshotRows) -> SnapshotTables:
         },
         chips={chip.id: compile_chip(chip) for chip in rows.chips},
         doors={str(door.id): compile_door(door.place, secret) for door, secret in rows.doors if door.place is not None},
+        platforms=dict(rows.elsewhere.platforms),
+        neighbours=dict(rows.elsewhere.neighbours),
+        platform_offers=dict(rows.elsewhere.offers),
+        platform_tickets=dict(rows.elsewhere.tickets),
     )
 
 

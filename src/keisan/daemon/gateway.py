@@ -7,9 +7,9 @@ from pathlib import Path
 from keisan.daemon.join_token import read_join_token
 from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, GatewaySettings, Settings
+from keisan.daemon.settings import Address, FederationSettings, GatewaySettings, Settings
 from keisan.gateway.native import open_relay
-from keisan.gateway.options import GatewayOptions, Listener
+from keisan.gateway.options import FederationOptions, GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
 
@@ -46,9 +46,20 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         join_token=read_join_token(own.join_token_path),
         listener=listener,
         upstream_ca_path=own.upstream_ca_path,
+        federation=build_federation(own.federation),
         worker_threads=own.worker_threads,
         relay_limits=own.limits.model_dump(exclude_none=True),
         drain_s=own.drain_s,
         otlp_url=own.otlp_url,
         trace_sample_ppm=own.trace_sample_ppm,
+    )
+
+
+def build_federation(own: FederationSettings | None) -> FederationOptions | None:
+    """Return how the gateway speaks with those of other platforms, if it does."""
+    if own is None:
+        return None
+    listen = None if own.listen is None else str(own.listen)
+    return FederationOptions(
+        own.certificate, own.certificate_key, own.ca, listen, tuple(str(parent) for parent in own.parents)
     )

@@ -220,11 +220,26 @@ class RelayLimits(Section):
     spool_bytes_max: Positive | None = None
 
 
+class FederationSettings(Section):
+    """How a gateway speaks with those of other platforms: certificate, key and authorities are PEM files, read again when they change.
+
+    `parents` are the addresses of the parent's gateways, which are dialled. `listen` is where children and siblings come in; each
+    shows a certificate of an authority in `ca`, so that it may be any address.
+    """
+
+    certificate: ExistingFile
+    certificate_key: ExistingFile
+    ca: CertificateFile
+    listen: ListenAddress | None = None
+    parents: tuple[ListenAddress, ...] = ()
+
+
 class GatewaySettings(ListenerSection):
     """The data plane. `join_token_path` is a file with the one-time token, needed for the first start only.
 
     `upstream_ca_path` is the certificate file to trust at the doors of sites.
     `otlp_url` is a collector's address, to which `/v1/traces` is added; without one no spans are collected.
+    `federation` is the table [gateway.federation], without which it speaks with no other platform's.
     `handover_path` is a socket where a gateway gives its listener to the one that is started in its place.
     """
 
@@ -239,6 +254,7 @@ class GatewaySettings(ListenerSection):
     otlp_url: CollectorUrl | None = None
     trace_sample_ppm: Annotated[int, Field(ge=0, le=1_000_000)] = 10_000
     handover_path: Path | None = None
+    federation: FederationSettings | None = None
     limits: RelayLimits = RelayLimits()
 
 

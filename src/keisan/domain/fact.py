@@ -24,6 +24,7 @@ class FactName(StrEnum):
     REGION = "region"
     SITE = "site"
     PROVIDER = "provider"
+    PLATFORM = "platform"
     ATTESTATION_AGE_S = "attestation_age_s"
 
 

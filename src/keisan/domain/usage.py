@@ -81,11 +81,23 @@ class UsageContext:
     model_digest: str
 
 
+class Crossing(NamedTuple):
+    """Between which platforms a call crossed: whose customer it was, who served it, and the ticket that pays between them.
+
+    Both ends write a record with the id that home made, each of what it saw itself.
+    """
+
+    home_platform_id: PlatformId
+    serving_platform_id: PlatformId
+    ticket_id: TicketId
+
+
 class UsageRecord(NamedTuple):
     """`day` is the UTC day of admission and the partition (R12); durations in microseconds; sizes in bytes.
 
     `id` is a UUIDv7 of the moment of admission, so that its day follows from it.
     `ticket_id` is the ticket that pays, None for a post-paid organization's call.
+    `crossing` is None unless the call crossed between platforms.
     `content_digest` is the SHA-256 of the record as the gateway wrote it: equal id and other digest is `differs`.
     """
 
@@ -107,6 +119,7 @@ class UsageRecord(NamedTuple):
     event_count: int
     ticket_id: TicketId | None
     content_digest: bytes
+    crossing: Crossing | None = None
 
 
 class Charge(NamedTuple):

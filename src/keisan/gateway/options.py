@@ -25,6 +25,20 @@ class Listener:
 
 
 @dataclass(frozen=True, slots=True)
+class FederationOptions:
+    """How this gateway speaks with those of other platforms: PEM files, and addresses as host:port.
+
+    `parents` are dialled; children and siblings come in at `listen`.
+    """
+
+    certificate_path: Path
+    certificate_key_path: Path
+    ca_path: Path
+    listen: str | None = None
+    parents: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class GatewayOptions:
     """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name.
 
@@ -39,6 +53,7 @@ class GatewayOptions:
     join_token: Secret | None
     listener: Listener
     upstream_ca_path: Path | None = None
+    federation: FederationOptions | None = None
     worker_threads: int = 1
     relay_limits: Mapping[str, int] = field(default_factory=dict)
     drain_s: float = 30.0
@@ -87,11 +102,24 @@ def format_relay_options(options: GatewayOptions, identity: Identity, incarnatio
             "handover_path": format_path(listener.handover_path),
             "upstream_ca_path": format_path(options.upstream_ca_path),
             "spool_directory": str(options.spool_folder),
+            "federation": _format_federation(options.federation),
             "worker_threads": options.worker_threads,
             "trace_sample_ppm": options.trace_sample_ppm if options.otlp_url else None,
             "limits": dict(options.relay_limits),
         }
     )
+
+
+def _format_federation(options: FederationOptions | None) -> dict[str, object] | None:
+    if options is None:
+        return None
+    return {
+        "certificate_path": str(options.certificate_path),
+        "certificate_key_path": str(options.certificate_key_path),
+        "ca_path": str(options.ca_path),
+        "listen": options.listen,
+        "parents": list(options.parents),
+    }
 
 
 def format_path(path: Path | None) -> str | None:

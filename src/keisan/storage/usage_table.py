@@ -132,7 +132,8 @@ suspended_record = Table(
 )
 
 CONTEXT_FIELDS = tuple(field.name for field in fields(UsageContext))
-RECORD_FIELDS = tuple(name for name in UsageRecord._fields if name not in {"context", "quantities"})
+# Between which platforms a call crossed is not kept here: tables of settlements have it.
+RECORD_FIELDS = tuple(name for name in UsageRecord._fields if name not in {"context", "quantities", "crossing"})
 SPLIT_FIELDS = ("provider_nano", "tax_nano")
 VISIBILITY = Visibility(
     organization=limit_to_owner(usage_record.c.organization_id), provider=limit_to_owner(usage_record.c.provider_id)
@@ -183,6 +184,7 @@ def to_columns(posted: Sequence[PostedRecord], context_ids: Sequence[object]) ->
     own: dict[str, Sequence[Any]] = dict(zip(UsageRecord._fields, zip(*records, strict=True), strict=True))
     charged = dict(zip(Charge._fields, zip(*charges, strict=True), strict=True))
     contexts, quantities = own.pop("context"), own.pop("quantities")
+    own.pop("crossing")
     counts = {name: [each.get(word) for each in quantities] for word, name in QUANTITY_COLUMNS.items()}
     shared = {
         "organization_id": [context.organization_id for context in contexts],

@@ -169,11 +169,64 @@ class SnapshotChip(SnapshotRow):
     facts: dict[str, SnapshotFact]
 
 
+class SnapshotPlatform(SnapshotRow):
+    """Another platform. `next_hop` is the neighbour that it lies behind (None: it is one, or nobody knows).
+
+    `address` (host:port) is where its gateways take calls from platforms that are no neighbours, None if they take none.
+    """
+
+    name: str
+    region: str
+    verdict: Verdict
+    next_hop: str | None = None
+    address: str | None = None
+
+
+class SnapshotNeighbour(SnapshotRow):
+    """A platform that this one is joined with, and on which side: "parent" or "child"."""
+
+    side: Literal["parent", "child"]
+
+
+class SnapshotPlatformOffer(SnapshotRow):
+    """A model that another platform offers, by name, on one kind of chip: a candidate like a replica.
+
+    `price_id` is the version at wholesale, which is what home owes that platform. An empty region is the platform's.
+    """
+
+    platform_id: str
+    model: str
+    model_digest: str
+    region: str
+    chip: str
+    facts: dict[str, SnapshotFact]
+    verdict: Verdict
+    slots: int
+    price_id: UUID
+    attested_at_ms: int | None = None
+
+
+class SnapshotPlatformTicket(SnapshotRow):
+    """What one platform, home, gave another for the calls of an organization: narrowed by a policy, at pinned prices.
+
+    At home it is shown with each call to that platform. There it stands for a key: credit is leased by the organization's id.
+    `price_ids` are the versions at wholesale by the model's name; what is not among them is not sold on it.
+    """
+
+    organization_id: UUID
+    home_platform_id: str
+    audience_platform_id: str
+    policy: str
+    currency: str
+    price_ids: dict[str, UUID]
+    ends_at_ms: int
+
+
 class SnapshotTables(WireView):
     """The tables, each keyed by the row's id; an engine's is "<site id>/<engine name>", as sites may differ.
 
     A key whose organization or project has no row may not call.
-    A door's is its site's id.
+    A door's is its site's id; a platform's and a neighbour's is the platform's.
     """
 
     keys: dict[str, SnapshotKey] = {}
@@ -185,6 +238,10 @@ class SnapshotTables(WireView):
     projects: dict[str, SnapshotProject] = {}
     chips: dict[str, SnapshotChip] = {}
     doors: dict[str, SnapshotDoor] = {}
+    platforms: dict[str, SnapshotPlatform] = {}
+    neighbours: dict[str, SnapshotNeighbour] = {}
+    platform_offers: dict[str, SnapshotPlatformOffer] = {}
+    platform_tickets: dict[str, SnapshotPlatformTicket] = {}
 
 
 TABLE_NAMES = tuple(SnapshotTables.model_fields)

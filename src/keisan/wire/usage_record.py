@@ -28,7 +28,7 @@ from keisan.domain.ids import (
 )
 from keisan.domain.model import Surface
 from keisan.domain.price import TokenClass
-from keisan.domain.usage import CallOutcome, UsageContext, UsageRecord, UsageSource
+from keisan.domain.usage import CallOutcome, Crossing, UsageContext, UsageRecord, UsageSource
 from keisan.kit.clock import from_milliseconds
 from keisan.wire.base import INTEGER_MAX, replace_nul
 
@@ -61,6 +61,14 @@ class _ContextBody(msgspec.Struct, frozen=True, gc=False):
     model_digest: str
 
 
+class _CrossingBody(msgspec.Struct, frozen=True, gc=False):
+    """Between which platforms a call crossed, and the ticket that pays between them."""
+
+    home_platform_id: str
+    serving_platform_id: str
+    ticket_id: TicketId
+
+
 class _OwnBody(msgspec.Struct, frozen=True, gc=False):
     """What is a record's own."""
 
@@ -82,6 +90,8 @@ class _OwnBody(msgspec.Struct, frozen=True, gc=False):
     events: _Count
     # Records that older relays left in a spool do not have it.
     ticket_id: TicketId | None = None
+    # Only of calls that crossed between platforms.
+    crossing: _CrossingBody | None = None
 
 
 class _SharedPart(_ContextBody, frozen=True, gc=False, forbid_unknown_fields=True):
@@ -195,4 +205,13 @@ def _to_record(body: _OwnBody, context: UsageContext, digest: bytes) -> UsageRec
         body.events,
         body.ticket_id,
         digest,
+        None if body.crossing is None else _to_crossing(body.crossing),
+    )
+
+
+def _to_crossing(body: _CrossingBody) -> Crossing:
+    return Crossing(
+        home_platform_id=parse_platform_id(body.home_platform_id),
+        serving_platform_id=parse_platform_id(body.serving_platform_id),
+        ticket_id=body.ticket_id,
     )

@@ -30,7 +30,7 @@ class GatewayFolder:
     platform_url: str
     listen: str = "127.0.0.1:0"
     limits: Mapping[str, int] = field(default_factory=dict)
-    more: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=dict)
     starts: int = 0
 

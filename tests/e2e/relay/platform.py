@@ -41,7 +41,7 @@ class RecordKeeper:
                 head = await reader.readuntil(b"\r\n\r\n")
                 body = await reader.readexactly(int(parse_headers(head.strip()).get("content-length", "0")))
                 path = urlsplit(head.split(b" ", 2)[1].decode()).path
-                status, content = await self._answer(path, body)
+                status, content = await self.answer(path, body)
                 if self.has_left():
                     return
                 writer.write(f"HTTP/1.1 {status} X\r\ncontent-length: {len(content)}\r\n\r\n".encode() + content)
@@ -50,7 +50,8 @@ class RecordKeeper:
         finally:
             writer.close()
 
-    async def _answer(self, path: str, body: bytes) -> tuple[int, bytes]:
+    async def answer(self, path: str, body: bytes) -> tuple[int, bytes]:
+        """Answer a request; returns status and body."""
         if path == USAGE_PATH:
             return 200, json.dumps({"answers": self._take(split_usage_batch(body))}).encode()
         if path == CREDIT_PATH:

@@ -50,7 +50,7 @@ class Setting:
     slots: int = 256
     running_usage: RunningUsage = RunningUsage.LLAMA_CPP_TIMINGS
     limits: Mapping[str, int] = field(default_factory=dict)
-    more: Mapping[str, str] = field(default_factory=dict)
+    more: Mapping[str, object] = field(default_factory=dict)
     has_fixed_port: bool = False
     environment: Mapping[str, str] = field(default_factory=dict)
     change: Callable[[SnapshotTables], SnapshotTables] = lambda tables: tables

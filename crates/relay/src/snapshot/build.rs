@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use keisan_route::{Fact, Facts, Policy};
+use keisan_route::{Fact, Facts, Known, Policy};
 
 use super::text::{
     ChipRow, DoorRow, EngineRow, KeyRow, LimitsText, ModelRow, OrganizationRow, PriceRow, ProjectRow, SnapshotText,
@@ -34,27 +34,35 @@ pub fn parse_snapshot(bytes: &[u8], platform_id: &str, source: &mut dyn LivingSo
         return Err("snapshot: it belongs to another platform".to_owned());
     }
     let SnapshotText { incarnation, version, compiled_at_ms, mut tables, .. } = text;
-    let mut building = Building { source, unusable_rows: 0, currencies: BTreeSet::new() };
+    let mut building = Building { source, platform_id, unusable_rows: 0, currencies: BTreeSet::new() };
+    let mut neighbours = building.read_neighbours(&tables);
     let replicas = building.read_replicas(&tables);
-    let models = building.build_models(&mut tables, replicas);
+    let offers = building.read_offers(&tables, &neighbours);
+    let models = building.build_models(&mut tables, (replicas, offers));
+    building.read_tickets(&tables, &models, &mut neighbours);
     let keys = building.build_keys(tables);
     Ok(Snapshot {
         incarnation,
         version,
         keys,
         models,
+        neighbours,
         unusable_rows: building.unusable_rows,
         age_at_load: Duration::from_millis(read_wall_ms().saturating_sub(compiled_at_ms)),
         loaded: Instant::now(),
     })
 }
 
-struct Building<'a> {
-    source: &'a mut dyn LivingSource,
-    unusable_rows: u64,
+pub struct Building<'a> {
+    pub source: &'a mut dyn LivingSource,
+    pub platform_id: &'a str,
+    pub unusable_rows: u64,
     /// Those in which a model is priced.
-    currencies: BTreeSet<Currency>,
+    pub currencies: BTreeSet<Currency>,
 }
+
+/// Candidates by what names their model: its id of own ones, its name of other platforms.
+pub type ByModel = HashMap<String, Vec<Arc<Replica>>>;
 
 /// What an organization or a project says of the calls of its keys.
 #[derive(Default)]
@@ -66,8 +74,8 @@ struct Layer {
 }
 
 impl Building<'_> {
-    fn read_replicas(&mut self, tables: &TablesText<'_>) -> HashMap<String, Vec<Arc<Replica>>> {
-        let mut by_model: HashMap<String, Vec<Arc<Replica>>> = HashMap::new();
+    fn read_replicas(&mut self, tables: &TablesText<'_>) -> ByModel {
+        let mut by_model = ByModel::new();
         let passes = tables.doors.iter().filter_map(|(id, door)| Some((id.as_str(), read_pass(door)?)));
         let passes: HashMap<&str, Arc<DoorPass>> = passes.collect();
         for (id, raw) in &tables.replicas {
@@ -77,7 +85,7 @@ impl Building<'_> {
             };
             find_door_pass(&mut row, &tables.doors, &passes);
             let model_id = row.model_id.clone();
-            let (profile, facts) = (find_profile(&tables.engines, &row), gather_facts(&tables.chips, &row));
+            let (profile, facts) = (find_profile(&tables.engines, &row), self.gather_facts(&tables.chips, &row));
             let replica = self.source.find_replica(id, row, profile, facts);
             by_model.entry(model_id).or_default().push(replica);
         }
@@ -87,7 +95,7 @@ impl Building<'_> {
     fn build_models(
         &mut self,
         tables: &mut TablesText<'_>,
-        mut replicas: HashMap<String, Vec<Arc<Replica>>>,
+        (mut replicas, mut offers): (ByModel, ByModel),
     ) -> BTreeMap<String, Arc<Model>> {
         let mut models = BTreeMap::new();
         for (id, row) in std::mem::take(&mut tables.models) {
@@ -98,7 +106,8 @@ impl Building<'_> {
                 continue;
             };
             self.currencies.insert(currency);
-            let replicas = replicas.remove(&id).unwrap_or_default();
+            let mut replicas = replicas.remove(&id).unwrap_or_default();
+            replicas.extend(offers.remove(&row.name).unwrap_or_default());
             let living = (replicas, self.source.find_times(&row.name));
             models.insert(row.name.clone(), Arc::new(build_model(id, row, (price, currency), living)));
         }
@@ -121,6 +130,21 @@ impl Building<'_> {
             keys.insert(digest, Arc::new(key));
         }
         keys
+    }
+
+    /// What is known of a replica: its chip's facts, and what the platform itself has on record.
+    fn gather_facts(&self, chips: &BTreeMap<String, ChipRow<'_>>, row: &ReplicaRow) -> Facts {
+        let known = chips.get(&row.chip).into_iter().flat_map(ChipRow::list_known);
+        let own = [
+            (Fact::Chip, row.chip.as_str()),
+            (Fact::Region, &row.region),
+            (Fact::Site, &row.site_id),
+            (Fact::Provider, &row.provider_id),
+            (Fact::Platform, self.platform_id),
+        ];
+        let mut facts = insert_facts(known, &own);
+        facts.attested_at_ms = row.attested_at_ms;
+        facts
     }
 
     fn build_layers<Row>(
@@ -147,7 +171,7 @@ impl Building<'_> {
         }
     }
 
-    fn find_purses(&mut self, holder_id: &str) -> Arc<[Arc<Purse>]> {
+    pub fn find_purses(&mut self, holder_id: &str) -> Arc<[Arc<Purse>]> {
         let find = |currency: &Currency| self.source.find_purse(holder_id, *currency);
         self.currencies.iter().map(find).collect()
     }
@@ -206,7 +230,7 @@ fn find_layer<'a>(layers: Option<&'a HashMap<String, Layer>>, id: &str) -> Optio
 }
 
 /// A text that this version cannot read admits nobody.
-fn read_policy(text: &str) -> Policy {
+pub fn read_policy(text: &str) -> Policy {
     Policy::parse(text).unwrap_or_else(|_| Policy::unreadable())
 }
 
@@ -235,24 +259,16 @@ fn find_profile(engines: &BTreeMap<String, EngineRow>, replica: &ReplicaRow) -> 
     })
 }
 
-/// What is known of a replica: its chip's facts, and what the platform itself has on record.
-fn gather_facts(chips: &BTreeMap<String, ChipRow<'_>>, row: &ReplicaRow) -> Facts {
+pub fn insert_facts<'a>(known: impl Iterator<Item = (&'a str, Known)>, own: &[(Fact, &str)]) -> Facts {
     let mut facts = Facts::default();
-    for (name, known) in chips.get(&row.chip).into_iter().flat_map(ChipRow::list_known) {
+    for (name, known) in known {
         if let Some(fact) = Fact::find(name) {
             facts.insert(fact, known);
         }
     }
-    let own = [
-        (Fact::Chip, &row.chip),
-        (Fact::Region, &row.region),
-        (Fact::Site, &row.site_id),
-        (Fact::Provider, &row.provider_id),
-    ];
-    for (fact, value) in own.into_iter().filter(|(_, value)| !value.is_empty()) {
-        facts.insert_own(fact, value);
+    for (fact, value) in own.iter().filter(|(_, value)| !value.is_empty()) {
+        facts.insert_own(*fact, value);
     }
-    facts.attested_at_ms = row.attested_at_ms;
     facts
 }
 

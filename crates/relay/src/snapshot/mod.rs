@@ -2,6 +2,8 @@
 //! Here: what a call looks up. Not here: how the platform's text is read (text, build).
 
 mod build;
+mod neighbours;
+mod platforms;
 mod text;
 
 use std::collections::{BTreeMap, HashMap};
@@ -16,11 +18,14 @@ use crate::dialect::{Dialect, RunningUsage};
 use crate::limiter::{CallLimits, Meter};
 use crate::model_times::ModelTimes;
 use crate::purse::Purse;
+use crate::record::write_part;
 use crate::replica::Replica;
 use crate::spool::Part;
 use crate::upstream::{DoorPass, Upstream};
 
 pub use build::{decode_digest, parse_snapshot};
+pub use neighbours::{GuestTicket, Neighbours, SpendingTicket};
+pub use platforms::ELSEWHERE;
 
 pub type KeyDigest = [u8; 32];
 
@@ -47,6 +52,21 @@ pub struct ReplicaRow {
     /// There is one if and only if the replica stands behind a door.
     #[serde(skip)]
     pub door_pass: Option<Arc<DoorPass>>,
+    /// There is one if and only if this is another platform.
+    #[serde(skip)]
+    pub offer: Option<Arc<Offer>>,
+}
+
+/// What another platform offers.
+#[derive(Debug)]
+pub struct Offer {
+    pub platform_id: String,
+    pub platform_name: String,
+    pub region: String,
+    pub chip: String,
+    /// At wholesale: what home owes for a call there.
+    pub price: PriceSheet,
+    pub currency: Currency,
 }
 
 /// How an engine's connections and streams behave.
@@ -109,6 +129,7 @@ pub struct Model {
     pub price: PriceSheet,
     /// That of the price.
     pub currency: Currency,
+    /// Own ones, and other platforms behind them.
     pub replicas: Vec<Arc<Replica>>,
     pub record_part: Part,
     pub times: Arc<ModelTimes>,
@@ -119,6 +140,36 @@ pub struct Model {
 impl Model {
     pub fn is_on(&self, surface: Surface) -> bool {
         self.surfaces.iter().any(|name| name == surface.name())
+    }
+
+    /// This model for another platform's customers: at a price of its own, and by own replicas only.
+    fn sell_at(&self, price_id: &str, (price, currency): (&PriceSheet, Currency)) -> Self {
+        let own = self.replicas.iter().filter(|replica| replica.row.offer.is_none());
+        Self {
+            id: self.id.clone(),
+            name: self.name.clone(),
+            owner: self.owner.clone(),
+            created_at_s: self.created_at_s,
+            context_tokens: self.context_tokens,
+            output_tokens_max: self.output_tokens_max,
+            template_tokens_max: self.template_tokens_max,
+            price: price.clone(),
+            currency,
+            replicas: own.cloned().collect(),
+            record_part: write_part(&[("model_id", &self.id), ("price_id", price_id)]),
+            times: Arc::clone(&self.times),
+            surfaces: self.surfaces.clone(),
+            capabilities: self.capabilities.clone(),
+        }
+    }
+
+    pub fn has_offers(&self) -> bool {
+        self.replicas.last().is_some_and(|last| last.row.offer.is_some())
+    }
+
+    /// Other platforms that offer it.
+    pub fn list_offers(&self) -> impl Iterator<Item = (&Replica, &Offer)> {
+        self.replicas.iter().filter_map(|replica| Some((replica.as_ref(), replica.row.offer.as_deref()?)))
     }
 
     pub fn can(&self, capability: &str) -> bool {
@@ -133,6 +184,7 @@ pub struct Snapshot {
     pub version: u64,
     pub keys: HashMap<KeyDigest, Arc<Key>>,
     pub models: BTreeMap<String, Arc<Model>>,
+    pub neighbours: Neighbours,
     /// Rows left out because they cannot be used; shown in stats and metrics.
     pub unusable_rows: u64,
     age_at_load: Duration,
@@ -157,7 +209,10 @@ pub trait LivingSource {
 
 #[cfg(test)]
 mod tests {
+    use keisan_route::{Fact, Side, TokenClass};
+
     use super::*;
+    use crate::options::Place;
     use crate::pool::Pool;
     use crate::replica::Station;
     use crate::upstream::DoorPlace;
@@ -304,6 +359,51 @@ mod tests {
         assert_eq!(find(&[NARROW, NARROW_PROJECT, PREPAID], NARROW).unwrap(), NARROW);
         assert_eq!(find(&[DEVELOPER], DEVELOPER).unwrap(), DEVELOPER);
         assert_eq!(find(&[DEVELOPER], NARROW).unwrap(), PREPAID, "another key's budget is its own");
+    }
+
+    #[test]
+    fn other_platforms_are_candidates_and_their_tickets_stand_for_keys() {
+        const PARENT: &str = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
+        const SIBLING: &str = "efefefefefefefefefefefefefefefefefefefefefefefefefefefefefefefef";
+        let snapshot = parse(GOLDEN).unwrap();
+        let neighbours = &snapshot.neighbours;
+        assert_eq!(neighbours.find_way(SIBLING), Some((PARENT.to_owned(), Side::Parent, Verdict::Ok)));
+        assert_eq!(neighbours.find_way(PARENT), Some((PARENT.to_owned(), Side::Parent, Verdict::Ok)));
+        assert_eq!(neighbours.find_way(PLATFORM), None);
+        let place = Place { host: "coast.example".to_owned(), port: 8443 };
+        assert_eq!(neighbours.list_addresses(), [(SIBLING.to_owned(), place)]);
+        let model = &snapshot.models["tiny-8b"];
+        let offers: Vec<_> =
+            model.list_offers().map(|(replica, offer)| (&*offer.platform_name, replica.row.verdict)).collect();
+        assert_eq!(offers, [("nation", Verdict::Unknown), ("coast", Verdict::Ok)]);
+        let (coast, offer) = model.list_offers().nth(1).unwrap();
+        let fact = |fact| coast.facts.get(fact).map(|known| known.values.join(","));
+        assert_eq!(fact(Fact::Platform).as_deref(), Some(SIBLING));
+        assert_eq!((fact(Fact::Region).as_deref(), fact(Fact::Vendor).as_deref()), (Some("CN-SH"), Some("Huawei")));
+        assert_eq!(
+            (fact(Fact::Site), offer.price.choose_nano(TokenClass::Output)),
+            (None, Ok(8))
+        );
+        assert_eq!(model.replicas[0].facts.get(Fact::Platform).unwrap().values, [PLATFORM]);
+        let spending = neighbours.find_spending("019ab000-0001-7000-8000-000000000001", SIBLING).unwrap();
+        assert_eq!(spending.id, "019ab000-000b-7000-8000-000000000001");
+        let ticket = &neighbours.tickets["019ab000-000b-7000-8000-000000000002"];
+        assert_eq!((neighbours.tickets.len(), ticket.home_id.as_str()), (1, SIBLING));
+        let sold = &ticket.models["tiny-8b"];
+        assert_eq!(sold.price.choose_nano(TokenClass::Output), Ok(8));
+        assert_eq!((sold.replicas.len(), sold.list_offers().count()), (1, 0), "a guest is passed on to nobody");
+        assert!(!ticket.models.contains_key("smollm2-135m-instruct"), "no price is pinned");
+    }
+
+    #[test]
+    fn a_platform_without_a_row_or_a_way_takes_no_calls() {
+        let lost = parse(&change("\"next_hop\": \"cdcd", "\"next_hop\": \"0000")).unwrap();
+        assert!(lost.neighbours.find_way(&"ef".repeat(32)).is_none());
+        let odd = parse(&change("\"side\": \"parent\"", "\"side\": \"cousin\"")).unwrap();
+        assert_eq!((odd.unusable_rows, odd.neighbours.sides.len()), (1, 0));
+        let priceless =
+            parse(&change("\"price_id\": \"019ab000-000a-7000-8000-000000000003\"", "\"price_id\": \"x\"")).unwrap();
+        assert_eq!((priceless.unusable_rows, priceless.models["tiny-8b"].list_offers().count()), (1, 1));
     }
 
     #[test]

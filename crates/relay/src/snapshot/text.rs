@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use keisan_route::{Known, PriceSheet};
+use keisan_route::{Known, PriceSheet, Verdict};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -41,6 +41,14 @@ pub struct TablesText<'a> {
     pub doors: BTreeMap<String, DoorRow>,
     #[serde(default, borrow)]
     pub replicas: BTreeMap<String, &'a RawValue>,
+    #[serde(default, borrow)]
+    pub platforms: BTreeMap<String, &'a RawValue>,
+    #[serde(default, borrow)]
+    pub neighbours: BTreeMap<String, &'a RawValue>,
+    #[serde(default, borrow)]
+    pub platform_offers: BTreeMap<String, &'a RawValue>,
+    #[serde(default, borrow)]
+    pub platform_tickets: BTreeMap<String, &'a RawValue>,
 }
 
 #[derive(Deserialize, Default)]
@@ -120,6 +128,11 @@ pub struct DoorRow {
     pub certificates: String,
 }
 
+/// Facts that can be read.
+pub fn list_known<'a>(facts: &'a BTreeMap<String, &RawValue>) -> impl Iterator<Item = (&'a str, Known)> {
+    facts.iter().filter_map(|(name, raw)| Some((name.as_str(), serde_json::from_str(raw.get()).ok()?)))
+}
+
 /// Facts by name; one that cannot be read is not known.
 #[derive(Deserialize)]
 pub struct ChipRow<'a> {
@@ -129,6 +142,41 @@ pub struct ChipRow<'a> {
 
 impl ChipRow<'_> {
     pub fn list_known(&self) -> impl Iterator<Item = (&str, Known)> {
-        self.facts.iter().filter_map(|(name, raw)| Some((name.as_str(), serde_json::from_str(raw.get()).ok()?)))
+        list_known(&self.facts)
     }
+}
+
+/// A model that another platform offers, on one kind of chip.
+#[derive(Deserialize)]
+pub struct OfferRow<'a> {
+    pub platform_id: String,
+    /// By name, as models have other ids there.
+    pub model: String,
+    pub model_digest: String,
+    #[serde(default)]
+    pub region: String,
+    #[serde(default)]
+    pub chip: String,
+    #[serde(default, borrow)]
+    pub facts: BTreeMap<String, &'a RawValue>,
+    pub verdict: Verdict,
+    pub slots: u32,
+    /// Of the price version at wholesale.
+    pub price_id: String,
+    #[serde(default)]
+    pub attested_at_ms: Option<u64>,
+}
+
+/// What one platform gave another for an organization's calls.
+#[derive(Deserialize)]
+pub struct TicketRow {
+    pub organization_id: String,
+    pub home_platform_id: String,
+    pub audience_platform_id: String,
+    pub policy: String,
+    pub currency: String,
+    /// The price versions at wholesale, by the model's name.
+    #[serde(default)]
+    pub price_ids: BTreeMap<String, String>,
+    pub ends_at_ms: u64,
 }

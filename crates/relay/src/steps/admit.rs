@@ -52,7 +52,8 @@ fn hash_prompt(exchange: &Exchange, model: &Model, request: &CallRequest<'_>) ->
 
 fn find_model(exchange: &Exchange, request: &CallRequest<'_>) -> Result<Arc<Model>, Refusal> {
     let key = &exchange.key;
-    let models = &exchange.snapshot.models;
+    // What a ticket pins no price for is not sold to whom it was given.
+    let models = exchange.guest.as_ref().map_or(&exchange.snapshot.models, |guest| &guest.models);
     let found = models.get(&request.model).filter(|model| key.may_name(&model.name));
     let Some(model) = found else {
         let names: Vec<&str> = models.keys().map(String::as_str).filter(|name| key.may_name(name)).collect();

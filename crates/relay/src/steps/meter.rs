@@ -8,12 +8,13 @@ use keisan_route::{Code, Dispatched, Quantities, Refusal, Surface, compute_amoun
 
 use crate::dialect::Dialect;
 use crate::exchange::Exchange;
+use crate::federation::Crossing;
 use crate::gateway::Gateway;
 use crate::hold::Hold;
 use crate::record::{Outcome, UsageRecord};
 use crate::record_id::RecordId;
 use crate::replica::Replica;
-use crate::snapshot::{Key, Model};
+use crate::snapshot::{GuestTicket, Key, Model, Snapshot};
 use crate::spool::{PARTS_MAX, Part};
 use crate::steps::send::Plan;
 use crate::trace::{CallTrace, Ended};
@@ -61,6 +62,9 @@ pub struct OpenCall {
     is_answering: bool,
     is_client_gone: Arc<AtomicBool>,
     hold: Option<Hold>,
+    guest: Option<Arc<GuestTicket>>,
+    /// Of a model that other platforms offer.
+    snapshot: Option<Arc<Snapshot>>,
     pub usage: Usage,
     pub trace: CallTrace,
 }
@@ -90,6 +94,8 @@ impl OpenCall {
             is_answering: false,
             is_client_gone: Arc::new(AtomicBool::new(false)),
             hold: Some(hold),
+            guest: exchange.guest.clone(),
+            snapshot: plan.model.has_offers().then(|| Arc::clone(&exchange.snapshot)),
             usage: Usage::default(),
             trace: CallTrace::open(&exchange.trace, exchange.arrived),
         })
@@ -217,8 +223,20 @@ impl OpenCall {
             response_bytes: self.response_bytes,
             events: self.events,
             ticket_id,
+            crossing: self.describe_crossing(),
         };
         record.encode()
+    }
+
+    /// At home it names who serves, at the other end whose customer it is; both name the ticket that pays between them.
+    fn describe_crossing(&self) -> Option<Crossing<'_>> {
+        let own_id = self.gateway.options.platform_id.as_str();
+        if let Some(guest) = &self.guest {
+            return Some(Crossing { home: &guest.home_id, serving: own_id, ticket: &guest.id });
+        }
+        let serving = self.replica.row.offer.as_ref()?.platform_id.as_str();
+        let ticket = self.snapshot.as_ref()?.neighbours.find_spending(&self.key.organization_id, serving)?;
+        Some(Crossing { home: own_id, serving, ticket: &ticket.id })
     }
 
     fn observe(&self, ending: Ending, quantities: &Quantities) {

@@ -41,8 +41,12 @@ impl Relaying {
         let answered = match send(&plan, &mut call, routing).await {
             Ok(answered) => answered,
             Err(refusal) => {
-                let is_timeout = refusal.code == Code::EngineTimeout;
-                let outcome = if is_timeout { Outcome::EngineCut } else { Outcome::EngineUnreachable };
+                let outcome = match refusal.code {
+                    Code::EngineTimeout | Code::EngineLost => Outcome::EngineCut,
+                    Code::NoHealthyReplica | Code::QueueFull | Code::QueueTimeout => Outcome::EngineUnreachable,
+                    // Another platform's word.
+                    _ => Outcome::EngineRefused,
+                };
                 call.settle(Ending::failed(outcome, refusal.code))?;
                 return Err(refusal);
             }

@@ -8,7 +8,8 @@ use hyper::HeaderMap;
 use hyper::header::HeaderValue;
 use keisan_route::block::estimate_block_tokens;
 use keisan_route::{
-    Blocks, CallShape, Candidate, Code, Judgement, Policy, PolicyVerdict, Refusal, Standing, Tuning, explain, rank,
+    Blocks, CallShape, Candidate, CandidateKind, Code, Exclusion, Judgement, Policy, PolicyVerdict, PriceSheet,
+    Refusal, Standing, TokenClass, Tuning, explain, rank,
 };
 use serde::Serialize;
 
@@ -18,6 +19,8 @@ use crate::gateway::Gateway;
 use crate::replica::{NoSeat, Replica, Seat};
 use crate::snapshot::{Key, LAYERS, Model};
 
+/// Taken for the length of an answer where only prices are compared.
+const OUTPUT_TOKENS_USUAL: u64 = 256;
 const POLICY_HEADER: &str = "keisan-policy";
 const OBJECTIONS_SHOWN_MAX: usize = 4;
 /// About 300 bytes each: more would pass what proxies let through as a header.
@@ -50,15 +53,43 @@ pub async fn route(exchange: &Exchange, admission: &Admission) -> (Result<Routin
     let calling = Calling { prompt: &admission.prompt, prompt_tokens: admission.prompt_tokens };
     let judging = Judging { key: &exchange.key, request: &exchange.policy, now_ms: read_wall_ms() };
     let now_ns = gateway.now_ns();
-    let candidates: Vec<Candidate> =
-        model.replicas.iter().map(|replica| judging.judge(replica, (calling.prompt, now_ns))).collect();
+    let payable = Payable { exchange, model, calling, now_ms: judging.now_ms };
+    let judge = |replica| payable.price(replica, judging.judge(replica, (calling.prompt, now_ns)));
+    let candidates: Vec<Candidate> = model.replicas.iter().map(|replica| judge(replica)).collect();
     let shape = CallShape { prompt_tokens: calling.prompt_tokens, turn: gateway.turn.fetch_add(1, Ordering::Relaxed) };
     let ranked = rank(&candidates, shape, &Tuning::DEFAULT);
     let explanation = exchange.is_explained.then(|| explain_choice(model, (&candidates, shape), &ranked)).flatten();
     if ranked.is_empty() {
-        return (Err(judging.refuse_all(model).unwrap_or_else(|| refuse_model_down(model))), explanation);
+        return (Err(judging.refuse_all(model).unwrap_or_else(|| refuse_unusable(model, &candidates))), explanation);
     }
     (take_seat(gateway, (model, calling), ranked).await, explanation)
+}
+
+/// What a call to another platform needs beside what one to a replica does.
+struct Payable<'a> {
+    exchange: &'a Exchange,
+    model: &'a Model,
+    calling: Calling<'a>,
+    now_ms: u64,
+}
+
+impl Payable<'_> {
+    /// Tells what the call would come to at another platform, and whether a ticket is at hand that pays for it.
+    fn price(&self, replica: &Replica, candidate: Candidate) -> Candidate {
+        let Some(offer) = &replica.row.offer else { return candidate };
+        let ticket = self.exchange.find_spending(&offer.platform_id);
+        let has_ticket = ticket.is_some_and(|ticket| !ticket.is_over(self.now_ms));
+        // Prices in another currency cannot be compared: they come last.
+        let is_comparable = offer.currency == self.model.currency;
+        let price_nano = if is_comparable { estimate_nano(&offer.price, self.calling.prompt_tokens) } else { u64::MAX };
+        Candidate { kind: CandidateKind::Platform { has_ticket }, price_nano, ..candidate }
+    }
+}
+
+/// A number that orders prices of one call: what its prompt and an answer of usual length come to.
+fn estimate_nano(price: &PriceSheet, prompt_tokens: u64) -> u64 {
+    let of = |class, tokens: u64| price.choose_nano(class).unwrap_or(u64::MAX).saturating_mul(tokens);
+    of(TokenClass::Input, prompt_tokens).saturating_add(of(TokenClass::Output, OUTPUT_TOKENS_USUAL))
 }
 
 /// All policies in force on one call.
@@ -152,6 +183,21 @@ pub async fn route_again(
         return Err(refuse_model_down(model));
     }
     take_seat(gateway, (model, calling), others).await
+}
+
+/// Where only other platforms could serve, it is the way to them, or what they may be paid with, that is missing.
+fn refuse_unusable(model: &Model, candidates: &[Candidate]) -> Refusal {
+    let is_elsewhere = !candidates.is_empty() && candidates.iter().all(Candidate::is_elsewhere);
+    if !is_elsewhere {
+        return refuse_model_down(model);
+    }
+    let exclusions = || candidates.iter().filter_map(Candidate::find_exclusion);
+    if exclusions().all(|exclusion| exclusion == Exclusion::NoTicket) {
+        let text = format!("no platform that offers the model '{}' has a ticket for this organization", model.name);
+        return Refusal::new(Code::TicketUnknown, text);
+    }
+    let text = format!("no platform that offers the model '{}' can be reached at the moment", model.name);
+    Refusal::new(Code::PlatformUnreachable, text)
 }
 
 pub fn refuse_model_down(model: &Model) -> Refusal {

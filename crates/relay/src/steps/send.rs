@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use keisan_route::{Blocks, Code, Refusal};
+use hyper::header::HeaderValue;
+use keisan_route::{Blocks, Code, HOPS_MAX, Policy, Refusal};
 
 use crate::connection::{AskFault, Outgoing, Source};
 use crate::exchange::{Admission, Exchange, Routing};
+use crate::federation::CallBlock;
 use crate::gateway::{Gateway, RequestBytes};
 use crate::hold::Hold;
 use crate::http1::AnswerHead;
 use crate::record_id::RecordId;
 use crate::replica::{Replica, Seat};
-use crate::snapshot::Model;
+use crate::snapshot::{Model, Snapshot};
 use crate::steps::meter::OpenCall;
 use crate::steps::route::{Calling, refuse_model_down, route_again};
 use crate::trace::TraceWords;
@@ -27,12 +29,17 @@ const ATTEMPTS_MAX: usize = 3;
 enum AttemptFault {
     Lost,
     Timeout,
+    /// Another platform has the call, and nobody knows how far it came: it must not begin anywhere else.
+    LostElsewhere,
+    /// Another platform does not serve the call, and says why.
+    Told(Code),
 }
 
 impl AttemptFault {
     const fn code(self) -> Code {
         match self {
-            Self::Lost => Code::EngineLost,
+            Self::Lost | Self::LostElsewhere => Code::EngineLost,
+            Self::Told(code) => code,
             Self::Timeout => Code::EngineTimeout,
         }
     }
@@ -50,6 +57,8 @@ pub struct Plan {
     body: Vec<u8>,
     prompt: Blocks,
     prompt_tokens: u64,
+    /// What other platforms must know of the call, if the model is offered by any.
+    abroad: Option<Box<Abroad>>,
     /// The body counts as in flight until the engine has answered to it.
     _booked: RequestBytes,
 }
@@ -66,6 +75,7 @@ pub struct Answered {
 impl Plan {
     pub fn new(exchange: &Exchange, admission: Admission) -> (Self, Hold) {
         let Admission { model, is_stream, is_usage_wanted, body, prompt, prompt_tokens, booked, hold, .. } = admission;
+        let abroad = model.has_offers().then(|| Box::new(Abroad::new(exchange)));
         let plan = Self {
             gateway: Arc::clone(&exchange.gateway),
             model,
@@ -76,6 +86,7 @@ impl Plan {
             body,
             prompt,
             prompt_tokens,
+            abroad,
             _booked: booked,
         };
         (plan, hold)
@@ -85,10 +96,21 @@ impl Plan {
         Calling { prompt: &self.prompt, prompt_tokens: self.prompt_tokens }
     }
 
-    fn outgoing<'a>(&'a self, replica: &Replica, trace: TraceWords<'a>) -> Outgoing<'a> {
+    /// Nothing for a replica; a fault if there is nothing that another platform could be told.
+    fn write_block(&self, replica: &Replica) -> Result<Option<HeaderValue>, AttemptFault> {
+        let Some(offer) = &replica.row.offer else { return Ok(None) };
+        let block = self.abroad.as_ref().and_then(|abroad| abroad.write_block(self, &offer.platform_id));
+        block.map(Some).ok_or(AttemptFault::Told(Code::TicketUnknown))
+    }
+
+    fn outgoing<'a>(
+        &'a self,
+        replica: &Replica,
+        (trace, call_block): (TraceWords<'a>, Option<&'a HeaderValue>),
+    ) -> Outgoing<'a> {
         let additions = replica.profile.dialect.additions(self.is_stream);
         let body = [&self.body, additions.as_bytes(), b"}"];
-        Outgoing { path: self.path, request_id: self.request_id, body, trace }
+        Outgoing { path: self.path, request_id: self.request_id, body, trace, call_block }
     }
 }
 
@@ -107,16 +129,38 @@ pub async fn send(plan: &Plan, call: &mut OpenCall, mut routing: Routing) -> Res
             Err(fault) => fault,
         };
         call.trace.fail_attempt(fault.code());
-        station.circuit.fail(plan.gateway.now_ns());
+        match fault {
+            // It answers.
+            AttemptFault::Told(_) => station.circuit.abandon(),
+            _ => station.circuit.fail(plan.gateway.now_ns()),
+        }
         // A stream that is slow to begin may be quicker elsewhere; an answer that is written as a whole takes its time.
-        let may_go_on = attempts_left > 0 && (fault == AttemptFault::Lost || (plan.is_stream && !others.is_empty()));
-        if !may_go_on {
-            return Err(if fault == AttemptFault::Timeout { refuse_slow() } else { refuse_model_down(&plan.model) });
+        let may_go_on = match fault {
+            AttemptFault::Lost => true,
+            AttemptFault::Timeout => plan.is_stream && !others.is_empty(),
+            AttemptFault::Told(code) => code.is_before_serving() && !others.is_empty(),
+            AttemptFault::LostElsewhere => false,
+        };
+        if attempts_left == 0 || !may_go_on {
+            return Err(refuse_fault(&plan.model, fault));
         }
         plan.gateway.metrics.retries.add(1);
         routing = route_again(&plan.gateway, (&plan.model, plan.calling()), others).await?;
     }
     Err(refuse_model_down(&plan.model))
+}
+
+fn refuse_fault(model: &Model, fault: AttemptFault) -> Refusal {
+    match fault {
+        AttemptFault::Lost => refuse_model_down(model),
+        AttemptFault::Timeout => refuse_slow(),
+        AttemptFault::LostElsewhere => {
+            Refusal::new(Code::EngineLost, "the platform that had this call was lost before it answered")
+        }
+        AttemptFault::Told(code) => {
+            Refusal::new(code, format!("the platform that was to serve this call says: {}", code.name()))
+        }
+    }
 }
 
 fn refuse_slow() -> Refusal {
@@ -126,11 +170,14 @@ fn refuse_slow() -> Refusal {
 /// One attempt, from the request to the head of an answer, and of a stream to its first bytes.
 async fn attempt(plan: &Plan, call: &mut OpenCall, seat: Seat) -> Result<Answered, AttemptFault> {
     let deadline = tokio::time::Instant::now() + plan.gateway.first_byte_timeout();
+    let is_elsewhere = seat.replica.row.offer.is_some();
     let begun = tokio::time::timeout_at(deadline, begin(plan, call, seat)).await;
-    begun.unwrap_or(Err(AttemptFault::Timeout))
+    let late = if is_elsewhere { AttemptFault::Told(Code::EngineTimeout) } else { AttemptFault::Timeout };
+    begun.unwrap_or(Err(late))
 }
 
 async fn begin(plan: &Plan, call: &mut OpenCall, seat: Seat) -> Result<Answered, AttemptFault> {
+    let lost = if seat.replica.row.offer.is_some() { AttemptFault::LostElsewhere } else { AttemptFault::Lost };
     let (head, source) = ask(plan, call, &seat.replica).await?;
     let mut upstream = UpstreamBody::new(source, seat, plan.gateway.stream_idle_timeout());
     if !plan.is_stream || !head.is_event_stream() {
@@ -139,19 +186,20 @@ async fn begin(plan: &Plan, call: &mut OpenCall, seat: Seat) -> Result<Answered,
     match upstream.next().await {
         Some(Ok(first)) => Ok(Answered { head, upstream, first: Some(first) }),
         Some(Err(UpstreamFault::Idle)) => Err(AttemptFault::Timeout),
-        Some(Err(UpstreamFault::Lost)) | None => Err(AttemptFault::Lost),
+        Some(Err(UpstreamFault::Lost)) | None => Err(lost),
     }
 }
 
 async fn ask(plan: &Plan, call: &mut OpenCall, replica: &Replica) -> Result<(AnswerHead, Source), AttemptFault> {
     let pool = &replica.station.pool;
-    call.note_sent(plan.outgoing(replica, TraceWords::default()).body_bytes());
-    let outgoing = plan.outgoing(replica, call.trace.tell());
+    let block = plan.write_block(replica)?;
+    call.note_sent(plan.outgoing(replica, (TraceWords::default(), None)).body_bytes());
+    let outgoing = plan.outgoing(replica, (call.trace.tell(), block.as_ref()));
     if let Some(connection) = pool.take(replica.lifetime()) {
         match connection.ask(replica, &outgoing).await {
             // The other side may have closed it just when it was taken; a new one tells (R14).
             Err(AskFault::Lost) => plan.gateway.metrics.retries.add(1),
-            answered => return answered.map_err(|fault| count_fault(plan, fault)),
+            answered => return answered.map_err(|fault| count_fault((plan, replica), fault)),
         }
     }
     let timeout = Duration::from_secs(plan.gateway.limits().upstream_connect_timeout_s);
@@ -159,10 +207,52 @@ async fn ask(plan: &Plan, call: &mut OpenCall, replica: &Replica) -> Result<(Ans
         plan.gateway.metrics.dial_faults.count(fault);
         AttemptFault::Lost
     })?;
-    connection.ask(replica, &outgoing).await.map_err(|fault| count_fault(plan, fault))
+    connection.ask(replica, &outgoing).await.map_err(|fault| count_fault((plan, replica), fault))
 }
 
-fn count_fault(plan: &Plan, fault: AskFault) -> AttemptFault {
+fn count_fault((plan, replica): (&Plan, &Replica), fault: AskFault) -> AttemptFault {
     plan.gateway.metrics.door_refusals.add(u64::from(fault == AskFault::Refused));
-    AttemptFault::Lost
+    match fault {
+        AskFault::Told(Some(code)) => AttemptFault::Told(code),
+        // A word of a later version says nothing of what was begun.
+        AskFault::Told(None) => AttemptFault::LostElsewhere,
+        AskFault::Lost if replica.row.offer.is_some() => AttemptFault::LostElsewhere,
+        AskFault::Lost | AskFault::Refused => AttemptFault::Lost,
+    }
+}
+
+/// What a call brings to another platform.
+#[derive(Debug)]
+struct Abroad {
+    snapshot: Arc<Snapshot>,
+    organization_id: String,
+    /// Of every layer and of the call: whoever serves it judges them again, on what it is itself.
+    policies: Vec<String>,
+}
+
+impl Abroad {
+    fn new(exchange: &Exchange) -> Self {
+        let layers = exchange.key.policies.iter().map(AsRef::as_ref).chain([&exchange.policy]);
+        let policies = layers.map(Policy::text).filter(|text| !text.is_empty()).collect();
+        Self {
+            snapshot: Arc::clone(&exchange.snapshot),
+            organization_id: exchange.key.organization_id.clone(),
+            policies,
+        }
+    }
+
+    fn write_block(&self, plan: &Plan, platform_id: &str) -> Option<HeaderValue> {
+        let ticket = self.snapshot.neighbours.find_spending(&self.organization_id, platform_id)?;
+        let deadline_ms = u64::try_from(plan.gateway.first_byte_timeout().as_millis()).ok()?;
+        let block = CallBlock {
+            record_id: plan.request_id.as_str().to_owned(),
+            home: plan.gateway.options.platform_id.clone(),
+            audience: platform_id.to_owned(),
+            ticket_id: ticket.id.clone(),
+            policies: self.policies.clone(),
+            deadline_ms,
+            hops_left: HOPS_MAX,
+        };
+        block.write()
+    }
 }

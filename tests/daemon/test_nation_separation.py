@@ -34,7 +34,7 @@ def test_nothing_is_shared_by_what_has_nothing_in_common() -> None:
     ],
 )
 def test_each_thing_that_two_share_is_named(change: dict[str, object], word: str) -> None:
-    assert list_shared([ONE, replace(OTHER, **change)]) == [f"A and B share {word}"]  # type: ignore[arg-type]
+    assert list_shared([ONE, replace(OTHER, **change)]) == [f"A and B share {word}"]  # type: ignore[arg-type]  # any field
 
 
 def make_platform(root: Path, port: int) -> tuple[DataFolder, OperatorFile]:

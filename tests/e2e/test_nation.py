@@ -46,9 +46,11 @@ def build_command(root: Path) -> list[str]:
 
 def start_nation(root: Path) -> RunningNation:
     environment = {name: text for name, text in os.environ.items() if not name.startswith("KEISAN_")}
-    output, screen = root.parent / "nation.out", root.parent / "nation.err"
-    with output.open("wb") as out, screen.open("wb") as err:
-        process = subprocess.Popen(build_command(root), stdout=out, stderr=err, env=environment, start_new_session=True)
+    output, screen = root.parent / "nation.out", root.parent / "nation.screen"
+    with output.open("wb") as out, screen.open("wb") as shown:
+        process = subprocess.Popen(
+            build_command(root), stdout=out, stderr=shown, env=environment, start_new_session=True
+        )
 
     def is_ready() -> bool:
         assert process.poll() is None, f"it ended with {process.returncode}:\n{screen.read_text()}"
@@ -106,7 +108,7 @@ def ask(platform: dict[str, Any], key: str) -> httpx.Response:
 def has_all_devices(platform: dict[str, Any]) -> bool:
     """Tell whether what its site plays is live, and the host's own processor beside it."""
     regions = fetch(platform, "/api/v1/telemetry/rollups?level=region")["items"]
-    return sum(region["counts"]["ok"] for region in regions) == platform["device_count"] + 1
+    return sum(int(region["counts"]["ok"]) for region in regions) == int(platform["device_count"]) + 1
 
 
 def test_platforms_are_whole_share_nothing_and_outlive_a_kill(root: Path) -> None:

@@ -21,6 +21,8 @@ async def ensure_template(folder: Path, clock: Clock) -> Path:
     """
     # Only for whoever makes one: SQLAlchemy and Alembic.
     from keisan.storage.migration import name_newest_revision
+
+    # As above.
     from keisan.storage.sqlite import open_sqlite
 
     path, unfinished = folder / f"schema-{name_newest_revision()}.db", folder / "unfinished.db"

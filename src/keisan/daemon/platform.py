@@ -27,6 +27,7 @@ from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.grant import GrantReconciler, GrantWantReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
@@ -243,6 +244,8 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
         WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.GRANT: GrantReconciler(control),
+        WorkNoun.GRANT_WANT: GrantWantReconciler(control),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),

@@ -17,6 +17,8 @@ class WorkNoun(StrEnum):
     CHALLENGE_SCHEDULE = "challenge_schedule"
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
+    GRANT = "grant"
+    GRANT_WANT = "grant_want"
     PRICE = "price"
     RETENTION = "retention"
     RETENTION_DAY = "retention_day"

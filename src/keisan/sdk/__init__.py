@@ -95,6 +95,7 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.grant import GrantAsk, GrantTermsView, GrantView, WantView, WorkUpdate
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
@@ -226,6 +227,9 @@ __all__ = [
     "GatewayList",
     "GatewayView",
     "Grade",
+    "GrantAsk",
+    "GrantTermsView",
+    "GrantView",
     "HealthView",
     "HistoryFormat",
     "HistoryGroup",
@@ -350,11 +354,13 @@ __all__ = [
     "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
+    "WantView",
     "WebhookCreate",
     "WebhookShown",
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "WorkUpdate",
     "Workload",
     "parse_receipt",
     "verify_receipt",

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -42,6 +43,7 @@ from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
 from keisan.domain.delivery import DeliveryState
+from keisan.domain.grant import GrantScope, GrantState, GrantTerms, OnExpiry, Sending
 from keisan.domain.ids import EntryId, NodeId, ProviderId, RecordId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
 from keisan.domain.key_chain import KeyChain
@@ -97,6 +99,7 @@ from tests.factories import (
     create_serving_challenge,
     create_statement,
 )
+from tests.federation.grant_samples import build_answer, build_grant, build_want
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
@@ -263,6 +266,7 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             stage.ids["settlement"] = await add_cross_settlement(
                 storage, stage.control.platform_id, RecordId(stage.ids["record"]), clock.now()
             )
+            await _add_grants(stage)
             await _add_challenge(stage)
             yield stage
 
@@ -538,6 +542,21 @@ async def _add_judgements(stage: Stage) -> None:
         await transaction.usage.quarantine_many({b"no record": "malformed"}, stage.machines["gateway"].id, now)
         [quarantined] = (await transaction.quarantine.list(EVERYTHING, PageRequest())).items
     stage.ids.update(suspended=posted.record.id, quarantined=quarantined.id)
+
+
+async def _add_grants(stage: Stage) -> None:
+    """Let a parent want a device of this platform, beyond its policy, and this platform one of a child that has granted it."""
+    own = {"platform_id": stage.control.platform_id, "created_at": stage.clock.now()}
+    scope = GrantScope(None, 1, 3600, OnExpiry.HOLD)
+    waiting: dict[str, Any] = {"state": GrantState.PROPOSED, "number": 0, "version": 1, "device_ids": ()}
+    grant = build_grant(id=create_id(), scope=scope, reckoned_from=stage.clock.now(), **waiting, **own)
+    sendings = {1: Sending(3, stage.clock.now(), None)}
+    want = build_want(id=create_id(), scope=scope, sendings=sendings, answer=build_answer(), **own)
+    async with stage.storage.write() as transaction:
+        await transaction.grants.insert(grant)
+        await transaction.grant_wants.insert(want)
+        await transaction.grant_terms.insert(GrantTerms(stage.control.platform_id, 3, 7, 0, 1))
+    stage.ids.update(grant=grant.id, want=want.id)
 
 
 async def _add_challenge(stage: Stage) -> None:

@@ -141,6 +141,11 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "resolve_dispute": {"verdict": "rejected", "resolution": "attack"},
         "record_facility": {"measured_at": "2026-11-20T00:00:00Z", "power_w": 1},
         "upload_facilities": f"site,measured_at,power_w\n{ids['site']},2026-11-19T00:00:00Z,1\n".encode(),
+        "refuse_grant": {"reason": "attack"},
+        "end_grant": {"reason": "attack"},
+        "update_grant_terms": {"automatic_count": 9},
+        "ask_grant": {"child_id": "c" * 64, "count": 1, "duration_s": 3600, "on_expiry": "hold"},
+        "set_grant_work": {"model_id": ids["model"]},
         "make_claim": {"chip": "metax-c600", "device_count": 1},
         "upload_claims": f"site,chip,device_count\n{ids['site']},metax-c550,1\n".encode(),
         "upload_surveys": SURVEY.replace(b"Datong", b"attack"),
@@ -216,6 +221,11 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
         "end_settlement": 404,
         "compare_settlement": 404,
         "start_serving_challenge": 409,
+        # What was issued is not refused, its terms have changed with it, and what has ended is given no work.
+        "refuse_grant": 409,
+        "update_grant_terms": 412,
+        "set_grant_work": 412,
+        "end_grant_work": 412,
     }
 
 

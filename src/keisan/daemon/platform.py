@@ -28,6 +28,7 @@ from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.grant import GrantReconciler, GrantWantReconciler
 from keisan.control.reconcilers.link import LinkReconciler
 from keisan.control.reconcilers.name import NameReconciler, start_names
 from keisan.control.reconcilers.platform_ticket import PlatformTicketReconciler
@@ -265,6 +266,8 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
         WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.GRANT: GrantReconciler(control),
+        WorkNoun.GRANT_WANT: GrantWantReconciler(control),
         WorkNoun.PLATFORM_TICKET: PlatformTicketReconciler(control),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),

@@ -48,6 +48,7 @@ class Right(StrEnum):
     WRITE_OFFERS = "write_offers"
     WRITE_DEDUCTIONS = "write_deductions"
     WRITE_DEPLOYMENTS = "write_deployments"
+    WRITE_GRANTS = "write_grants"
     WRITE_TOP_UPS = "write_top_ups"
     WRITE_PLATFORM = "write_platform"
     WRITE_LINKS = "write_links"

@@ -17,6 +17,8 @@ class WorkNoun(StrEnum):
     CHALLENGE_SCHEDULE = "challenge_schedule"
     CLOSING = "closing"
     DEPLOYMENT = "deployment"
+    GRANT = "grant"
+    GRANT_WANT = "grant_want"
     LINK = "link"
     NAME = "name"
     PLATFORM_TICKET = "platform_ticket"

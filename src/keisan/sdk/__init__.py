@@ -105,6 +105,7 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.grant import GrantAsk, GrantTermsView, GrantView, WantView, WorkUpdate
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
 from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
@@ -254,6 +255,9 @@ __all__ = [
     "GatewayList",
     "GatewayView",
     "Grade",
+    "GrantAsk",
+    "GrantTermsView",
+    "GrantView",
     "HealthView",
     "HistoryFormat",
     "HistoryGroup",
@@ -395,11 +399,13 @@ __all__ = [
     "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
+    "WantView",
     "WebhookCreate",
     "WebhookShown",
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "WorkUpdate",
     "Workload",
     "is_cross_receipt",
     "parse_cross_receipt",

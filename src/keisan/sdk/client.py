@@ -36,6 +36,7 @@ from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
+from keisan.sdk.grant import AsyncGrants, AsyncGrantWants, Grants, GrantWants
 from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
 from keisan.sdk.link import AsyncLinks, Links
@@ -156,6 +157,8 @@ class AsyncKeisan:
         self.offers = AsyncOffers(transport)
         self.deductions = AsyncDeductions(transport)
         self.deployments = AsyncDeployments(transport)
+        self.grants = AsyncGrants(transport)
+        self.grant_wants = AsyncGrantWants(transport)
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
         self.history = AsyncHistory(transport)
@@ -293,6 +296,8 @@ class Keisan(Blocking[AsyncKeisan]):
         self.offers = Offers(inner.offers, shell)
         self.deductions = Deductions(inner.deductions, shell)
         self.deployments = Deployments(inner.deployments, shell)
+        self.grants = Grants(inner.grants, shell)
+        self.grant_wants = GrantWants(inner.grant_wants, shell)
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
         self.history = History(inner.history, shell)

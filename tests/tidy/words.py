@@ -16,7 +16,7 @@ VERBS = split_list(
     clean clear clip clone close collect combine commit compact compare compile complete compose compress compute confirm
     connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
-    dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
+    dial diff digest discard disconnect discover dispatch divide downgrade download draft drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess

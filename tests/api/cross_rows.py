@@ -6,9 +6,9 @@ from uuid import UUID
 from keisan.domain.cross_record import BatchHeader, CrossBatch, CrossRecord, CrossState, LeafMark
 from keisan.domain.ids import PlatformId, RecordId
 from keisan.domain.merkle import hash_leaf
+from keisan.domain.settlement import SettlementKey
 from keisan.federation.rule_settlement import compute_leaves_root
 from keisan.kit.ids import create_id
-from keisan.storage.base_settlement import SettlementKey
 from keisan.storage.database import Database
 from keisan.wire.cross_leaf import write_cross_leaf
 from keisan.wire.settlement_text import write_batch

@@ -24,12 +24,11 @@ from keisan.domain.key_chain import KeyChain
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.platform_ticket import PinnedPrice
-from keisan.domain.settlement import SETTLEMENT_ID, Settlement, SettlementState
+from keisan.domain.settlement import SETTLEMENT_ID, Settlement, SettlementKey, SettlementState
 from keisan.federation.key_book import KeyBook, KnownPlatform
 from keisan.kit.signature import KeySigner
 from keisan.ledger.cross_record import keep_own_record
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import SettlementKey
 from keisan.storage.database import Database
 from keisan.wire.letter import LetterDraft, sign_letter
 from tests.domain.credit_samples import create_platform_ticket

@@ -4,8 +4,14 @@ import json
 
 from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.ids import PlatformId
-from keisan.domain.settlement import CountersignedPeriod, NetPosition, PlatformDispute, SettlementState, SignedText
-from keisan.storage.base_settlement import CrossSum
+from keisan.domain.settlement import (
+    CountersignedPeriod,
+    CrossSum,
+    NetPosition,
+    PlatformDispute,
+    SettlementState,
+    SignedText,
+)
 from keisan.wire.settlement_text import write_countersignature, write_period_end
 from keisan.wire.settlement_view import show_detail, show_platform_dispute, show_position, show_settlement
 from tests.domain.samples import NOW, name_record_id

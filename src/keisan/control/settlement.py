@@ -13,11 +13,10 @@ from keisan.domain.errors import InvalidInput, NotFound, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import PlatformId, RecordId, SettlementId
 from keisan.domain.merkle import build_path
-from keisan.domain.settlement import NetPosition, Settlement, SettlementState, is_settled
+from keisan.domain.settlement import CrossSum, NetPosition, Settlement, SettlementState, is_settled
 from keisan.federation.rule_settlement import compute_net, is_period_over
 from keisan.kit.clock import to_milliseconds
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import CrossSum
 from keisan.wire.settlement_text import read_countersignature
 
 EVERYTHING = PlatformScope()

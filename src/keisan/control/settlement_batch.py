@@ -25,7 +25,7 @@ from keisan.domain.ids import PlatformId
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.limits import CROSS_BATCH_BYTES_MAX, CROSS_BATCH_RECORDS_MAX
 from keisan.domain.merkle import hash_leaf
-from keisan.domain.settlement import SettlementState, SignedText
+from keisan.domain.settlement import SettlementKey, SettlementState, SignedText
 from keisan.federation.rule_settlement import (
     BatchFacts,
     Standing,
@@ -37,7 +37,6 @@ from keisan.federation.rule_settlement import (
 from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import SettlementKey
 from keisan.wire.cross_leaf import read_cross_leaf
 from keisan.wire.letter import LetterDraft
 from keisan.wire.settlement import (
@@ -181,7 +180,7 @@ async def apply_usage(transaction: Transaction, control: Control, _arrival: Arri
             )
             await keep_record(transaction, control, record, facts)
     if header.audience == control.platform_id:
-        await _countersign_batch(transaction, control, read.batch)
+        await _sign_batch(transaction, control, read.batch)
     await check_period_again(transaction, control, key)
 
 
@@ -202,7 +201,7 @@ def read_batch_letter(correspondence: Correspondence) -> ReadBatch:
     return ReadBatch(CrossBatch(header, signed.content, signed.signature, signed.public_key), lines)
 
 
-async def _countersign_batch(transaction: Transaction, control: Control, batch: CrossBatch) -> None:
+async def _sign_batch(transaction: Transaction, control: Control, batch: CrossBatch) -> None:
     """Sign the same bytes that the author signed, and send the signature; the same batch again is sent the same one again."""
     signed = sign_text(control, batch.content)
     await transaction.cross_batches.add_countersignature(batch.header.id, signed.signature, signed.public_key)

@@ -12,10 +12,9 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.ids import PlatformId, RecordId
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.limits import COMPARISON_NODES_MAX
+from keisan.domain.settlement import SettlementKey
 from keisan.federation.rule_comparison import Difference, LeafTree, compare_node
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import SettlementKey
-from keisan.storage.repository import split_chunks
 from keisan.wire.letter import LetterDraft
 from keisan.wire.settlement import ComparisonBody, read_comparison, write_comparison
 
@@ -52,12 +51,12 @@ async def apply_comparison(transaction: Transaction, control: Control, _arrival:
 
 def split_steps(key: SettlementKey, step: ComparisonBody) -> list[ComparisonBody]:
     """Return a step as several that are each within what a letter may name; none for one that says nothing."""
-    names = _name(key)
-    steps = [ComparisonBody(*names, asked=tuple(each)) for each in split_chunks(step.asked, COMPARISON_NODES_MAX)]
-    steps += [ComparisonBody(*names, told=tuple(each)) for each in split_chunks(step.told, COMPARISON_NODES_MAX)]
-    return steps + [
-        ComparisonBody(*names, wanted=tuple(each)) for each in split_chunks(step.wanted, COMPARISON_NODES_MAX)
-    ]
+    names, steps = _name(key), list[ComparisonBody]()
+    most = COMPARISON_NODES_MAX
+    for first in range(0, max(len(step.asked), len(step.told), len(step.wanted)), most):
+        parts = (each[first : first + most] for each in (step.asked, step.told, step.wanted))
+        steps.append(ComparisonBody(*names, *parts))
+    return steps
 
 
 async def draft_leaves(

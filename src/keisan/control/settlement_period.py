@@ -20,8 +20,10 @@ from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.settlement import (
     CountersignedPeriod,
+    CrossSum,
     PeriodStatement,
     Settlement,
+    SettlementKey,
     SettlementState,
     SignedText,
     check_move,
@@ -30,7 +32,6 @@ from keisan.federation.rule_comparison import ROOT
 from keisan.federation.rule_settlement import compute_leaves_root, decide_ended, digest_text, is_same_period
 from keisan.kit.clock import to_milliseconds
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import CrossSum, SettlementKey
 from keisan.wire.settlement import (
     ComparisonBody,
     CountersignatureBody,
@@ -76,7 +77,7 @@ async def end_period(transaction: Transaction, control: Control, key: Settlement
         raise StateConflict("both sides have signed for this period")
     statement = await _draw_statement(transaction, control, settlement)
     signed = sign_text(control, write_period_end(statement))
-    ended = await _move(transaction, control, settlement, SettlementState.ENDED, signed, statement.revision)
+    ended = await _end(transaction, control, settlement, signed, statement.revision)
     draft = draft_settlement_letter(control, LetterKind.PERIOD_END, write_signed(signed), key.audience, key.period)
     await send_settlement(transaction, control, [draft])
     return ended
@@ -97,7 +98,7 @@ async def apply_period_end(transaction: Transaction, control: Control, _arrival:
     correspondence.check_signed(signed, key.author)
     settlement = await transaction.settlements.take(key, control.clock.now())
     if decide_ended(settlement, statement):
-        await _move(transaction, control, settlement, SettlementState.ENDED, signed, statement.revision)
+        await _end(transaction, control, settlement, signed, statement.revision)
     await check_period_again(transaction, control, key)
 
 
@@ -117,7 +118,7 @@ async def check_period_again(transaction: Transaction, control: Control, key: Se
     elif settlement.countersignature is not None:
         await _send_countersignature(transaction, control, settlement, settlement.countersignature)
     elif is_same:
-        await _countersign(transaction, control, settlement)
+        await _sign_period(transaction, control, settlement)
     else:
         await _ask(transaction, control, settlement)
 
@@ -175,18 +176,17 @@ def _add_up(sums: Sequence[CrossSum], end: RecordEnd, states: frozenset[CrossSta
     return found
 
 
-async def _move(
+async def _end(
     transaction: Transaction,
     control: Control,
     settlement: Settlement,
-    state: SettlementState,
     statement: SignedText,
     revision: int,
 ) -> Settlement:
-    check_move(settlement.state, state)
+    check_move(settlement.state, SettlementState.ENDED)
     moved = replace(
         settlement,
-        state=state,
+        state=SettlementState.ENDED,
         statement=statement,
         revision=revision,
         ended_at=control.clock.now(),
@@ -196,7 +196,7 @@ async def _move(
     return moved
 
 
-async def _countersign(transaction: Transaction, control: Control, settlement: Settlement) -> None:
+async def _sign_period(transaction: Transaction, control: Control, settlement: Settlement) -> None:
     """Sign for a period of which all is here, and say how much of it is settled and held back."""
     assert settlement.statement is not None
     sums = await transaction.cross_records.sum(EVERYTHING, name_key(settlement))

@@ -10,11 +10,10 @@ from keisan.control.link_place import find_way, load_neighbourhood
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import Letter, LetterKind
-from keisan.domain.settlement import SignedText
+from keisan.domain.settlement import SettlementKey, SignedText
 from keisan.federation.key_book import KeyBook
 from keisan.federation.rule_settlement import Standing
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import SettlementKey
 from keisan.wire.letter import LetterDraft
 
 

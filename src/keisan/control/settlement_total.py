@@ -11,13 +11,12 @@ from keisan.domain.ids import ModelId, OrganizationId, PlatformId, SiteId
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.merkle import compute_root, hash_leaf
 from keisan.domain.price import TokenClass
-from keisan.domain.settlement import HourlyTotal, ToldTotal, TotalLine
+from keisan.domain.settlement import HourlyTotal, SettlementKey, ToldTotal, TotalLine
 from keisan.domain.usage import PostedRecord
 from keisan.federation.rule_settlement import choose_region
 from keisan.kit.ids import create_id
 from keisan.ledger.receipt import hash_leaves, order_records
 from keisan.storage.base import Transaction
-from keisan.storage.base_settlement import SettlementKey
 from keisan.wire.letter import LetterDraft
 from keisan.wire.settlement import read_total, write_total
 

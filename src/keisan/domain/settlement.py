@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.errors import StateConflict
 from keisan.domain.ids import PlatformId, SettlementId
 from keisan.domain.link_log import SettledPeriod
@@ -38,6 +39,26 @@ NEXT_STATES: Mapping[SettlementState, frozenset[SettlementState]] = {
     SettlementState.DIFFERS: frozenset({SettlementState.ENDED, SettlementState.COUNTERSIGNED}),
     SettlementState.COUNTERSIGNED: frozenset(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementKey:
+    """Which settlement: whose word, to whom, of which period."""
+
+    author: PlatformId
+    audience: PlatformId
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrossSum:
+    """What records of one settlement come to: of one end and state, in one currency."""
+
+    end: RecordEnd
+    state: CrossState
+    currency: str
+    record_count: int
+    amount_nano: int
 
 
 @dataclass(frozen=True, slots=True)

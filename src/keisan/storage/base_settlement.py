@@ -4,38 +4,17 @@ All of it is the platform's own: in any other scope there is nothing. Signed byt
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from keisan.domain.access import Scope
-from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark, RecordEnd
+from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark
 from keisan.domain.ids import PlatformId, RecordId, SettlementId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.settlement import PlatformDispute, Settlement, ToldTotal
+from keisan.domain.settlement import CrossSum, PlatformDispute, Settlement, SettlementKey, ToldTotal
 from keisan.domain.usage import PostedRecord
 from keisan.storage.base_noun import Repository
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementKey:
-    """Which settlement: whose word, to whom, of which period."""
-
-    author: PlatformId
-    audience: PlatformId
-    period: str
-
-
-@dataclass(frozen=True, slots=True)
-class CrossSum:
-    """What records of one settlement come to: of one end and state, in one currency."""
-
-    end: RecordEnd
-    state: CrossState
-    currency: str
-    record_count: int
-    amount_nano: int
 
 
 class CrossRecordRepository(Protocol):

@@ -9,7 +9,7 @@ from keisan.domain.access import Scope
 from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark, RecordEnd
 from keisan.domain.ids import PlatformId, RecordId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.storage.base_settlement import CrossSum, SettlementKey
+from keisan.domain.settlement import CrossSum, SettlementKey
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.exact_sum import ExactSum
 from keisan.storage.repository import (

@@ -23,6 +23,7 @@ from keisan.domain.settlement import (
     ONE_HOUR,
     PlatformDispute,
     Settlement,
+    SettlementKey,
     SettlementState,
     SignedText,
     ToldTotal,
@@ -31,7 +32,6 @@ from keisan.domain.settlement import (
 from keisan.domain.usage import RECORD_ID_RANDOM_BITS, PostedRecord
 from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
-from keisan.storage.base_settlement import SettlementKey
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.cross_record import cross_record
 from keisan.storage.platform import PlatformRepository

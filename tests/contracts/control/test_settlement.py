@@ -15,8 +15,7 @@ from keisan.domain.access import Role
 from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.errors import InvalidInput, NotFound, PermissionDenied, StateConflict
 from keisan.domain.ids import RecordId
-from keisan.domain.settlement import NetPosition, SettlementState
-from keisan.storage.base_settlement import CrossSum
+from keisan.domain.settlement import CrossSum, NetPosition, SettlementState
 from keisan.wire.cross_receipt import show_cross_receipt, verify_cross_receipt
 from tests.control.settlement_world import EVERYTHING, Party, Post, assert_closed, call, create_call, end_both
 from tests.factories import FixedClock

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from keisan.domain.cross_record import CrossState, RecordEnd
+from keisan.domain.settlement import SettlementKey
 from keisan.kit.signature import is_signed_by
-from keisan.storage.base_settlement import SettlementKey
 from tests.control.settlement_world import (
     EVERYTHING,
     Party,

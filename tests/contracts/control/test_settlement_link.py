@@ -13,9 +13,8 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.cross_record import RecordEnd, name_settlement
 from keisan.domain.ids import PlatformId
 from keisan.domain.link_log import LinkLog
-from keisan.domain.settlement import SETTLEMENT_ID, Settlement, SettlementState
+from keisan.domain.settlement import SETTLEMENT_ID, Settlement, SettlementKey, SettlementState
 from keisan.ledger.cross_record import keep_own_record
-from keisan.storage.base_settlement import SettlementKey
 from keisan.wire.cross_receipt import show_cross_receipt, verify_cross_receipt
 from tests.control.settlement_world import plant_terms
 from tests.control.town import Country, Town

@@ -9,9 +9,8 @@ from keisan.control.settlement_sign import draft_settlement_letter, sign_text
 from keisan.domain.cross_record import BatchHeader
 from keisan.domain.letter import LetterKind
 from keisan.domain.merkle import hash_leaf
-from keisan.domain.settlement import SignedText
+from keisan.domain.settlement import SettlementKey, SignedText
 from keisan.kit.ids import create_id
-from keisan.storage.base_settlement import SettlementKey
 from keisan.wire.cross_leaf import write_cross_leaf
 from keisan.wire.settlement import (
     ComparisonBody,

@@ -3,9 +3,8 @@
 from dataclasses import replace
 
 from keisan.control.settlement_total import draft_total, tell_total
-from keisan.domain.settlement import HourlyTotal, TotalLine
+from keisan.domain.settlement import HourlyTotal, SettlementKey, TotalLine
 from keisan.kit.ids import create_id
-from keisan.storage.base_settlement import SettlementKey
 from tests.control.settlement_world import (
     EVERYTHING,
     Party,

@@ -8,7 +8,7 @@ from keisan.domain.cross_record import BatchHeader, CrossBatch, CrossRecord, Cro
 from keisan.domain.ids import ProviderId
 from keisan.domain.merkle import hash_leaf
 from keisan.domain.page import PageRequest
-from keisan.storage.base_settlement import CrossSum, SettlementKey
+from keisan.domain.settlement import CrossSum, SettlementKey
 from keisan.storage.database import Database
 from keisan.wire.cross_leaf import write_cross_leaf
 from keisan.wire.settlement_text import write_batch

@@ -20,13 +20,12 @@ from keisan.domain.ids import PlatformId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import SETTLEMENT_BATCHES_MAX, SETTLEMENT_INTERVAL_S
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.settlement import SETTLEMENT_ID, HourlyTotal, Settlement, SettlementState
+from keisan.domain.settlement import SETTLEMENT_ID, HourlyTotal, Settlement, SettlementKey, SettlementState
 from keisan.domain.usage import PostedRecord
 from keisan.federation.rule_settlement import is_period_over, list_hours
 from keisan.kit.clock import to_milliseconds
 from keisan.ledger.paging import walk_pages
 from keisan.storage.base import Storage, Transaction
-from keisan.storage.base_settlement import SettlementKey
 
 EVERYTHING = PlatformScope()
 

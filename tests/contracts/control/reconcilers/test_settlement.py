@@ -4,8 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from keisan.domain.settlement import SettlementState
-from keisan.storage.base_settlement import SettlementKey
+from keisan.domain.settlement import SettlementKey, SettlementState
 from tests.control.settlement_world import (
     EVERYTHING,
     Party,

@@ -39,6 +39,8 @@ from keisan.kit.retry import Backoff
 # How often it is looked whether there is a parent to dial.
 IDLE_S = 1.0
 STOP_S_MAX = 3.0
+# Of tries that fail one in so many is logged, the first of them.
+SAID_EACH = 40
 # Ends of a connection that say nothing against dialling again at once.
 LOSSES = frozenset({"lost", "silent", "new_epoch"})
 BACKOFF = Backoff(first_s=0.2, most_s=LINK_RETRY_S_MAX)
@@ -115,7 +117,8 @@ class LinkService:
                 attempt = 0 if outcome.code in LOSSES else attempt + 1
             except KeisanError as fault:
                 attempt += 1
-                write_log("link.unreachable", code=fault.code, text=str(fault))
+                if attempt % SAID_EACH == 1:
+                    write_log("link.unreachable", code=fault.code, text=str(fault), attempt=attempt)
             wait_s = BACKOFF.compute_wait_s(max(1, attempt), random)
 
     async def _find_parent(self) -> Link | None:

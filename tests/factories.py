@@ -78,6 +78,7 @@ from keisan.domain.survey import SurveyLine
 from keisan.domain.top_up import TopUp
 from keisan.domain.usage import UsageRecord
 from keisan.domain.webhook import Webhook, WebhookState
+from keisan.federation.identity import LinkIdentity
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner
@@ -118,6 +119,7 @@ from tests.domain.serving_samples import build_serving_challenge
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+IDENTITY = LinkIdentity(KeyChain(SIGNER.public_key), SIGNER, bytes(32))
 # That of a platform which wants to be a child.
 CHILD_SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x08" * 32))
 PUBLIC_KEY = SIGNER.public_key

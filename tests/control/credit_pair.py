@@ -24,6 +24,7 @@ from keisan.storage.sqlite import open_sqlite
 from keisan.wire.letter import LetterDraft, sign_letter
 from tests.domain.credit_samples import OTHER_ID
 from tests.factories import (
+    IDENTITY,
     SIGNER,
     FixedClock,
     Side,
@@ -152,8 +153,8 @@ async def open_pair(folder: Path, migrated: Path, monkeypatch: Any) -> AsyncIter
         ends.append(open_sqlite(folder / f"{name}.db", clock))
     try:
         world = await plant_world(ends[1])
-        home = End(Control(ends[0], clock, OTHER_ID, signer=SIGNER), world.platform.id)
-        serving = End(Control(ends[1], clock, world.platform.id, signer=SIGNER), OTHER_ID)
+        home = End(Control(ends[0], clock, OTHER_ID, signer=SIGNER, identity=IDENTITY), world.platform.id)
+        serving = End(Control(ends[1], clock, world.platform.id, signer=SIGNER, identity=IDENTITY), OTHER_ID)
         monkeypatch.setattr("keisan.control.platform_credit.send_letters", _build_sender(home, serving))
         organization = replace(create_organization("buyer"), platform_id=OTHER_ID)
         project = replace(create_project(organization), platform_id=OTHER_ID)

@@ -21,7 +21,7 @@ from keisan.domain.replica import Replica
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
 from keisan.wire.grant import GrantAsk, WorkUpdate
-from tests.factories import SIGNER, FixedClock, World, create_device, plant_world
+from tests.factories import IDENTITY, SIGNER, FixedClock, World, create_device, plant_world
 from tests.settlement import create_principal
 
 EVERYTHING = PlatformScope()
@@ -114,8 +114,8 @@ async def open_grant_world(
     left = child_world.left
     devices = [replace(create_device(left.node), chip=CHIP) for _ in range(3)]
     world = GrantWorld(
-        Control(parent, clocks[0], PARENT_ID, signer=SIGNER),
-        Control(child, clocks[1], child_world.platform.id, signer=SIGNER),
+        Control(parent, clocks[0], PARENT_ID, signer=SIGNER, identity=IDENTITY),
+        Control(child, clocks[1], child_world.platform.id, signer=SIGNER, identity=IDENTITY),
         *clocks,
         parent_world,
         child_world,

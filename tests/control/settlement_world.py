@@ -25,6 +25,7 @@ from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.platform_ticket import PinnedPrice
 from keisan.domain.settlement import SETTLEMENT_ID, Settlement, SettlementKey, SettlementState
+from keisan.federation.identity import LinkIdentity
 from keisan.federation.key_book import KeyBook, KnownPlatform
 from keisan.kit.signature import KeySigner
 from keisan.ledger.cross_record import keep_own_record
@@ -149,7 +150,13 @@ async def open_party(storage: Database, clock: FixedClock, region: str) -> Party
     async with storage.write() as transaction:
         await transaction.platform.insert(platform)
     await plant_terms(storage, own_id)
-    return Party(storage, Control(storage, clock, own_id, signer=signer), region)
+    return Party(
+        storage,
+        Control(
+            storage, clock, own_id, signer=signer, identity=LinkIdentity(KeyChain(signer.public_key), signer, bytes(32))
+        ),
+        region,
+    )
 
 
 def open_post(monkeypatch: pytest.MonkeyPatch, *parties: Party) -> Post:

@@ -6,6 +6,7 @@ from datetime import datetime
 from keisan.control.context import CONTROL_ACTOR, Control, check_version, name_actor
 from keisan.control.grant_letter import read_offset, tell_answer, tell_grant
 from keisan.control.grant_work import follow_work
+from keisan.control.link_place import load_neighbourhood
 from keisan.control.reconcilers.candidate import load_places
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.device import DeviceUse
@@ -32,7 +33,8 @@ async def apply_grant_want(transaction: Transaction, control: Control, arrival: 
 
     Raises InvalidInput for what is no want, StateConflict before this platform has joined, or from another than who is next to it.
     """
-    if letter.author != arrival.neighbour_id:
+    parent = (await load_neighbourhood(transaction)).parent
+    if parent is None or letter.author != parent.neighbour_id or arrival.link_id != parent.id:
         raise StateConflict("only a parent may want capacity of its child")
     word = decode_want(letter.body, letter.author)
     terms = await transaction.grant_terms.lock(control.platform_id)

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from keisan.control.context import Control
 from keisan.control.letter import build_draft, put_register
+from keisan.control.link_place import load_neighbourhood
 from keisan.domain.access import PlatformScope
 from keisan.domain.grant import Grant, GrantAnswer, GrantWant
 from keisan.domain.ids import GrantWantId, PlatformId
@@ -12,9 +13,10 @@ from keisan.storage.base import Transaction
 from keisan.wire.grant import encode_answer, encode_want
 
 
-async def read_offset(_transaction: Transaction, _neighbour_id: PlatformId) -> int | None:
-    """Return the neighbour's clock less this platform's in milliseconds, None: no link has measured it yet."""
-    return None
+async def read_offset(transaction: Transaction, neighbour_id: PlatformId) -> int | None:
+    """Return the neighbour's clock less this platform's in milliseconds, None before a link has measured it."""
+    link = (await load_neighbourhood(transaction)).find_neighbour(neighbour_id)
+    return None if link is None else link.offset_ms
 
 
 async def tell_want(transaction: Transaction, control: Control, want: GrantWant) -> None:

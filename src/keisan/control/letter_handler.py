@@ -3,9 +3,13 @@
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from keisan.control.admission import apply_admission
 from keisan.control.context import Control
+from keisan.control.grant import apply_grant_want
+from keisan.control.grant_want import apply_grant
 from keisan.control.key_book import load_key_book
 from keisan.control.link_place import Neighbourhood, find_known_way, load_neighbourhood
+from keisan.control.platform_credit import apply_credit, apply_credit_return
 from keisan.control.settlement_batch import apply_usage
 from keisan.control.settlement_compare import apply_comparison
 from keisan.control.settlement_period import apply_countersignature, apply_period_end
@@ -33,8 +37,14 @@ HANDLERS: Mapping[str, LetterHandler] = {
     LetterKind.PERIOD_END: apply_period_end,
     LetterKind.COUNTERSIGNATURE: apply_countersignature,
     LetterKind.COMPARISON: apply_comparison,
+    LetterKind.CREDIT_RETURN: apply_credit_return,
 }
-REGISTER_HANDLERS: Mapping[str, LetterHandler] = {}
+REGISTER_HANDLERS: Mapping[str, LetterHandler] = {
+    LetterKind.GRANT_WANT: apply_grant_want,
+    LetterKind.GRANT: apply_grant,
+    LetterKind.CREDIT: apply_credit,
+    LetterKind.ADMISSION: apply_admission,
+}
 REGAIN_HANDLERS: Mapping[str, LetterHandler] = {}
 
 

@@ -54,8 +54,8 @@ def split_steps(key: SettlementKey, step: ComparisonBody) -> list[ComparisonBody
     names, steps = _name(key), list[ComparisonBody]()
     most = COMPARISON_NODES_MAX
     for first in range(0, max(len(step.asked), len(step.told), len(step.wanted)), most):
-        parts = (each[first : first + most] for each in (step.asked, step.told, step.wanted))
-        steps.append(ComparisonBody(*names, *parts))
+        part = slice(first, first + most)
+        steps.append(ComparisonBody(*names, step.asked[part], step.told[part], step.wanted[part]))
     return steps
 
 

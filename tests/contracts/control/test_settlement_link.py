@@ -44,6 +44,7 @@ async def work(town: Town) -> None:
 
 
 async def wait_closed(town: Town, author: PlatformId, audience: PlatformId, period: str) -> Settlement:
+    found = None
     for _ in range(TRIES):
         async with town.storage.read() as view:
             found = await view.settlements.find(EVERYTHING, SettlementKey(author, audience, period))
@@ -68,11 +69,14 @@ async def test_two_provinces_settle_through_their_nation_and_drop_what_is_settle
         country.connect(province)
     admitted_at = datetime.now(UTC) - timedelta(days=2)
     record_id = create_record_id(admitted_at)
-    for town, end in ((shanghai, RecordEnd.HOME), (shanxi, RecordEnd.SERVING)):
-        usage = create_usage(end, record_id=record_id, home_id=shanghai.id, serving_id=shanxi.id)
+    usages = [
+        create_usage(end, record_id=record_id, home_id=shanghai.id, serving_id=shanxi.id)
+        for end in (RecordEnd.HOME, RecordEnd.SERVING)
+    ]
+    for town, usage in zip((shanghai, shanxi), usages, strict=True):
         async with town.storage.write() as transaction:
             await keep_own_record(transaction, usage, town.control.clock.now())
-    period = name_settlement(usage.admitted_at_ms)
+    period = name_settlement(usages[0].admitted_at_ms)
     # The first run tells what waits, the second ends the day, which is over: each in its transaction.
     for _ in range(2):
         for town in (shanghai, shanxi):

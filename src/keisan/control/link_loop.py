@@ -135,6 +135,7 @@ class LinkLoop:
             if heard.is_book_changed:
                 await self._session.retry_unknown(machine)
             effects = machine.note_lines(self._session.list_offered(heard.places, heard.ways))
+            effects += machine.note_returned(self._session.list_held(heard.places))
             for log, end in heard.ends.items():
                 effects += machine.note_end(log, end)
             await self._carry_out(machine, effects)

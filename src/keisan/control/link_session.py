@@ -59,6 +59,10 @@ class LinkSession:
         """Return the lines of those registers that the neighbour may have."""
         return [place.line for place in places if is_offered(place, self._link, _find_way(place, ways))]
 
+    def list_held(self, places: Iterable[RegisterPlace]) -> list[RegisterLine]:
+        """Return the lines of those registers that come from the neighbour's side."""
+        return [place.line for place in list_held(places, self._link)]
+
     async def carry_out(self, machine: LinkMachine, effect: Effect) -> list[Effect]:
         """Read or write what a machine asks for, and return what it asks for next. Raises StorageUnavailable.
 

@@ -94,7 +94,7 @@ class LinkMachine:
         self._sending = {log: LogSending(log, start.ends.get(log)) for log in LinkLog}
         self._taking = {log: LogTaking(log, start.cursors.get(log)) for log in LinkLog}
         self._registers = RegisterSending(start.offered)
-        self._held = RegisterTaking(own.neighbour_id, start.held)
+        self._held = RegisterTaking(start.held)
         self._turns = Turns()
         self._heard_ms = self._pinged_ms = 0
         self._asked: set[int] = set()
@@ -183,6 +183,10 @@ class LinkMachine:
     def note_lines(self, lines: Iterable[RegisterLine]) -> list[Effect]:
         """Take that registers which this neighbour may have are others now."""
         return self._guard(lambda: self._registers.note_lines(lines))
+
+    def note_returned(self, lines: Iterable[RegisterLine]) -> list[Effect]:
+        """Take that registers of the neighbour's side are kept which did not come from it: it has lost them, and gets them back."""
+        return self._guard(lambda: self._registers.send_back(self._held.note_returned(lines)))
 
     def note_held(self, lines: Iterable[RegisterLine]) -> None:
         """Take that registers of this neighbour are kept after all: whoever vouches for their author has been heard meanwhile."""

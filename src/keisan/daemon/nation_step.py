@@ -6,6 +6,8 @@ from functools import partial
 
 from keisan.daemon.database_template import copy_template, ensure_template
 from keisan.daemon.nation import Nation, NationPlatform, NationStep
+from keisan.daemon.nation_check import NationCheck
+from keisan.daemon.nation_sabotage import Sabotage
 from keisan.daemon.nation_seed import seed_platform
 from keisan.daemon.nation_separation import list_shared, read_holdings
 from keisan.daemon.nation_traffic import Traffic
@@ -18,15 +20,29 @@ AT_ONCE = 3
 LOOK_S = 1.0
 
 
-def list_steps(*, is_json: bool) -> tuple[NationStep, ...]:
-    """Return the steps of a nation that one watches."""
+def list_steps(last: NationStep) -> tuple[NationStep, ...]:
+    """Return the steps on the way up, and what is done with the nation once it is up."""
     return (
         NationStep("migrating one database and copying it", make_databases),
         NationStep("starting platforms", start_platforms),
         NationStep("comparing what they have", check_separation),
         NationStep("making organizations and keys", seed_platforms),
-        NationStep("asking models", partial(show_and_ask, is_json=is_json)),
+        last,
     )
+
+
+def watch_step(*, is_json: bool) -> NationStep:
+    """Return the last step of a nation that one watches."""
+    return NationStep("asking models", partial(show_and_ask, is_json=is_json))
+
+
+def check_step(sabotage: Sabotage | None) -> NationStep:
+    """Return the last step of a nation that is checked from outside and ended."""
+
+    async def check(nation: Nation) -> None:
+        await NationCheck(nation, sabotage).run()
+
+    return NationStep("checking from outside", check)
 
 
 async def make_databases(nation: Nation) -> None:

@@ -45,6 +45,7 @@ setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that d
 .PHONY: test
 test: setup ## set up, bring up the servers that tests need, run all tests
 	@make/postgresql.sh
+	@make/nats.sh
 	cargo test --workspace --locked
 	@rm -f .coverage .coverage.*
 ifneq ($(ARGS),)

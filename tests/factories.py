@@ -34,8 +34,10 @@ from keisan.domain.ids import (
     DisputeId,
     EntryId,
     FacilityId,
+    InvitationId,
     JoinTokenId,
     KeyId,
+    LinkId,
     MachineId,
     ModelId,
     NodeId,
@@ -55,6 +57,8 @@ from keisan.domain.ids import (
     hash_public_key,
 )
 from keisan.domain.key import Key
+from keisan.domain.key_chain import KeyChain
+from keisan.domain.link import Link, LinkSide, LinkState
 from keisan.domain.machine import JoinToken, Machine
 from keisan.domain.model import Model
 from keisan.domain.node import Node
@@ -74,6 +78,7 @@ from keisan.domain.survey import SurveyLine
 from keisan.domain.top_up import TopUp
 from keisan.domain.usage import UsageRecord
 from keisan.domain.webhook import Webhook, WebhookState
+from keisan.federation.identity import LinkIdentity
 from keisan.kit.clock import Clock
 from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner
@@ -114,6 +119,9 @@ from tests.domain.serving_samples import build_serving_challenge
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x07" * 32))
+IDENTITY = LinkIdentity(KeyChain(SIGNER.public_key), SIGNER, bytes(32))
+# That of a platform which wants to be a child.
+CHILD_SIGNER = KeySigner(Ed25519PrivateKey.from_private_bytes(b"\x08" * 32))
 PUBLIC_KEY = SIGNER.public_key
 PLATFORM_ID = hash_public_key(PUBLIC_KEY)
 
@@ -176,6 +184,7 @@ class World:
     survey_line: SurveyLine
     left: Side
     right: Side
+    link: Link
 
 
 def create_platform() -> Platform:
@@ -299,6 +308,37 @@ def create_machine(site: Site | None = None) -> Machine:
         version=1,
         created_at=NOW,
         revoked_at=None,
+    )
+
+
+def create_link(signer: KeySigner = SIGNER) -> Link:
+    """Return a child's link that was asked for; another signer is another child."""
+    keys = KeyChain(signer.public_key)
+    return Link(
+        id=LinkId(create_id()),
+        platform_id=PLATFORM_ID,
+        neighbour_id=keys.platform_id,
+        side=LinkSide.CHILD,
+        state=LinkState.REQUESTED,
+        name="Shanxi",
+        kind=PlatformKind.REGIONAL,
+        region=None,
+        prefix="",
+        epoch=1,
+        keys=keys,
+        url="",
+        invitation_id=InvitationId(create_id()),
+        certificate="",
+        certificate_ends_at=None,
+        ca="",
+        offset_ms=None,
+        heard_at=None,
+        reviewer="",
+        reviewed_at=None,
+        ended_at=None,
+        version=1,
+        created_at=NOW,
+        link_key=signer.public_key,
     )
 
 
@@ -526,7 +566,9 @@ async def plant_world(storage: Storage) -> World:
         right = await plant_side(transaction, price, model, gateway)
         # The left site has none, so that a test can give it one.
         await transaction.doors.insert(create_door(right.site))
-    return World(platform, model, price, gateway, survey_line, left, right)
+        link = create_link(CHILD_SIGNER)
+        await transaction.links.insert(link)
+    return World(platform, model, price, gateway, survey_line, left, right, link)
 
 
 async def plant_side(transaction: Transaction, price: Price, model: Model, gateway: Machine) -> Side:

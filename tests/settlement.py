@@ -18,7 +18,7 @@ from keisan.kit.ids import create_id
 from keisan.storage.database import Database
 from keisan.wire.statement import StatementClose
 from tests.domain.samples import create_record_id
-from tests.factories import SIGNER, FixedClock, Side, World, plant_world
+from tests.factories import IDENTITY, SIGNER, FixedClock, Side, World, plant_world
 from tests.ledger.intake_world import IntakeWorld
 
 EVERYTHING = PlatformScope()
@@ -128,5 +128,5 @@ class Settlement:
 async def open_settlement(storage: Database, clock: FixedClock) -> Settlement:
     """Plant a world in empty storage and return what settles in it."""
     world = await plant_world(storage)
-    control = Control(storage, clock, world.platform.id, signer=SIGNER)
+    control = Control(storage, clock, world.platform.id, signer=SIGNER, identity=IDENTITY)
     return Settlement(IntakeWorld(storage, clock, world), control, create_principal(Role.PLATFORM_ADMIN))

@@ -1,4 +1,7 @@
-"""Verify a keisan receipt without keisan: python verify_receipt.py FILE [PLATFORM_ID]. Needs only `cryptography`."""
+"""Verify a keisan receipt without keisan: python verify_receipt.py FILE [PLATFORM_ID]. Needs only `cryptography`.
+
+A call across platforms has two signers, of the same bytes: the header then names its audience.
+"""
 
 import hashlib
 import json
@@ -28,11 +31,20 @@ def climb(leaf: bytes, index: int, last: int, path: list[str]) -> str:
     return root.hex()
 
 
+def check(key: str, signature: str, signer: str) -> None:
+    """Require that a platform signed the header: its id is the hash of its key."""
+    require(hashlib.sha256(bytes.fromhex(key)).hexdigest() == signer, "the key is not the platform's")
+    Ed25519PublicKey.from_public_bytes(bytes.fromhex(key)).verify(bytes.fromhex(signature), receipt["header"].encode())
+
+
 receipt = json.loads(Path(sys.argv[1]).read_bytes())
-header, key = json.loads(receipt["header"]), bytes.fromhex(receipt["public_key"])
-require(hashlib.sha256(key).hexdigest() == header["platform_id"], "the key is not the platform's")
-require(header["platform_id"] in (sys.argv[2:] or [header["platform_id"]]), "another platform signed it")
-Ed25519PublicKey.from_public_bytes(key).verify(bytes.fromhex(receipt["signature"]), receipt["header"].encode())
+header = json.loads(receipt["header"])
+signers = [header["platform_id"]] + ([header["audience_id"]] if "audience_id" in header else [])
+require(not sys.argv[2:] or sys.argv[2] in signers, "another platform signed it")
+check(receipt["public_key"], receipt["signature"], signers[0])
+if len(signers) > 1:
+    require(receipt["countersignature"], "the other platform has not signed yet")
+    check(receipt["counter_key"], receipt["countersignature"], signers[1])
 root = climb(receipt["leaf"].encode(), receipt["index"], header["record_count"] - 1, receipt["path"])
 require(root == header["records_root"], "the record is not among those that were signed")
 sys.stdout.write(receipt["leaf"] + "\n")

@@ -166,6 +166,13 @@ def amount_nano(quantities: str, price: str) -> str:
     Raises ValueError if either does not parse or a counted class has no price.
     """
 
+def decide_forward(question: str) -> tuple[str, str]:
+    """Return what becomes of a call from another platform: "serve", "pass" with the neighbour's id, or "refuse" with the code.
+
+    `question` is JSON: `call` (home_id, audience_id, hops_left), `peer` (platform_id, side or null), and `here` (platform_id,
+    way_home, way_on: null, or neighbour_id, side, verdict). Raises ValueError if it does not parse.
+    """
+
 def native_version() -> str:
     """Return the version of the compiled part."""
 

@@ -16,7 +16,8 @@ from keisan.agent.node_loop import NodeAgentSettings, identify_node, run_node
 from keisan.agent.node_route import build_routes
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.node import UvicornNodeListener
-from keisan.daemon.settings import Address, SiteNodesSettings
+from keisan.daemon.settings import SiteNodesSettings
+from keisan.daemon.settings_address import Address
 from keisan.devices.base import DeviceDriver, DeviceSample
 from keisan.devices.node import derive_hardware_id, read_node
 from keisan.domain.device import REMOTE_FACT

@@ -10,6 +10,7 @@ from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from tests.api.live_fleet import LiveStage, open_live
 from tests.api.stage import Stage, SteppedClock, copy_stage, open_stage
+from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 
 
 @pytest.fixture(scope="session")

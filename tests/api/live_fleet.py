@@ -12,7 +12,8 @@ from keisan.control.telemetry import FleetWatch
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.platform import FleetParts, build_server
 from keisan.daemon.server import Server
-from keisan.daemon.settings import Address, PlatformSettings
+from keisan.daemon.settings import PlatformSettings
+from keisan.daemon.settings_address import Address
 from keisan.domain.ids import ProviderId, SiteId
 from keisan.kit.clock import SystemClock
 from keisan.telemetry.live_site import SitePlace

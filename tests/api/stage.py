@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -42,8 +43,10 @@ from keisan.domain.access import MachineKind, PlatformScope, Role
 from keisan.domain.alert import AlertDraft, AlertKind
 from keisan.domain.closing import ClosingState
 from keisan.domain.delivery import DeliveryState
-from keisan.domain.ids import EntryId, NodeId, ProviderId, ReplicaId, WebhookId, hash_public_key
+from keisan.domain.grant import GrantScope, GrantState, GrantTerms, OnExpiry, Sending
+from keisan.domain.ids import EntryId, NodeId, ProviderId, RecordId, ReplicaId, WebhookId, hash_public_key
 from keisan.domain.key import JOIN_TOKEN_PREFIX, MACHINE_PREFIX, Key, Secret, create_secret, digest_secret
+from keisan.domain.key_chain import KeyChain
 from keisan.domain.machine import Machine
 from keisan.domain.page import PageRequest
 from keisan.domain.platform import PlatformKind
@@ -53,6 +56,7 @@ from keisan.domain.serving_challenge import ServingState
 from keisan.domain.site import Site
 from keisan.domain.statement import Balances, CloseOutcome, HolderKind, StatementHolder, Totals
 from keisan.domain.verdict import Verdict
+from keisan.federation.identity import LinkIdentity
 from keisan.kit.http import HttpTarget
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
@@ -70,6 +74,8 @@ from keisan.wire.organization import OrganizationCreate
 from keisan.wire.price import PriceCreate
 from keisan.wire.project import ProjectCreate
 from keisan.wire.usage import USAGE_BATCH_TYPE
+from tests.api.cross_rows import add_cross_settlement
+from tests.domain.credit_samples import create_admission, create_platform_ticket
 from tests.domain.samples import (
     build_closing,
     build_posted,
@@ -81,16 +87,19 @@ from tests.domain.samples import (
 )
 from tests.domain.samples import build_record as build_usage_record
 from tests.factories import (
+    CHILD_SIGNER,
     PUBLIC_KEY,
     SIGNER,
     create_challenge,
     create_device,
     create_dispute,
+    create_link,
     create_node,
     create_payout,
     create_serving_challenge,
     create_statement,
 )
+from tests.federation.grant_samples import build_answer, build_grant, build_want
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 from tests.wire.records import build_line
 
@@ -254,6 +263,10 @@ async def open_stage(empty: Database, clock: SteppedClock, folder: Path) -> Asyn
             await archive_usage(stage)
             await _add_settlement(stage)
             await _add_judgements(stage)
+            stage.ids["settlement"] = await add_cross_settlement(
+                storage, stage.control.platform_id, RecordId(stage.ids["record"]), clock.now()
+            )
+            await _add_grants(stage)
             await _add_challenge(stage)
             yield stage
 
@@ -294,6 +307,7 @@ async def _open_app(
         door_root=Secret("the root of the stage"),
         webhook_root=Secret("another root of the stage"),
         signer=SIGNER,
+        identity=LinkIdentity(KeyChain(PUBLIC_KEY), SIGNER, bytes(32)),
         # Nobody answers there; nothing in these tests calls.
         find_gateway=lambda: HttpTarget("http://127.0.0.1:9"),
         archive=ArchiveFolder(folder / ARCHIVE, clock),
@@ -321,6 +335,9 @@ async def _open_app(
 
 
 async def _add_people(stage: Stage, transaction: Transaction) -> None:
+    link = create_link(CHILD_SIGNER)
+    await transaction.links.insert(link)
+    stage.ids["link"] = link.id
     admin = await transaction.keys.find_by_digest(digest_text("sk-keisan-admin"))
     assert admin is not None
     stage.keys["admin"], stage.secrets["admin"] = admin, "sk-keisan-admin"
@@ -410,6 +427,7 @@ async def _add_facts(stage: Stage) -> None:
     answer = await stage.ask("owner", "POST", "/budgets", body)
     assert answer.status_code == 201, answer.text
     stage.ids["budget"] = UUID(answer.json()["id"])
+    await _add_platform_credit(stage)
     record = build_record(stage)
     answer = await stage.ask("gateway", "POST", "/gateway/usage", record)
     assert answer.json()["created_count"] == 1, answer.text
@@ -417,6 +435,16 @@ async def _add_facts(stage: Stage) -> None:
     async with stage.storage.read() as view:
         accounts = (await view.accounts.list(EVERYTHING, PageRequest())).items
     stage.ids["account"] = next(account.id for account in accounts if account.organization_id)
+
+
+async def _add_platform_credit(stage: Stage) -> None:
+    """Admit the organization at another platform, and lease credit there."""
+    admission = create_admission(stage.project.organization_id)
+    ticket = create_platform_ticket(stage.project.organization_id, prices=())
+    async with stage.storage.write() as transaction:
+        await transaction.admissions.insert(admission)
+        await transaction.platform_tickets.insert(ticket)
+    stage.ids["admission"], stage.ids["platform_ticket"] = admission.id, ticket.id
 
 
 async def _add_facility(stage: Stage) -> None:
@@ -514,6 +542,21 @@ async def _add_judgements(stage: Stage) -> None:
         await transaction.usage.quarantine_many({b"no record": "malformed"}, stage.machines["gateway"].id, now)
         [quarantined] = (await transaction.quarantine.list(EVERYTHING, PageRequest())).items
     stage.ids.update(suspended=posted.record.id, quarantined=quarantined.id)
+
+
+async def _add_grants(stage: Stage) -> None:
+    """Let a parent want a device of this platform, beyond its policy, and this platform one of a child that has granted it."""
+    own = {"platform_id": stage.control.platform_id, "created_at": stage.clock.now()}
+    scope = GrantScope(None, 1, 3600, OnExpiry.HOLD)
+    waiting: dict[str, Any] = {"state": GrantState.PROPOSED, "number": 0, "version": 1, "device_ids": ()}
+    grant = build_grant(id=create_id(), scope=scope, reckoned_from=stage.clock.now(), **waiting, **own)
+    sendings = {1: Sending(3, stage.clock.now(), None)}
+    want = build_want(id=create_id(), scope=scope, sendings=sendings, answer=build_answer(), **own)
+    async with stage.storage.write() as transaction:
+        await transaction.grants.insert(grant)
+        await transaction.grant_wants.insert(want)
+        await transaction.grant_terms.insert(GrantTerms(stage.control.platform_id, 3, 7, 0, 1))
+    stage.ids.update(grant=grant.id, want=want.id)
 
 
 async def _add_challenge(stage: Stage) -> None:

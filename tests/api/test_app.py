@@ -3,11 +3,19 @@
 The lists of exceptions may only shrink: one that is not needed any more fails too.
 """
 
+import base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pytest
 
+from keisan.domain.ids import InvitationId, LetterId, PlatformId
+from keisan.domain.key import Secret
+from keisan.kit.ids import create_id
+from keisan.wire.invitation import InvitationToken, encode_token
+from keisan.wire.letter import LetterDraft, encode_letter, sign_letter
+from keisan.wire.link_ask import ASK_KIND, LinkAskBody, encode_body
+from keisan.wire.name import encode_key_chain
 from tests.api.stage import (
     MODEL_BODY,
     NANO_PER_MILLION,
@@ -18,6 +26,7 @@ from tests.api.stage import (
     build_record,
     build_report,
 )
+from tests.control.link_world import build_identity
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 
 # What the platform shows to every key, or that belongs to nobody: ids that an answer to a stranger may hold.
@@ -41,7 +50,9 @@ OPEN_TO_SITES = {
 }
 # Operation -> what it cannot be asked without.
 QUERIES = {
+    "resolve_name": "?name=sx:platform:self:66",
     "draw_open_statement": "?holder_kind=customer&holder_id={organization_id}&currency=CNY",
+    "list_positions": "?period=2026-11-20",
     "list_live_devices": "?site_id={site_id}",
     "list_live_supernodes": "?site_id={site_id}",
     # Without, it would go on for ever.
@@ -85,10 +96,22 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "update_key": {"limits": {"requests_per_minute": 1}},
         "create_budget": {"project_id": ids["project"], "currency": "CNY", "amount_nano": "9", "period": "lifetime"},
         "update_budget": {"amount_nano": "5"},
+        "admit_organization": {
+            "organization_id": ids["organization"],
+            "platform_id": "cd" * 32,
+            "currency": "CNY",
+            "credit_nano_max": "7",
+        },
         "create_provider": {"name": "attack"},
         "create_site": {"name": "attack", "provider_id": ids["provider"], "region": "JP-13"},
         "create_join_token": {"kind": "site", "site_id": ids["site"]},
         "join_machine": {"token": "jt-keisan-guessed", "name": "attack", "secret_digest": "d" * 64},
+        "create_invitation": {"url": "http://nation.test"},
+        "ask_parent": {"letter": base64.b64encode(build_question(stage.control.platform_id)).decode()},
+        "join_parent": {"token": build_invitation()},
+        "move_parent": {"token": build_invitation()},
+        "approve_link": {"region": "CN-SX", "prefix": "sx"},
+        **{name: {"reason": "attack"} for name in ("reject_link", "revoke_link")},
         "create_model": MODEL_BODY | {"name": "attack"},
         "create_price": {"model_id": ids["model"], "currency": "CNY", "nano_per_million": NANO_PER_MILLION},
         "create_offer": {
@@ -118,6 +141,11 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "resolve_dispute": {"verdict": "rejected", "resolution": "attack"},
         "record_facility": {"measured_at": "2026-11-20T00:00:00Z", "power_w": 1},
         "upload_facilities": f"site,measured_at,power_w\n{ids['site']},2026-11-19T00:00:00Z,1\n".encode(),
+        "refuse_grant": {"reason": "attack"},
+        "end_grant": {"reason": "attack"},
+        "update_grant_terms": {"automatic_count": 9},
+        "ask_grant": {"child_id": "c" * 64, "count": 1, "duration_s": 3600, "on_expiry": "hold"},
+        "set_grant_work": {"model_id": ids["model"]},
         "make_claim": {"chip": "metax-c600", "device_count": 1},
         "upload_claims": f"site,chip,device_count\n{ids['site']},metax-c550,1\n".encode(),
         "upload_surveys": SURVEY.replace(b"Datong", b"attack"),
@@ -127,6 +155,23 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "put_inventory": build_inventory_body(),
         "hand_in_frame": build_frame_body(),
     }
+
+
+def build_question(parent_id: PlatformId) -> bytes:
+    """Return what a platform asks that nobody invited."""
+    own = build_identity(9)
+    body = LinkAskBody(
+        step="renew", title="attack", kind="regional", keys=encode_key_chain(own.keys), link_key=own.link_key, epoch=1
+    )
+    draft = LetterDraft(LetterId(create_id()), ASK_KIND, 1, audience=parent_id, body=encode_body(body))
+    return encode_letter(sign_letter(draft, own.platform_id, own.signer))
+
+
+def build_invitation() -> str:
+    """Return the word that an admin of another platform would hand over."""
+    own = build_identity(9)
+    token = InvitationToken("http://parent.test", own.platform_id, InvitationId(create_id()), Secret("attack"))
+    return encode_token(token).reveal()
 
 
 async def attack(stage: Stage, who: str, operation: Operation) -> tuple[int, str]:
@@ -160,15 +205,27 @@ async def test_attack_would_work_for_an_admin(stage: Stage) -> None:
     assert shown == set(stage.ids) - PUBLIC_IDS
     machine_only = {*OPEN_TO_GATEWAYS, *OPEN_TO_SITES} - {"get_health"}
     refused = {name: told for name, told in statuses.items() if told[0] >= 400 and name not in machine_only}
-    # Who resolves disputes opens none, and no gateway has spoken that calls could go to. The deployment and the budget were changed just before, the guessed token is no token, and what was approved is not rejected.
+    # Who resolves disputes opens none, and no gateway has spoken that calls could go to. The deployment and the budget were changed just before, the guessed token is no token, the platform that asks has no link, what was approved is not rejected, and a link to a child is not left.
     told = {name: status for name, (status, _) in refused.items()}
     assert told == {
         "delete_deployment": 412,
         "delete_budget": 412,
         "join_machine": 401,
+        "ask_parent": 401,
+        "reject_link": 409,
+        "leave_parent": 409,
+        "move_parent": 409,
         "reject_top_up": 409,
         "open_dispute": 403,
+        # No link leads to the other platform.
+        "end_settlement": 404,
+        "compare_settlement": 404,
         "start_serving_challenge": 409,
+        # What was issued is not refused, its terms have changed with it, and what has ended is given no work.
+        "refuse_grant": 409,
+        "update_grant_terms": 412,
+        "set_grant_work": 412,
+        "end_grant_work": 412,
     }
 
 
@@ -198,7 +255,7 @@ async def test_machines_reach_their_own_exchange_only(stage: Stage, who: str, ow
     answers = [(operation.name, status) for operation, status, _ in await attack_all(stage, who)]
     assert {name for name, status in answers if status < 300} == set(own)
     assert {status for name, status in answers if name not in own} == {401, 403}
-    assert [name for name, status in answers if status == 401] == ["join_machine"]
+    assert [name for name, status in answers if status == 401] == ["join_machine", "ask_parent"]
     assert await stage.list_actions() == events
 
 

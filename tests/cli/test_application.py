@@ -27,6 +27,7 @@ def test_every_room_adds_its_commands() -> None:
             "offers",
             "deductions",
             "deploy",
+            "grant",
             "sites",
             "facilities",
             "claims",

@@ -8,6 +8,8 @@ import pytest
 
 from keisan.control.context import Control
 from keisan.domain.key import Secret
+from keisan.domain.key_chain import KeyChain
+from keisan.federation.identity import LinkIdentity
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
@@ -53,4 +55,5 @@ def control(storage: Database, clock: FixedClock, world: World) -> Control:
         door_root=Secret("the root of the tests"),
         webhook_root=Secret("another root of the tests"),
         signer=SIGNER,
+        identity=LinkIdentity(KeyChain(SIGNER.public_key), SIGNER, bytes(32)),
     )

@@ -10,7 +10,7 @@ import pytest
 
 from keisan.daemon.command import find_data_directory
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.settings import Address
+from keisan.daemon.settings_address import Address
 
 
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -3,7 +3,7 @@
 import pytest
 
 from keisan.daemon.listener import bind_listener
-from keisan.daemon.settings import Address
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import SettingsInvalid
 
 

@@ -12,7 +12,8 @@ from keisan.agent.node_route import build_routes
 from keisan.agent.site_link import SiteLink
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.node import UvicornNodeListener, read_nodes_secret, serve_node
-from keisan.daemon.settings import Address, Settings, SiteNodesSettings, load_settings
+from keisan.daemon.settings import Settings, SiteNodesSettings, load_settings
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import PlatformUnreachable, SettingsInvalid
 from keisan.domain.key import Secret
 from keisan.kit.clock import SystemClock

@@ -10,9 +10,11 @@ from keisan.daemon.operator_file import OperatorFile, note_gateway, write_operat
 from keisan.daemon.platform import (
     build_deliverers,
     build_gateway_finder,
+    build_link_loop,
     build_long_loop,
     build_loop,
     build_serving_loop,
+    build_settlement_loop,
     open_storage,
 )
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings
@@ -62,7 +64,12 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     serving = build_serving_loop(control)
     assert set(serving.reconcilers) == {WorkNoun.SERVING_CHALLENGE}
     assert serving.leases_max == 1
-    assert set(within.reconcilers) == set(WorkNoun) - {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers}
+    links, settlement = build_link_loop(control), build_settlement_loop(control)
+    assert set(links.reconcilers) == {WorkNoun.LINK, WorkNoun.NAME}
+    assert set(settlement.reconcilers) == {WorkNoun.SETTLEMENT}
+    apart = {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers, *links.reconcilers, *settlement.reconcilers}
+    # The work of platform tickets comes with what leases them.
+    assert set(within.reconcilers) == set(WorkNoun) - apart - {WorkNoun.PLATFORM_TICKET}
     await storage.close()
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from keisan.daemon.settings import Address, Settings, load_settings, parse_address
+from keisan.daemon.settings import Settings, load_settings
+from keisan.daemon.settings_address import Address, parse_address
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.retention import RetentionTerms
 from keisan.domain.ticket import CreditTerms
@@ -186,6 +187,20 @@ def test_data_is_kept_for_ever_or_for_some_days_at_least(tmp_path: Path, name: s
     for days in (-1, 36_501, *([least - 1] if least > 1 else [])):
         with pytest.raises(SettingsInvalid, match="for ever"):
             load_settings({"data_directory": tmp_path, "platform": {"retention": {name: days}}}, {}, None)
+
+
+@pytest.mark.parametrize(
+    ("nats_url", "is_good"),
+    [("nats://127.0.0.1:4222", True), ("tls://nats.example:4222", True), ("http://127.0.0.1:4222", False), ("", False)],
+)
+def test_streams_are_on_nats_where_an_address_says_so(tmp_path: Path, nats_url: str, is_good: bool) -> None:
+    options = {"data_directory": tmp_path, "platform": {"streams": {"nats_url": nats_url}}}
+    assert load_settings({"data_directory": tmp_path}, {}, None).platform.streams.nats_url is None
+    if is_good:
+        assert load_settings(options, {}, None).platform.streams.nats_url == nats_url
+    else:
+        with pytest.raises(SettingsInvalid):
+            load_settings(options, {}, None)
 
 
 @pytest.mark.parametrize(("period_s", "is_good"), [(0, True), (60, True), (-1, False), (366 * 24 * 3600 + 1, False)])

@@ -8,6 +8,7 @@ import typer
 from keisan.cli.application import add_commands
 from keisan.daemon.command import add_ledger_commands, add_process_commands, add_up_command
 from keisan.daemon.demo_command import add_demo_commands
+from keisan.daemon.identity_command import add_identity_commands
 from keisan.daemon.simulate_command import add_simulate_commands
 from tests.docs.command import check_command
 from tests.docs.page import Page, load_pages
@@ -21,6 +22,7 @@ def build_application() -> typer.Typer:
     add_process_commands(application)
     add_up_command(application)
     add_ledger_commands(application)
+    add_identity_commands(application)
     add_simulate_commands(application)
     add_demo_commands(application)
     add_commands(application)

@@ -162,17 +162,18 @@ def test_ticket_that_is_asked_back_leases_nothing_more_and_is_not_prolonged() ->
 
 
 def test_return_frees_what_was_neither_spent_there_nor_seen_here() -> None:
-    assert take_return(HOME, 100, 0, NOW).state is CLOSED
-    half = take_return(HOME, 60, 40, NOW)
+    assert take_return(HOME, 0, NOW).state is CLOSED
+    half = take_return(HOME, 40, NOW)
     assert (half.state, half.returned_nano, half.left_nano) == (RETURNING, 60, 40), "40 are still to come"
-    lying = take_return(HOME, 100, 40, NOW)
-    assert lying.returned_nano == 60
-    seen = take_return(replace(HOME, spent_nano=30, waiting_nano=20), 100, 0, NOW)
+    crossed = take_return(replace(HOME, ceiling_nano=150), 40, NOW)
+    assert (crossed.returned_nano, crossed.left_nano) == (110, 40), "what was leased meanwhile is free too"
+    seen = take_return(replace(HOME, spent_nano=30, waiting_nano=20), 0, NOW)
     assert (seen.returned_nano, seen.left_nano) == (50, 20)
-    assert take_return(half, 10, 90, NOW) == half, "what came back stays"
+    assert take_return(half, 90, NOW) == half, "what came back stays"
+    assert take_return(half, 1_000, NOW) == half
     closed = close_platform_ticket(HOME, NOW)
-    assert take_return(closed, 100, 0, NOW) == closed
-    assert take_return(replace(HOME, spent_nano=100), 0, 100, NOW).state is CLOSED
+    assert take_return(closed, 0, NOW) == closed
+    assert take_return(replace(HOME, spent_nano=100), 100, NOW).state is CLOSED
 
 
 def test_home_ends_what_is_settled_or_surely_over_and_nothing_by_silence() -> None:
@@ -221,7 +222,7 @@ class CreditPair(RuleBasedStateMachine):
         self.held: PlatformTicket | None = None
         self.told: list[Lease] = []
         self.words: list[Word] = []
-        self.returns: list[tuple[TicketId, int, int]] = []
+        self.returns: list[tuple[TicketId, int]] = []
         self.calls: list[CrossCall] = []
         self.charges: dict[Any, Any] = {}
 
@@ -315,14 +316,14 @@ class CreditPair(RuleBasedStateMachine):
         held = replace(self.held, state=RETURNING) if is_asked and self.held.state is not CLOSED else self.held
         if decide_serving(held, NO_GATEWAYS, self.now + self.skew, TERMS) is CreditStep.RETURN:
             self.held = give_return(held, self.now)
-            self.returns.append((held.id, self.held.returned_nano, held.spent_nano))
+            self.returns.append((held.id, held.spent_nano))
 
     @precondition(lambda self: self.returns)
     @rule(data=st.data())
     def take_back(self, data: st.DataObject) -> None:
-        ticket_id, returned_nano, spent_nano = data.draw(st.sampled_from(self.returns))
+        ticket_id, spent_nano = data.draw(st.sampled_from(self.returns))
         if self.home is not None and self.home.id == ticket_id:
-            self.home = take_return(self.home, returned_nano, spent_nano, self.now)
+            self.home = take_return(self.home, spent_nano, self.now)
 
     @precondition(lambda self: self.home is not None)
     @rule()

@@ -28,6 +28,7 @@ from keisan.federation.rule_settlement import (
     is_same_period,
     is_trimmable,
     judge_record,
+    list_hours,
     order_leaves,
     sum_amounts,
 )
@@ -95,6 +96,8 @@ def test_an_own_record_goes_to_the_first_settlement_that_is_not_ended() -> None:
         ({"period": "2026-11-27"}, None),
         ({"period": "2026-11-28"}, HoldCode.WRONG_PERIOD),
         ({"is_countersigned": True}, HoldCode.PERIOD_ENDED),
+        ({"standing": Standing("CN-SX")}, None),
+        ({"standing": Standing("CN-SH")}, HoldCode.WRONG_REGION),
     ],
 )
 def test_a_record_waits_by_rule_only(changes: dict[str, Any], code: HoldCode | None) -> None:
@@ -124,8 +127,9 @@ def test_only_its_two_platforms_write_a_record_and_of_the_moment_in_its_id() -> 
 def test_a_region_is_what_names_vouch_for() -> None:
     assert choose_region("CN-SX", "CN-SX") == "CN-SX"
     assert choose_region(None, "CN-SH") == "CN-SH"
-    with pytest.raises(InvalidInput):
-        choose_region("CN-SX", "CN-SH")
+    assert choose_region("CN-SX", "CN-SH") == "CN-SX"
+    home = create_usage(RecordEnd.HOME)
+    assert judge_record(home, replace(FACTS, standing=Standing("CN-SH"))) is None
 
 
 def test_a_period_is_over_after_its_grace() -> None:
@@ -152,6 +156,14 @@ def test_a_later_word_on_the_end_counts_until_both_have_signed(
 
 def test_the_first_word_on_the_end_counts() -> None:
     assert decide_ended(create_settlement(), create_statement([]))
+
+
+def test_hours_are_told_once_over_and_one_after_another() -> None:
+    now = datetime(2026, 11, 23, 9, 10, tzinfo=UTC)
+    assert list_hours("2026-11-23T06", now) == ["2026-11-23T07", "2026-11-23T08"]
+    assert list_hours("2026-11-23T06", now - timedelta(microseconds=1)) == ["2026-11-23T07"]
+    assert list_hours("2026-11-23T08", now) == list_hours("2026-11-24T08", now) == []
+    assert list_hours(None, now)[0] == list_hours("2026-11-01T00", now)[0] == "2026-11-19T09"
 
 
 def test_positions_of_both_directions_meet() -> None:

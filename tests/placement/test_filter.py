@@ -1,8 +1,12 @@
 """Each filter alone: what passes, what is refused, and in what words."""
 
+from dataclasses import replace
+from uuid import UUID
+
 import pytest
 
 from keisan.domain.device import DeviceUse
+from keisan.domain.ids import GrantId
 from keisan.domain.verdict import Verdict
 from keisan.placement.candidate import Request
 from keisan.placement.decide import place_copies
@@ -11,6 +15,7 @@ from keisan.placement.filter import (
     refuse_closed_device,
     refuse_foreign_chip,
     refuse_missing_engine,
+    refuse_other_grant,
     refuse_other_site,
     refuse_remote_device,
     refuse_small_memory,
@@ -19,6 +24,8 @@ from keisan.placement.filter import (
 )
 from tests.domain.samples import SITE_ID
 from tests.placement.nodes import OTHER_SITE_ID, REQUEST, build_candidate
+
+GRANT_ID, OTHER_GRANT_ID = GrantId(UUID(int=1)), GrantId(UUID(int=2))
 
 
 def test_good_node_passes_every_filter() -> None:
@@ -29,6 +36,22 @@ def test_named_site_is_kept_to() -> None:
     request = Request("llama_cpp", 300, OTHER_SITE_ID)
     assert refuse_other_site(request, build_candidate(site_id=SITE_ID)) == "another site is asked for"
     assert refuse_other_site(request, build_candidate(site_id=OTHER_SITE_ID)) is None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "held", "reason"),
+    [
+        (None, None, None),
+        (GRANT_ID, GRANT_ID, None),
+        (None, GRANT_ID, "the device is granted"),
+        (GRANT_ID, None, "the device is not of the grant"),
+        (GRANT_ID, OTHER_GRANT_ID, "the device is not of the grant"),
+    ],
+)
+def test_granted_device_takes_work_under_its_grant_alone(
+    wanted: GrantId | None, held: GrantId | None, reason: str | None
+) -> None:
+    assert refuse_other_grant(replace(REQUEST, grant_id=wanted), build_candidate(grant_id=held)) == reason
 
 
 @pytest.mark.parametrize("verdict", [Verdict.UNKNOWN, Verdict.FAILED])

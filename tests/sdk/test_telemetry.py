@@ -11,7 +11,8 @@ import pytest
 
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.platform import FleetParts, build_server
-from keisan.daemon.settings import Address, PlatformSettings
+from keisan.daemon.settings import PlatformSettings
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import InvalidInput, PermissionDenied, PlatformUnreachable, SettingsInvalid, Unauthenticated
 from keisan.domain.roll_up import Level
 from keisan.kit.clock import SystemClock

@@ -49,7 +49,7 @@ async def test_what_changes_of_a_ticket_is_written_and_the_rest_is_not(storage: 
     changed = replace(
         left,
         state=PlatformTicketState.CLOSED,
-        policy="region in [CN-SX]",
+        policy="region in CN-SX",
         prices=(replace(PINNED, home_nano_per_million=None),),
         rate_ppm=10**30,
         epoch=2,

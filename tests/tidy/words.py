@@ -16,12 +16,12 @@ VERBS = split_list(
     clean clear clip clone close collect combine commit compact compare compile complete compose compress compute confirm
     connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
-    dial diff digest discard disconnect discover dispatch divide downgrade download drain draw drive drop dump echo edit elect emit empty enable encode
+    dial diff digest discard disconnect discover dispatch divide downgrade download draft drain draw drive drop dump echo edit elect emit empty enable encode
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess
     halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
-    inspect install intersect invalidate invoke issue iterate join judge keep kill know label launch lay lead lease leave let
+    inspect install intersect invalidate invite invoke issue iterate join judge keep kill know label launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
     mint mirror mix mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
     own pack pad page pair park paginate parse partition pass patch pause pay perform persist pick pin peek ping place plan poll pop post prefer prepare

@@ -2,6 +2,7 @@
 //! relay works. Types and texts for Python stand in `src/keisan/_native.pyi`.
 
 mod allocator;
+mod forward;
 mod simulate;
 
 use std::time::Duration;
@@ -182,6 +183,8 @@ fn is_built_by_profile() -> bool {
 
 #[pymodule]
 mod _native {
+    #[pymodule_export]
+    use super::forward::decide;
     #[pymodule_export]
     use super::simulate::{Router, hash_prompt};
     #[pymodule_export]

@@ -13,8 +13,17 @@ from keisan.domain.key import MACHINE_PREFIX, Secret, digest_secret
 from keisan.storage.base import Storage
 
 API_PATH = "/api/v1"
-# The join is open because the one-time token in its body is what authenticates it. May only shrink.
-PUBLIC_PATHS = frozenset({"/healthz", f"{API_PATH}/healthz", f"{API_PATH}/openapi.json", f"{API_PATH}/machines/join"})
+# The join is open because the one-time token in its body is what authenticates it, and what a child asks because its letter is
+# signed. May only shrink.
+PUBLIC_PATHS = frozenset(
+    {
+        "/healthz",
+        f"{API_PATH}/healthz",
+        f"{API_PATH}/openapi.json",
+        f"{API_PATH}/machines/join",
+        f"{API_PATH}/links/ask",
+    }
+)
 # Frames alone are taken while the database does not answer: nothing else does without it.
 FRAME_PATH = f"{API_PATH}/site/frame"
 SECRET_CHARACTERS_MAX = 256

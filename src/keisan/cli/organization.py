@@ -13,7 +13,7 @@ from keisan.cli.policy import PolicyArgument, describe_policy, read_policy
 from keisan.cli.session import Session
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.kit.units import format_nano, parse_nano
-from keisan.sdk import Billing, OrganizationUpdate, OrganizationView, TopUpCreate, TopUpKind, TopUpView
+from keisan.sdk import AdmissionCreate, Billing, OrganizationUpdate, OrganizationView, TopUpCreate, TopUpKind, TopUpView
 from keisan.wire.base import explain_refusal
 
 OrganizationArgument = Annotated[str, typer.Argument(help="Name or id of the organization.")]
@@ -24,6 +24,18 @@ NoteOption = Annotated[str, typer.Option(help="Why, for those who read the event
 LowArgument = Annotated[str, typer.Argument(metavar="AMOUNT", help=f"A balance, or {NONE} for no alert.")]
 AgeArgument = Annotated[str, typer.Argument(metavar="SECONDS", help="A number of seconds, or none for any age.")]
 ZoneArgument = Annotated[str, typer.Argument(help="An IANA name, for example Asia/Tokyo.")]
+
+
+PlatformArgument = Annotated[str, typer.Argument(help="Id of the other platform: 64 hex digits.")]
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionOptions:
+    """On what terms an organization may call elsewhere."""
+
+    currency: Annotated[str, typer.Option(help="In which currency, for example CNY.")] = "CNY"
+    policy: Annotated[str, typer.Option(help="What narrows its own policy there.")] = ""
+    credit_max: Annotated[str | None, typer.Option(help="The most that is leased there at a time.")] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,35 @@ async def set_time_zone(session: Session, organization: OrganizationArgument, ti
     session.output.show_view(changed, f"{changed.name}: {changed.time_zone}")
 
 
+async def admit_organization(
+    session: Session, organization: OrganizationArgument, platform: PlatformArgument, terms: AdmissionOptions
+) -> None:
+    """Admit an organization at another platform, within a narrowed policy, on credit that is leased there."""
+    chosen = await choose_organization(session, organization)
+    bound_nano = None if terms.credit_max is None else read_amount(terms.credit_max)
+    with explain_refusal():
+        body = AdmissionCreate(
+            organization_id=chosen.id,
+            platform_id=platform,
+            currency=terms.currency,
+            policy=terms.policy,
+            credit_nano_max=bound_nano,
+        )
+    made = await session.keisan.admissions.admit(body)
+    session.output.show_view(made, f"{chosen.name} is admitted at {platform[:12]}: {describe_policy(made.policy)}")
+
+
+async def end_admission(session: Session, organization: OrganizationArgument, platform: PlatformArgument) -> None:
+    """End an admission: keys are revoked there, and credit comes back by signed return. Raises NotFound where there is none."""
+    chosen = await choose_organization(session, organization)
+    async for line in session.keisan.admissions.list():
+        if (line.organization_id, line.counterparty_id, line.ended_at) == (chosen.id, platform, None):
+            ended = await session.keisan.admissions.end(line)
+            session.output.show_view(ended, f"{chosen.name} is not admitted at {platform[:12]} any more")
+            return
+    raise NotFound(f"{chosen.name} is not admitted there")
+
+
 async def choose_organization(session: Session, wanted: str) -> OrganizationView:
     """Return the organization of a name or id; raises NotFound naming those there are."""
     found = [line async for line in session.keisan.organizations.list()]
@@ -160,7 +201,7 @@ async def _update(session: Session, wanted: str, change: OrganizationUpdate) -> 
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add organizations list, limit, policy, billing, top-up, credit-note, wallet-low, snapshot-age and time-zone."""
+    """Add organizations list, limit, policy, billing, top-up, credit-note, wallet-low, snapshot-age, time-zone, admit and dismiss."""
     group = typer.Typer(help="Organizations of the platform.", no_args_is_help=True)
     add_command(group, "list", list_organizations)
     add_command(group, "limit", limit_organization)
@@ -171,4 +212,6 @@ def add_commands(application: typer.Typer) -> None:
     add_command(group, "wallet-low", set_wallet_low)
     add_command(group, "snapshot-age", set_snapshot_age)
     add_command(group, "time-zone", set_time_zone)
+    add_command(group, "admit", admit_organization)
+    add_command(group, "dismiss", end_admission)
     application.add_typer(group, name="organizations")

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
+from keisan.control.admission import tell_admissions
 from keisan.control.audit import describe_changes
 from keisan.control.context import Control, check_version, name_actor
 from keisan.domain.access import OrganizationScope, Principal, Right, Scope
@@ -45,6 +46,7 @@ async def create_budget(control: Control, principal: Principal, body: BudgetCrea
         )
         if is_first:
             await _touch_holder(transaction, holder)
+            await tell_admissions(transaction, control, holder.organization_id)
         return await _show_budget(control, transaction, principal.scope, budget)
 
 
@@ -86,6 +88,7 @@ async def delete_budget(
         )
         if len(locked) == 1:
             await _touch_holder(transaction, stored.holder)
+            await tell_admissions(transaction, control, stored.organization_id)
     return shown
 
 

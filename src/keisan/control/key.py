@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from keisan.control.admission import tell_admissions
 from keisan.control.audit import describe_changes
-from keisan.control.context import Control, check_version, name_actor
+from keisan.control.context import Control, check_own, check_version, name_actor
 from keisan.control.policy import settle_policy
 from keisan.domain.access import (
     RIGHTS_BY_ROLE,
@@ -57,6 +58,7 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
     secret = create_secret()
     async with control.storage.write() as transaction:
         project = await transaction.projects.get(principal.scope, ProjectId(body.project_id))
+        check_own(control, project.platform_id)
         provider_id = await _check_provider(transaction, principal, body)
         _check_not_wider(principal, body.role, project.organization_id, provider_id)
         own = await transaction.keys.get(principal.scope, KeyId(principal.id))
@@ -67,6 +69,7 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
         key = build_key(control, project, checked, digest_secret(secret))
         _check_bounds(principal, own, key)
         snapshot_version = await insert_key(transaction, name_actor(principal), key)
+        await tell_admissions(transaction, control, key.organization_id)
     return CreatedKey(key, secret, snapshot_version)
 
 
@@ -82,6 +85,7 @@ async def update_key(
     async with control.storage.write() as transaction:
         stored = await transaction.keys.get(principal.scope, key_id)
         check_version(stored.version, expected_version)
+        check_own(control, stored.platform_id)
         _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
         if stored.revoked_at is not None:
             raise StateConflict("the key is revoked")
@@ -98,6 +102,7 @@ async def update_key(
         detail = describe_changes(stored, updated)
         await transaction.events.append(EventDraft(name_actor(principal), "key.updated", key_id, detail))
         await transaction.snapshot.touch(SnapshotTable.KEYS, [key_id])
+        await tell_admissions(transaction, control, updated.organization_id)
     return updated
 
 
@@ -109,7 +114,9 @@ async def revoke_key(control: Control, principal: Principal, key_id: KeyId) -> R
         _check_not_wider(principal, stored.role, stored.organization_id, stored.provider_id)
         if stored.revoked_at is not None:
             return RevokedKey(stored, (await transaction.snapshot.get_mark()).version)
-        return await end_key(transaction, name_actor(principal), stored, control.clock.now())
+        revoked = await end_key(transaction, name_actor(principal), stored, control.clock.now())
+        await tell_admissions(transaction, control, stored.organization_id)
+    return revoked
 
 
 def build_key(control: Control, project: Project, body: KeyCreate, digest: str) -> Key:

@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from keisan.control.admission import tell_admissions
 from keisan.control.audit import describe_changes
-from keisan.control.context import Control, check_version, name_actor
+from keisan.control.context import Control, check_own, check_version, name_actor
 from keisan.control.policy import note_conflicts, settle_policy
 from keisan.domain.access import Principal, Right
 from keisan.domain.call_limits import CallLimits
@@ -51,6 +52,7 @@ async def update_organization(
     async with control.storage.write() as transaction:
         stored = await transaction.organizations.get(principal.scope, organization_id)
         check_version(stored.version, expected_version)
+        check_own(control, stored.platform_id)
         policy = settle_policy(control, body.policy, ()) if "policy" in body.model_fields_set else stored.policy
         updated = replace(_change_organization(stored, body), policy=policy)
         await transaction.organizations.update(updated)
@@ -61,6 +63,7 @@ async def update_organization(
             await note_conflicts(transaction, name_actor(principal), updated)
         if not is_own:
             await transaction.snapshot.touch(SnapshotTable.ORGANIZATIONS, [organization_id])
+            await tell_admissions(transaction, control, organization_id)
     return updated
 
 

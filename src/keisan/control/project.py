@@ -2,8 +2,9 @@
 
 from dataclasses import replace
 
+from keisan.control.admission import tell_admissions
 from keisan.control.audit import describe_changes
-from keisan.control.context import Control, check_version, name_actor
+from keisan.control.context import Control, check_own, check_version, name_actor
 from keisan.control.policy import note_conflicts, settle_policy
 from keisan.domain.access import OrganizationScope, Principal, Right
 from keisan.domain.call_limits import CallLimits
@@ -28,9 +29,11 @@ async def create_project(control: Control, principal: Principal, body: ProjectCr
     wanted_id = _choose_organization(principal, body)
     async with control.storage.write() as transaction:
         organization = await transaction.organizations.get(principal.scope, wanted_id)
+        check_own(control, organization.platform_id)
         policy = settle_policy(control, body.policy, (organization.policy,))
         project = build_project(control, organization.id, body.model_copy(update={"policy": policy}))
         await insert_project(transaction, name_actor(principal), project)
+        await tell_admissions(transaction, control, organization.id)
     return project
 
 
@@ -45,6 +48,7 @@ async def update_project(
     async with control.storage.write() as transaction:
         stored = await transaction.projects.get(principal.scope, project_id)
         check_version(stored.version, expected_version)
+        check_own(control, stored.platform_id)
         policy = stored.policy
         if "policy" in body.model_fields_set:
             organization = await transaction.organizations.get(principal.scope, stored.organization_id)
@@ -56,6 +60,7 @@ async def update_project(
         if updated.policy != stored.policy:
             await note_conflicts(transaction, name_actor(principal), updated)
         await transaction.snapshot.touch(SnapshotTable.PROJECTS, [project_id])
+        await tell_admissions(transaction, control, updated.organization_id)
     return updated
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from keisan.control.context import Control, name_actor
+from keisan.control.context import Control, check_own, name_actor
 from keisan.domain.access import Principal, Right
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.alert import AlertDraft, AlertKind
@@ -43,6 +43,7 @@ async def create_top_up(
     now = control.clock.now()
     async with control.storage.write() as transaction:
         organization = await transaction.organizations.get(principal.scope, organization_id)
+        check_own(control, organization.platform_id)
         await _check_record(transaction, principal, organization_id, body.record_id)
         limit_nano = (await transaction.platform.get()).four_eyes_nano.get(body.currency)
         is_proposed = limit_nano is not None and body.amount_nano > limit_nano

@@ -7,7 +7,8 @@ from keisan.agent.folder import AgentFolder
 from keisan.daemon.gateway import raise_open_files
 from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, DoorSettings, Settings
+from keisan.daemon.settings import DoorSettings, Settings
+from keisan.daemon.settings_address import Address
 from keisan.gateway.door import DoorOptions, DoorPorts, run_door
 from keisan.gateway.native import open_door
 from keisan.gateway.options import Listener

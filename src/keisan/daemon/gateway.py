@@ -7,7 +7,8 @@ from pathlib import Path
 from keisan.daemon.join_token import read_join_token
 from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, FederationSettings, GatewaySettings, Settings
+from keisan.daemon.settings import FederationSettings, GatewaySettings, Settings
+from keisan.daemon.settings_address import Address
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import FederationOptions, GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway

@@ -2,7 +2,7 @@
 
 import socket
 
-from keisan.daemon.settings import Address
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import SettingsInvalid
 
 

@@ -44,9 +44,13 @@ def add_people_commands(application: typer.Typer) -> None:
     from keisan.daemon.demo_command import add_demo_commands
 
     # As above.
+    from keisan.daemon.identity_command import add_identity_commands
+
+    # As above.
     from keisan.daemon.simulate_command import add_simulate_commands
 
     add_up_command(application)
+    add_identity_commands(application)
     add_ledger_commands(application)
     add_commands(application)
     add_simulate_commands(application)

@@ -10,7 +10,7 @@ from keisan.daemon.folder import DataFolder
 from keisan.daemon.operator_file import OperatorFile
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.process_file import read_process
-from keisan.daemon.settings import parse_address
+from keisan.daemon.settings_address import parse_address
 from keisan.domain.ids import hash_public_key
 from keisan.domain.key import Secret, digest_secret
 

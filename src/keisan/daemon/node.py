@@ -12,7 +12,8 @@ from keisan.agent.node_loop import NodeAgentSettings, run_node
 from keisan.daemon.device import build_drivers
 from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
-from keisan.daemon.settings import Address, Settings, SiteNodesSettings
+from keisan.daemon.settings import Settings, SiteNodesSettings
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.key import Secret
 from keisan.kit.clock import Clock, SystemClock

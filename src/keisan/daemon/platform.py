@@ -21,16 +21,22 @@ from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
 from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
+from keisan.control.link_dial import ask_platform
 from keisan.control.live_capacity import LiveSource
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
 from keisan.control.reconcilers.closing import ClosingReconciler
 from keisan.control.reconcilers.deployment import DeploymentReconciler
+from keisan.control.reconcilers.grant import GrantReconciler, GrantWantReconciler
+from keisan.control.reconcilers.link import LinkReconciler
+from keisan.control.reconcilers.name import NameReconciler, start_names
+from keisan.control.reconcilers.platform_ticket import PlatformTicketReconciler
 from keisan.control.reconcilers.price import PriceReconciler
 from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
 from keisan.control.reconcilers.retention_day import RetentionDayReconciler
 from keisan.control.reconcilers.serving_challenge import ServingChallengeReconciler
+from keisan.control.reconcilers.settlement import SettlementReconciler, start_settlement
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
@@ -41,6 +47,7 @@ from keisan.control.verified_capacity import VerifiedSource
 from keisan.daemon.first_start import build_plan, ensure_operator
 from keisan.daemon.folder import DataFolder, prepare_folder
 from keisan.daemon.history import open_history
+from keisan.daemon.link_service import LinkService
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
 from keisan.daemon.operator_file import note_platform, read_operator
@@ -48,6 +55,7 @@ from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
+from keisan.daemon.streams import carry_streams, open_streams
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound
@@ -102,14 +110,19 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             door_root=identity.door_root,
             webhook_root=identity.webhook_root,
             signer=identity.signer,
+            identity=identity.link,
+            link_url=own.link.outside_url,
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
             find_gateway=build_gateway_finder(own.challenges, folder),
+            streams=open_streams(own.streams, storage, outcome.platform.id),
         )
         await open_journal(control)
         await start_archiving(storage, clock.now())
+        await start_names(storage, clock.now())
         await start_retention(storage, clock.now())
+        await start_settlement(storage, clock.now())
         await start_challenge_schedule(storage, clock.now(), own.challenges.terms, SystemRandom())
 
         def announce(url: str) -> None:
@@ -121,8 +134,9 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await fleet.load()
         parts = FleetParts(fleet, history, Development(control, history, list_capacity_sources(fleet)))
         server = build_server(own, parts, announce)
+        links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
         settle_platform()
-        await _serve(server, own, parts, listener, stop)
+        await _serve(server, own, parts, links, (listener, stop))
     finally:
         await storage.close()
         listener.close()
@@ -216,8 +230,13 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
 
 
 async def _serve(
-    server: Server, own: PlatformSettings, parts: FleetParts, listener: socket.socket, stop: asyncio.Event
+    server: Server,
+    own: PlatformSettings,
+    parts: FleetParts,
+    links: LinkService,
+    until: tuple[socket.socket, asyncio.Event],
 ) -> None:
+    listener, stop = until
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
@@ -228,8 +247,12 @@ async def _serve(
         group.create_task(build_long_loop(own, control).run(stop), name="long work")
         beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
         beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
+        group.create_task(build_settlement_loop(control).run(stop), name="settlement")
+        beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
+        group.create_task(links.run(stop), name="connections to neighbours")
         await server.answer(listener, stop)
         # A receiver that is slow to answer holds up no end: what it was sent is sent again by the next process.
         for task in beside:
@@ -243,6 +266,9 @@ def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
         WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
         WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
         WorkNoun.DEPLOYMENT: DeploymentReconciler(),
+        WorkNoun.GRANT: GrantReconciler(control),
+        WorkNoun.GRANT_WANT: GrantWantReconciler(control),
+        WorkNoun.PLATFORM_TICKET: PlatformTicketReconciler(control),
         WorkNoun.PRICE: PriceReconciler(),
         WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),
         WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
@@ -263,6 +289,20 @@ def build_serving_loop(control: Control) -> LeaseLoop:
     """Return the loop for serving challenges: one step of one of them at a time, or they would measure each other."""
     reconcilers: Reconcilers = {WorkNoun.SERVING_CHALLENGE: ServingChallengeReconciler(control)}
     return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
+
+
+def build_link_loop(control: Control) -> LeaseLoop:
+    """Return the loop that asks the parent, whom a slow network may keep waiting."""
+    reconcilers: Reconcilers = {
+        WorkNoun.LINK: LinkReconciler(control, ask_platform),
+        WorkNoun.NAME: NameReconciler(control),
+    }
+    return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
+
+
+def build_settlement_loop(control: Control) -> LeaseLoop:
+    """Return the loop for settlement: records are told within a second, whatever else there is to do."""
+    return LeaseLoop(control, {WorkNoun.SETTLEMENT: SettlementReconciler(control)}, leases_max=1)
 
 
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:

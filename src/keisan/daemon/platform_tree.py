@@ -16,7 +16,8 @@ from keisan.daemon.operator_file import note_gateway, read_operator
 from keisan.daemon.process_file import end_leftover
 from keisan.daemon.progress import Telling
 from keisan.daemon.readiness import ASK_S, Watch, wait_for_child, wait_for_models
-from keisan.daemon.settings import ListenerSection, Settings, parse_address
+from keisan.daemon.settings import ListenerSection, Settings
+from keisan.daemon.settings_address import parse_address
 from keisan.daemon.supervisor import Supervisor
 from keisan.daemon.welcome import Ready
 from keisan.domain.errors import Failed

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.config import Config
 from uvicorn.server import Server as UvicornServer
 
-from keisan.daemon.settings import Address
+from keisan.daemon.settings_address import Address
 from keisan.domain.errors import SettingsInvalid
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning

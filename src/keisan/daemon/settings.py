@@ -3,19 +3,19 @@
 All faults are found at once (SettingsInvalid, one a line). KEISAN_GATEWAY__LISTEN sets `listen` of the table [gateway].
 """
 
-import ipaddress
 import ssl
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
 from keisan.daemon.history_settings import HistorySettings
+from keisan.daemon.settings_address import Address, ListenAddress, parse_address
 from keisan.daemon.settings_device import DeviceSettings, SimulatedSettings, SupernodeSettings
 from keisan.daemon.settings_faults import list_faults
+from keisan.daemon.settings_link import LinkSettings
 from keisan.daemon.settings_section import Section
 from keisan.domain.challenge_rule import ScheduleTerms
 from keisan.domain.errors import SettingsInvalid
@@ -44,37 +44,6 @@ CLIENT_VARIABLES = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Host and port; port 0 takes a free one."""
-
-    host: str
-    port: int
-
-    @property
-    def is_loopback(self) -> bool:
-        """Tell whether only this host can reach it."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
-
-    def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.port}"
-
-
-def parse_address(text: object) -> Address:
-    """Return "HOST:PORT" as an address; raises ValueError naming the form."""
-    if isinstance(text, Address):
-        return text
-    host, colon, port = str(text).rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:
-        raise ValueError("HOST:PORT with a port from 0 to 65535")
-    return Address(host, int(port))
-
-
 def _check_file(path: Path) -> Path:
     if not path.is_file():
         raise ValueError("a file that exists")
@@ -90,7 +59,6 @@ def _check_certificates(path: Path) -> Path:
     return path
 
 
-ListenAddress = Annotated[Address, BeforeValidator(parse_address)]
 ExistingFile = Annotated[Path, AfterValidator(_check_file)]
 CertificateFile = Annotated[Path, AfterValidator(_check_certificates)]
 Url = Annotated[str, Field(pattern=r"^https?://[^/\s]+$")]
@@ -165,6 +133,12 @@ class ChallengeSettings(Section):
         return ScheduleTerms(self.period_s, self.may_disturb)
 
 
+class StreamSettings(Section):
+    """Where logs and registers of links are read: in the platform's database, or on NATS JetStream at `nats_url`."""
+
+    nats_url: Annotated[str, Field(pattern=r"^(nats|tls)://\S+$")] | None = None
+
+
 class PlatformSettings(ListenerSection):
     """The control plane. Without `database_url` it keeps SQLite in the data directory.
 
@@ -188,6 +162,8 @@ class PlatformSettings(ListenerSection):
     devices: DeviceSettings = DeviceSettings()
     challenges: ChallengeSettings = ChallengeSettings()
     history: HistorySettings = HistorySettings()
+    link: LinkSettings = LinkSettings()
+    streams: StreamSettings = StreamSettings()
 
     @model_validator(mode="after")
     def _check_terms(self) -> Self:

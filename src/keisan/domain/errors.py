@@ -1,8 +1,8 @@
 """The one tree of errors. Each has a stable code, an outside text, an inside text and retryable yes or no.
 
 KeisanError > InvalidInput > (SettingsInvalid, ReceiptInvalid, TableInvalid) | Unauthenticated | PermissionDenied > SelfApproval | NotFound | Refused > (AlreadyExists,
-VersionMismatch, PreconditionRequired, IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
-TransactionConflict, PlatformUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
+VersionMismatch, PreconditionRequired, LetterRefused > (LetterUnroutable, LetterUnknown), IdempotencyMismatch, StateConflict > (AlreadyDecided, RecordsArchived), LimitExceeded) | Unavailable > (StorageUnavailable >
+TransactionConflict, PlatformUnreachable, NeighbourUnreachable, EngineUnavailable, DevicesUnreadable, Postponed) | Failed > (WeightsInvalid, LaunchFailed) | LeaseLost | InvariantBroken
 """
 
 from typing import ClassVar
@@ -108,6 +108,24 @@ class PreconditionRequired(Refused):
     code = "precondition_required"
 
 
+class LetterRefused(Refused):
+    """A letter of another platform can be neither passed on nor applied; it is kept until a person has judged."""
+
+    code = "letter_refused"
+
+
+class LetterUnroutable(LetterRefused):
+    """No link leads to a letter's audience, yet; it is kept, and tried again when more platforms are known."""
+
+    code = "letter_unroutable"
+
+
+class LetterUnknown(LetterRefused):
+    """A letter is of a kind that only a newer release knows; it is kept, and tried again by that one."""
+
+    code = "letter_unknown"
+
+
 class IdempotencyMismatch(Refused):
     """An idempotency key was used before with another request."""
 
@@ -161,6 +179,12 @@ class PlatformUnreachable(Unavailable):
     """The platform's API did not answer."""
 
     code = "platform_unreachable"
+
+
+class NeighbourUnreachable(Unavailable):
+    """The platform at the other end of a link does not answer, or the connection to it ended."""
+
+    code = "neighbour_unreachable"
 
 
 class EngineUnavailable(Unavailable):

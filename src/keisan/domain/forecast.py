@@ -98,6 +98,14 @@ def build_calendar(now: datetime, time_zone: str) -> ForecastCalendar:
     )
 
 
+def build_span(now: datetime, days: int) -> ForecastCalendar:
+    """Return a calendar in UTC of today and so many days after it, in place of a month."""
+    zone = ZoneInfo("UTC")
+    today = now.astimezone(zone).date()
+    history = tuple(_build_day(today - ONE_DAY * back, zone) for back in range(HISTORY_DAYS, 0, -1))
+    return ForecastCalendar(now, history, tuple(_build_day(today + ONE_DAY * each, zone) for each in range(days + 1)))
+
+
 def _build_day(day: date, zone: ZoneInfo) -> LocalDay:
     return LocalDay(day, _find_start(day, zone), _find_start(day + ONE_DAY, zone))
 

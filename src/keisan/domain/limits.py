@@ -49,7 +49,16 @@ PLATFORM_NAME_CHARACTERS_MAX = 160
 KEY_ROTATIONS_MAX = 64
 # A platform's place in the tree is looked for no deeper.
 TREE_LEVELS_MAX = 16
+# Epochs that a hostile neighbour names must still fit what both databases store.
+EPOCH_MAX = 2**53
+# A platform writes its list of revocations anew at least this often.
+REVOCATION_PROOF_S = 600
 LINK_CERTIFICATE_S = 90 * 24 * 3600
+# A child asks its parent at least this often how it stands, and while it waits to be approved within so many seconds.
+LINK_LOOK_S = 6 * 3600
+LINK_REVIEW_S_MAX = 30
+# For how long a parent that cannot be reached is waited for before what it has a part in stays in suspense.
+DEPARTURE_WAIT_S = 900
 SITE_NODES_MAX = 10_000
 SITE_DEVICES_MAX = 100_000
 SITE_REPLICAS_MAX = 10_000
@@ -219,6 +228,7 @@ LINK_BATCH_LETTERS_MAX = 512
 LINK_PING_MS = 2_500
 LINK_SILENCE_MS_MAX = 8_000
 LINK_RETRY_S_MAX = 2
+URL_CHARACTERS_MAX = 2048
 # Clocks further apart than this are alarmed.
 LINK_OFFSET_MS_MAX = 30_000
 # How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.
@@ -244,7 +254,14 @@ CROSS_BATCH_BYTES_MAX = 160 * 1024
 CROSS_LEAF_BYTES_MAX = 8 * 1024
 CROSS_LATENESS_S_MAX = 96 * 3600
 PERIOD_GRACE_S = 3600
+# A total is told so long after its hour, and what there is to settle is looked for this often, and whenever a record waits.
+TOTAL_GRACE_S = 600
+SETTLEMENT_INTERVAL_S = 300
+SETTLEMENT_BATCHES_MAX = 16
 COMPARISON_NODES_MAX = 64
+# Of a model that no catalogue here knows: what its template may add to a prompt, and how many tokens it may make.
+FOREIGN_TEMPLATE_TOKENS_MAX = 512
+FOREIGN_OUTPUT_TOKENS_MAX = 131_072
 COMPARISON_LEAVES_MAX = 16
 TOTAL_LINES_MAX = 1024
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from keisan.domain.departure import Departure
 from keisan.domain.errors import StateConflict
 from keisan.domain.ids import InvitationId, LinkId, PlatformId
 from keisan.domain.key_chain import KeyChain
@@ -57,7 +58,11 @@ class Link:
     `epoch` rises at every join, move and restore. `keys` are the neighbour's; the hash of the first is its id. `url` is where a
     parent's API is, empty of a child. `certificate` is what the parent issued the child and `ca` who stands for it (PEM, empty
     before). `offset_ms` is how far ahead the neighbour's clock was when last measured, `heard_at` when that was. `reviewer` is who
-    approved or rejected, at the parent.
+    approved or rejected, at the parent. `departure` are the steps by which this platform leaves a parent, `successor_id` is the link
+    to the one that it moves to. `link_key` is the public key of a child's connections.
+    `asked_ms` is when, by the child's clock, its last question was made: an older one is a replay.
+    `digest` is that of the invitation's secret, at the child while it asks, and `fault` why its last question came to nothing.
+    `link_url` is where a parent takes the connections of its children, empty until it has told.
     """
 
     id: LinkId
@@ -83,6 +88,13 @@ class Link:
     ended_at: datetime | None
     version: int
     created_at: datetime
+    departure: Departure = ()
+    successor_id: LinkId | None = None
+    link_key: bytes = b""
+    asked_ms: int = 0
+    digest: str = ""
+    fault: str = ""
+    link_url: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -5,14 +5,19 @@ Each pair of platforms has two a period, one for each author, and each stands by
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from uuid import UUID
 
+from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.errors import StateConflict
 from keisan.domain.ids import PlatformId, SettlementId
 from keisan.domain.link_log import SettledPeriod
 from keisan.domain.price import TokenClass
+
+ONE_HOUR = timedelta(hours=1)
+# There is one queue of settlements on a platform, and no row that could give it an id.
+SETTLEMENT_ID = UUID("0190a7c0-0000-7000-8000-000000000025")
 
 
 class SettlementState(StrEnum):
@@ -34,6 +39,26 @@ NEXT_STATES: Mapping[SettlementState, frozenset[SettlementState]] = {
     SettlementState.DIFFERS: frozenset({SettlementState.ENDED, SettlementState.COUNTERSIGNED}),
     SettlementState.COUNTERSIGNED: frozenset(),
 }
+
+
+@dataclass(frozen=True, slots=True)
+class SettlementKey:
+    """Which settlement: whose word, to whom, of which period."""
+
+    author: PlatformId
+    audience: PlatformId
+    period: str
+
+
+@dataclass(frozen=True, slots=True)
+class CrossSum:
+    """What records of one settlement come to: of one end and state, in one currency."""
+
+    end: RecordEnd
+    state: CrossState
+    currency: str
+    record_count: int
+    amount_nano: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +191,16 @@ class NetPosition:
     currency: str
     amount_nano: int
     is_final: bool
+
+
+def name_hour(instant: datetime) -> str:
+    """Return the hour that an instant is in, as totals name it."""
+    return instant.strftime("%Y-%m-%dT%H")
+
+
+def find_hour(hour: str) -> datetime:
+    """Return when an hour begins; raises ValueError for what names none."""
+    return datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC)
 
 
 def check_move(before: SettlementState, after: SettlementState) -> None:

@@ -230,8 +230,8 @@ def _sign(builder: x509.CertificateBuilder, signer: Signer) -> str:
     return signed.public_bytes(Encoding.PEM).decode()
 
 
-def _encode_length(length: int) -> bytes:
-    if length < 0x80:
-        return bytes([length])
-    encoded = length.to_bytes((length.bit_length() + 7) // 8)
+def _encode_length(length_bytes: int) -> bytes:
+    if length_bytes < 0x80:
+        return bytes([length_bytes])
+    encoded = length_bytes.to_bytes((length_bytes.bit_length() + 7) // 8)
     return bytes([0x80 | len(encoded)]) + encoded

@@ -33,6 +33,7 @@ SETTLED_KINDS = frozenset(
         LetterKind.CREDIT_RETURN,
         LetterKind.PERIOD_END,
         LetterKind.COUNTERSIGNATURE,
+        LetterKind.COMPARISON,
     }
 )
 
@@ -136,7 +137,8 @@ def build_key_book(
     claims = _read_claims(by_kind.get(LetterKind.NAME, ()), verify)
     builder = _Builder(own.id, {own.id: own}, claims, verify)
     builder.add_told(by_kind.get(LetterKind.PLATFORM, ()))
-    given = list(links)
+    # Of two parents while it moves, the one that it moves to is above it.
+    given = sorted(links, key=lambda each: each.state is LinkState.JOINED)
     for link in given:
         if link.is_open:
             builder.add_neighbour(link)

@@ -183,6 +183,14 @@ class LinkMachine:
         """Take that registers which this neighbour may have are others now."""
         return self._guard(lambda: self._registers.note_lines(lines))
 
+    def note_held(self, lines: Iterable[RegisterLine]) -> None:
+        """Take that registers of this neighbour are kept after all: whoever vouches for their author has been heard meanwhile."""
+        self._held.held.update((line.key, line.mark) for line in lines)
+
+    def list_acknowledged(self) -> dict[LinkLog, int]:
+        """Return how far the neighbour has applied each own log, as far as it has said."""
+        return {log: each.acknowledged for log, each in self._sending.items() if each.acknowledged}
+
     def ask(self, subject: str, body: bytes) -> list[Effect]:
         """Ask the neighbour something; the questions are numbered from 1 in their order."""
         self._questions += 1

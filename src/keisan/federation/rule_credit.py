@@ -185,15 +185,16 @@ def list_changed_prices(before: Sequence[PinnedPrice], after: Sequence[PinnedPri
     return [each.model_id for each in before if kept.get(each.model_id) != (each.price_id, each.nano_per_million)]
 
 
-def take_return(ticket: PlatformTicket, returned_nano: int, spent_nano: int, now: datetime) -> PlatformTicket:
-    """Return home's ticket after a signed return: no more is free than was neither spent by the other's word nor seen here.
+def take_return(ticket: PlatformTicket, spent_nano: int, now: datetime) -> PlatformTicket:
+    """Return home's ticket after a signed return, which says that nothing but `spent_nano` was spent of it, ever.
 
-    What was spent and has not come yet stays set aside until its records do, or until the ticket ends by time.
+    All else is free, also what was leased meanwhile and crossed the return. What was spent and has not come yet, or waits here for
+    the other end, stays set aside until its records come, or until the ticket ends by time.
     """
     if ticket.state is PlatformTicketState.CLOSED:
         return ticket
     free_nano = ticket.ceiling_nano - max(spent_nano, ticket.spent_nano + ticket.waiting_nano)
-    taken_nano = max(ticket.returned_nano, min(returned_nano, max(0, free_nano)))
+    taken_nano = max(ticket.returned_nano, free_nano)
     returned = replace(ticket, state=PlatformTicketState.RETURNING, returned_nano=taken_nano)
     return close_platform_ticket(returned, now) if is_settled(returned) else returned
 

@@ -7,6 +7,7 @@ record id. So both sides come to the same root whatever came when, however often
 import hashlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from keisan.domain.cross_record import (
@@ -20,9 +21,17 @@ from keisan.domain.cross_record import (
 )
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
-from keisan.domain.limits import CROSS_LATENESS_S_MAX, PERIOD_GRACE_S
+from keisan.domain.limits import CROSS_LATENESS_S_MAX, PERIOD_GRACE_S, TOTAL_GRACE_S
 from keisan.domain.merkle import compute_root
-from keisan.domain.settlement import NetPosition, PeriodStatement, Settlement, SettlementState
+from keisan.domain.settlement import (
+    ONE_HOUR,
+    NetPosition,
+    PeriodStatement,
+    Settlement,
+    SettlementState,
+    find_hour,
+    name_hour,
+)
 
 
 class HoldCode(StrEnum):
@@ -32,6 +41,7 @@ class HoldCode(StrEnum):
     LATE = "late"
     PERIOD_ENDED = "period_ended"
     WRONG_PERIOD = "wrong_period"
+    WRONG_REGION = "wrong_region"
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +111,9 @@ def judge_record(usage: CrossUsage, facts: BatchFacts) -> HoldCode | None:
     latest = name_settlement(usage.admitted_at_ms + (CROSS_LATENESS_S_MAX + PERIOD_GRACE_S) * 1000)
     if not name_settlement(usage.admitted_at_ms) <= facts.period <= latest:
         return HoldCode.WRONG_PERIOD
-    return HoldCode.PERIOD_ENDED if facts.is_countersigned else None
+    if facts.is_countersigned:
+        return HoldCode.PERIOD_ENDED
+    return HoldCode.WRONG_REGION if has_other_region(usage, facts.standing) else None
 
 
 def decide_state(hold: HoldCode | None, differences: Sequence[str]) -> tuple[CrossState, str]:
@@ -114,16 +126,31 @@ def decide_state(hold: HoldCode | None, differences: Sequence[str]) -> tuple[Cro
 def choose_region(vouched: str | None, told: str) -> str:
     """Return the region of what a platform tells: the one that its names vouch for, never another that its letter claims.
 
-    A platform of no region tells those of its sites. Raises InvalidInput for a region that is not the author's.
+    A platform of no region tells those of its sites.
     """
-    if vouched is not None and told != vouched:
-        raise InvalidInput(f"this platform's region is {vouched}, not {told}", "region")
     return told if vouched is None else vouched
+
+
+def has_other_region(usage: CrossUsage, standing: Standing) -> bool:
+    """Tell whether a serving platform says that a call ran in a region that is not its own."""
+    return usage.end is RecordEnd.SERVING and usage.region != choose_region(standing.region, usage.region)
 
 
 def is_period_over(period: str, now_ms: int) -> bool:
     """Tell whether a period may be ended: it is past, and there was time to hand in what belongs to it."""
     return now_ms >= find_period_end_ms(period) + PERIOD_GRACE_S * 1000
+
+
+def list_hours(last: str | None, now: datetime) -> list[str]:
+    """Return the hours of which a total is to be told now, oldest first: those that are over, after the last one that was told.
+
+    Of what is older than the window of late records nothing is told any more.
+    """
+    first = find_hour(name_hour(now - timedelta(seconds=CROSS_LATENESS_S_MAX)))
+    if last is not None:
+        first = max(first, find_hour(last) + ONE_HOUR)
+    until = now - timedelta(seconds=TOTAL_GRACE_S)
+    return [name_hour(first + number * ONE_HOUR) for number in range(max(0, (until - first) // ONE_HOUR))]
 
 
 def is_same_period(statement: PeriodStatement, marks: Sequence[LeafMark]) -> bool:

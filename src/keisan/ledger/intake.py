@@ -23,6 +23,7 @@ from keisan.kit.identity_map import IdentityMap
 from keisan.kit.ids import create_id
 from keisan.ledger.alert import raise_alerts
 from keisan.ledger.budget import lock_books, write_books
+from keisan.ledger.cross_record import is_forwarded, keep_forwarded, keep_served
 from keisan.ledger.intake_facts import load_facts
 from keisan.ledger.journal import EntryDraft, Journal, list_accounts
 from keisan.ledger.receipt import hash_leaves, order_records
@@ -115,6 +116,7 @@ async def _take_in(transaction: Transaction, journal: Journal, gateway_id: Machi
     facts = await load_facts(transaction, gateway_id, contexts)
     # A gateway makes its ids, so while its lock is held nobody else inserts what is not seen here.
     await transaction.usage.lock_gateways(facts.gateway_ids)
+    await _keep_forwarded(transaction, sorting, facts, journal.clock.now())
     stored = await transaction.usage.find_digests(_list_days(sorting.parsed.values()))
     _sort_records(sorting, facts, stored, journal)
     try:
@@ -123,6 +125,21 @@ async def _take_in(transaction: Transaction, journal: Journal, gateway_id: Machi
         # An id that two gateways claim to have made: the second look tells which of them was first.
         raise StorageUnavailable("a concurrent batch was first; hand this one in again", str(fault)) from fault
     await _quarantine_bad(transaction, sorting, gateway_id, journal)
+
+
+async def _keep_forwarded(transaction: Transaction, sorting: _Sorting, facts: Facts, now: datetime) -> None:
+    """Take out home's own word of calls that other platforms served: it is no usage of this one, and nothing is posted."""
+    places = {
+        position: record
+        for position, record in sorting.parsed.items()
+        if is_forwarded(record, facts.platform_id) and record.context.gateway_id in facts.gateway_ids
+    }
+    if not places:
+        return
+    outcomes = await keep_forwarded(transaction, list(places.values()), now)
+    for position, record in places.items():
+        sorting.answer(position, outcomes[record.id])
+        del sorting.parsed[position]
 
 
 def _list_days(records: Iterable[UsageRecord]) -> dict[RecordId, date]:
@@ -173,6 +190,7 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     leaf_hashes = hash_leaves(order_records(posted))
     await transaction.usage.insert_many(posted)
     await _check_days(transaction, posted, facts)
+    await keep_served(transaction, facts.platform_id, posted, journal.clock.now())
     posting = await _charge_tickets(transaction, posted, facts.homes, journal.clock.now())
     suspended = posting.suspended
     for position, each in zip(sorting.new.values(), posted, strict=True):

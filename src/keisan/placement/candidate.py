@@ -3,24 +3,28 @@
 from dataclasses import dataclass
 
 from keisan.domain.device import DeviceUse
-from keisan.domain.ids import DeviceId, NodeId, ProviderId, SiteId
+from keisan.domain.ids import DeviceId, GrantId, NodeId, ProviderId, SiteId
 from keisan.domain.verdict import Verdict
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One copy of a model: the engine it needs, the memory it takes, and the site it must go to (None: any)."""
+    """One copy of a model: the engine it needs, the memory it takes, and the site it must go to (None: any).
+
+    `grant_id` is the grant under which it runs, None for the platform's own work.
+    """
 
     engine: str
     memory_bytes: int
     site_id: SiteId | None
+    grant_id: GrantId | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """A device of a node: free memory in bytes after all replicas placed on it so far, which `replica_count` counts.
 
-    With `is_remote` the site's executor does not reach its node.
+    With `is_remote` the site's executor does not reach its node. `grant_id` is the grant that holds it.
     """
 
     node_id: NodeId
@@ -35,3 +39,4 @@ class Candidate:
     device_verdict: Verdict
     device_use: DeviceUse
     is_remote: bool = False
+    grant_id: GrantId | None = None

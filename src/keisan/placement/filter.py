@@ -20,6 +20,13 @@ def refuse_other_site(request: Request, candidate: Candidate) -> str | None:
     return None
 
 
+def refuse_other_grant(request: Request, candidate: Candidate) -> str | None:
+    """A device that is granted takes work under that grant alone, and such work goes nowhere else."""
+    if request.grant_id == candidate.grant_id:
+        return None
+    return "the device is not of the grant" if request.grant_id is not None else "the device is granted"
+
+
 def refuse_unproven_site(_: Request, candidate: Candidate) -> str | None:
     """Send no new work where the last proof of life is too old (DESIGN D5)."""
     return None if candidate.site_verdict is Verdict.OK else f"the site is {candidate.site_verdict}"
@@ -61,6 +68,7 @@ def refuse_small_memory(request: Request, candidate: Candidate) -> str | None:
 
 FILTERS: tuple[Filter, ...] = (
     refuse_other_site,
+    refuse_other_grant,
     refuse_unproven_site,
     refuse_unproven_device,
     refuse_closed_device,

@@ -13,6 +13,7 @@ from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
 from keisan.domain.challenge import ChallengeFlag, ChallengeState, Workload
 from keisan.domain.closing import ClosingState
 from keisan.domain.compatibility import CompatibilityOutcome
+from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.deduction import DeductionKind
 from keisan.domain.delivery import DeliveryState
 from keisan.domain.device import DeviceUse
@@ -48,8 +49,10 @@ from keisan.domain.maker import MakerPart
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.payout import PayoutOutcome
+from keisan.domain.platform_ticket import CreditSide, PlatformTicketState
 from keisan.domain.quarantine import QuarantineOutcome, QuarantineState, QuarantineVerdict
 from keisan.domain.serving_challenge import ServingFlag, ServingState
+from keisan.domain.settlement import SettlementState
 from keisan.domain.statement import CloseOutcome, HolderKind
 from keisan.domain.supernode_template import TemplateFactName
 from keisan.domain.suspense import SuspenseOutcome, SuspenseState, SuspenseVerdict
@@ -59,6 +62,7 @@ from keisan.sdk.client import AsyncKeisan, Connections, Keisan
 from keisan.sdk.gateway import ChatMessage, ChatOptions
 from keisan.sdk.statement_proof import verify_statement
 from keisan.wire.account import AccountView
+from keisan.wire.admission import AdmissionCreate, AdmissionView, PlatformTicketView
 from keisan.wire.advisory import AdvisoryView
 from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
@@ -84,6 +88,12 @@ from keisan.wire.chip import (
 )
 from keisan.wire.claim import ClaimView, ClaimWrite
 from keisan.wire.compatibility import CompatibilityView
+from keisan.wire.cross_receipt import (
+    CrossReceiptView,
+    is_cross_receipt,
+    parse_cross_receipt,
+    verify_cross_receipt,
+)
 from keisan.wire.deduction import DeductionCreate, DeductionView
 from keisan.wire.delivery import DeliveryView
 from keisan.wire.deployment import DeploymentCreate, DeploymentView
@@ -95,8 +105,11 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
+from keisan.wire.grant import GrantAsk, GrantTermsView, GrantView, WantView, WorkUpdate
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
+from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.key import KeyCreate, KeyCreated, KeyRevoked, KeyUpdate, KeyView
+from keisan.wire.link_view import LinkApproval, LinkEnd, LinkJoin, LinkView
 from keisan.wire.machine import GatewayList, GatewayView, JoinTokenCreate, JoinTokenCreated, MachineView
 from keisan.wire.maker import MakerFactView, MakerView
 from keisan.wire.model import ModelCreate, ModelView
@@ -112,7 +125,17 @@ from keisan.wire.provider import ProviderCreate, ProviderView
 from keisan.wire.quarantine import QuarantineAnswer, QuarantinedContentView, QuarantinedRecordView, QuarantineJudge
 from keisan.wire.receipt import ReceiptView, VerifiedReceipt, parse_receipt, verify_receipt
 from keisan.wire.replica import ReplicaLog, ReplicaView
+from keisan.wire.resolution import ResolutionView
 from keisan.wire.serving_challenge import ServingChallengeStart, ServingChallengeView, ServingStepView
+from keisan.wire.settlement_view import (
+    CrossSumView,
+    NetPositionView,
+    PlatformDisputeView,
+    PositionQuery,
+    PositionsView,
+    SettlementDetailView,
+    SettlementView,
+)
 from keisan.wire.site import SiteCreate, SiteView
 from keisan.wire.statement import (
     ClosingView,
@@ -144,6 +167,8 @@ from keisan.wire.webhook import WebhookCreate, WebhookShown, WebhookUpdate, Webh
 
 __all__ = [
     "AccountView",
+    "AdmissionCreate",
+    "AdmissionView",
     "AdvisoryView",
     "AlertKind",
     "AlertView",
@@ -188,6 +213,10 @@ __all__ = [
     "CompatibilityOutcome",
     "CompatibilityView",
     "Connections",
+    "CreditSide",
+    "CrossReceiptView",
+    "CrossState",
+    "CrossSumView",
     "DeductionCreate",
     "DeductionKind",
     "DeductionView",
@@ -226,6 +255,9 @@ __all__ = [
     "GatewayList",
     "GatewayView",
     "Grade",
+    "GrantAsk",
+    "GrantTermsView",
+    "GrantView",
     "HealthView",
     "HistoryFormat",
     "HistoryGroup",
@@ -235,6 +267,8 @@ __all__ = [
     "HolderKind",
     "IdempotencyMismatch",
     "InvalidInput",
+    "InvitationCreate",
+    "InvitationCreated",
     "JoinTokenCreate",
     "JoinTokenCreated",
     "Keisan",
@@ -245,6 +279,10 @@ __all__ = [
     "KeyUpdate",
     "KeyView",
     "LimitExceeded",
+    "LinkApproval",
+    "LinkEnd",
+    "LinkJoin",
+    "LinkView",
     "LiveDeviceList",
     "LiveDeviceQuery",
     "LiveDeviceView",
@@ -255,6 +293,7 @@ __all__ = [
     "MakerView",
     "ModelCreate",
     "ModelView",
+    "NetPositionView",
     "NodeView",
     "NotFound",
     "OfferCreate",
@@ -269,11 +308,16 @@ __all__ = [
     "PayoutView",
     "PeriodKind",
     "PermissionDenied",
+    "PlatformDisputeView",
+    "PlatformTicketState",
+    "PlatformTicketView",
     "PlatformUnreachable",
     "PlatformUpdate",
     "PlatformView",
     "PolicyChipView",
     "PolicyView",
+    "PositionQuery",
+    "PositionsView",
     "Precision",
     "PreconditionRequired",
     "PreviewQuery",
@@ -294,10 +338,12 @@ __all__ = [
     "RatioView",
     "ReceiptInvalid",
     "ReceiptView",
+    "RecordEnd",
     "RecordsArchived",
     "Refused",
     "ReplicaLog",
     "ReplicaView",
+    "ResolutionView",
     "Role",
     "RollUpList",
     "RollUpUpdate",
@@ -308,6 +354,9 @@ __all__ = [
     "ServingFlag",
     "ServingState",
     "ServingStepView",
+    "SettlementDetailView",
+    "SettlementState",
+    "SettlementView",
     "Severity",
     "SignedStatement",
     "SiteCreate",
@@ -350,13 +399,18 @@ __all__ = [
     "VerifiedCapacityView",
     "VerifiedReceipt",
     "VersionMismatch",
+    "WantView",
     "WebhookCreate",
     "WebhookShown",
     "WebhookState",
     "WebhookUpdate",
     "WebhookView",
+    "WorkUpdate",
     "Workload",
+    "is_cross_receipt",
+    "parse_cross_receipt",
     "parse_receipt",
+    "verify_cross_receipt",
     "verify_receipt",
     "verify_statement",
 ]

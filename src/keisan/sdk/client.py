@@ -15,6 +15,7 @@ from keisan.domain.verdict import Verdict
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget, TargetInvalid, open_async_client
 from keisan.sdk.account import Accounts, AsyncAccounts
+from keisan.sdk.admission import Admissions, AsyncAdmissions
 from keisan.sdk.advisory import Advisories, AsyncAdvisories
 from keisan.sdk.alert import Alerts, AsyncAlerts
 from keisan.sdk.blocking import Blocking, Shell, wait_for
@@ -35,8 +36,10 @@ from keisan.sdk.event import AsyncEvents, Events
 from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
+from keisan.sdk.grant import AsyncGrants, AsyncGrantWants, Grants, GrantWants
 from keisan.sdk.history import AsyncHistory, History
 from keisan.sdk.key import AsyncKeys, Keys
+from keisan.sdk.link import AsyncLinks, Links
 from keisan.sdk.machine import AsyncMachines, Machines
 from keisan.sdk.maker import AsyncMakers, Makers
 from keisan.sdk.model import AsyncModels, Models
@@ -45,6 +48,7 @@ from keisan.sdk.offer import AsyncOffers, Offers
 from keisan.sdk.organization import AsyncOrganizations, Organizations
 from keisan.sdk.payout import AsyncPayouts, Payouts
 from keisan.sdk.platform import AsyncPlatform, Platform
+from keisan.sdk.platform_ticket import AsyncPlatformTickets, PlatformTickets
 from keisan.sdk.policy import AsyncPolicies, Policies
 from keisan.sdk.price import AsyncPrices, Prices
 from keisan.sdk.project import AsyncProjects, Projects
@@ -52,6 +56,7 @@ from keisan.sdk.provider import AsyncProviders, Providers
 from keisan.sdk.quarantine import AsyncQuarantine, Quarantine
 from keisan.sdk.replica import AsyncReplicas, Replicas
 from keisan.sdk.serving_challenge import AsyncServingChallenges, ServingChallenges
+from keisan.sdk.settlement import AsyncSettlements, Settlements
 from keisan.sdk.site import AsyncSites, Sites
 from keisan.sdk.statement import AsyncStatements, Statements
 from keisan.sdk.supernode import AsyncSupernodeTemplates, SupernodeTemplates
@@ -124,12 +129,15 @@ class AsyncKeisan:
         self.projects = AsyncProjects(transport)
         self.keys = AsyncKeys(transport)
         self.budgets = AsyncBudgets(transport)
+        self.admissions = AsyncAdmissions(transport)
+        self.platform_tickets = AsyncPlatformTickets(transport)
         self.forecasts = AsyncForecasts(transport)
         self.policies = AsyncPolicies(transport)
         self.providers = AsyncProviders(transport)
         self.sites = AsyncSites(transport)
         self.doors = AsyncDoors(transport)
         self.machines = AsyncMachines(transport)
+        self.links = AsyncLinks(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
         self.telemetry = AsyncTelemetry(transport)
@@ -149,6 +157,8 @@ class AsyncKeisan:
         self.offers = AsyncOffers(transport)
         self.deductions = AsyncDeductions(transport)
         self.deployments = AsyncDeployments(transport)
+        self.grants = AsyncGrants(transport)
+        self.grant_wants = AsyncGrantWants(transport)
         self.replicas = AsyncReplicas(transport)
         self.accounts = AsyncAccounts(transport)
         self.history = AsyncHistory(transport)
@@ -161,6 +171,7 @@ class AsyncKeisan:
         self.statements = AsyncStatements(transport)
         self.payouts = AsyncPayouts(transport)
         self.disputes = AsyncDisputes(transport)
+        self.settlements = AsyncSettlements(transport)
         self.suspense = AsyncSuspense(transport)
         self.quarantine = AsyncQuarantine(transport)
         self.events = AsyncEvents(transport)
@@ -257,12 +268,15 @@ class Keisan(Blocking[AsyncKeisan]):
         self.projects = Projects(inner.projects, shell)
         self.keys = Keys(inner.keys, shell)
         self.budgets = Budgets(inner.budgets, shell)
+        self.admissions = Admissions(inner.admissions, shell)
+        self.platform_tickets = PlatformTickets(inner.platform_tickets, shell)
         self.forecasts = Forecasts(inner.forecasts, shell)
         self.policies = Policies(inner.policies, shell)
         self.providers = Providers(inner.providers, shell)
         self.sites = Sites(inner.sites, shell)
         self.doors = Doors(inner.doors, shell)
         self.machines = Machines(inner.machines, shell)
+        self.links = Links(inner.links, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
         self.telemetry = Telemetry(inner.telemetry, shell)
@@ -282,6 +296,8 @@ class Keisan(Blocking[AsyncKeisan]):
         self.offers = Offers(inner.offers, shell)
         self.deductions = Deductions(inner.deductions, shell)
         self.deployments = Deployments(inner.deployments, shell)
+        self.grants = Grants(inner.grants, shell)
+        self.grant_wants = GrantWants(inner.grant_wants, shell)
         self.replicas = Replicas(inner.replicas, shell)
         self.accounts = Accounts(inner.accounts, shell)
         self.history = History(inner.history, shell)
@@ -294,6 +310,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.statements = Statements(inner.statements, shell)
         self.payouts = Payouts(inner.payouts, shell)
         self.disputes = Disputes(inner.disputes, shell)
+        self.settlements = Settlements(inner.settlements, shell)
         self.suspense = Suspense(inner.suspense, shell)
         self.quarantine = Quarantine(inner.quarantine, shell)
         self.events = Events(inner.events, shell)

@@ -65,6 +65,7 @@ from keisan.storage.base_link import (
     RefusedLetterRepository,
     RegisterRepository,
 )
+from keisan.storage.base_neighbour import InvitationRepository, LinkRepository
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
 from keisan.storage.base_retention import RetentionRepository
@@ -311,6 +312,8 @@ class Transaction(Protocol):
     keys: KeyRepository
     machines: MachineRepository
     join_tokens: JoinTokenRepository
+    links: LinkRepository
+    invitations: InvitationRepository
     providers: ProviderRepository
     sites: SiteRepository
     doors: DoorRepository

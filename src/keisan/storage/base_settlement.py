@@ -4,37 +4,17 @@ All of it is the platform's own: in any other scope there is nothing. Signed byt
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from keisan.domain.access import Scope
-from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark, RecordEnd
+from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark
 from keisan.domain.ids import PlatformId, RecordId, SettlementId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.settlement import PlatformDispute, Settlement, ToldTotal
+from keisan.domain.settlement import CrossSum, PlatformDispute, Settlement, SettlementKey, ToldTotal
+from keisan.domain.usage import PostedRecord
 from keisan.storage.base_noun import Repository
-
-
-@dataclass(frozen=True, slots=True)
-class SettlementKey:
-    """Which settlement: whose word, to whom, of which period."""
-
-    author: PlatformId
-    audience: PlatformId
-    period: str
-
-
-@dataclass(frozen=True, slots=True)
-class CrossSum:
-    """What records of one settlement come to: of one end and state, in one currency."""
-
-    end: RecordEnd
-    state: CrossState
-    currency: str
-    record_count: int
-    amount_nano: int
 
 
 class CrossRecordRepository(Protocol):
@@ -48,8 +28,14 @@ class CrossRecordRepository(Protocol):
         """Return what both ends say of a call, home's first."""
         ...
 
-    async def list_waiting(self, scope: Scope, author: PlatformId, limit: int) -> Sequence[CrossRecord]:
-        """Return an author's oldest records that are in no batch, in order of record id."""
+    async def list_waiting(
+        self, scope: Scope, author: PlatformId, audience: PlatformId, limit: int
+    ) -> Sequence[CrossRecord]:
+        """Return an author's oldest records for one audience that are in no batch, in order of record id."""
+        ...
+
+    async def list_waiting_audiences(self, scope: Scope, author: PlatformId) -> Sequence[PlatformId]:
+        """Return for whom an author's records wait, in order."""
         ...
 
     async def enter_batch(
@@ -102,6 +88,10 @@ class TotalRepository(Protocol):
 
     async def find_last_hour(self, scope: Scope, author: PlatformId, audience: PlatformId) -> str | None:
         """Return the last hour of which an author told this audience."""
+        ...
+
+    async def list_records(self, scope: Scope, hour: str, page: PageRequest) -> PageOf[PostedRecord]:
+        """Return a page of the usage records that a total of an hour is made of, in order of id: those that crossed nothing."""
         ...
 
     async def list_by_ids(self, scope: Scope, ids: Sequence[UUID]) -> Sequence[ToldTotal]: ...

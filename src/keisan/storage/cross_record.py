@@ -9,7 +9,7 @@ from keisan.domain.access import Scope
 from keisan.domain.cross_record import CrossBatch, CrossRecord, CrossState, LeafMark, RecordEnd
 from keisan.domain.ids import PlatformId, RecordId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.storage.base_settlement import CrossSum, SettlementKey
+from keisan.domain.settlement import CrossSum, SettlementKey
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.exact_sum import ExactSum
 from keisan.storage.repository import (
@@ -74,12 +74,19 @@ class CrossRecordRepository:
         """Return what both ends say of a call, home's first."""
         return await self._list(VISIBILITY.limit(scope), cross_record.c.record_id == record_id)
 
-    async def list_waiting(self, scope: Scope, author: PlatformId, limit: int) -> Sequence[CrossRecord]:
-        """Return an author's oldest records that are in no batch, in order of record id."""
-        is_waiting = (cross_record.c.author == author) & cross_record.c.batch_id.is_(None)
-        wanted = select(cross_record).where(VISIBILITY.limit(scope), is_waiting)
+    async def list_waiting(
+        self, scope: Scope, author: PlatformId, audience: PlatformId, limit: int
+    ) -> Sequence[CrossRecord]:
+        """Return an author's oldest records for one audience that are in no batch, in order of record id."""
+        wanted = select(cross_record).where(VISIBILITY.limit(scope), _wait(author), cross_record.c.audience == audience)
         rows = await self._connection.fetch_all(wanted.order_by(cross_record.c.record_id).limit(limit))
         return [_to_record(row) for row in rows]
+
+    async def list_waiting_audiences(self, scope: Scope, author: PlatformId) -> Sequence[PlatformId]:
+        """Return for whom an author's records wait, in order."""
+        wanted = select(cross_record.c.audience).where(VISIBILITY.limit(scope), _wait(author)).distinct()
+        rows = await self._connection.fetch_all(wanted.order_by(cross_record.c.audience))
+        return [row["audience"] for row in rows]
 
     async def enter_batch(
         self, author: PlatformId, record_ids: Sequence[RecordId], batch_id: UUID, period: str
@@ -87,9 +94,8 @@ class CrossRecordRepository:
         """Note that records that wait are told by a batch, and in which settlement they are."""
         for chunk in split_chunks(record_ids, PARAMETERS_PER_STATEMENT_MAX // 2):
             is_wanted = self._connection.match_any(cross_record.c.record_id, chunk)
-            is_waiting = (cross_record.c.author == author) & cross_record.c.batch_id.is_(None)
             values = {"batch_id": batch_id, "period": period}
-            await self._connection.change(update(cross_record).where(is_waiting, is_wanted).values(values))
+            await self._connection.change(update(cross_record).where(_wait(author), is_wanted).values(values))
 
     async def judge(self, author: PlatformId, record_id: RecordId, state: CrossState, code: str) -> None:
         """Write what is held of a record."""
@@ -151,6 +157,10 @@ class CrossBatchRepository:
         is_wanted = (cross_batch.c.id == batch_id) & cross_batch.c.countersignature.is_(None)
         values = {"countersignature": signature, "counter_key": public_key}
         await self._connection.change(update(cross_batch).where(is_wanted).values(values))
+
+
+def _wait(author: PlatformId) -> Condition:
+    return (cross_record.c.author == author) & cross_record.c.batch_id.is_(None)
 
 
 def _match(key: SettlementKey) -> list[Condition]:

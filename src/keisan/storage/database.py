@@ -18,6 +18,7 @@ from keisan.storage import (
     base_grant,
     base_ledger,
     base_link,
+    base_neighbour,
     base_price,
     base_retention,
     base_settlement,
@@ -54,6 +55,7 @@ from keisan.storage.incoming_log import IncomingLogRepository
 from keisan.storage.inventory import InventoryRepository
 from keisan.storage.key import KeyRepository
 from keisan.storage.lease import OutboxRepository
+from keisan.storage.link import InvitationRepository, LinkRepository
 from keisan.storage.machine import JoinTokenRepository, MachineRepository
 from keisan.storage.migration import downgrade_schema, name_newest_revision, read_revision, upgrade_schema
 from keisan.storage.model import ModelRepository
@@ -115,16 +117,10 @@ class DatabaseTransaction:
         self.offers: base_price.OfferRepository = OfferRepository(connection)
         self.deductions: base_price.DeductionRepository = DeductionRepository(connection)
         self.deployments: base.DeploymentRepository = DeploymentRepository(connection)
-        self.grants: base_grant.GrantRepository = GrantRepository(connection)
-        self.grant_terms: base_grant.GrantTermsRepository = GrantTermsRepository(connection)
-        self.grant_wants: base_grant.GrantWantRepository = GrantWantRepository(connection)
         self.replicas: base.ReplicaRepository = ReplicaRepository(connection)
         self.accounts: base_ledger.AccountRepository = AccountRepository(connection, platform, clock)
         self.budgets: base_ledger.BudgetRepository = BudgetRepository(connection)
         self.tickets: base_ledger.TicketRepository = TicketRepository(connection)
-        self.admissions: base_credit.AdmissionRepository = AdmissionRepository(connection)
-        self.platform_tickets: base_credit.PlatformTicketRepository = PlatformTicketRepository(connection)
-        self.cross_charges: base_credit.CrossChargeRepository = CrossChargeRepository(connection)
         self.shares: base_ledger.ShareRepository = ShareRepository(connection)
         self.incarnations: base_ledger.IncarnationRepository = IncarnationRepository(connection)
         self.usage: base_ledger.UsageRepository = UsageRepository(connection)
@@ -143,6 +139,22 @@ class DatabaseTransaction:
         self.closings: base_statement.ClosingRepository = ClosingRepository(connection)
         self.payouts: base_statement.PayoutRepository = PayoutRepository(connection)
         self.disputes: base_statement.DisputeRepository = DisputeRepository(connection)
+        self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
+        self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
+        self.work = OutboxRepository(connection)
+        self.outbox: base.OutboxRepository = self.work
+        self.idempotency: base.IdempotencyRepository = IdempotencyRepository(connection)
+        self._open_federation(connection, clock, head)
+
+    def _open_federation(self, connection: GuardedConnection, clock: Clock, head: HeadRow) -> None:
+        self.links: base_neighbour.LinkRepository = LinkRepository(connection)
+        self.invitations: base_neighbour.InvitationRepository = InvitationRepository(connection)
+        self.grants: base_grant.GrantRepository = GrantRepository(connection)
+        self.grant_terms: base_grant.GrantTermsRepository = GrantTermsRepository(connection)
+        self.grant_wants: base_grant.GrantWantRepository = GrantWantRepository(connection)
+        self.admissions: base_credit.AdmissionRepository = AdmissionRepository(connection)
+        self.platform_tickets: base_credit.PlatformTicketRepository = PlatformTicketRepository(connection)
+        self.cross_charges: base_credit.CrossChargeRepository = CrossChargeRepository(connection)
         self.outgoing_logs: base_link.OutgoingLogRepository = OutgoingLogRepository(connection, clock)
         self.incoming_logs: base_link.IncomingLogRepository = IncomingLogRepository(connection, clock)
         self.registers: base_link.RegisterRepository = RegisterRepository(connection, head)
@@ -150,13 +162,10 @@ class DatabaseTransaction:
         self.cross_records: base_settlement.CrossRecordRepository = CrossRecordRepository(connection)
         self.cross_batches: base_settlement.CrossBatchRepository = CrossBatchRepository(connection)
         self.totals: base_settlement.TotalRepository = TotalRepository(connection)
-        self.settlements: base_settlement.SettlementRepository = SettlementRepository(connection, platform)
+        self.settlements: base_settlement.SettlementRepository = SettlementRepository(
+            connection, PlatformRepository(connection)
+        )
         self.platform_disputes: base_settlement.PlatformDisputeRepository = PlatformDisputeRepository(connection)
-        self.events: base.EventRepository = EventRepository(connection, head, platform, clock)
-        self.snapshot: base.SnapshotRepository = SnapshotRepository(connection, head)
-        self.work = OutboxRepository(connection)
-        self.outbox: base.OutboxRepository = self.work
-        self.idempotency: base.IdempotencyRepository = IdempotencyRepository(connection)
 
 
 class Database:

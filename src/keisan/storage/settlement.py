@@ -4,15 +4,36 @@ from collections.abc import Sequence
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, LargeBinary, PrimaryKeyConstraint, Table, Text, UniqueConstraint, func, select
+from sqlalchemy import (
+    BigInteger,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    UniqueConstraint,
+    exists,
+    func,
+    select,
+)
 
 from keisan.domain.access import Scope
 from keisan.domain.ids import PlatformId, SettlementId
 from keisan.domain.page import PageOf, PageRequest
-from keisan.domain.settlement import PlatformDispute, Settlement, SettlementState, SignedText, ToldTotal
+from keisan.domain.settlement import (
+    ONE_HOUR,
+    PlatformDispute,
+    Settlement,
+    SettlementKey,
+    SettlementState,
+    SignedText,
+    ToldTotal,
+    find_hour,
+)
+from keisan.domain.usage import RECORD_ID_RANDOM_BITS, PostedRecord
+from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
-from keisan.storage.base_settlement import SettlementKey
 from keisan.storage.connection import GuardedConnection
+from keisan.storage.cross_record import cross_record
 from keisan.storage.platform import PlatformRepository
 from keisan.storage.repository import Condition, TableRepository, Visibility, cut_page, order_page
 from keisan.storage.schema import (
@@ -26,6 +47,8 @@ from keisan.storage.schema import (
     build_noun_columns,
     metadata,
 )
+from keisan.storage.usage import select_posted
+from keisan.storage.usage_table import to_posted_records, usage_record
 from keisan.wire.settlement import read_total
 
 VISIBILITY = Visibility()
@@ -187,6 +210,22 @@ class TotalRepository:
         wanted = select(func.max(hourly_total.c.hour).label("hour")).where(VISIBILITY.limit(scope), is_own)
         row = await self._connection.fetch_first(wanted)
         return None if row is None else row["hour"]
+
+    async def list_records(self, scope: Scope, hour: str, page: PageRequest) -> PageOf[PostedRecord]:
+        """Return a page of the usage records that a total of an hour is made of, in order of id: those that crossed nothing."""
+        begins_at = find_hour(hour)
+        first, end = (to_milliseconds(each) << RECORD_ID_RANDOM_BITS for each in (begins_at, begins_at + ONE_HOUR))
+        has_crossed = exists().where(cross_record.c.record_id == usage_record.c.id)
+        wanted = select_posted().where(
+            VISIBILITY.limit(scope),
+            # By day for partitions, and by id for indexes.
+            usage_record.c.day == begins_at.date(),
+            usage_record.c.id >= UUID(int=first),
+            usage_record.c.id < UUID(int=end),
+            ~has_crossed,
+        )
+        rows = await self._connection.fetch_all(order_page(wanted, usage_record.c.id, page))
+        return cut_page(to_posted_records(rows), page, lambda posted: posted.record.id)
 
     async def list_by_ids(self, scope: Scope, ids: Sequence[UUID]) -> Sequence[ToldTotal]:
         """Return totals by id, in order of id."""

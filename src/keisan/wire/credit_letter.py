@@ -118,6 +118,10 @@ class AdmissionBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     keys: tuple[AdmittedKeyBody, ...] = ()
 
 
+class _OwnerBody(msgspec.Struct, frozen=True, gc=False):
+    organization_id: UUID
+
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -134,6 +138,11 @@ def read_lease(body: bytes) -> LeaseBody:
     _check_currency(lease.currency)
     read_nano(lease.ceiling_nano)
     return lease
+
+
+def read_owner(body: bytes) -> OrganizationId:
+    """Return whose credit a body is about; raises InvalidInput if it does not say."""
+    return OrganizationId(_read(body, _OwnerBody).organization_id)
 
 
 def read_word(body: bytes) -> WordBody:
@@ -178,6 +187,14 @@ def name_credit(organization_id: OrganizationId, currency: str, other_id: Platfo
 def name_admission(organization_id: OrganizationId, audience: PlatformId) -> str:
     """Return the name of an admission's register."""
     return f"{organization_id}/{audience}"
+
+
+def read_admitted(name: str) -> OrganizationId:
+    """Return whose admission a register's name means; raises InvalidInput if it means none."""
+    try:
+        return OrganizationId(UUID(name.partition("/")[0]))
+    except ValueError as fault:
+        raise InvalidInput("an admission is named by its organization and platform", "name") from fault
 
 
 def read_nano(text: str) -> int:

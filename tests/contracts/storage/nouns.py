@@ -10,14 +10,18 @@ from keisan.domain.call_limits import CallLimits
 from keisan.domain.challenge import ChallengeFlag, ChallengeState, Peers
 from keisan.domain.claim import ClaimedCapacity
 from keisan.domain.delivery import DeliveryState
+from keisan.domain.departure import plan_departure
 from keisan.domain.deployment import DeploymentState
 from keisan.domain.door import DoorStage
 from keisan.domain.facility import FacilityFigures
 from keisan.domain.figure import Precision
 from keisan.domain.ids import KeyId, ReplicaId
+from keisan.domain.key_chain import Rotation
+from keisan.domain.link import LinkState
 from keisan.domain.offer import OfferKind
 from keisan.domain.organization import Billing
 from keisan.domain.page import PageOf
+from keisan.domain.platform import PlatformKind
 from keisan.domain.price import TokenClass
 from keisan.domain.replica import Endpoint, ReplicaState
 from keisan.domain.serving_challenge import ServingFlag, ServingState
@@ -42,6 +46,7 @@ from tests.factories import (
     create_door,
     create_facility,
     create_key,
+    create_link,
     create_machine,
     create_margin,
     create_model,
@@ -301,6 +306,37 @@ NOUNS = (
         ),
         planted=lambda world: {world.left.top_up.id, world.right.top_up.id},
         seen_by_organization=lambda world: {world.left.top_up.id},
+        seen_by_provider=see_none,
+    ),
+    NounCase(
+        "links",
+        create=lambda _: create_link(),
+        change=lambda noun: replace(
+            noun,
+            state=LinkState.JOINED,
+            name="renamed",
+            kind=PlatformKind.INDUSTRY,
+            region="CN-SX",
+            prefix="cn.sx",
+            epoch=2**40,
+            keys=replace(noun.keys, rotations=(Rotation(1, bytes(32), bytes(64)),)),
+            url="https://other",
+            invitation_id=None,
+            certificate="one",
+            certificate_ends_at=NOW,
+            ca="two",
+            reviewer="key:1",
+            reviewed_at=NOW,
+            ended_at=NOW,
+            departure=plan_departure(is_move=True),
+            successor_id=noun.id,
+            link_key=bytes(32),
+            asked_ms=2**50,
+            digest="d",
+            fault="none",
+        ),
+        planted=lambda world: {world.link.id},
+        seen_by_organization=see_none,
         seen_by_provider=see_none,
     ),
     NounCase(

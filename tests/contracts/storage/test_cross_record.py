@@ -8,7 +8,7 @@ from keisan.domain.cross_record import BatchHeader, CrossBatch, CrossRecord, Cro
 from keisan.domain.ids import ProviderId
 from keisan.domain.merkle import hash_leaf
 from keisan.domain.page import PageRequest
-from keisan.storage.base_settlement import CrossSum, SettlementKey
+from keisan.domain.settlement import CrossSum, SettlementKey
 from keisan.storage.database import Database
 from keisan.wire.cross_leaf import write_cross_leaf
 from keisan.wire.settlement_text import write_batch
@@ -52,9 +52,12 @@ async def test_what_waits_is_in_no_settlement_until_a_batch_tells_it(storage: Da
     async with storage.write() as transaction:
         for each in waiting:
             await transaction.cross_records.insert(each)
-        found = await transaction.cross_records.list_waiting(EVERYTHING, SERVING, 2)
+        found = await transaction.cross_records.list_waiting(EVERYTHING, SERVING, HOME, 2)
         assert [each.usage.record_id for each in found] == [name_record_id(1), name_record_id(2)]
-        assert not await transaction.cross_records.list_waiting(EVERYTHING, HOME, 2)
+        assert not await transaction.cross_records.list_waiting(EVERYTHING, HOME, SERVING, 2)
+        assert await transaction.cross_records.list_waiting_audiences(EVERYTHING, SERVING) == [HOME]
+        assert not await transaction.cross_records.list_waiting_audiences(OTHERS[0], SERVING)
+        assert not await transaction.cross_records.list_waiting(OTHERS[0], SERVING, HOME, 2)
         assert not await transaction.cross_records.list_marks(EVERYTHING, KEY)
         told = [each.usage.record_id for each in found]
         await transaction.cross_records.enter_batch(SERVING, told, BATCH_ID, "2026-11-24")
@@ -64,7 +67,7 @@ async def test_what_waits_is_in_no_settlement_until_a_batch_tells_it(storage: Da
         page = await view.cross_records.list_page(EVERYTHING, later, PageRequest(limit=1))
         assert [each.batch_id for each in page.items] == [BATCH_ID]
         assert page.next_after == name_record_id(1)
-        assert len(await view.cross_records.list_waiting(EVERYTHING, SERVING, 9)) == 1
+        assert len(await view.cross_records.list_waiting(EVERYTHING, SERVING, HOME, 9)) == 1
 
 
 async def test_sums_tell_what_is_held_and_are_exact(storage: Database) -> None:

@@ -15,12 +15,12 @@ from keisan.domain.price import TokenClass
 from keisan.domain.settlement import (
     HourlyTotal,
     PlatformDispute,
+    SettlementKey,
     SettlementState,
     SignedText,
     ToldTotal,
     TotalLine,
 )
-from keisan.storage.base_settlement import SettlementKey
 from keisan.storage.database import Database
 from keisan.wire.settlement import write_total
 from tests.domain.samples import NOW, ORGANIZATION_ID, name_id, name_record_id

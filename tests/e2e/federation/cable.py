@@ -7,6 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 PIECE_BYTES = 64 * 1024
+CONNECT_S_MAX = 10.0
+
+Ends = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @dataclass(slots=True)
@@ -23,6 +26,10 @@ class Cable:
     def cut(self) -> None:
         """End all connections, and every new one."""
         self.is_cut = True
+        self.disconnect()
+
+    def disconnect(self) -> None:
+        """End all connections; new ones pass."""
         for writer in tuple(self.writers):
             writer.transport.abort()
 
@@ -37,22 +44,27 @@ class Cable:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass one connection on until either side ends it."""
-        with contextlib.suppress(OSError):
-            if self.is_cut:
-                writer.transport.abort()
-                return
-            behind, beyond = await asyncio.open_connection(*self.target)
-            self.connections += 1
-            self.writers |= {writer, beyond}
-            try:
-                await asyncio.wait(
-                    [asyncio.create_task(self._pass(reader, beyond)), asyncio.create_task(self._pass(behind, writer))],
-                    return_when=asyncio.FIRST_COMPLETED,
-                )
-            finally:
-                for each in (writer, beyond):
-                    self.writers.discard(each)
-                    each.transport.abort()
+        try:
+            with contextlib.suppress(OSError, TimeoutError):
+                if not self.is_cut:
+                    async with asyncio.timeout(CONNECT_S_MAX):
+                        behind, beyond = await asyncio.open_connection(*self.target)
+                    self.connections += 1
+                    await self._join((reader, writer), (behind, beyond))
+        finally:
+            writer.transport.abort()
+
+    async def _join(self, near: Ends, far: Ends) -> None:
+        self.writers |= {near[1], far[1]}
+        try:
+            ways = [asyncio.create_task(self._pass(near[0], far[1])), asyncio.create_task(self._pass(far[0], near[1]))]
+            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
+            for way in ways:
+                way.cancel()
+            await asyncio.wait(ways)
+        finally:
+            self.writers -= {near[1], far[1]}
+            far[1].transport.abort()
 
     async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):

@@ -25,9 +25,9 @@ from keisan.wire.snapshot import (
     SnapshotPrice,
     SnapshotTables,
 )
+from stage.certificates import Authority, CertificateFiles
 from tests.deadline import let_time_pass_async, wait_until_async
 from tests.e2e.federation.cable import Cable, run_cable
-from tests.e2e.federation.certificates import Authority, CertificateFiles
 from tests.e2e.federation.lender import Lender, run_lender
 from tests.e2e.relay.client import Answer, KeepAliveClient, build_request
 from tests.e2e.relay.engine import Script, ScriptedEngine, run_engine
@@ -200,11 +200,15 @@ def build_member_snapshot(platform_id: str, tables: SnapshotTables) -> Snapshot:
 
 @asynccontextmanager
 async def run_federation(
-    script: Script = answer_plainly, changes: Mapping[str, Change] | None = None, credit_nano: int = PLENTY_NANO
+    script: Script = answer_plainly,
+    changes: Mapping[str, Change] | None = None,
+    credit_nano: int = PLENTY_NANO,
+    *,
+    is_direct: bool = False,
 ) -> AsyncIterator[Federation]:
     """Set the stage and start all gateways; ends everything afterwards. `changes` are made to members' tables.
 
-    `credit_nano` is what each platform leases its gateway for coast's organization.
+    `credit_nano` is what each platform leases its gateway for coast's organization. `is_direct` tells coast inland's address.
     """
     async with AsyncExitStack() as exits:
         # A short folder, because the path of an engine's socket ends at 107 bytes.
@@ -212,6 +216,7 @@ async def run_federation(
         authority = Authority(root / "certificates", "nation")
         port = find_free_port()
         cables = {member: await exits.enter_async_context(run_cable(("127.0.0.1", port))) for member in (COAST, INLAND)}
+        places = {NATION: f"127.0.0.1:{port}", INLAND: f"127.0.0.1:{find_free_port()}"}
         members = []
         for number, (platform_id, name) in enumerate(NAMES.items()):
             lender = await exits.enter_async_context(run_lender())
@@ -226,6 +231,9 @@ async def run_federation(
             more |= {f"federation.{key}": str(path) for key, path in paths.items()}
             folder = GatewayFolder(root / name, lender.url, more=more)
             tables = build_member_tables(platform_id, engine, (changes or {}).get(platform_id, keep_tables))
+            if is_direct and platform_id == COAST:
+                known = tables.platforms[INLAND].model_copy(update={"address": places[INLAND]})
+                tables = tables.model_copy(update={"platforms": tables.platforms | {INLAND: known}})
             folder.prepare(build_member_snapshot(platform_id, tables), UUID(int=0x40 + number))
             members.append(Member(platform_id, lender, engine, folder, tables, files))
         nation, coast, inland = members
@@ -233,7 +241,10 @@ async def run_federation(
         exits.callback(_end_gateways, federation)
         for member in federation.members:
             await member.start()
-        await federation.wait_until_linked()
+        if is_direct:
+            await wait_for_links(federation.coast, 2)
+        else:
+            await federation.wait_until_linked()
         yield federation
 
 

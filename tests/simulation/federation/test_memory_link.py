@@ -7,7 +7,7 @@ from keisan.domain.register import RegisterKey, RegisterSource
 from keisan.kit.ids import create_id
 from tests.factories import NOW, FixedClock
 from tests.letters import NORTH, write_letter, write_register
-from tests.simulation.federation.memory_link import LinkTables, MemoryLinks
+from tests.simulation.federation.memory_link import LinkTables, MemoryLinks, MemoryLinkTransaction
 
 EVERYTHING = PlatformScope()
 LEDGER, EVENT = LinkLog.LEDGER, LinkLog.EVENT
@@ -56,6 +56,16 @@ async def test_a_copy_costs_what_is_written_to() -> None:
     assert links.tables.outgoing[(LINK, EVENT)] is disk.outgoing[(LINK, EVENT)]
     assert links.tables.registers is disk.registers
     assert links.tables.outgoing[(LINK, LEDGER)] is not disk.outgoing[(LINK, LEDGER)]
+
+
+async def test_what_was_copied_goes_its_own_way_too() -> None:
+    tables = LinkTables()
+    logs = MemoryLinkTransaction(tables, FixedClock()).outgoing_logs
+    await logs.append(LINK, LEDGER, [write_letter()])
+    disk = tables.copy()
+    before = describe(disk)
+    await logs.append(LINK, LEDGER, [write_letter()])
+    assert describe(disk) == before != describe(tables)
 
 
 async def test_what_is_written_in_a_view_is_nobodys() -> None:

@@ -11,7 +11,7 @@ from tests.tidy.tree import Tree, Violation
 
 DEPENDENCIES = "docs/dependencies.md"
 # Modules whose package has another name.
-PACKAGES = {"_pytest": "pytest"}
+PACKAGES = {"_pytest": "pytest", "nats": "nats-py"}
 # Modules that come with a dependency and are the way to use it.
 COMPANIONS = {
     "starlette": "fastapi",

@@ -11,8 +11,6 @@ mod listen;
 mod pass;
 mod repeats;
 mod stats;
-#[cfg(test)]
-mod tests;
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};

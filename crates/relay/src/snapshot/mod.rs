@@ -380,10 +380,7 @@ mod tests {
         let fact = |fact| coast.facts.get(fact).map(|known| known.values.join(","));
         assert_eq!(fact(Fact::Platform).as_deref(), Some(SIBLING));
         assert_eq!((fact(Fact::Region).as_deref(), fact(Fact::Vendor).as_deref()), (Some("CN-SH"), Some("Huawei")));
-        assert_eq!(
-            (fact(Fact::Site), offer.price.choose_nano(TokenClass::Output)),
-            (None, Ok(8))
-        );
+        assert_eq!((fact(Fact::Site), offer.price.choose_nano(TokenClass::Output)), (None, Ok(8)));
         assert_eq!(model.replicas[0].facts.get(Fact::Platform).unwrap().values, [PLATFORM]);
         let spending = neighbours.find_spending("019ab000-0001-7000-8000-000000000001", SIBLING).unwrap();
         assert_eq!(spending.id, "019ab000-000b-7000-8000-000000000001");

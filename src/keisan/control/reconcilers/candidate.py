@@ -1,7 +1,7 @@
 """What placement may choose from, and what must leave: every device of every node, and the replicas on those that are drained."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keisan.domain.access import PlatformScope
 from keisan.domain.device import CLEARED_USES, REMOTE_FACT, Device, DeviceUse
@@ -26,13 +26,19 @@ async def load_places(transaction: Transaction) -> Places:
     scope = PlatformScope()
     models = {model.id: model for model in await transaction.models.list_by_ids(scope, None)}
     replicas = await transaction.replicas.list_by_ids(scope, None)
+    granted = {
+        device_id: grant.id for grant in await transaction.grants.list_holding(scope) for device_id in grant.device_ids
+    }
     candidates: list[Candidate] = []
     leaving: set[ReplicaId] = set()
     for site in await transaction.sites.list_all(scope):
         devices = await transaction.devices.list_site(scope, site.id)
         held = hold_replicas(devices, (replica for replica in replicas if replica.site_id == site.id))
         there = (device for device in devices if device.use is not DeviceUse.RETIRED)
-        candidates += [_build_candidate(site, device, held[device.id], models) for device in there]
+        candidates += [
+            replace(_build_candidate(site, device, held[device.id], models), grant_id=granted.get(device.id))
+            for device in there
+        ]
         drained = (device.id for device in devices if device.use in CLEARED_USES)
         leaving |= {replica.id for device_id in drained for replica in held[device_id]}
     return Places(tuple(candidates), frozenset(leaving))

@@ -9,16 +9,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from keisan.control.grant_letter import read_offset
 from keisan.control.reconcilers.candidate import load_places
 from keisan.domain.access import PlatformScope
 from keisan.domain.deployment import Deployment, DeploymentState
-from keisan.domain.errors import NotFound
+from keisan.domain.errors import NotFound, VersionMismatch
 from keisan.domain.event import EventDraft
+from keisan.domain.grant import Grant
 from keisan.domain.ids import DeploymentId, ReplicaId
 from keisan.domain.model import Model
 from keisan.domain.replica import Replica, ReplicaState
 from keisan.domain.snapshot import SnapshotTable
 from keisan.domain.verdict import Verdict
+from keisan.federation.rule_grant import may_begin_work
 from keisan.kit.ids import create_id
 from keisan.placement.candidate import Candidate, Request
 from keisan.placement.decide import place_copies
@@ -30,13 +33,18 @@ _STOP_ORDER = {Verdict.FAILED: 0, Verdict.UNKNOWN: 1, Verdict.OK: 2}
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A deployment, its model, its live replicas, the devices there are, and the replicas that must leave theirs."""
+    """A deployment, its model, its live replicas, the devices there are, and the replicas that must leave theirs.
+
+    `grant` is the one under which it runs for a parent, whose clock is `offset_ms` ahead.
+    """
 
     deployment: Deployment
     model: Model
     replicas: tuple[Replica, ...]
     candidates: tuple[Candidate, ...]
     leaving: frozenset[ReplicaId] = frozenset()
+    grant: Grant | None = None
+    offset_ms: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +70,11 @@ class DeploymentReconciler:
         model = await transaction.models.get(scope, deployment.model_id)
         replicas = await transaction.replicas.list_deployment(scope, deployment.id)
         places = await load_places(transaction)
-        return DeploymentView(deployment, model, tuple(replicas), places.candidates, places.leaving)
+        state = DeploymentView(deployment, model, tuple(replicas), places.candidates, places.leaving)
+        if deployment.grant_id is None:
+            return state
+        grant = await transaction.grants.get(scope, deployment.grant_id)
+        return replace(state, grant=grant, offset_ms=await read_offset(transaction, grant.parent_id))
 
     def decide(self, state: DeploymentView, now: datetime) -> DeploymentChange:
         """Compare desired with actual and place or stop the difference."""
@@ -74,6 +86,10 @@ class DeploymentReconciler:
         stopped = _stop([*_list_surplus(staying, -missing), *_list_relieved(state, running, staying)])
         if missing <= 0:
             return DeploymentChange(_note_reason(state.deployment, ""), (), stopped, is_unplaced=False)
+        if state.grant is not None and not may_begin_work(state.grant, now, state.offset_ms):
+            # What runs goes on: the time of a grant ends what begins, not what is there.
+            noted = _note_reason(state.deployment, f"the grant's time is over: {missing} replicas are not begun")
+            return DeploymentChange(noted, (), stopped, is_unplaced=False)
         return replace(_place_missing(state, missing, now), stopped=stopped)
 
     async def apply(self, transaction: Transaction, change: DeploymentChange, now: datetime) -> datetime | None:
@@ -83,6 +99,7 @@ class DeploymentReconciler:
             await _note(
                 transaction, f"deployment.{change.deployment.state}", change.deployment.id, change.deployment.reason
             )
+        await _check_grants(transaction, change.created)
         for replica in change.created:
             await transaction.replicas.insert(replica)
             await _note(transaction, "replica.assigned", replica.id, f"node {replica.node_id}")
@@ -94,6 +111,19 @@ class DeploymentReconciler:
             await _note(transaction, "replica.stopping", replica.id, "")
         await transaction.snapshot.touch(SnapshotTable.REPLICAS, [replica.id for replica in change.stopped])
         return now + UNPLACED_WAIT if change.is_unplaced else None
+
+
+async def _check_grants(transaction: Transaction, created: tuple[Replica, ...]) -> None:
+    """Raise VersionMismatch where a device was granted, or taken back, since the load: nobody grants while this transaction lasts."""
+    if not created or await transaction.grant_terms.lock(created[0].platform_id) is None:
+        return
+    scope = PlatformScope()
+    holding = await transaction.grants.list_holding(scope)
+    granted = {device_id: grant.id for grant in holding for device_id in grant.device_ids}
+    deployment = await transaction.deployments.get(scope, created[0].deployment_id)
+    for replica in created:
+        if replica.device_id is not None and granted.get(replica.device_id) != deployment.grant_id:
+            raise VersionMismatch("a device was granted, or taken back, since it was chosen")
 
 
 async def _note(transaction: Transaction, action: str, noun_id: UUID, reason: str) -> None:
@@ -136,7 +166,7 @@ def _stop_all(state: DeploymentView) -> DeploymentChange:
 
 def _place_missing(state: DeploymentView, missing: int, now: datetime) -> DeploymentChange:
     deployment = state.deployment
-    request = Request(deployment.engine, state.model.facts.memory_bytes, deployment.site_id)
+    request = Request(deployment.engine, state.model.facts.memory_bytes, deployment.site_id, deployment.grant_id)
     decision = place_copies(request, missing, state.candidates)
     created = tuple(_create_replica(deployment, candidate, now) for candidate in decision.chosen)
     unplaced = missing - len(created)

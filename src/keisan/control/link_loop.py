@@ -1,0 +1,200 @@
+"""Runs one connection to a neighbour, from its opening to its end: the machine, its session, and a channel that carries bytes."""
+
+import asyncio
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from keisan.control.context import Control
+from keisan.control.link_place import Ways
+from keisan.control.link_session import LinkSession
+from keisan.domain.errors import KeisanError, NeighbourUnreachable
+from keisan.domain.link import Link, LinkSide
+from keisan.domain.link_log import LinkLog, LogEnd
+from keisan.domain.register import RegisterPlace
+from keisan.federation.effect import Alarm, Close, Effect, NoteEpoch, NoteOffset, Send
+from keisan.federation.link import LinkMachine, LinkOwn, LinkTime
+from keisan.kit.clock import Clock, to_milliseconds
+from keisan.kit.observe import write_log
+
+# Messages that wait to be sent or to be taken: a window has fewer, and a neighbour that does not read is silent before.
+MESSAGES_WAITING_MAX = 4_096
+# Who is heard all the time is written down this often.
+NOTE_PERIOD_S = 10
+CLOSE_S_MAX = 2
+
+
+class LinkChannel(Protocol):
+    """Carries messages of bytes to a neighbour and from it, whole and in order. Raises NeighbourUnreachable once it has ended."""
+
+    async def send(self, data: bytes) -> None: ...
+    async def receive(self) -> bytes: ...
+    async def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LinkNews:
+    """What has changed on disk since the last: ends of own logs, registers, and whether it may be believed whom nobody knew."""
+
+    ends: dict[LinkLog, LogEnd]
+    places: tuple[RegisterPlace, ...]
+    ways: Ways
+    is_book_changed: bool
+
+
+class LinkLoop:
+    """One connection. `outcome` is why it ended, None while it runs."""
+
+    def __init__(self, control: Control, link: Link, channel: LinkChannel, release: str) -> None:
+        self._control = control
+        self._link = link
+        self._channel = channel
+        self._release = release
+        self._session = LinkSession(control, link)
+        self._machine: LinkMachine | None = None
+        self._inbox: asyncio.Queue[bytes | LinkNews | None] = asyncio.Queue(MESSAGES_WAITING_MAX)
+        self._outbox: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING_MAX)
+        self._offset_ms: int | None = None
+        self._noted_s = 0.0
+        self.outcome: Close | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Tell whether both sides have said who they are."""
+        return self._machine is not None and self._machine.is_met
+
+    async def run(self, ways: Ways) -> Close:
+        """Speak with the neighbour until either side ends it, and return why. Raises StorageUnavailable."""
+        start = await self._session.load_start(ways)
+        own = LinkOwn(
+            platform_id=self._control.platform_id,
+            neighbour_id=self._link.neighbour_id,
+            is_child=self._link.side is LinkSide.PARENT,
+            epoch=self._link.epoch,
+            release=self._release,
+        )
+        self._machine = machine = LinkMachine(own, start)
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._read()), group.create_task(self._write())]
+            try:
+                await self._work(machine)
+                await self._send_rest()
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await self._channel.close()
+        assert self.outcome is not None
+        return self.outcome
+
+    def note(self, news: LinkNews) -> bool:
+        """Tell of what has changed on disk; false if too much waits, so that it must be told again."""
+        try:
+            self._inbox.put_nowait(news)
+        except asyncio.QueueFull:
+            return False
+        return True
+
+    def end(self, code: str, text: str) -> None:
+        """End the connection from outside: another has taken its place, or the link is over."""
+        if self._machine is not None and not self._machine.is_closed:
+            self._enqueue(self._machine.close(code, text))
+            self._inbox_put_end()
+
+    async def _work(self, machine: LinkMachine) -> None:
+        await self._carry_out(machine, machine.open(read_time(self._control.clock)))
+        while self.outcome is None:
+            now = read_time(self._control.clock)
+            wait_s = max(0, machine.next_tick_ms - now.monotonic_ms) / 1000
+            try:
+                async with asyncio.timeout(wait_s):
+                    heard = await self._inbox.get()
+            except TimeoutError:
+                await self._carry_out(machine, machine.tick(read_time(self._control.clock)))
+                continue
+            try:
+                await self._take(machine, heard)
+                await self._note_heard(machine)
+            except KeisanError as fault:
+                # Nothing of it was committed: the next connection begins where the disk is.
+                write_log("link.failed", neighbour_id=self._link.neighbour_id, code=fault.code, text=str(fault))
+                self._enqueue(machine.close("storage", "this platform cannot write at the moment"))
+
+    async def _take(self, machine: LinkMachine, heard: bytes | LinkNews | None) -> None:
+        if heard is None:
+            self.outcome = self.outcome or Close("lost", "the connection ended")
+        elif isinstance(heard, bytes):
+            await self._carry_out(machine, machine.receive(heard, read_time(self._control.clock)))
+        else:
+            if heard.is_book_changed:
+                await self._session.retry_unknown(machine)
+            effects = machine.note_lines(self._session.list_offered(heard.places, heard.ways))
+            for log, end in heard.ends.items():
+                effects += machine.note_end(log, end)
+            await self._carry_out(machine, effects)
+
+    async def _carry_out(self, machine: LinkMachine, effects: Iterable[Effect]) -> None:
+        waiting = deque(effects)
+        while waiting and self.outcome is None:
+            effect = waiting.popleft()
+            match effect:
+                case Send() | Close():
+                    self._enqueue([effect])
+                case NoteEpoch(epoch):
+                    await self._session.note_epoch(epoch)
+                case NoteOffset(offset_ms):
+                    self._offset_ms = offset_ms
+                case Alarm(code, text):
+                    write_log("link.alarm", neighbour_id=self._link.neighbour_id, code=code, text=text)
+                case _:
+                    waiting.extend(await self._session.carry_out(machine, effect))
+
+    def _enqueue(self, effects: Iterable[Effect]) -> None:
+        for effect in effects:
+            if isinstance(effect, Close):
+                self.outcome = effect
+            elif isinstance(effect, Send):
+                try:
+                    self._outbox.put_nowait(effect.data)
+                except asyncio.QueueFull:
+                    self.outcome = Close("slow", "the neighbour does not read")
+
+    def _inbox_put_end(self) -> None:
+        try:
+            self._inbox.put_nowait(None)
+        except asyncio.QueueFull:
+            # There is something to wake up for.
+            return
+
+    async def _read(self) -> None:
+        try:
+            while True:
+                await self._inbox.put(await self._channel.receive())
+        except NeighbourUnreachable:
+            await self._inbox.put(None)
+
+    async def _write(self) -> None:
+        try:
+            while True:
+                await self._channel.send(await self._outbox.get())
+                self._outbox.task_done()
+        except NeighbourUnreachable:
+            await self._inbox.put(None)
+
+    async def _send_rest(self) -> None:
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._outbox.join()
+        except TimeoutError:
+            return
+
+    async def _note_heard(self, machine: LinkMachine) -> None:
+        now_s = self._control.clock.monotonic_s()
+        if machine.is_met and now_s - self._noted_s >= NOTE_PERIOD_S:
+            self._noted_s = now_s
+            await self._session.note_heard(machine, self._offset_ms)
+
+
+def read_time(clock: Clock) -> LinkTime:
+    """Return the moment by both clocks of this host."""
+    return LinkTime(int(clock.monotonic_s() * 1000), to_milliseconds(clock.now()))

@@ -1,0 +1,68 @@
+"""Registers that came: checked, kept where they are newer, and handed to who acts on their kind."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from keisan.control.context import Control
+from keisan.control.key_book import BOOK_KINDS, load_key_book
+from keisan.control.letter_handler import REGAIN_HANDLERS, REGISTER_HANDLERS, refuse_letter
+from keisan.domain.access import PlatformScope
+from keisan.domain.errors import InvalidInput, PermissionDenied, Refused
+from keisan.domain.letter import Arrival, Letter
+from keisan.domain.register import RegisterKey, RegisterLine, mark_register
+from keisan.federation.key_book import check_letter, order_for_book
+from keisan.storage.base import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class MergeOutcome:
+    """`lines` is what is kept now of the registers that came; `unknown` those whose author nobody vouches for yet."""
+
+    lines: Sequence[RegisterLine]
+    unknown: Sequence[Letter]
+
+
+async def merge_registers(
+    transaction: Transaction, control: Control, arrival: Arrival, letters: Iterable[Letter]
+) -> MergeOutcome:
+    """Keep registers that are newer than what is kept, within one transaction.
+
+    Of one of this platform's own, which it has lost, its neighbour reminds it: it is kept as its own again.
+    """
+    book, unknown, lines = await load_key_book(transaction, control), [], []
+    for letter in order_for_book(letters):
+        try:
+            check_letter(letter, book)
+        except PermissionDenied:
+            unknown.append(letter)
+            continue
+        except InvalidInput as refusal:
+            await refuse_letter(transaction, arrival, letter, refusal)
+            continue
+        lines.append(await _merge(transaction, control, arrival, letter))
+        if letter.kind in BOOK_KINDS:
+            book = await load_key_book(transaction, control)
+    return MergeOutcome(lines, unknown)
+
+
+async def _merge(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> RegisterLine:
+    key = RegisterKey(letter.author, letter.kind, letter.name)
+    is_own = letter.author == control.platform_id
+    if await transaction.registers.put(letter, None if is_own else arrival.link_id):
+        await _apply(transaction, control, arrival, letter)
+        return RegisterLine(key, mark_register(letter))
+    kept = await transaction.registers.find(PlatformScope(), key)
+    assert kept is not None
+    return RegisterLine(key, mark_register(kept))
+
+
+async def _apply(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+    """Let who knows the kind act on it. What it refuses is kept all the same: it is its author's word."""
+    is_own = letter.author == control.platform_id
+    handler = (REGAIN_HANDLERS if is_own else REGISTER_HANDLERS).get(letter.kind)
+    if handler is None or not (is_own or letter.audience in (None, control.platform_id)):
+        return
+    try:
+        await handler(transaction, control, arrival, letter)
+    except (InvalidInput, Refused) as refusal:
+        await refuse_letter(transaction, arrival, letter, refusal)

@@ -1,0 +1,89 @@
+"""What is done with letters that came: none is lost, none blocks, none goes back where it came from."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from keisan.control import letter_handler
+from keisan.control.letter import build_draft
+from keisan.control.letter_handler import deliver_items, retry_letters
+from keisan.domain.access import PlatformScope
+from keisan.domain.letter import Arrival, Letter
+from keisan.domain.link import LinkState
+from keisan.domain.link_log import LinkLog
+from keisan.wire.letter import sign_letter
+from tests.control.town import NOTE, Country, Town
+
+
+@pytest.fixture
+async def country(tmp_path: Path, migrated_file: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Country]:
+    made = Country(tmp_path, migrated_file)
+    monkeypatch.setitem(cast("dict[str, object]", letter_handler.HANDLERS), NOTE, made.take_note)
+    yield made
+    await made.end()
+
+
+def sign(author: Town, text: str, audience: Town | None = None, kind: str = NOTE) -> Letter:
+    draft = build_draft(author.control, kind, text.encode(), None if audience is None else audience.id)
+    return sign_letter(draft, author.id, author.control.get_identity().signer)
+
+
+async def deliver(town: Town, neighbour: Town, *letters: Letter) -> None:
+    async with town.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), neighbour.id))[0]
+        arrival = Arrival(link.id, neighbour.id, town.control.clock.now())
+        await deliver_items(transaction, town.control, arrival, LinkLog.LEDGER, letters)
+
+
+async def retry(town: Town) -> int:
+    async with town.storage.write() as transaction:
+        return await retry_letters(transaction, town.control)
+
+
+async def list_codes(town: Town) -> list[str]:
+    return sorted(code for code, _ in await town.list_refused())
+
+
+async def test_each_letter_that_cannot_be_taken_is_kept_with_why_and_the_others_go_on(country: Country) -> None:
+    nation, shanxi, stranger = [await country.found(name) for name in ("cn", "sx", "xx")]
+    await country.join(shanxi, nation)
+    letters = [
+        sign(stranger, "stranger"),
+        replace(sign(shanxi, "forged"), signature=bytes(64)),
+        sign(shanxi, "?", kind="song"),
+        sign(shanxi, "lost", stranger),
+        sign(shanxi, "back", shanxi),
+        sign(shanxi, "good", nation),
+    ]
+    await deliver(nation, shanxi, *letters)
+    assert country.list_arrived(nation) == ["good"]
+    codes = ["invalid_input", "letter_unknown", "letter_unroutable", "letter_unroutable", "permission_denied"]
+    assert await list_codes(nation) == codes
+    assert await retry(nation) == 0
+    assert await list_codes(nation) == codes
+
+
+async def test_what_was_too_early_is_taken_once_more_is_known(country: Country) -> None:
+    nation, shanxi, shanghai = [await country.found(name) for name in ("cn", "sx", "sh")]
+    await country.join(shanxi, nation)
+    await deliver(nation, shanxi, sign(shanxi, "early", shanghai), sign(shanghai, "unknown", nation))
+    assert await list_codes(nation) == ["letter_unroutable", "permission_denied"]
+    await country.join(shanghai, nation)
+    # By this, or by whoever watches what is known here.
+    await retry(nation)
+    assert await list_codes(nation) == []
+    assert country.list_arrived(nation) == ["unknown"]
+
+
+async def test_what_came_over_a_link_that_is_over_waits_for_a_person(country: Country) -> None:
+    nation, shanxi = [await country.found(name) for name in ("cn", "sx")]
+    await country.join(shanxi, nation)
+    await deliver(nation, shanxi, sign(shanxi, "?", kind="song"))
+    async with nation.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), shanxi.id))[0]
+        await transaction.links.update(replace(link, state=LinkState.REVOKED, version=link.version + 1))
+    assert await retry(nation) == 0
+    assert await list_codes(nation) == ["letter_unknown"]

@@ -1,0 +1,82 @@
+"""Where letters go: to the neighbour, down towards who is known to be below, else up; and never back."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keisan.control.link_place import find_way, is_offered, list_held, load_neighbourhood
+from keisan.domain.ids import LinkId, PlatformId
+from keisan.domain.letter import LetterKind
+from keisan.domain.link import Link, LinkSide
+from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace
+from keisan.kit.ids import create_id
+from tests.control.town import Country, Town, build_link
+
+
+@pytest.fixture
+async def country(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Country]:
+    made = Country(tmp_path, migrated_file)
+    yield made
+    await made.end()
+
+
+def place(kind: str, source: LinkId | None = None, audience: PlatformId | None = None) -> RegisterPlace:
+    line = RegisterLine(RegisterKey(PlatformId("a"), kind, "n"), RegisterMark(1, b"d"))
+    return RegisterPlace(line, source, audience, 1)
+
+
+async def draw_links(country: Country) -> tuple[Town, Link, Link]:
+    """A town between a parent and a child."""
+    above, middle, below = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    up = build_link(middle, above, LinkSide.PARENT, "sx")
+    down = build_link(middle, below, LinkSide.CHILD, "sx.ty")
+    return middle, up, down
+
+
+@pytest.mark.parametrize(
+    ("kind", "is_up", "is_down"),
+    [
+        (LetterKind.NAME, True, True),
+        (LetterKind.OFFER, True, True),
+        (LetterKind.ROLL_UP, True, False),
+        (LetterKind.PRICE, False, True),
+        (LetterKind.USAGE, False, False),
+        ("diary", False, False),
+    ],
+)
+async def test_a_register_goes_as_far_as_its_kind(
+    country: Country, kind: str, is_up: bool, is_down: bool
+) -> None:  # expectations
+    _, up, down = await draw_links(country)
+    assert is_offered(place(kind), up, None) is is_up
+    assert is_offered(place(kind), down, None) is is_down
+    assert is_offered(place(kind, source=down.id), up, None) is is_up
+    assert not is_offered(place(kind, source=up.id), up, None)
+    assert not is_offered(place(kind, source=down.id), down, None)
+
+
+async def test_a_register_for_one_platform_goes_towards_it_alone(country: Country) -> None:
+    _, up, down = await draw_links(country)
+    credit = place(LetterKind.CREDIT, audience=PlatformId("b"))
+    assert is_offered(credit, up, up.id)
+    assert not is_offered(credit, down, up.id)
+    assert not is_offered(credit, up, None)
+    assert list_held([credit, place(LetterKind.NAME, source=up.id)], up) == [place(LetterKind.NAME, source=up.id)]
+
+
+async def test_the_way_is_the_neighbour_or_who_is_above_it(country: Country) -> None:
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    await country.join(taiyuan, shanxi)
+    stranger = PlatformId("f" * 64)
+    async with shanxi.storage.read() as view:
+        around = await load_neighbourhood(view)
+        ways = [await find_way(view, around, each) for each in (nation.id, taiyuan.id, stranger)]
+    assert [way.neighbour_id for way in ways if way] == [nation.id, taiyuan.id, nation.id]
+    assert around.find(around.links[0].id) == around.links[0]
+    assert around.find(LinkId(create_id())) is None
+    async with nation.storage.read() as view:
+        around = await load_neighbourhood(view)
+        assert around.parent is None
+        assert await find_way(view, around, stranger) is None

@@ -15,7 +15,7 @@ from tests.e2e.test_nation import list_processes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 RUN_S_MAX = 400.0
-# Until platforms are joined.
+# Until offers and tickets cross links.
 MISSING = "national call"
 FOUND_BY = {
     "usage": {"engine's own count"},
@@ -58,7 +58,7 @@ def list_not_held(told: dict[str, Any]) -> set[str]:
 def test_all_agrees_but_for_the_call_that_cannot_be_made_yet(environment: dict[str, str]) -> None:
     code, told = run_check(environment)
     assert list_not_held(told) == {MISSING}, told
-    assert len(told["checks"]) == 10
+    assert len(told["checks"]) == 11
     assert (code, told["held"], told["sabotage"]) == (1, False, None)
 
 

@@ -22,10 +22,12 @@ from keisan.daemon.nation_plan import MODEL
 from keisan.daemon.nation_sabotage import Sabotage, Saboteur
 from keisan.daemon.nation_silence import check_silence
 from keisan.domain.errors import Failed, KeisanError, NotFound
+from keisan.domain.link import LinkSide, LinkState
 from keisan.domain.price import TokenClass
 from keisan.engines.http_probe import fetch_answer
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.private_file import create_private_folder
+from keisan.sdk import LinkView
 from keisan.wire.usage import UsageRecordView
 
 RECEIPT_SCRIPT = Path(__file__).parents[3] / "docs" / "reference" / "verify_receipt.py"
@@ -37,7 +39,7 @@ SCRIPT_S_MAX = 60.0
 RECORD_S_MAX = 15.0
 LOOK_S = 0.2
 _COUNT = re.compile(r"^llamacpp:(prompt_tokens|tokens_predicted)_total (\d+)", re.MULTILINE)
-NATIONAL_CALL = "platforms are not joined yet, so no call of the nation's can be served by a province"
+NATIONAL_CALL = "offers and tickets do not cross links yet, so no call of the nation's can be served by a province"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +85,25 @@ class NationCheck:
         begun_s = self.nation.clock.monotonic_s()
         self._note("nothing shared", held=True, said=f"{len(self.nation.platforms)} platforms were compared pairwise")
         self._note("national call", held=False, said=NATIONAL_CALL)
+        await self._check_links()
         saboteur = Saboteur(self.sabotage)
         with self._link_engines():
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._check_call(saboteur))
                 group.create_task(self._check_silence(saboteur))
         self._finish(self.nation.clock.monotonic_s() - begun_s)
+
+    async def _check_links(self) -> None:
+        provinces = self.nation.platforms[1:]
+        regions = {await read_id(province): province.plan.code for province in provinces}
+        async with self.nation.national.open_as_operator() as keisan:
+            parent_id = (await keisan.platform.get()).id
+            children = {link.neighbour_id: link.region async for link in keisan.links.list() if is_joined(link)}
+        lost = [province.plan.code for province in provinces if not await has_parent(province, parent_id)]
+        said = f"{len(children)} of {len(provinces)} provinces are joined" + (
+            f", not so {', '.join(lost)}" if lost else ""
+        )
+        self._note("provinces are joined", held=children == regions and not lost, said=said)
 
     async def _check_call(self, saboteur: Saboteur) -> None:
         serving = self._list_serving()[0]
@@ -203,6 +218,24 @@ class NationCheck:
         code, told = await run_script(self.nation.environment, "-m", "keisan.daemon.main", "ledger", "audit", *data)
         lines = [line for line in told.splitlines() if line.strip()]
         self._note("books derived again", held=code == 0, said=lines[-1][:200] if lines else f"it ended with {code}")
+
+
+def is_joined(link: LinkView) -> bool:
+    """Tell whether both sides speak over a link."""
+    return link.state is LinkState.JOINED
+
+
+async def read_id(platform: NationPlatform) -> str:
+    """Return a platform's id as its API tells it."""
+    async with platform.open_as_operator() as keisan:
+        return (await keisan.platform.get()).id
+
+
+async def has_parent(platform: NationPlatform, parent_id: str) -> bool:
+    """Tell whether a platform says that it is joined to this parent and no other, with the region that it is in."""
+    async with platform.open_as_operator() as keisan:
+        parents = [link async for link in keisan.links.list() if link.side is LinkSide.PARENT and is_joined(link)]
+    return [(link.neighbour_id, link.region) for link in parents] == [(parent_id, platform.plan.code)]
 
 
 async def ask(platform: NationPlatform) -> Call:

@@ -70,10 +70,9 @@ class LinkSession:
                     found = await view.outgoing_logs.find_hash(PlatformScope(), self._link.id, log, sequence)
                 return machine.take_hash(log, found)
             case ReadItems(log, after_sequence, bytes_max):
-                async with self._control.storage.read() as view:
-                    items = await view.outgoing_logs.read(
-                        PlatformScope(), self._link.id, log, after_sequence, bytes_max
-                    )
+                incarnation, streams = machine.find_incarnation(log), self._control.get_streams()
+                assert incarnation is not None
+                items = await streams.read(self._link.id, log, incarnation, after_sequence, bytes_max)
                 return machine.take_items(log, items)
             case ReadReturns(log, after, bytes_max):
                 async with self._control.storage.read() as view:

@@ -6,6 +6,7 @@ What must outlive it (cursors, ends, registers, the link epoch) is its driver's 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
@@ -186,6 +187,11 @@ class LinkMachine:
     def note_held(self, lines: Iterable[RegisterLine]) -> None:
         """Take that registers of this neighbour are kept after all: whoever vouches for their author has been heard meanwhile."""
         self._held.held.update((line.key, line.mark) for line in lines)
+
+    def find_incarnation(self, log: LinkLog) -> UUID | None:
+        """Return in which incarnation an own log is sent, None before there is one."""
+        end = self._sending[log].end
+        return None if end is None else end.incarnation
 
     def list_acknowledged(self) -> dict[LinkLog, int]:
         """Return how far the neighbour has applied each own log, as far as it has said."""

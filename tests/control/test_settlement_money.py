@@ -1,14 +1,11 @@
 """Money over real links: what one town serves another's customer is posted at both ends once, whatever the link and disks did."""
 
-import shutil
 from collections.abc import AsyncIterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from keisan.domain.account import AccountKind
-from keisan.domain.platform_ticket import CrossChargeState
 from tests.control.money_world import FILLED_NANO, MovedClock, Trade, open_shop, open_trade, price_call
 from tests.control.town import Country
 

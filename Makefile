@@ -103,12 +103,12 @@ $(STAMPS)/build: requirements/build.txt make/tools.sh
 
 $(STAMPS)/run: requirements/run.txt $(STAMPS)/build
 	@echo "keisan: installing what it runs on (hash-checked)"
-	@$(UV) install --require-hashes -r requirements/run.txt
+	@$(UV) install --compile-bytecode --require-hashes -r requirements/run.txt
 	@touch $@
 
 $(STAMPS)/development: requirements/development.txt $(STAMPS)/build
 	@echo "keisan: installing what development needs (hash-checked)"
-	@$(UV) install --require-hashes -r requirements/development.txt
+	@$(UV) install --compile-bytecode --require-hashes -r requirements/development.txt
 	@touch $@
 
 # A relay that was built already is built again, by what was seen.

@@ -4,7 +4,7 @@ The lists of exceptions may only shrink: one that is not needed any more fails t
 """
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pytest
@@ -112,6 +112,18 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "move_parent": {"token": build_invitation()},
         "approve_link": {"region": "CN-SX", "prefix": "sx"},
         **{name: {"reason": "attack"} for name in ("reject_link", "revoke_link")},
+        **build_trade_bodies(ids),
+        "report_site": build_report(),
+        "exchange_credit": build_credit_report(stage),
+        "hand_in_usage": build_record(stage),
+        "put_inventory": build_inventory_body(),
+        "hand_in_frame": build_frame_body(),
+    }
+
+
+def build_trade_bodies(ids: Mapping[str, str]) -> dict[str, object]:
+    """Return a good body for each operation on models, money, devices and facilities."""
+    return {
         "create_model": MODEL_BODY | {"name": "attack"},
         "create_price": {"model_id": ids["model"], "currency": "CNY", "nano_per_million": NANO_PER_MILLION},
         "create_offer": {
@@ -124,7 +136,6 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "create_deployment": {"model_id": ids["model"], "site_id": ids["site"]},
         "scale_deployment": {"replica_count": 0},
         "change_device_use": {"use": "draining", "reason": "attack"},
-        "report_site": build_report(),
         "start_challenges": {"site_id": ids["site"], "may_disturb": True},
         "start_serving_challenge": {"deployment_id": ids["deployment"], "project_id": ids["project"]},
         "commit_challenge": {"commitment": "ab" * 32, "told_us": 1},
@@ -150,10 +161,6 @@ def build_bodies(stage: Stage) -> dict[str, object]:
         "upload_claims": f"site,chip,device_count\n{ids['site']},metax-c550,1\n".encode(),
         "upload_surveys": SURVEY.replace(b"Datong", b"attack"),
         "withdraw_survey": {"source": "a yearbook", "date": "2026-01-01"},
-        "exchange_credit": build_credit_report(stage),
-        "hand_in_usage": build_record(stage),
-        "put_inventory": build_inventory_body(),
-        "hand_in_frame": build_frame_body(),
     }
 
 

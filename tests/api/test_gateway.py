@@ -128,7 +128,10 @@ async def test_credit_is_leased_from_what_was_paid_in(stage: Stage) -> None:
     await make_prepaid(stage)
     path = f"/organizations/{stage.project.organization_id}/top-ups"
     debt_nano = -int((await stage.ask("owner", "GET", "/accounts")).json()["items"][0]["balance_nano"])
-    await stage.ask("admin", "POST", path, {"amount_nano": str(debt_nano + 5000), "currency": "CNY"})
+    # Decision 0066: what is leased to another platform stands aside, and no gateway of this one can lease it.
+    ticket = (await stage.ask("admin", "GET", f"/platform-tickets/{stage.ids['platform_ticket']}")).json()
+    amount_nano = debt_nano + int(ticket["aside_nano"]) + 5000
+    await stage.ask("admin", "POST", path, {"amount_nano": str(amount_nano), "currency": "CNY"})
     report = build_credit_report(stage)
     answer = (await stage.ask("gateway", "POST", "/gateway/credit", report)).json()
     (line,) = answer["tickets"]

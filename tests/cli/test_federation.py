@@ -1,4 +1,4 @@
-"""`keisan federation`: two real platforms join by what people type, and a child is killed in the middle of it."""
+"""`keisan federation`: two real platforms join by what people type, and part again."""
 
 from collections.abc import Iterator
 from dataclasses import replace

@@ -7,8 +7,11 @@ import pytest
 
 from keisan.domain.limits import LINK_PING_MS, LINK_SILENCE_MS_MAX
 from keisan.domain.link_log import LinkLog
+from keisan.domain.register import RegisterKey, find_bucket
 from keisan.federation.effect import Alarm, Answered, Asked, Close, NoteEpoch, NoteOffset, OpenIncarnation, Send
 from keisan.federation.link import LinkMachine, LinkOwn, LinkStart
+from keisan.federation.register_sending import describe_line
+from keisan.wire.letter import encode_letter
 from keisan.wire.link import (
     Ack,
     Answer,
@@ -27,7 +30,7 @@ from keisan.wire.link import (
     decode_message,
     encode_message,
 )
-from tests.federation.link_pair import Pair, Side, copy_disk, list_bodies
+from tests.federation.link_pair import Pair, Side, copy_disk, describe, list_bodies
 
 LEDGER = LinkLog.LEDGER
 
@@ -207,6 +210,31 @@ def test_a_writer_that_has_lost_a_register_gets_its_own_word_back(pair: Pair) ->
     pair.child.put("x", 4, b"four")
     pair.meet()
     assert pair.child.disk.registers == whole == pair.parent.disk.held
+
+
+def test_a_register_that_is_kept_after_all_is_not_asked_for_again(pair: Pair) -> None:
+    pair.meet()
+    letter = pair.child.make(b"late", "x", 1)
+    key = RegisterKey(pair.child.id, letter.kind, "x")
+    line = describe(key, encode_letter(letter))
+    listed = Lines(bucket=find_bucket(key), lines=(describe_line(line),))
+
+    def ask_parent() -> list[LinkMessage]:
+        effects = pair.parent.speaking.receive(encode_message(listed), pair.now)
+        return [decode_message(effect.data) for effect in effects if isinstance(effect, Send)]
+
+    assert ask_parent() == [Want(bucket=listed.bucket, lines=listed.lines)]
+    pair.parent.speaking.note_held([line])
+    assert ask_parent() == [Want(bucket=listed.bucket, lines=())]
+
+
+def test_a_side_knows_how_far_the_other_has_applied_its_logs(pair: Pair) -> None:
+    pair.child.write(b"1", b"2")
+    pair.connect()
+    assert pair.child.speaking.list_acknowledged() == {}
+    pair.exchange()
+    assert pair.child.speaking.list_acknowledged() == {LEDGER: 2}
+    assert pair.parent.speaking.list_acknowledged() == {}
 
 
 def test_a_log_has_its_share_while_state_changes_all_the_time(pair: Pair) -> None:

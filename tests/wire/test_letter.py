@@ -39,6 +39,14 @@ def test_a_field_of_a_newer_platform_stays_signed() -> None:
     assert is_signed_by(read.public_key, read.content, read.signature)
 
 
+def test_what_is_appended_around_what_was_signed_is_not_carried_on() -> None:
+    letter = sign()
+    encoded = msgspec.msgpack.encode((letter.content, letter.public_key, letter.signature, "for nobody"))
+    read = decode_letter(encoded)
+    assert read == letter
+    assert encode_letter(read) == encode_letter(letter) != encoded
+
+
 @pytest.mark.parametrize(
     "changes",
     [

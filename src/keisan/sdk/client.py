@@ -287,6 +287,9 @@ class Keisan(Blocking[AsyncKeisan]):
         self.capacity = Capacity(inner.capacity, shell)
         self.challenges = Challenges(inner.challenges, shell)
         self.serving_challenges = ServingChallenges(inner.serving_challenges, shell)
+        self._open_trade(inner, shell)
+
+    def _open_trade(self, inner: AsyncKeisan, shell: Shell) -> None:
         self.models = Models(inner.models, shell)
         self.chips = Chips(inner.chips, shell)
         self.makers = Makers(inner.makers, shell)

@@ -1,6 +1,7 @@
 """Letters as bytes: msgpack, so that what was signed is carried as it is, with fields that only a newer platform knows.
 
-An encoded letter is the array [content, public key, signature]; whatever a newer platform appends is kept with it.
+An encoded letter is the array [content, public key, signature]. What a newer platform appends to that array nobody signed: it
+is passed over, and not carried on.
 """
 
 from dataclasses import dataclass

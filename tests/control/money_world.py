@@ -218,6 +218,7 @@ class Trade:
 
     async def settle(self, *, posted: int) -> None:
         """Settle until home has posted so many records."""
+        charges = {}
         for _ in range(TRIES):
             for shop in (self.serving, self.home):
                 await shop.settle()

@@ -26,6 +26,7 @@ from keisan.kit.signature import KeySigner
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
+from keisan.streams.sql import SqlStreams
 from keisan.wire.name import PLATFORM_REGISTER, NameBody, PlatformBody, encode_body, encode_key_chain
 from tests.deadline import wait_until_async
 
@@ -130,7 +131,7 @@ class Country:
         platform = Platform(platform_id, name, PlatformKind.NATIONAL, None, signer.public_key, 1, clock.now())
         async with storage.write() as transaction:
             await transaction.platform.insert(platform)
-        control = Control(storage, clock, platform_id, signer=signer, identity=identity)
+        control = Control(storage, clock, platform_id, signer=signer, identity=identity, streams=SqlStreams(storage))
         town = Town(name, storage, control, self._open_hub(control), identity.keys)
         await self.introduce(town)
         self.towns.append(town)
@@ -179,7 +180,7 @@ class Country:
     def replace_storage(self, town: Town, storage: Database) -> None:
         """Let a town go on with another disk."""
         town.storage = storage
-        town.control = replace(town.control, storage=storage)
+        town.control = replace(town.control, storage=storage, streams=SqlStreams(storage))
         town.hub = self._open_hub(town.control)
 
     def connect(self, child: Town) -> None:

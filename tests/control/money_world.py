@@ -218,16 +218,15 @@ class Trade:
 
     async def settle(self, *, posted: int) -> None:
         """Settle until home has posted so many records."""
-        charges = {}
         for _ in range(TRIES):
             for shop in (self.serving, self.home):
                 await shop.settle()
-            charges = await self.home.list_charges()
-            if sum(each.state is CrossChargeState.POSTED for each in charges.values()) >= posted:
+            found = (await self.home.list_charges()).values()
+            if sum(each.state is CrossChargeState.POSTED for each in found) >= posted:
                 return
             await let_time_pass_async(0.02)
         raise AssertionError(
-            f"{charges} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}"
+            f"{await self.home.list_charges()} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}"
         )
 
     async def wait_told(self) -> None:

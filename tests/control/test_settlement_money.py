@@ -1,6 +1,7 @@
 """Money over real links: what one town serves another's customer is posted at both ends once, whatever the link and disks did."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -17,6 +18,7 @@ from keisan.domain.link import LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.domain.platform_ticket import CrossChargeState, PlatformTicketState
 from keisan.kit.ids import create_id
+from keisan.storage.sqlite import open_sqlite
 from keisan.wire.letter import decode_letter
 from tests.control.money_world import (
     EVERYTHING,
@@ -187,3 +189,24 @@ async def test_who_is_no_guest_or_comes_from_elsewhere_is_refused(trade: Trade) 
     assert await trade.serving.hand_in(other) == ["created unfunded"]
     assert not await trade.serving.list_charges()
     await trade.check_conserved()
+
+
+async def test_a_home_whose_disk_was_set_back_is_told_again_and_pays_once(trade: Trade, tmp_path: Path) -> None:
+    trade.write_call()
+    await trade.hand_in()
+    await trade.settle(posted=1)
+    home, old = trade.home.town, tmp_path / "old.db"
+    async with home.storage.write():
+        for ending in ("", "-wal"):
+            shutil.copyfile(tmp_path / f"cn.db{ending}", f"{old}{ending}")
+    later = [trade.write_call() for _ in range(2)]
+    await trade.hand_in()
+    await trade.settle(posted=3)
+    trade.country.cut(trade.serving.town)
+    await trade.country.shut(home)
+    trade.country.replace_storage(home, open_sqlite(old, home.control.clock))
+    assert len(await trade.home.list_charges()) == 1
+    trade.country.connect(trade.serving.town)
+    await trade.settle(posted=3)
+    assert set(later) <= set(await trade.home.list_charges())
+    await trade.check_equal()

@@ -1,6 +1,7 @@
 """Towns that settle money over real links: one has customers, another serves them, and both have books that an audit reads."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from keisan.control.reconcilers.settlement import SettlementReconciler
 from keisan.domain.access import PlatformScope, Role
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.entry import EntryKind
+from keisan.domain.errors import VersionMismatch
 from keisan.domain.ids import RecordId
 from keisan.domain.key import Key
 from keisan.domain.machine import Machine
@@ -56,7 +58,8 @@ TRIES = 3_000
 class MovedClock(SystemClock):
     """The machine's clock, set ahead by a test."""
 
-    ahead = timedelta()
+    def __init__(self) -> None:
+        self.ahead = timedelta()
 
     def now(self) -> datetime:
         return super().now() + self.ahead
@@ -72,6 +75,7 @@ class Shop:
     gateway: Machine
     replica: Replica
     customer: Organization
+    admin: Key
     key: Key
 
     @property
@@ -99,8 +103,10 @@ class Shop:
             async with self.town.storage.read() as view:
                 state = await reconciler.load(view, ticket.id)
             assert state is not None
-            async with self.town.storage.write() as transaction:
-                await reconciler.apply(transaction, reconciler.decide(state, now), now)
+            # What changed meanwhile is looked at again, as the lease loop does.
+            with suppress(VersionMismatch):
+                async with self.town.storage.write() as transaction:
+                    await reconciler.apply(transaction, reconciler.decide(state, now), now)
 
     async def list_tickets(self) -> Sequence[PlatformTicket]:
         async with self.town.storage.read() as view:
@@ -127,10 +133,12 @@ async def open_shop(town: Town, price_factor: int = 1) -> Shop:
     """Give a town a model, a replica of it, a gateway, and a customer with money."""
     model, gateway, provider = create_model("smol"), create_machine(), create_provider()
     price = create_price(model)
-    price = replace(price, nano_per_million={name: nano * price_factor for name, nano in price.nano_per_million.items()})
+    price = replace(
+        price, nano_per_million={name: nano * price_factor for name, nano in price.nano_per_million.items()}
+    )
     organization, site, deployment = create_organization(), create_site(provider), create_deployment(model)
     project, node = create_project(organization), create_node(site)
-    key = replace(create_key(project), role=Role.PLATFORM_ADMIN)
+    admin, key = replace(create_key(project), role=Role.PLATFORM_ADMIN), create_key(project)
     replica = create_replica(deployment, site, node)
 
     def own(noun: Any) -> Any:
@@ -142,6 +150,7 @@ async def open_shop(town: Town, price_factor: int = 1) -> Shop:
         await transaction.machines.insert(own(gateway))
         await transaction.organizations.insert(own(organization))
         await transaction.projects.insert(own(project))
+        await transaction.keys.insert(own(admin))
         await transaction.keys.insert(own(key))
         await transaction.providers.insert(own(provider))
         await transaction.sites.insert(own(site))
@@ -153,7 +162,7 @@ async def open_shop(town: Town, price_factor: int = 1) -> Shop:
         wallet = AccountKey(AccountKind.WALLET, organization.id, None, price.currency)
         draft = EntryDraft(EntryKind.TOP_UP, [Transfer(outside, wallet, FILLED_NANO)], organization.id)
         await town.control.journal.write_entry(transaction, draft)
-    return Shop(town, own(model), own(price), gateway, replica, own(organization), own(key))
+    return Shop(town, own(model), own(price), gateway, replica, own(organization), own(admin), own(key))
 
 
 @dataclass
@@ -164,6 +173,7 @@ class Trade:
     home: Shop
     serving: Shop
     ticket: PlatformTicket
+    clock: MovedClock
     lines: dict[RecordId, tuple[bytes, bytes]] = field(default_factory=dict)
 
     def write_call(self, **changes: object) -> RecordId:
@@ -208,15 +218,24 @@ class Trade:
 
     async def settle(self, *, posted: int) -> None:
         """Settle until home has posted so many records."""
-        charges = {}
         for _ in range(TRIES):
             for shop in (self.serving, self.home):
                 await shop.settle()
-            charges = await self.home.list_charges()
-            if sum(each.state is CrossChargeState.POSTED for each in charges.values()) >= posted:
+            found = (await self.home.list_charges()).values()
+            if sum(each.state is CrossChargeState.POSTED for each in found) >= posted:
                 return
             await let_time_pass_async(0.02)
-        raise AssertionError(f"{charges} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}")
+        raise AssertionError(
+            f"{await self.home.list_charges()} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}"
+        )
+
+    async def wait_told(self) -> None:
+        """Wait until home has heard of something that was served."""
+        for _ in range(TRIES):
+            if await self.home.list_charges():
+                return
+            await let_time_pass_async(0.02)
+        raise AssertionError(f"home heard of nothing: {await self.home.town.list_refused()}")
 
     async def check_equal(self) -> None:
         """Assert that both ends' books say the same of every record, and of what is owed, and that each audit holds."""
@@ -255,11 +274,12 @@ async def open_trade(country: Country, home: Shop, serving: Shop) -> Trade:
     body = AdmissionCreate(
         organization_id=home.customer.id, platform_id=serving.id, currency=serving.price.currency, policy=""
     )
-    await admit_organization(home.town.control, home.key.to_principal(), body)
+    await admit_organization(home.town.control, home.admin.to_principal(), body)
     for _ in range(TRIES):
         found = [each for each in await serving.list_tickets() if each.side is CreditSide.SERVING and each.ceiling_nano]
         if found:
-            return Trade(country, home, serving, found[0])
+            assert isinstance(country.clock, MovedClock)
+            return Trade(country, home, serving, found[0], country.clock)
         await let_time_pass_async(0.02)
     raise AssertionError(f"no credit: {await home.town.list_refused()} {await serving.town.list_refused()}")
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from keisan.control.context import Control
+from keisan.control.fence import follow_link
 from keisan.control.letter_handler import deliver_items
 from keisan.control.link_place import Ways, is_offered, list_held
 from keisan.control.link_return import take_back
@@ -118,7 +119,9 @@ class LinkSession:
         async with self._control.storage.write() as transaction:
             link = await transaction.links.get(PlatformScope(), self._link.id)
             if link.epoch < epoch:
-                await transaction.links.update(replace(link, epoch=epoch, version=link.version + 1))
+                raised = replace(link, epoch=epoch, version=link.version + 1)
+                await transaction.links.update(raised)
+                await follow_link(transaction, self._control, raised, "the parent remembers a later life of the link")
 
     async def _open_incarnation(self, log: LinkLog) -> LogEnd:
         async with self._control.storage.write() as transaction:

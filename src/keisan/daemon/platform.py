@@ -16,6 +16,7 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
+from keisan.control.departure_work import list_departure_works
 from keisan.control.development import Development
 from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
@@ -294,7 +295,7 @@ def build_serving_loop(control: Control) -> LeaseLoop:
 def build_link_loop(control: Control) -> LeaseLoop:
     """Return the loop that asks the parent, whom a slow network may keep waiting."""
     reconcilers: Reconcilers = {
-        WorkNoun.LINK: LinkReconciler(control, ask_platform),
+        WorkNoun.LINK: LinkReconciler(control, ask_platform, list_departure_works()),
         WorkNoun.NAME: NameReconciler(control),
     }
     return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.departure import DepartureWorks, has_waited
+from keisan.control.fence import follow_link
 from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.departure import StepName, StepState, find_next_step, mark_step
@@ -129,6 +130,10 @@ class LinkReconciler:
             after = await self._depart(transaction, change, after, now)
         if after != link:
             await transaction.links.update(replace(after, version=link.version + 1))
+        if after.state is LinkState.LEFT and after.successor_id is not None and self.departures.end_move is not None:
+            await self.departures.end_move(transaction, self.control)
+        if after.state is LinkState.JOINED:
+            await follow_link(transaction, self.control, after, f"the link to {after.name} is of a later life")
         if (after.state, after.keys, after.epoch) != (link.state, link.keys, link.epoch):
             await tell_names(transaction, self.control)
         if after.state is not link.state:

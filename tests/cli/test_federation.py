@@ -49,6 +49,14 @@ def test_a_platform_is_invited_joins_and_leaves(command_line: CommandLine, child
     found = command_line.run("resolve", name)
     assert all(word in found.out for word in (name, joined["platform_id"], "region CN-SX")), found.aside
     assert command_line.run("resolve", name, "--json").told["path"][0] == joined["platform_id"]
+    child_id = joined["platform_id"]
+    wait_until(lambda: child_id in command_line.run("federation", "exchanges", "--json").out, "it is known below", 20)
+    shown = command_line.run("federation", "exchanges", child_id).out
+    assert all(word in shown for word in ("CN-SX", "scenarios", "not yet", "nothing is deployed", "unknown"))
+    told = command_line.run("federation", "exchanges", child_id, "--json").told["items"]
+    assert [line["state"] for line in told[0]["exchanges"]] == ["not_yet"] * 5
+    assert "there is no platform" in command_line.run("federation", "exchanges", "nobody").aside
+    assert child_id[:12] in command_line.run("capacity").out
     shown = child_line.run("federation", "show").out
     assert all(word in shown for word in ("joined", "CN-SX", "sx", joined["certificate_ends_at"][:10]))
     again = child_line.run("federation", "join", command_line.run("federation", "invite", "--json").told["token"])

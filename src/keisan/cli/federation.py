@@ -7,6 +7,7 @@ from uuid import UUID
 import typer
 
 from keisan.cli.command import add_command
+from keisan.cli.exchange import list_exchanges
 from keisan.cli.session import Session
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.domain.link import LinkSide, LinkState
@@ -153,9 +154,10 @@ async def _find_parent(session: Session) -> LinkView:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add federation show, invite, join, requests, approve, reject, revoke, leave and move."""
+    """Add federation show, exchanges, invite, join, requests, approve, reject, revoke, leave and move."""
     group = typer.Typer(help="Links to the parent and to children.", no_args_is_help=True)
     add_command(group, "show", show)
+    add_command(group, "exchanges", list_exchanges)
     add_command(group, "invite", invite)
     add_command(group, "join", join)
     add_command(group, "requests", list_requests)

@@ -14,7 +14,7 @@ from keisan.api.context import ApiContext
 from keisan.catalog.base import load_catalog
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
-from keisan.control.capacity import CapacitySource
+from keisan.control.capacity import OWN_SOURCES, CapacitySource
 from keisan.control.context import Control
 from keisan.control.departure_work import list_departure_works
 from keisan.control.development import Development
@@ -42,6 +42,8 @@ from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
+from keisan.control.region import RegionWatch
+from keisan.control.region_capacity import TreeSource
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.control.verified_capacity import VerifiedSource
@@ -79,11 +81,12 @@ LONG_IDLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FleetParts:
-    """The fleet as it is, and as it was."""
+    """The fleet as it is, and as it was; and what platforms below tell of theirs, None where nobody asks."""
 
     watch: FleetWatch
     history: History
     development: Development
+    regions: RegionWatch | None = None
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -133,7 +136,9 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         history = open_history(control, own.history, folder.history)
         fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
-        parts = FleetParts(fleet, history, Development(control, history, list_capacity_sources(fleet)))
+        regions = RegionWatch(fleet, (*OWN_SOURCES, *list_capacity_sources(fleet)), own.link.tells_names)
+        development = Development(control, history, list_capacity_sources(fleet))
+        parts = FleetParts(fleet, history, development, regions)
         server = build_server(own, parts, announce)
         links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
         settle_platform()
@@ -211,9 +216,10 @@ def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[s
         read_release(),
         own.terms,
         supernode_templates=templates,
-        capacity_sources=list_capacity_sources(fleet),
+        capacity_sources=list_tree_sources(fleet, parts.regions),
         history=parts.history,
         development=parts.development,
+        regions=parts.regions,
     )
     config = build_config(create_app(context), own, "platform")
 
@@ -230,6 +236,12 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
     return (*live, VerifiedSource())
 
 
+def list_tree_sources(fleet: FleetWatch, regions: RegionWatch | None) -> tuple[CapacitySource, ...]:
+    """Return where the kinds of capacity are known, those of platforms below with them."""
+    own = list_capacity_sources(fleet)
+    return own if regions is None else tuple(TreeSource(each, regions) for each in (*OWN_SOURCES, *own))
+
+
 async def _serve(
     server: Server,
     own: PlatformSettings,
@@ -241,6 +253,8 @@ async def _serve(
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
+        if parts.regions is not None:
+            group.create_task(parts.regions.run(stop), name="regions")
         group.create_task(DeviceErrorWatch(control, parts.watch.fleet).run(stop), name="device errors")
         group.create_task(parts.history.run(stop), name="history")
         group.create_task(parts.development.run(stop), name="development")

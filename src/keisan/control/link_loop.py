@@ -124,11 +124,18 @@ class LinkLoop:
         if heard is None:
             self.outcome = self.outcome or Close("lost", "the connection ended")
         elif isinstance(heard, bytes):
-            await self._carry_out(machine, machine.receive(heard, read_time(self._control.clock)))
+            was_met = machine.is_met
+            effects = machine.receive(heard, read_time(self._control.clock))
+            if machine.is_met and not was_met:
+                write_log(
+                    "link.open", neighbour_id=self._link.neighbour_id, epoch=self._link.epoch, minor=machine.minor
+                )
+            await self._carry_out(machine, effects)
         else:
             if heard.is_book_changed:
                 await self._session.retry_unknown(machine)
             effects = machine.note_lines(self._session.list_offered(heard.places, heard.ways))
+            effects += machine.note_returned(self._session.list_held(heard.places))
             for log, end in heard.ends.items():
                 effects += machine.note_end(log, end)
             await self._carry_out(machine, effects)

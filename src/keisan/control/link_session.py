@@ -59,6 +59,10 @@ class LinkSession:
         """Return the lines of those registers that the neighbour may have."""
         return [place.line for place in places if is_offered(place, self._link, _find_way(place, ways))]
 
+    def list_held(self, places: Iterable[RegisterPlace]) -> list[RegisterLine]:
+        """Return the lines of those registers that come from the neighbour's side."""
+        return [place.line for place in list_held(places, self._link)]
+
     async def carry_out(self, machine: LinkMachine, effect: Effect) -> list[Effect]:
         """Read or write what a machine asks for, and return what it asks for next. Raises StorageUnavailable.
 
@@ -70,10 +74,9 @@ class LinkSession:
                     found = await view.outgoing_logs.find_hash(PlatformScope(), self._link.id, log, sequence)
                 return machine.take_hash(log, found)
             case ReadItems(log, after_sequence, bytes_max):
-                async with self._control.storage.read() as view:
-                    items = await view.outgoing_logs.read(
-                        PlatformScope(), self._link.id, log, after_sequence, bytes_max
-                    )
+                incarnation, streams = machine.find_incarnation(log), self._control.get_streams()
+                assert incarnation is not None
+                items = await streams.read(self._link.id, log, incarnation, after_sequence, bytes_max)
                 return machine.take_items(log, items)
             case ReadReturns(log, after, bytes_max):
                 async with self._control.storage.read() as view:

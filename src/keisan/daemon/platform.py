@@ -24,6 +24,7 @@ from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.link_dial import ask_platform
 from keisan.control.live_capacity import LiveSource
+from keisan.control.platform_watch import PlatformWatch
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
@@ -116,6 +117,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             signer=identity.signer,
             identity=identity.link,
             link_url=own.link.outside_url,
+            gateway_address="" if own.link.gateway_address is None else str(own.link.gateway_address),
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
@@ -265,6 +267,7 @@ async def _serve(
         group.create_task(build_settlement_loop(control).run(stop), name="settlement")
         beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        beside.append(group.create_task(PlatformWatch(control, own.link.offered_models).run(stop), name="platforms"))
         beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         group.create_task(links.run(stop), name="connections to neighbours")

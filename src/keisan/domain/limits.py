@@ -30,6 +30,8 @@ CREDIT_RENEW_S = 10
 PLATFORM_LEASE_S = 96 * 3600
 PLATFORM_LATENESS_S = 96 * 3600
 PLATFORM_SKEW_S = 60
+# After so long without a word over its link, what is known of a platform is nothing.
+PLATFORM_SILENCE_S = 45
 # What fits a letter.
 ADMISSION_KEYS_MAX = 400
 PINNED_PRICES_MAX = 400

@@ -153,7 +153,14 @@ class LinkReconciler:
         departure = mark_step(link.departure, StepName.SAY_GOODBYE, state, change.fault)
         return replace(link, state=LinkState.LEFT, departure=departure, ended_at=now)
 
-    def _build_question(self, change: LinkWork, step: AskStep, now: datetime) -> Letter:
+    async def ask_certificate(self, link: Link, platform: Platform, gateway_key: bytes) -> LinkToldBody:
+        """Ask the parent for a certificate of a gateway, and return its answer; raises KeisanError, and changes nothing."""
+        work = LinkWork(link, platform)
+        question = self._build_question(work, AskStep.CERTIFY, self.control.clock.now(), gateway_key)
+        letter = decode_letter(await self.ask(link.url, encode_letter(question)))
+        return self._read_answer(link, question, letter)
+
+    def _build_question(self, change: LinkWork, step: AskStep, now: datetime, gateway_key: bytes = b"") -> Letter:
         own, link = self.control.get_identity(), change.link
         proof = prove_invitation(link.digest, own.platform_id, link.neighbour_id) if step is AskStep.JOIN else b""
         body = LinkAskBody(
@@ -165,6 +172,7 @@ class LinkReconciler:
             epoch=link.epoch,
             invitation_id=link.invitation_id if step is AskStep.JOIN else None,
             proof=proof,
+            gateway_key=gateway_key,
         )
         # A clock that was set back must not make every question a replay.
         made_at_ms = max(to_milliseconds(now), link.asked_ms + 1)

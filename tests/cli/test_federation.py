@@ -45,6 +45,12 @@ def test_a_platform_is_invited_joins_and_leaves(command_line: CommandLine, child
     joined = find_link(child_line, "joined")
     assert (joined["region"], joined["prefix"], joined["side"]) == ("CN-SX", "sx", "parent")
     assert abs(joined["offset_ms"]) < 30_000
+    checked = child_line.run("federation", "check")
+    assert (checked.code, "unknown  registers" in checked.out) == (1, True), checked.aside
+    told = child_line.run("federation", "check", "--json").told
+    assert {each["state"] for each in told["findings"] if not each["neighbour"]} == {"held"}
+    assert {each["state"] for each in told["findings"] if each["neighbour"]} == {"unknown"}
+    assert child_line.run("federation", "check", key=child_line.developer_key).code == 4
     name = encode_name(PlatformName("sx", NameType.PLATFORM, "self"))
     found = command_line.run("resolve", name)
     assert all(word in found.out for word in (name, joined["platform_id"], "region CN-SX")), found.aside

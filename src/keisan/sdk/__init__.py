@@ -105,6 +105,7 @@ from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
 from keisan.wire.exchange import ExchangeList, PlatformExchanges
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
+from keisan.wire.federation_check import FederationCheckView, FindingView
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.grant import GrantAsk, GrantTermsView, GrantView, WantView, WorkUpdate
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
@@ -247,8 +248,10 @@ __all__ = [
     "FacilityView",
     "FacilityWrite",
     "FactName",
+    "FederationCheckView",
     "FigureName",
     "FigureView",
+    "FindingView",
     "ForecastMethod",
     "ForecastQuery",
     "ForecastRange",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, cast
 
-from keisan.control.link_loop import LinkLoop, LinkNews, read_time
+from keisan.control.link_loop import LinkLoop, LinkNews, LinkQuestion, read_time
 from keisan.domain.link import Link, LinkSide
 from keisan.federation.effect import Close, Send
 from keisan.federation.link import LinkMachine, LinkOwn
@@ -48,7 +48,7 @@ class Session(LinkLoop):
         self.connection: Connection | None = None
         self.is_over = False
         self._heard = Inbox(self)
-        self._inbox = cast("asyncio.Queue[bytes | LinkNews | None]", self._heard)
+        self._inbox = cast("asyncio.Queue[bytes | LinkNews | LinkQuestion | None]", self._heard)
         self._task: Task | None = None
         self._is_working = False
         self._tick: Event | None = None

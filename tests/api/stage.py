@@ -24,6 +24,7 @@ from keisan.control.bootstrap import (
     PlannedSite,
     prepare_platform,
 )
+from keisan.control.capacity import OWN_SOURCES
 from keisan.control.context import Control
 from keisan.control.development import Development
 from keisan.control.history import History
@@ -34,6 +35,7 @@ from keisan.control.organization import build_organization, insert_organization
 from keisan.control.project import build_project, insert_project
 from keisan.control.provider import build_provider, insert_provider
 from keisan.control.reconcilers.archive import ARCHIVE_ID, ArchiveReconciler
+from keisan.control.region import RegionWatch
 from keisan.control.site import build_site, insert_site
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
@@ -164,6 +166,7 @@ class Stage:
     http: httpx.AsyncClient
     history: History
     development: Development
+    regions: RegionWatch
     project: Project
     site: Site
     keys: dict[str, Key] = field(default_factory=dict)
@@ -297,7 +300,7 @@ async def copy_stage(template: Stage, source: Path, path: Path) -> AsyncIterator
 async def _open_app(
     storage: Database, clock: SteppedClock, folder: Path
 ) -> AsyncIterator[
-    tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History, Development]
+    tuple[Control, Database, SteppedClock, FleetWatch, FastAPI, httpx.AsyncClient, History, Development, RegionWatch]
 ]:
     control = Control(
         storage,
@@ -318,6 +321,7 @@ async def _open_app(
     fleet = FleetWatch(control, NOMINAL_GFLOPS, history)
     await fleet.load()
     templates = load_supernode_templates()
+    regions = RegionWatch(fleet, OWN_SOURCES)
     app = create_app(
         ApiContext(
             control,
@@ -327,10 +331,11 @@ async def _open_app(
             supernode_templates=templates,
             history=history,
             development=Development(control, history),
+            regions=regions,
         )
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=BASE_URL, timeout=30) as http:
-        yield control, storage, clock, fleet, app, http, history, development
+        yield control, storage, clock, fleet, app, http, history, development, regions
     history.intake.journal.close()
 
 

@@ -45,10 +45,24 @@ def test_a_platform_is_invited_joins_and_leaves(command_line: CommandLine, child
     joined = find_link(child_line, "joined")
     assert (joined["region"], joined["prefix"], joined["side"]) == ("CN-SX", "sx", "parent")
     assert abs(joined["offset_ms"]) < 30_000
+    checked = child_line.run("federation", "check")
+    assert (checked.code, "unknown  registers" in checked.out) == (1, True), checked.aside
+    told = child_line.run("federation", "check", "--json").told
+    assert {each["state"] for each in told["findings"] if not each["neighbour"]} == {"held"}
+    assert {each["state"] for each in told["findings"] if each["neighbour"]} == {"unknown"}
+    assert child_line.run("federation", "check", key=child_line.developer_key).code == 4
     name = encode_name(PlatformName("sx", NameType.PLATFORM, "self"))
     found = command_line.run("resolve", name)
     assert all(word in found.out for word in (name, joined["platform_id"], "region CN-SX")), found.aside
     assert command_line.run("resolve", name, "--json").told["path"][0] == joined["platform_id"]
+    child_id = joined["platform_id"]
+    wait_until(lambda: child_id in command_line.run("federation", "exchanges", "--json").out, "it is known below", 20)
+    shown = command_line.run("federation", "exchanges", child_id).out
+    assert all(word in shown for word in ("CN-SX", "scenarios", "not yet", "nothing is deployed", "unknown"))
+    told = command_line.run("federation", "exchanges", child_id, "--json").told["items"]
+    assert [line["state"] for line in told[0]["exchanges"]] == ["not_yet"] * 5
+    assert "there is no platform" in command_line.run("federation", "exchanges", "nobody").aside
+    assert child_id[:12] in command_line.run("capacity").out
     shown = child_line.run("federation", "show").out
     assert all(word in shown for word in ("joined", "CN-SX", "sx", joined["certificate_ends_at"][:10]))
     again = child_line.run("federation", "join", command_line.run("federation", "invite", "--json").told["token"])

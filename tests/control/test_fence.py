@@ -1,14 +1,20 @@
 """Fences on a real database: orders carry them, placing anew raises them, and a restored platform goes above what agents have seen."""
 
+from datetime import timedelta
+from pathlib import Path
+
 import pytest
 
 from keisan.control.context import Control
 from keisan.control.fence import begin_life, load_epoch
+from keisan.control.link_join import move_parent
 from keisan.control.report import accept_report
 from keisan.domain.access import PlatformScope
 from keisan.domain.grant import GrantTerms
-from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX
+from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX, LINK_LOOK_S
+from keisan.domain.platform import PlatformKind
 from keisan.wire.site import FenceReport, ReplicaOrder, SiteReport
+from tests.control.link_world import Member, open_nation
 from tests.control.reports import build_report, report_device, report_node, report_replica
 from tests.factories import World
 
@@ -101,3 +107,30 @@ async def test_every_beginning_is_above_all_before(control: Control) -> None:
     assert epochs == [1, 2, 8, 9]
     async with control.storage.read() as view:
         assert await load_epoch(view, control.platform_id) == 9
+
+
+async def test_link_grants_and_fences_are_of_one_epoch(tmp_path: Path, migrated_file: Path) -> None:
+    async with open_nation(tmp_path, migrated_file) as nation:
+        parent, other = await nation.add(PlatformKind.NATIONAL), await nation.add(PlatformKind.NATIONAL)
+        child = await nation.add()
+
+        async def list_epochs(at: Member) -> set[int]:
+            async with child.control.storage.read() as view:
+                own = await load_epoch(view, child.control.platform_id)
+            return {own, (await child.get_parent()).epoch, (await at.get_child()).epoch}
+
+        await parent.take_in(child, "CN-SX", "sx")
+        assert await list_epochs(parent) == {1}
+        # An agent has seen orders of a later life, so the platform's disk is older.
+        async with child.control.storage.write() as transaction:
+            await begin_life(transaction, child.control, 4, "an agent has seen later orders")
+        assert (await child.get_parent()).epoch == 5
+        for member in nation.members.values():
+            member.clock.instant += timedelta(seconds=LINK_LOOK_S)
+        await child.work(2)
+        assert await list_epochs(parent) == {6}
+        await move_parent(child.control, child.admin, (await child.get_parent()).id, await other.invite())
+        await child.work(2)
+        await other.approve("CN-SX", "sx")
+        await child.work(3)
+        assert await list_epochs(other) == {7}

@@ -87,3 +87,23 @@ async def test_what_came_over_a_link_that_is_over_waits_for_a_person(country: Co
         await transaction.links.update(replace(link, state=LinkState.REVOKED, version=link.version + 1))
     assert await retry(nation) == 0
     assert await list_codes(nation) == ["letter_unknown"]
+
+
+async def test_a_letter_that_was_sent_up_too_early_goes_back_down_once(country: Country) -> None:
+    """Shanxi had not heard yet who is below it, and sent up; by the time the letter comes it has told where Taiyuan is."""
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    early = sign(shanxi, "early", taiyuan)
+    await deliver(nation, shanxi, early)
+    assert await list_codes(nation) == ["letter_unroutable"]
+    async with nation.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), shanxi.id))[0]
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link.id)
+    # By this, or by whoever watches what is known here.
+    await retry(nation)
+    await deliver(nation, shanxi, early)
+    async with nation.storage.read() as view:
+        end = await view.outgoing_logs.get_end(PlatformScope(), link.id, LinkLog.LEDGER)
+    assert end is not None
+    assert end.sequence == 1
+    assert await list_codes(nation) == []

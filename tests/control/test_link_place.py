@@ -5,7 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from keisan.control.link_place import find_way, is_offered, list_held, load_neighbourhood
+from keisan.control.key_book import load_key_book
+from keisan.control.link_place import (
+    find_author_link,
+    find_way,
+    find_ways,
+    is_offered,
+    list_held,
+    load_neighbourhood,
+)
 from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import LetterKind
 from keisan.domain.link import Link, LinkSide
@@ -80,3 +88,27 @@ async def test_the_way_is_the_neighbour_or_who_is_above_it(country: Country) -> 
         around = await load_neighbourhood(view)
         assert around.parent is None
         assert await find_way(view, around, stranger) is None
+
+
+async def test_a_register_waits_until_it_is_known_where_its_audience_is(country: Country) -> None:
+    """A letter may go up to who knows more; a register would stay there, with somebody whom it is not for."""
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    waiting = [place(LetterKind.CREDIT, audience=taiyuan.id)]
+    async with shanxi.storage.write() as transaction:
+        around = await load_neighbourhood(transaction)
+        assert await find_way(transaction, around, taiyuan.id) == around.parent
+        assert await find_ways(transaction, around, waiting) == {taiyuan.id: None}
+        assert around.parent is not None
+        await transaction.registers.put(await taiyuan.put(LetterKind.OFFER, "m", b"1"), around.parent.id)
+        assert await find_ways(transaction, around, waiting) == {taiyuan.id: around.parent.id}
+
+
+async def test_registers_come_from_the_side_on_which_their_author_is(country: Country) -> None:
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    await country.join(taiyuan, shanxi)
+    async with shanxi.storage.read() as view:
+        around, book = await load_neighbourhood(view), await load_key_book(view, shanxi.control)
+    ways = [find_author_link(around, book, each) for each in (nation.id, taiyuan.id)]
+    assert [way.neighbour_id for way in ways if way] == [nation.id, taiyuan.id]

@@ -106,3 +106,19 @@ async def test_what_a_handler_refuses_is_kept_all_the_same(
     await merge(nation, shanxi, await shanxi.put(LetterKind.OFFER, "m", b"1"))
     assert await nation.find(shanxi, LetterKind.OFFER, "m") == b"1"
     assert await nation.list_refused() == [("invalid_input", "not an offer")]
+
+
+async def test_who_gives_back_a_register_is_not_the_way_to_its_author(
+    country: Country, towns: tuple[Town, Town]
+) -> None:
+    """Shanxi was restored from before it had heard the nation's price; its child has it still, and gives it back."""
+    nation, shanxi = towns
+    taiyuan = await country.found("sx.ty")
+    await country.join(taiyuan, shanxi)
+    price = await nation.put(LetterKind.PRICE, "m", b"1")
+    await merge(shanxi, taiyuan, price)
+    async with shanxi.storage.read() as view:
+        source = await view.registers.find_source(PlatformScope(), nation.id)
+        (link,) = await view.links.list_neighbour(PlatformScope(), nation.id)
+    assert source is not None
+    assert source.link_id == link.id

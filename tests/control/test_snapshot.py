@@ -43,6 +43,7 @@ GROUPS = {
     SnapshotTable.PRICES: 10,
     SnapshotTable.REPLICAS: 12,
     SnapshotTable.DOORS: 6,
+    SnapshotTable.PLATFORMS: 70,
 }
 # Rows that did not change between base and current, or that will only change, or be made, later.
 EXTRA = st.lists(

@@ -20,12 +20,13 @@ from keisan.domain.link import Link, LinkSide, LinkState
 from keisan.domain.platform import Platform, PlatformKind
 from keisan.domain.register import RegisterKey
 from keisan.federation.identity import LinkIdentity
-from keisan.kit.clock import SystemClock
+from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner
 from keisan.storage.base import Transaction
 from keisan.storage.database import Database
 from keisan.storage.sqlite import open_sqlite
+from keisan.streams.sql import SqlStreams
 from keisan.wire.name import PLATFORM_REGISTER, NameBody, PlatformBody, encode_body, encode_key_chain
 from tests.deadline import wait_until_async
 
@@ -109,7 +110,8 @@ class Town:
 class Country:
     """Towns, what arrived where, and the connections between them."""
 
-    def __init__(self, folder: Path, migrated_file: Path) -> None:
+    def __init__(self, folder: Path, migrated_file: Path, clock: Clock | None = None) -> None:
+        self.clock = clock or SystemClock()
         self._folder = folder
         self._migrated_file = migrated_file
         self._tasks: dict[LinkHub, set[asyncio.Task[object]]] = {}
@@ -117,17 +119,19 @@ class Country:
         self.arrived: dict[PlatformId, list[str]] = {}
         self.pipes: dict[tuple[str, str], Pipe] = {}
 
-    async def found(self, name: str, identity: LinkIdentity | None = None) -> Town:
-        path = self._folder / f"{name}.db"
-        shutil.copyfile(self._migrated_file, path)
-        clock = SystemClock()
-        storage = open_sqlite(path, clock)
+    async def found(self, name: str, identity: LinkIdentity | None = None, storage: Database | None = None) -> Town:
+        """Let a platform begin, on a file of its own or on a disk that is given."""
+        clock = self.clock
+        if storage is None:
+            path = self._folder / f"{name}.db"
+            shutil.copyfile(self._migrated_file, path)
+            storage = open_sqlite(path, clock)
         identity = identity or make_identity()
         platform_id, signer = identity.platform_id, identity.signer
         platform = Platform(platform_id, name, PlatformKind.NATIONAL, None, signer.public_key, 1, clock.now())
         async with storage.write() as transaction:
             await transaction.platform.insert(platform)
-        control = Control(storage, clock, platform_id, signer=signer, identity=identity)
+        control = Control(storage, clock, platform_id, signer=signer, identity=identity, streams=SqlStreams(storage))
         town = Town(name, storage, control, self._open_hub(control), identity.keys)
         await self.introduce(town)
         self.towns.append(town)
@@ -176,7 +180,7 @@ class Country:
     def replace_storage(self, town: Town, storage: Database) -> None:
         """Let a town go on with another disk."""
         town.storage = storage
-        town.control = replace(town.control, storage=storage)
+        town.control = replace(town.control, storage=storage, streams=SqlStreams(storage))
         town.hub = self._open_hub(town.control)
 
     def connect(self, child: Town) -> None:

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+OPTIONS = ("--data-directory", "--provinces", "--json", "--check", "--sabotage")
 COMMAND = [sys.executable, "-m", "keisan.daemon.main", "demo", "nation"]
 
 
@@ -12,9 +13,14 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 
 def test_help_names_every_option() -> None:
     told = run("--help").stdout
-    assert [option for option in ("--data-directory", "--provinces", "--json") if option not in told] == []
+    assert [option for option in OPTIONS if option not in told] == []
 
 
 def test_there_are_ten_provinces() -> None:
     done = run("--provinces", "11")
     assert (done.returncode, "--provinces" in done.stderr) == (2, True)
+
+
+def test_sabotage_without_a_check_is_refused() -> None:
+    done = run("--sabotage", "usage")
+    assert (done.returncode, "only for --check" in done.stderr) == (2, True)

@@ -8,11 +8,13 @@ from keisan.catalog.base import load_catalog
 from keisan.daemon.nation_plan import NATIONAL, PROVINCES, PlatformPlan, plan_nation, write_settings
 from keisan.daemon.settings import load_settings
 
+PORTS = {"platform": 7001, "gateway": 7002, "link": 7003}
+
 
 @pytest.mark.parametrize("plan", plan_nation(10), ids=lambda plan: plan.code)
 def test_settings_file_says_what_is_planned(plan: PlatformPlan, tmp_path: Path) -> None:
     path = tmp_path / "keisan.toml"
-    path.write_text(write_settings(plan))
+    path.write_text(write_settings(plan, PORTS))
     settings = load_settings({"data_directory": tmp_path}, {}, path)
     [played] = settings.site.simulated
     assert (played.chip, played.count) == (plan.chip, plan.device_count)
@@ -20,7 +22,10 @@ def test_settings_file_says_what_is_planned(plan: PlatformPlan, tmp_path: Path) 
     assert (settings.platform.name, settings.platform.kind) == (plan.name, plan.kind)
     assert settings.first_start.region == (plan.region or plan.code)
     assert settings.first_start.replica_count == int(plan.has_model)
-    assert settings.platform.listen.port == settings.gateway.listen.port == 0
+    assert (settings.platform.listen.port, settings.gateway.listen.port) == (7001, 7002)
+    # Children are taken by the national platform alone.
+    link = settings.platform.link.listen
+    assert (link.port if link else None) == (7003 if plan.code == "CN" else None)
 
 
 def test_ten_provinces_are_those_of_the_national_platform() -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from keisan.daemon.nation import Nation, NationStep, run_nation
-from keisan.daemon.nation_step import check_separation, list_steps, make_databases
+from keisan.daemon.nation_step import check_separation, list_steps, make_databases, watch_step
 from keisan.domain.errors import Failed
 from tests.daemon.nation_stage import build_request, give_identities, list_addresses
 
@@ -40,5 +40,5 @@ async def test_shared_file_keeps_the_nation_from_going_on(tmp_path: Path) -> Non
 
 
 def test_separation_is_compared_before_anybody_is_let_in() -> None:
-    works = [step.work for step in list_steps(is_json=False)]
+    works = [step.work for step in list_steps(watch_step(is_json=False))]
     assert works.index(check_separation) == 2

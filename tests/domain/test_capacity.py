@@ -10,8 +10,10 @@ from keisan.domain.capacity import (
     CapacityKey,
     CapacityRow,
     Total,
+    forget_figures,
     state_share_ppm,
     sum_capacity,
+    take_share,
 )
 from keisan.domain.figure import Precision
 
@@ -76,3 +78,23 @@ def test_share_of_something_unknown_is_unknown() -> None:
 def test_share_is_at_most_all(connected: int | None, registered: int | None, surveyed: int | None) -> None:
     share_ppm = state_share_ppm(connected, registered, surveyed)
     assert share_ppm is None or 0 <= share_ppm <= 1_000_000
+
+
+ROW = CapacityRow("CN-SX", chip="a", device_count=7, memory_bytes=70, gflops={Precision.FP16: 71})
+
+
+def test_a_share_of_a_row_is_rounded_down_and_what_is_unknown_stays_so() -> None:
+    assert take_share(ROW, 7, 7) is ROW
+    part = take_share(ROW, 3, 7)
+    assert (part.device_count, part.memory_bytes, part.standard_racks, part.gflops) == (
+        3,
+        30,
+        None,
+        {Precision.FP16: 30},
+    )
+    assert (part.region, part.chip) == ("CN-SX", "a")
+
+
+def test_a_row_whose_teller_is_silent_is_there_without_figures() -> None:
+    left = forget_figures(ROW)
+    assert left == CapacityRow("CN-SX", chip="a")

@@ -105,6 +105,14 @@ def ask(platform: dict[str, Any], key: str) -> httpx.Response:
     )
 
 
+def list_joined(platform: dict[str, Any]) -> dict[str, str]:
+    """Return the regions of a platform's children by their ids."""
+    links = fetch(platform, "/api/v1/links")["items"]
+    return {
+        link["neighbour_id"]: link["region"] for link in links if (link["side"], link["state"]) == ("child", "joined")
+    }
+
+
 def has_all_devices(platform: dict[str, Any]) -> bool:
     """Tell whether what its site plays is live, and the host's own processor beside it."""
     regions = fetch(platform, "/api/v1/telemetry/rollups?level=region")["items"]
@@ -120,6 +128,7 @@ def test_platforms_are_whole_share_nothing_and_outlive_a_kill(root: Path) -> Non
         assert [view["region"] for view in views] == ["CN-BJ", "CN-SX", "CN-LN"]
         assert len({view["id"] for view in views}) == 3
         assert [view["id"] for view in views] == [each["id"] for each in nation.platforms]
+        assert list_joined(nation.find("CN")) == {views[1]["id"]: "CN-SX", views[2]["id"]: "CN-LN"}
         for each in nation.platforms:
             wait_until(partial(has_all_devices, each), f"{each['code']} tells what its site plays", 60.0)
             running = sorted((Path(each["data_directory"]) / "run").glob("*.json"))
@@ -137,6 +146,8 @@ def test_platforms_are_whole_share_nothing_and_outlive_a_kill(root: Path) -> Non
     again = start_nation(root)
     try:
         assert [each["id"] for each in again.platforms] == [each["id"] for each in nation.platforms]
+        assert list_joined(again.find("CN")) == {views[1]["id"]: "CN-SX", views[2]["id"]: "CN-LN"}
+        assert [each["platform_url"] for each in again.platforms] == [each["platform_url"] for each in nation.platforms]
         assert read_keys(again.find("CN-SX"))[next(iter(read_keys(again.find("CN-SX"))))] == key
         assert ask(again.find("CN-SX"), key).status_code == 200
         own = [process for process in list_processes(root) if process.pid != again.process.pid]

@@ -219,7 +219,7 @@ def test_a_register_that_is_kept_after_all_is_not_asked_for_again(pair: Pair) ->
     line = describe(key, encode_letter(letter))
     listed = Lines(bucket=find_bucket(key), lines=(describe_line(line),))
 
-    def ask_parent() -> list[LinkMessage]:
+    def ask_parent() -> list[LinkMessage | None]:
         effects = pair.parent.speaking.receive(encode_message(listed), pair.now)
         return [decode_message(effect.data) for effect in effects if isinstance(effect, Send)]
 

@@ -31,8 +31,19 @@ def test_items_that_do_not_follow_are_not_sent() -> None:
     assert sending.want_items() == []
     sending.take_items((LogItem(2, extend_hash(FIRST_HASH, b"x"), LetterId(create_id()), b"x"),))
     assert not sending.is_loaded
+    assert isinstance(sending.want_items()[0], ReadItems)
     sending.take_items(())
     assert not sending.is_loaded
+
+
+def test_nothing_where_there_should_be_something_is_read_again_when_the_log_is_told_of() -> None:
+    sending = LogSending(LinkLog.LEDGER, build_end(3))
+    sending.meet(None)
+    sending.want_items()
+    sending.take_items(())
+    assert sending.want_items() == []
+    sending.note_end(build_end(3))
+    assert isinstance(sending.want_items()[0], ReadItems)
 
 
 def test_a_log_that_begins_after_the_first_message_is_told_to_a_receiver_who_knows_another() -> None:

@@ -2,6 +2,7 @@
 
 from keisan.domain.ids import PlatformId
 from keisan.domain.register import BUCKETS, RegisterKey, RegisterLine, RegisterMark, find_bucket
+from keisan.federation.effect import ReadLetters
 from keisan.federation.register_sending import LINES_MAX, RegisterSending, describe_line
 from keisan.wire.link import Lines, Want
 
@@ -45,3 +46,12 @@ def test_letters_go_in_messages_of_a_bounded_size() -> None:
     sizes = [sending.send_next(5)[1] for _ in range(2)]
     assert sizes == [4, 5]
     assert not sending.is_loaded
+
+
+def test_what_is_told_again_as_it_is_known_is_not_sent_again() -> None:
+    sending = RegisterSending([LINE])
+    sending.note_lines([LINE])
+    assert sending.want_letters() == []
+    newer = RegisterLine(LINE.key, RegisterMark(2, b"d"))
+    sending.note_lines([newer])
+    assert sending.want_letters() == [ReadLetters((LINE.key,))]

@@ -19,7 +19,7 @@ def build_line(name: str, version: int = 1) -> RegisterLine:
 
 def test_what_is_lacking_is_wanted_after_the_last_part() -> None:
     known, newer, fresh = build_line("x"), build_line("x", 2), build_line("y")
-    taking = RegisterTaking(AUTHOR, [known])
+    taking = RegisterTaking([known])
     assert taking.take_lines(Lines(bucket=0, lines=(describe_line(newer),), is_last=False)) == ([], ())
     effects, _ = taking.take_lines(Lines(bucket=0, lines=(describe_line(fresh),)))
     assert isinstance(effects[0], Send)
@@ -28,18 +28,27 @@ def test_what_is_lacking_is_wanted_after_the_last_part() -> None:
     assert set(want.lines) == {describe_line(newer), describe_line(fresh)}
 
 
-def test_what_its_writer_has_not_is_given_back() -> None:
+def test_what_the_neighbour_has_lost_is_given_back_whoever_wrote_it() -> None:
     held = build_line("x", 3)
-    taking = RegisterTaking(AUTHOR, [held, build_line("y")])
+    taking = RegisterTaking([held, build_line("y")])
     bucket = find_bucket(held.key)
     assert taking.take_lines(Lines(bucket=bucket, lines=(describe_line(build_line("x", 2)),)))[1] == (held.key,)
     assert taking.take_lines(Lines(bucket=bucket, lines=(describe_line(build_line("x", 3)),)))[1] == ()
-    assert RegisterTaking(PlatformId("b"), [held]).take_lines(Lines(bucket=bucket, lines=()))[1] == ()
+    assert RegisterTaking([held]).take_lines(Lines(bucket=bucket, lines=()))[1] == (held.key,)
+
+
+def test_what_others_have_given_back_of_a_neighbour_goes_to_it_once() -> None:
+    held = build_line("x", 2)
+    taking = RegisterTaking([held])
+    newer = build_line("x", 3)
+    assert taking.note_returned([held]) == ()
+    assert taking.note_returned([newer]) == (newer.key,)
+    assert taking.note_returned([newer]) == ()
 
 
 def test_a_list_without_end_is_refused() -> None:
     with pytest.raises(LinkFault) as fault:
-        list_without_end(RegisterTaking(AUTHOR, ()))
+        list_without_end(RegisterTaking(()))
     assert fault.value.code == "flood"
 
 
@@ -51,7 +60,7 @@ def list_without_end(taking: RegisterTaking) -> None:
 
 
 def test_registers_wait_for_those_before_them_and_not_without_end() -> None:
-    taking = RegisterTaking(AUTHOR, ())
+    taking = RegisterTaking(())
     letter = bytes(LETTER_BYTES_MAX)
     assert taking.take_registers(Registers(number=1, letters=(letter,))) == [MergeLetters(1, (letter,))]
     assert taking.take_registers(Registers(number=2, letters=(b"x",))) == []

@@ -57,11 +57,10 @@ def test_what_home_saw_bounds_what_is_owed(
     assert match_ends(ours, theirs, TERMS) == codes
 
 
-@pytest.mark.parametrize("change_nano", [-1, 1])
-def test_an_amount_is_what_the_pinned_price_makes_of_the_quantities(change_nano: int) -> None:
+def test_an_amount_is_at_most_what_the_pinned_price_makes_of_the_quantities() -> None:
     home, serving = create_ends({TokenClass.INPUT: 7, TokenClass.OUTPUT: 9})
-    wrong = replace(serving, amount_nano=serving.amount_nano + change_nano)
-    assert judge_alone(serving, TERMS) == ()
+    cheaper, wrong = [replace(serving, amount_nano=serving.amount_nano + change_nano) for change_nano in (-1, 1)]
+    assert judge_alone(serving, TERMS) == judge_alone(cheaper, TERMS) == match_ends(home, cheaper, TERMS) == ()
     assert judge_alone(wrong, TERMS) == match_ends(home, wrong, TERMS) == (MatchCode.AMOUNT_NOT_OF_PRICE,)
 
 

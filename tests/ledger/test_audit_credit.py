@@ -8,6 +8,7 @@ import pytest
 from keisan.domain.account import AccountKind
 from keisan.domain.page import PageRequest
 from keisan.domain.platform_ticket import CreditSide, PlatformTicketState
+from keisan.ledger.audit_credit import CreditAudit, audit_conserved
 from keisan.ledger.rule_platform_ticket import name_receivable
 from tests.domain.credit_samples import OTHER_ID
 from tests.factories import NOW, create_budget
@@ -143,3 +144,25 @@ async def test_what_is_leased_to_a_platform_is_set_aside_from_wallet_and_budget(
     await top_up(ledger.storage, side.organization.id, 90 * CALL_NANO)
     await gateway.exchange((side, 9 * CALL_NANO))
     assert gateway.count_free(side) == 5 * CALL_NANO
+
+
+async def test_money_that_is_not_all_there_is_named(ledger: IntakeWorld, gateway: Gateway) -> None:
+    owner = ledger.world.left
+    await top_up(ledger.storage, owner.organization.id, 10 * CALL_NANO)
+    await plant_ticket(ledger, owner, CALL_NANO)
+    await gateway.exchange((owner, CALL_NANO))
+    counted = CreditAudit()
+    async with ledger.storage.read() as view:
+        accounts = (await view.accounts.list(EVERYTHING, PageRequest(limit=500))).items
+        (wallet,) = [
+            each
+            for each in accounts
+            if each.kind is AccountKind.WALLET and each.organization_id == owner.organization.id
+        ]
+        counted.filled[wallet.id] = 10 * CALL_NANO
+        assert await audit_conserved(view, [wallet, *accounts], counted) is None
+        counted.paid[owner.organization.id, wallet.currency] = 1
+        found = await audit_conserved(view, accounts, counted)
+    assert found is not None
+    assert (found.what, found.where) == ("conserved credit", f"wallet account {wallet.id}")
+    assert (await audit(ledger)).difference is None

@@ -61,7 +61,7 @@ impl Relay {
         }
         self.gateway.roots.load().map_err(RelayFault::Invalid)?;
         if let Some(credentials) = &self.gateway.federation.credentials {
-            credentials.load().map_err(RelayFault::Invalid)?;
+            credentials.load_if_there().map_err(RelayFault::Invalid)?;
         }
         let (host, mut federated) = (Arc::clone(&self.gateway), Ok(()));
         let started = Serving::start(host, &self.gateway.options.listen, "keisan-relay", || {

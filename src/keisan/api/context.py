@@ -12,6 +12,7 @@ from keisan.control.capacity import CapacitySource
 from keisan.control.context import Control
 from keisan.control.development import Development
 from keisan.control.history import History
+from keisan.control.region import RegionWatch
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.control.telemetry_stream import RollUpStreams
@@ -45,6 +46,7 @@ class ApiContext:
     capacity_sources: tuple[CapacitySource, ...] = ()
     history: History | None = None
     development: Development | None = None
+    regions: RegionWatch | None = None
     streams: RollUpStreams = field(default_factory=RollUpStreams)
     scrapes: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(SCRAPES_AT_ONCE_MAX))
 
@@ -53,6 +55,12 @@ class ApiContext:
         if self.development is None:
             raise InvariantBroken("this process keeps no development")
         return self.development
+
+    def get_regions(self) -> RegionWatch:
+        """Return what is known of platforms below; raises InvariantBroken where daemon gave none."""
+        if self.regions is None:
+            raise InvariantBroken("this process knows no platforms below")
+        return self.regions
 
     def get_history(self) -> History:
         """Return the history of the fleet; raises InvariantBroken where daemon gave none."""

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Body, Query, Response
 
 from keisan.api.context import CallerOf, ContextOf
+from keisan.control.gateway_certificate import certify_gateway as certify
 from keisan.control.machine import is_connected
 from keisan.domain.access import MachineKind, PlatformScope, Right
 from keisan.domain.ids import MachineId
@@ -13,6 +14,7 @@ from keisan.domain.usage import IntakeOutcome
 from keisan.ledger.credit import exchange_credit as take_report
 from keisan.ledger.intake import accept_usage
 from keisan.wire.credit import CreditAnswer, CreditReport
+from keisan.wire.gateway_certificate import GatewayCertificateAsk, GatewayCertificateView
 from keisan.wire.machine import GatewayList, GatewayView
 from keisan.wire.snapshot import SnapshotAnswer, SnapshotQuery
 from keisan.wire.usage import USAGE_BATCH_TYPE, RecordAnswer, UsageAnswer, split_usage_batch
@@ -80,3 +82,8 @@ async def exchange_credit(caller: CallerOf, context: ContextOf, body: CreditRepo
     caller.principal.require(Right.SERVE_GATEWAY)
     control, gateway_id = caller.control, MachineId(caller.principal.id)
     return await take_report(control.storage, control.clock, context.terms, gateway_id, body)
+
+
+@exchange_router.post("/certificate")
+async def certify_gateway(caller: CallerOf, body: GatewayCertificateAsk) -> GatewayCertificateView:
+    return await certify(caller.control, caller.principal, body)

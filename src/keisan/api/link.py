@@ -11,11 +11,14 @@ from keisan.api.context import CallerOf, ContextOf
 from keisan.api.page import build_page, read_page
 from keisan.api.version import tag_version
 from keisan.control import link_join, link_review
+from keisan.control.federation_check import check_federation
 from keisan.control.invitation import create_invitation as make_invitation
 from keisan.control.link_ask import answer_question
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import LinkId
 from keisan.domain.link import Link
+from keisan.federation.rule_check import METHODS, is_all_held
+from keisan.wire.federation_check import FederationCheckView, FindingView
 from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.link_ask import LinkAsk, LinkTold
 from keisan.wire.link_view import LinkApproval, LinkEnd, LinkJoin, LinkView
@@ -29,6 +32,28 @@ async def list_links(caller: CallerOf, query: Annotated[ListQuery, Query()]) -> 
     async with caller.read() as view:
         found = await view.links.list(caller.scope, read_page(query))
     return build_page(found, LinkView.model_validate)
+
+
+@router.get("/check")
+async def check_links(caller: CallerOf) -> FederationCheckView:
+    """Check every invariant of the federation, with each neighbour that is connected; it takes seconds and changes nothing."""
+    findings = await check_federation(caller.control, caller.principal)
+    return FederationCheckView(
+        platform_id=caller.control.platform_id,
+        checked_at=caller.control.clock.now(),
+        is_held=is_all_held(findings),
+        findings=tuple(
+            FindingView(
+                invariant=each.invariant,
+                neighbour=each.neighbour,
+                state=each.state,
+                numbers=dict(each.numbers),
+                text=each.text,
+                how=METHODS[each.invariant],
+            )
+            for each in findings
+        ),
+    )
 
 
 @router.get("/{link_id}")

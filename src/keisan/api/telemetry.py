@@ -140,6 +140,7 @@ def describe_rollup(rollup: RollUp) -> dict[str, object]:
         "temperature_most_millicelsius": rollup.temperature_most_millicelsius,
         "proven_at": rollup.proven_at,
         "sampled_at": rollup.sampled_at,
+        "sources": rollup.sources,
     }
 
 

@@ -1,17 +1,30 @@
 """`keisan capacity`: registered, connected, schedulable, verified and surveyed capacity side by side."""
 
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Annotated
 
 import typer
 
 from keisan.cli.command import add_command
 from keisan.cli.session import Session
+from keisan.cli.telemetry import format_age
+from keisan.kit.clock import SystemClock
 from keisan.kit.units import format_bytes, format_gflops, format_percent
-from keisan.sdk import CapacityFigure, CapacityKey, CapacityKind, CapacityLine, CapacityView, Precision, TotalView
+from keisan.sdk import (
+    CapacityFigure,
+    CapacityKey,
+    CapacityKind,
+    CapacityLine,
+    CapacityPlatform,
+    CapacityView,
+    Precision,
+    TotalView,
+)
 
 UNKNOWN = "unknown"
 TOTAL = "all"
+PLATFORM_COLUMNS = ("platform", "region", "state", "age", "sites", "devices counted elsewhere")
 ByOption = Annotated[CapacityKey, typer.Option(help="What to sum by.")]
 WORDS = {
     CapacityFigure.DEVICE_COUNT: "devices",
@@ -34,6 +47,22 @@ async def show_capacity(session: Session, by: ByOption = CapacityKey.REGION) -> 
     rows += _walk_rows(TOTAL, found.total)
     session.output.show_table((by, "figure", *CapacityKind), rows)
     session.output.show_text(_describe_share(found))
+    if found.platforms:
+        session.output.show_table(
+            PLATFORM_COLUMNS, [describe_platform(each, SystemClock().now()) for each in found.platforms]
+        )
+
+
+def describe_platform(told: CapacityPlatform, now: datetime) -> tuple[str, ...]:
+    """Return a platform below as a row: what is free there is not known once it is not heard any more."""
+    return (
+        told.name or told.platform_id[:12],
+        told.region or "-",
+        "heard" if told.is_heard else UNKNOWN,
+        format_age(told.heard_at, now),
+        str(told.site_count),
+        f"{told.devices_elsewhere:,}",
+    )
 
 
 def describe_total(total: TotalView | None, format_value: Callable[[int], str]) -> str:

@@ -1,4 +1,4 @@
-"""`keisan federation`: links to the parent and to children; invite, join, approve, leave, move, revoke."""
+"""`keisan federation`: links to the parent and to children; check, invite, join, approve, leave, move, revoke."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -7,11 +7,14 @@ from uuid import UUID
 import typer
 
 from keisan.cli.command import add_command
+from keisan.cli.exchange import list_exchanges
+from keisan.cli.exit_code import ExitCode
 from keisan.cli.session import Session
 from keisan.domain.errors import InvalidInput, NotFound
+from keisan.domain.federation_check import CheckState
 from keisan.domain.link import LinkSide, LinkState
 from keisan.domain.platform import PlatformKind
-from keisan.sdk import InvitationCreate, LinkApproval, LinkEnd, LinkJoin, LinkView
+from keisan.sdk import FindingView, InvitationCreate, LinkApproval, LinkEnd, LinkJoin, LinkView
 
 COLUMNS = ("id", "side", "name", "state", "region", "prefix", "epoch", "certificate ends", "offset", "note")
 LIVE = (LinkState.REQUESTED, LinkState.JOINED, LinkState.LEAVING)
@@ -117,6 +120,30 @@ async def show(session: Session) -> None:
     session.output.show_views(links, COLUMNS, rows)
 
 
+async def check(session: Session) -> None:
+    """Check what must hold between platforms, asking each neighbour; exits 0 only if everything was looked at and holds."""
+    found = await session.keisan.links.check()
+    width = max(len(each.invariant) for each in found.findings)
+    lines = [
+        f"{each.state:<7}  {each.invariant:<{width}}  {each.neighbour or 'this platform'}: {describe_finding(each)}"
+        for each in found.findings
+    ]
+    held = sum(each.state is CheckState.HELD for each in found.findings)
+    session.output.show_view(found, "\n".join([*lines, f"{held} of {len(lines)} held"]))
+    _end_unless(found.is_held)
+
+
+def _end_unless(is_held: bool) -> None:  # whether it holds is all there is to say
+    if not is_held:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+def describe_finding(finding: FindingView) -> str:
+    """Return what was found in words and numbers, and how."""
+    numbers = ", ".join(f"{name} {number}" for name, number in finding.numbers.items())
+    return "; ".join(part for part in (finding.text, numbers, finding.how) if part)
+
+
 def describe_offset(link: LinkView) -> str:
     """Return how far the neighbour's clock is ahead, and whether somebody should look at it."""
     if link.offset_ms is None:
@@ -153,9 +180,11 @@ async def _find_parent(session: Session) -> LinkView:
 
 
 def add_commands(application: typer.Typer) -> None:
-    """Add federation show, invite, join, requests, approve, reject, revoke, leave and move."""
+    """Add federation show, check, exchanges, invite, join, requests, approve, reject, revoke, leave and move."""
     group = typer.Typer(help="Links to the parent and to children.", no_args_is_help=True)
     add_command(group, "show", show)
+    add_command(group, "check", check)
+    add_command(group, "exchanges", list_exchanges)
     add_command(group, "invite", invite)
     add_command(group, "join", join)
     add_command(group, "requests", list_requests)

@@ -38,6 +38,7 @@ ROLL_UP_COLUMNS = (
     "hottest",
     "tokens/s",
     "age",
+    "from",
 )
 DEVICE_COLUMNS = ("device", "node", "chip", "verdict", "in use", "memory", "power", "heat", "tokens/s", "age")
 
@@ -173,7 +174,19 @@ def describe_rollup(line: RollUpView, taken_at: datetime, names: Mapping[str, st
         _format_heat(line.temperature_most_millicelsius),
         _format_total(sums[SampleName.TOKENS_PER_S], lambda total: f"{total:,}"),
         format_age(line.proven_at, taken_at),
+        describe_sources(line, taken_at),
     )
+
+
+def describe_sources(line: RollUpView, taken_at: datetime) -> str:
+    """Return which platforms told a roll-up, and of one that is not heard any more how long ago it was."""
+    told = sum(source.device_count for source in line.sources)
+    own = ["here"] if told < line.counts[CountName.DEVICES] or not line.sources else []
+    others = [
+        source.platform_name if source.is_heard else f"{source.platform_name} ({format_age(source.heard_at, taken_at)})"
+        for source in line.sources
+    ]
+    return ", ".join((*own, *others))
 
 
 def describe_device(device: LiveDeviceView, taken_at: datetime) -> tuple[str, ...]:

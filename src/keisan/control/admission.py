@@ -104,21 +104,26 @@ async def end_admission(control: Control, principal: Principal, admission_id: Ad
         if stored.ended_at is not None:
             return stored
         check_version(stored.version, version)
-        organization_id, now = stored.organization_id, control.clock.now()
-        ended = replace(stored, ended_at=now, version=stored.version + 1)
-        credit = await lock_credit(transaction, organization_id, stored.currency, now)
-        await transaction.admissions.update(ended)
-        draft = build_draft(control, LetterKind.ADMISSION, b"", stored.counterparty_id)
-        name = name_admission(organization_id, stored.counterparty_id)
-        await put_register(transaction, control, replace(draft, name=name, is_deleted=True))
-        for ticket in credit.tickets.values():
-            named = (CreditSide.HOME, stored.counterparty_id, PlatformTicketState.OPEN)
-            if (ticket.side, ticket.counterparty_id, ticket.state) == named:
-                # It stays open here: what it holds is the other platform's to return.
-                asked = replace(ticket, number=ticket.number + 1)
-                await transaction.platform_tickets.update_many([asked])
-                await tell_lease(transaction, control, asked, ticket.heard_at, is_asked_back=True)
-        await _note(transaction, name_actor(principal), "organization.admission_ended", ended)
+        return await close_admission(transaction, control, stored, name_actor(principal))
+
+
+async def close_admission(transaction: Transaction, control: Control, stored: Admission, actor: str) -> Admission:
+    """End an admission that is in force, within a transaction."""
+    organization_id, now = stored.organization_id, control.clock.now()
+    ended = replace(stored, ended_at=now, version=stored.version + 1)
+    credit = await lock_credit(transaction, organization_id, stored.currency, now)
+    await transaction.admissions.update(ended)
+    draft = build_draft(control, LetterKind.ADMISSION, b"", stored.counterparty_id)
+    name = name_admission(organization_id, stored.counterparty_id)
+    await put_register(transaction, control, replace(draft, name=name, is_deleted=True))
+    for ticket in credit.tickets.values():
+        named = (CreditSide.HOME, stored.counterparty_id, PlatformTicketState.OPEN)
+        if (ticket.side, ticket.counterparty_id, ticket.state) == named:
+            # It stays open here: what it holds is the other platform's to return.
+            asked = replace(ticket, number=ticket.number + 1)
+            await transaction.platform_tickets.update_many([asked])
+            await tell_lease(transaction, control, asked, ticket.heard_at, is_asked_back=True)
+    await _note(transaction, actor, "organization.admission_ended", ended)
     return ended
 
 

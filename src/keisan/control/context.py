@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keisan.control.link_bell import LinkBell
+from keisan.control.link_board import LinkBoard
 from keisan.domain.access import Principal
 from keisan.domain.catalog import Catalog
 from keisan.domain.challenge_rule import ChallengeTerms
@@ -35,7 +36,8 @@ class Control:
     `archive` is where usage records are kept for analysis. `device_terms` say when a device is suspect.
     `challenge_terms` are those on which challenged devices are judged. `find_gateway` tells where calls of the platform's own
     are answered, without a key; None if it knows no gateway. `link_url` is where children dial, empty for a
-    platform that takes none; `link_bell` is rung when something was written for a neighbour, and
+        platform that takes none, and `gateway_address` where gateways of other platforms reach this one's (host:port); `link_bell` is
+    rung when something was written for a neighbour, over `link_board` neighbours are asked, and
     `verify` tells whether a signature holds. `streams` are where links read what was committed for them.
     """
 
@@ -53,7 +55,9 @@ class Control:
     challenge_terms: ChallengeTerms = field(default_factory=ChallengeTerms)
     find_gateway: Callable[[], HttpTarget | None] = lambda: None
     link_url: str = ""
+    gateway_address: str = ""
     link_bell: LinkBell = field(default_factory=LinkBell)
+    link_board: LinkBoard = field(default_factory=LinkBoard)
     verify: Verify = is_signed_by
     streams: Streams | None = None
 

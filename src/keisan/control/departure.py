@@ -27,13 +27,18 @@ class StepOutcome:
 
 
 DepartureWork = Callable[[Transaction, Control, Link], Awaitable[StepOutcome]]
+MoveEnd = Callable[[Transaction, Control], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
 class DepartureWorks:
-    """Who does which step. A step that nobody does has nothing to do: there is nothing of its kind between the two."""
+    """Who does which step. A step that nobody does has nothing to do: there is nothing of its kind between the two.
+
+    `end_move` is done once the old parent is left and another is there.
+    """
 
     works: Mapping[StepName, DepartureWork] = field(default_factory=dict)
+    end_move: MoveEnd | None = None
 
     async def advance(self, transaction: Transaction, control: Control, link: Link) -> Link:
         """Return the link after as many steps as can be done now; what waits too long for the parent stays in suspense."""

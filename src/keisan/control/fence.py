@@ -1,6 +1,7 @@
 """Fences of start orders: under which epoch they are given, and how a platform that was restored gets above what agents have seen."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.domain.access import PlatformScope
@@ -10,6 +11,7 @@ from keisan.domain.fence import Fence, is_outdated
 from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import DeploymentId, PlatformId, SiteId
 from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX
+from keisan.domain.link import Link, LinkSide, LinkState
 from keisan.federation.rule_grant import raise_epoch
 from keisan.storage.base import Transaction
 from keisan.wire.site import FenceReport
@@ -33,9 +35,31 @@ async def begin_life(transaction: Transaction, control: Control, above: int, rea
     else:
         terms = raise_epoch(found, above)
         await transaction.grant_terms.update(terms)
-    detail = {"epoch": str(terms.epoch), "reason": reason}
-    await transaction.events.append(EventDraft(CONTROL_ACTOR, "platform.epoch_raised", None, detail))
+    await tell_epoch(transaction, terms.epoch, reason)
     return terms
+
+
+async def tell_epoch(transaction: Transaction, epoch: int, reason: str) -> None:
+    """Let the link to the parent be of the platform's epoch, which has risen: both are one number.
+
+    The parent hears of it as the link connects next, or by the next question.
+    """
+    for link in await transaction.links.list_states(PlatformScope(), {LinkState.JOINED}):
+        if link.side is LinkSide.PARENT and link.epoch < epoch:
+            await transaction.links.update(replace(link, epoch=epoch, version=link.version + 1))
+    detail = {"epoch": str(epoch), "reason": reason}
+    await transaction.events.append(EventDraft(CONTROL_ACTOR, "platform.epoch_raised", None, detail))
+
+
+async def follow_link(transaction: Transaction, control: Control, link: Link, reason: str) -> None:
+    """Begin the life that a link to the parent is of; if the platform is in a later one, the link follows it."""
+    epoch = await load_epoch(transaction, control.platform_id)
+    if link.side is not LinkSide.PARENT or epoch == link.epoch:
+        return
+    if epoch < link.epoch:
+        await begin_life(transaction, control, link.epoch - 1, reason)
+    else:
+        await tell_epoch(transaction, epoch, reason)
 
 
 async def catch_up_with_agent(control: Control, site_id: SiteId, told: Iterable[FenceReport]) -> None:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from keisan.control.context import CONTROL_ACTOR, Control, check_version, name_actor
+from keisan.control.fence import tell_epoch
 from keisan.control.grant_letter import read_offset, tell_answer, tell_grant
 from keisan.control.grant_work import follow_work
 from keisan.control.link_place import load_neighbourhood
@@ -16,6 +17,7 @@ from keisan.domain.grant import Grant, GrantState, GrantTerms, WantArrival
 from keisan.domain.ids import GrantId, GrantWantId, PlatformId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.letter import Arrival, Letter
+from keisan.domain.link import LinkState
 from keisan.domain.verdict import Verdict
 from keisan.federation.grant_book import BookDevice, open_book
 from keisan.federation.grant_desk import DeskOutcome, GrantDesk, build_answer, decide_proposal, follow_want
@@ -36,6 +38,8 @@ async def apply_grant_want(transaction: Transaction, control: Control, arrival: 
     parent = (await load_neighbourhood(transaction)).parent
     if parent is None or letter.author != parent.neighbour_id or arrival.link_id != parent.id:
         raise StateConflict("only a parent may want capacity of its child")
+    if parent.state is LinkState.LEAVING:
+        raise StateConflict("this platform leaves its parent, and grants it nothing any more")
     word = decode_want(letter.body, letter.author)
     terms = await transaction.grant_terms.lock(control.platform_id)
     if terms is None:
@@ -180,8 +184,7 @@ async def _keep(
     if outcome.terms != desk.terms:
         await transaction.grant_terms.update(outcome.terms)
     if outcome.terms.epoch != desk.terms.epoch:
-        detail = {"epoch": str(outcome.terms.epoch), "reason": "its parent has heard of a later one"}
-        await transaction.events.append(EventDraft(actor, "platform.epoch_raised", None, detail))
+        await tell_epoch(transaction, outcome.terms.epoch, "its parent has heard of a later one")
     if outcome.refusal or outcome.grant is None:
         return outcome.grant
     return await write_grant(transaction, control, desk.last, outcome.grant, actor)

@@ -8,7 +8,7 @@ from keisan.control.context import Control
 from keisan.control.grant import apply_grant_want
 from keisan.control.grant_want import apply_grant
 from keisan.control.key_book import load_key_book
-from keisan.control.link_place import Neighbourhood, find_way, load_neighbourhood
+from keisan.control.link_place import Neighbourhood, find_known_way, load_neighbourhood
 from keisan.control.platform_credit import apply_credit, apply_credit_return
 from keisan.control.settlement_batch import apply_usage
 from keisan.control.settlement_compare import apply_comparison
@@ -105,12 +105,15 @@ async def _pass_on(
     transaction: Transaction, around: Neighbourhood, arrival: Arrival, log: LinkLog, letter: Letter
 ) -> None:
     assert letter.audience is not None
-    link = await find_way(transaction, around, letter.audience)
+    known = await find_known_way(transaction, around, letter.audience)
+    link = known or around.parent
     if link is None:
         raise LetterUnroutable("no link leads to this letter's audience")
-    if link.id == arrival.link_id:
-        # Nobody sends towards this platform what it would send straight back: that would go in a circle.
+    if link.id == arrival.link_id and (known is None or letter.audience == arrival.neighbour_id):
+        # Who sent it knows no more than this platform does, or sends what is for itself: that would go in a circle.
         raise LetterUnroutable("the way to this letter's audience is the one it came by")
+    # It may go back where it came from: a neighbour sent it up before it had heard who is below it, and has told so since. That
+    # is once, for a log takes no letter twice.
     await transaction.outgoing_logs.append(link.id, log, [letter])
 
 

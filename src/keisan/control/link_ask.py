@@ -6,7 +6,10 @@ Nothing is believed of what a child says of its place: region and prefix are wha
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from msgspec import structs
+
 from keisan.control.context import Control
+from keisan.control.link_place import load_neighbourhood
 from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, StateConflict, Unauthenticated
@@ -70,7 +73,11 @@ async def answer_question(control: Control, encoded: bytes) -> bytes:
             link.id, control.clock.now(), question.letter.made_at_ms - to_milliseconds(control.clock.now())
         )
         platform = await transaction.platform.get()
-    return _answer(control, question, link, (platform.name, platform.kind))
+        parent = (await load_neighbourhood(transaction)).parent
+    told = _tell(control, question, link, (platform.name, platform.kind))
+    if question.body.step == AskStep.CERTIFY and link.is_open:
+        told = _certify(control, question, link, told, parent)
+    return _sign_told(control, question, told)
 
 
 def read_question(control: Control, encoded: bytes) -> Question:
@@ -157,6 +164,9 @@ async def _take_other(transaction: Transaction, control: Control, question: Ques
         return link
     if not link.keys.is_continued_by(question.keys):
         raise InvalidInput("these keys do not follow those that are known of this platform", "letter.body")
+    if question.body.step == AskStep.CERTIFY:
+        # Nothing is kept of it: asked again it makes another certificate for the same key.
+        return link
     if question.letter.made_at_ms <= link.asked_ms:
         raise StateConflict("a later letter of this platform was answered already")
     match AskStep(question.body.step):
@@ -211,11 +221,11 @@ def renew_link(control: Control, link: Link, keys: KeyChain, link_key: bytes) ->
     return replace(kept, certificate=certificate, certificate_ends_at=ends_at, ca=ca)
 
 
-def _answer(control: Control, question: Question, link: Link, own_name: tuple[str, PlatformKind]) -> bytes:
-    """Return the letter that answers: a link that is not open has no certificate in it."""
+def _tell(control: Control, question: Question, link: Link, own_name: tuple[str, PlatformKind]) -> LinkToldBody:
+    """Return what is answered: a link that is not open has no certificate in it."""
     own, now_ms = control.get_identity(), to_milliseconds(control.clock.now())
     title, kind = own_name
-    told = LinkToldBody(
+    return LinkToldBody(
         answers=question.letter.id,
         state=link.state,
         title=title,
@@ -228,7 +238,22 @@ def _answer(control: Control, question: Question, link: Link, own_name: tuple[st
         reviewer=link.reviewer,
         link_url=control.link_url,
     )
+
+
+def _certify(control: Control, question: Question, link: Link, told: LinkToldBody, parent: Link | None) -> LinkToldBody:
+    """Return the answer with a certificate for a gateway of a child, in the child's name, and who stands for own gateways."""
+    own = control.get_identity()
+    holder = CertificateHolder(link.neighbour_id, link.region, link.prefix, question.body.gateway_key)
+    certificate = issue_certificate(own.signer, own.platform_id, holder, create_id().int, control.clock.now())
+    authority = build_authority(own.signer, own.platform_id, AUTHORITY_SERIAL)
+    return structs.replace(
+        told, gateway_certificate=certificate, gateway_ca=authority + (parent.ca if parent is not None else "")
+    )
+
+
+def _sign_told(control: Control, question: Question, told: LinkToldBody) -> bytes:
+    own = control.get_identity()
     draft = LetterDraft(
-        LetterId(create_id()), TOLD_KIND, now_ms, audience=question.letter.author, body=encode_body(told)
+        LetterId(create_id()), TOLD_KIND, told.now_ms, audience=question.letter.author, body=encode_body(told)
     )
     return encode_letter(sign_letter(draft, own.platform_id, own.signer))

@@ -60,11 +60,13 @@ class LinkHub:
         loop = LinkLoop(self._control, link, channel, self._release)
         before = self._loops.get(link.id)
         self._loops[link.id] = loop
+        self._control.link_board.connect(link.neighbour_id, loop)
         if before is not None:
             before.end("replaced", "another connection has taken its place")
         try:
             outcome = await loop.run(await self._load_ways())
         finally:
+            self._control.link_board.disconnect(link.neighbour_id, loop)
             if self._loops.get(link.id) is loop:
                 del self._loops[link.id]
         write_log("link.closed", neighbour_id=neighbour_id, code=outcome.code, text=outcome.text)

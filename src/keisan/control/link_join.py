@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from keisan.control.context import Control, name_actor
+from keisan.control.fence import load_epoch
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.departure import StepName, find_next_step, plan_departure
 from keisan.domain.errors import InvalidInput, StateConflict
@@ -83,9 +84,8 @@ async def _ask_parent(
     parents = [link for link in live if link.side is LinkSide.PARENT and (leaving is None or link.id != leaving.id)]
     if parents:
         raise StateConflict(f"this platform has a parent, or asks one: {parents[0].name}; leave it, or move")
-    link = _build_link(
-        control, token, 1 + max((each.epoch for each in links if each.side is LinkSide.PARENT), default=0)
-    )
+    lived = [each.epoch for each in links if each.side is LinkSide.PARENT]
+    link = _build_link(control, token, 1 + max([await load_epoch(transaction, control.platform_id), *lived]))
     await transaction.links.insert(link)
     await transaction.outbox.put(WorkNoun.LINK, link.id, control.clock.now())
     detail = {"neighbour_id": link.neighbour_id, "url": link.url}

@@ -8,12 +8,13 @@ from typing import Protocol
 
 from keisan.control.context import Control
 from keisan.control.link_place import Ways
+from keisan.control.link_question import LinkAnswers
 from keisan.control.link_session import LinkSession
 from keisan.domain.errors import KeisanError, NeighbourUnreachable
 from keisan.domain.link import Link, LinkSide
 from keisan.domain.link_log import LinkLog, LogEnd
 from keisan.domain.register import RegisterPlace
-from keisan.federation.effect import Alarm, Close, Effect, NoteEpoch, NoteOffset, Send
+from keisan.federation.effect import Alarm, Answered, Asked, Close, Effect, NoteEpoch, NoteOffset, Send
 from keisan.federation.link import LinkMachine, LinkOwn, LinkTime
 from keisan.kit.clock import Clock, to_milliseconds
 from keisan.kit.observe import write_log
@@ -43,6 +44,15 @@ class LinkNews:
     is_book_changed: bool
 
 
+@dataclass(frozen=True, slots=True)
+class LinkQuestion:
+    """What is to be asked of the neighbour; `answered` is set once, or fails with the connection."""
+
+    subject: str
+    body: bytes
+    answered: asyncio.Future[Answered]
+
+
 class LinkLoop:
     """One connection. `outcome` is why it ended, None while it runs."""
 
@@ -53,7 +63,10 @@ class LinkLoop:
         self._release = release
         self._session = LinkSession(control, link)
         self._machine: LinkMachine | None = None
-        self._inbox: asyncio.Queue[bytes | LinkNews | None] = asyncio.Queue(MESSAGES_WAITING_MAX)
+        self._answers = LinkAnswers(control, link)
+        self._asked: dict[int, asyncio.Future[Answered]] = {}
+        self._questions = 0
+        self._inbox: asyncio.Queue[bytes | LinkNews | LinkQuestion | None] = asyncio.Queue(MESSAGES_WAITING_MAX)
         self._outbox: asyncio.Queue[bytes] = asyncio.Queue(MESSAGES_WAITING_MAX)
         self._offset_ms: int | None = None
         self._noted_s = 0.0
@@ -81,6 +94,7 @@ class LinkLoop:
                 await self._work(machine)
                 await self._send_rest()
             finally:
+                self._forget_questions()
                 for task in tasks:
                     task.cancel()
                 await self._channel.close()
@@ -94,6 +108,15 @@ class LinkLoop:
         except asyncio.QueueFull:
             return False
         return True
+
+    def ask(self, subject: str, body: bytes) -> asyncio.Future[Answered]:
+        """Ask the neighbour something; the future raises NeighbourUnreachable if the connection ends before the answer."""
+        answered: asyncio.Future[Answered] = asyncio.get_running_loop().create_future()
+        if self.is_met and self.outcome is None and not self._inbox.full():
+            self._inbox.put_nowait(LinkQuestion(subject, body, answered))
+        else:
+            answered.set_exception(NeighbourUnreachable("the link takes no question now"))
+        return answered
 
     def end(self, code: str, text: str) -> None:
         """End the connection from outside: another has taken its place, or the link is over."""
@@ -120,15 +143,26 @@ class LinkLoop:
                 write_log("link.failed", neighbour_id=self._link.neighbour_id, code=fault.code, text=str(fault))
                 self._enqueue(machine.close("storage", "this platform cannot write at the moment"))
 
-    async def _take(self, machine: LinkMachine, heard: bytes | LinkNews | None) -> None:
+    async def _take(self, machine: LinkMachine, heard: bytes | LinkNews | LinkQuestion | None) -> None:
         if heard is None:
             self.outcome = self.outcome or Close("lost", "the connection ended")
         elif isinstance(heard, bytes):
-            await self._carry_out(machine, machine.receive(heard, read_time(self._control.clock)))
+            was_met = machine.is_met
+            effects = machine.receive(heard, read_time(self._control.clock))
+            if machine.is_met and not was_met:
+                write_log(
+                    "link.open", neighbour_id=self._link.neighbour_id, epoch=self._link.epoch, minor=machine.minor
+                )
+            await self._carry_out(machine, effects)
+        elif isinstance(heard, LinkQuestion):
+            self._questions += 1
+            self._asked[self._questions] = heard.answered
+            await self._carry_out(machine, machine.ask(heard.subject, heard.body))
         else:
             if heard.is_book_changed:
                 await self._session.retry_unknown(machine)
             effects = machine.note_lines(self._session.list_offered(heard.places, heard.ways))
+            effects += machine.note_returned(self._session.list_held(heard.places))
             for log, end in heard.ends.items():
                 effects += machine.note_end(log, end)
             await self._carry_out(machine, effects)
@@ -144,10 +178,34 @@ class LinkLoop:
                     await self._session.note_epoch(epoch)
                 case NoteOffset(offset_ms):
                     self._offset_ms = offset_ms
+                case Asked(number, subject, body):
+                    waiting.extend(machine.answer(number, *await self._answers.answer(subject, body)))
+                case Answered(number):
+                    self._hand_over(number, effect)
                 case Alarm(code, text):
                     write_log("link.alarm", neighbour_id=self._link.neighbour_id, code=code, text=text)
                 case _:
                     waiting.extend(await self._session.carry_out(machine, effect))
+
+    def _hand_over(self, number: int, answered: Answered) -> None:
+        waiting = self._asked.pop(number)
+        # Whoever asked may have gone.
+        if not waiting.done():
+            waiting.set_result(answered)
+
+    def _forget_questions(self) -> None:
+        """Tell whoever waits for an answer that none comes, those too whose question was not sent yet."""
+        while not self._inbox.empty():
+            heard = self._inbox.get_nowait()
+            if isinstance(heard, LinkQuestion):
+                self._questions += 1
+                self._asked[self._questions] = heard.answered
+        for waiting in self._asked.values():
+            if not waiting.done():
+                waiting.set_exception(NeighbourUnreachable("the link's connection ended"))
+                # Nobody may look any more, which is no fault.
+                waiting.exception()
+        self._asked.clear()
 
     def _enqueue(self, effects: Iterable[Effect]) -> None:
         for effect in effects:

@@ -8,6 +8,7 @@ from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import REGISTER_REACH, LetterKind, Reach
 from keisan.domain.link import OPEN_STATES, Link, LinkSide
 from keisan.domain.register import RegisterPlace
+from keisan.federation.key_book import KeyBook
 from keisan.storage.base import Transaction
 
 Ways = dict[PlatformId, LinkId | None]
@@ -43,19 +44,33 @@ async def find_way(transaction: Transaction, around: Neighbourhood, audience: Pl
 
     None for a platform that can only be above where there is no parent.
     """
+    return await find_known_way(transaction, around, audience) or around.parent
+
+
+async def find_known_way(transaction: Transaction, around: Neighbourhood, audience: PlatformId) -> Link | None:
+    """Return the link towards a platform, None while nothing has come from it."""
     neighbour = around.find_neighbour(audience)
     if neighbour is not None:
         return neighbour
     source = await transaction.registers.find_source(PlatformScope(), audience)
-    below = around.find(source.link_id) if source is not None else None
+    return None if source is None else around.find(source.link_id)
+
+
+def find_author_link(around: Neighbourhood, book: KeyBook, author: PlatformId) -> Link | None:
+    """Return the link by which an author's registers come: of the child that it is, or is below, else of the parent."""
+    path = book.list_path(author)
+    below = next((link for link in around.links if link.side is LinkSide.CHILD and link.neighbour_id in path), None)
     return below or around.parent
 
 
 async def find_ways(transaction: Transaction, around: Neighbourhood, places: Iterable[RegisterPlace]) -> Ways:
-    """Return towards which link the audience of each register is."""
+    """Return towards which link the audience of each register is, None while that is not known.
+
+    A letter may go up to somebody who knows more. A register does not: it would stay there, where it is nobody's.
+    """
     ways: Ways = {}
-    for audience in {place.audience for place in places if place.audience is not None}:
-        link = await find_way(transaction, around, audience)
+    for audience in sorted({place.audience for place in places if place.audience is not None}):
+        link = await find_known_way(transaction, around, audience)
         ways[audience] = None if link is None else link.id
     return ways
 

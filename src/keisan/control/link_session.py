@@ -5,6 +5,7 @@ from dataclasses import replace
 from uuid import uuid4
 
 from keisan.control.context import Control
+from keisan.control.fence import follow_link
 from keisan.control.letter_handler import deliver_items
 from keisan.control.link_place import Ways, is_offered, list_held
 from keisan.control.link_return import take_back
@@ -59,6 +60,10 @@ class LinkSession:
         """Return the lines of those registers that the neighbour may have."""
         return [place.line for place in places if is_offered(place, self._link, _find_way(place, ways))]
 
+    def list_held(self, places: Iterable[RegisterPlace]) -> list[RegisterLine]:
+        """Return the lines of those registers that come from the neighbour's side."""
+        return [place.line for place in list_held(places, self._link)]
+
     async def carry_out(self, machine: LinkMachine, effect: Effect) -> list[Effect]:
         """Read or write what a machine asks for, and return what it asks for next. Raises StorageUnavailable.
 
@@ -70,10 +75,9 @@ class LinkSession:
                     found = await view.outgoing_logs.find_hash(PlatformScope(), self._link.id, log, sequence)
                 return machine.take_hash(log, found)
             case ReadItems(log, after_sequence, bytes_max):
-                async with self._control.storage.read() as view:
-                    items = await view.outgoing_logs.read(
-                        PlatformScope(), self._link.id, log, after_sequence, bytes_max
-                    )
+                incarnation, streams = machine.find_incarnation(log), self._control.get_streams()
+                assert incarnation is not None
+                items = await streams.read(self._link.id, log, incarnation, after_sequence, bytes_max)
                 return machine.take_items(log, items)
             case ReadReturns(log, after, bytes_max):
                 async with self._control.storage.read() as view:
@@ -115,7 +119,9 @@ class LinkSession:
         async with self._control.storage.write() as transaction:
             link = await transaction.links.get(PlatformScope(), self._link.id)
             if link.epoch < epoch:
-                await transaction.links.update(replace(link, epoch=epoch, version=link.version + 1))
+                raised = replace(link, epoch=epoch, version=link.version + 1)
+                await transaction.links.update(raised)
+                await follow_link(transaction, self._control, raised, "the parent remembers a later life of the link")
 
     async def _open_incarnation(self, log: LinkLog) -> LogEnd:
         async with self._control.storage.write() as transaction:

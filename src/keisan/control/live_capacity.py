@@ -58,6 +58,7 @@ class LiveSource:
             memory_bytes=None if memory_mib is None else memory_mib * MIB,
             bandwidth_bytes_per_s=None if devices is None or each is None else devices * each,
             gflops={} if devices is None else dict(_list_gflops(control, count.chip, devices)),
+            site_id=count.place.site_id,
         )
 
 

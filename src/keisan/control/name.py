@@ -83,6 +83,7 @@ def _tell_platform(control: Control, platform: Platform, links: list[Link]) -> T
         epoch=parent.epoch if parent else 0,
         region=(parent.region if parent else platform.region) or "",
         prefix=parent.prefix if parent else "",
+        gateway_address=control.gateway_address,
     )
     return Told(LetterKind.PLATFORM, PLATFORM_REGISTER, encode_body(body))
 

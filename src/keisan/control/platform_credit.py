@@ -108,7 +108,7 @@ async def apply_credit_return(transaction: Transaction, control: Control, arriva
         await void_waiting(transaction, ticket)
     await transaction.platform_tickets.update_many([returned])
     await note_freed(transaction, "platform_ticket.returned", ticket, returned)
-    await _answer_again(transaction, control, arrival, letter.author, ticket)
+    await _answer_again(transaction, control, arrival, letter, ticket)
 
 
 async def send_word(
@@ -221,14 +221,16 @@ async def _answer_word(
 
 
 async def _answer_again(
-    transaction: Transaction, control: Control, arrival: Arrival, author: PlatformId, ticket: PlatformTicket
+    transaction: Transaction, control: Control, arrival: Arrival, returned: Letter, ticket: PlatformTicket
 ) -> None:
     """Answer a word that asks for another ticket, and came before the return of the one before: state goes ahead of logs."""
     name = name_credit(ticket.organization_id, ticket.currency, control.platform_id)
-    word = await transaction.registers.find(EVERYTHING, RegisterKey(author, LetterKind.CREDIT, name))
+    word = await transaction.registers.find(EVERYTHING, RegisterKey(returned.author, LetterKind.CREDIT, name))
     owner = await transaction.organizations.get(EVERYTHING, ticket.organization_id)
-    admission = await transaction.admissions.find(EVERYTHING, owner.id, author)
-    if word is not None and admission is not None and admission.ended_at is None:
+    admission = await transaction.admissions.find(EVERYTHING, owner.id, returned.author)
+    # What it said before the return was answered by the ticket that has come back: both are dated by its own clock.
+    is_newer = word is not None and word.made_at_ms >= returned.made_at_ms
+    if word is not None and is_newer and admission is not None and admission.ended_at is None:
         await _answer_word(transaction, control, arrival, word, owner)
 
 

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from keisan.control.context import Control
 from keisan.control.key_book import BOOK_KINDS, load_key_book
 from keisan.control.letter_handler import REGAIN_HANDLERS, REGISTER_HANDLERS, refuse_letter
+from keisan.control.link_place import find_author_link, load_neighbourhood
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, PermissionDenied, Refused
+from keisan.domain.ids import LinkId
 from keisan.domain.letter import Arrival, Letter
 from keisan.domain.register import RegisterKey, RegisterLine, mark_register
 from keisan.federation.key_book import check_letter, order_for_book
@@ -30,6 +32,7 @@ async def merge_registers(
     Of one of this platform's own, which it has lost, its neighbour reminds it: it is kept as its own again.
     """
     book, unknown, lines = await load_key_book(transaction, control), [], []
+    around = await load_neighbourhood(transaction)
     for letter in order_for_book(letters):
         try:
             check_letter(letter, book)
@@ -39,16 +42,21 @@ async def merge_registers(
         except InvalidInput as refusal:
             await refuse_letter(transaction, arrival, letter, refusal)
             continue
-        lines.append(await _merge(transaction, control, arrival, letter))
+        way = find_author_link(around, book, letter.author)
+        lines.append(await _merge(transaction, control, arrival, (letter, None if way is None else way.id)))
         if letter.kind in BOOK_KINDS:
             book = await load_key_book(transaction, control)
     return MergeOutcome(lines, unknown)
 
 
-async def _merge(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> RegisterLine:
+async def _merge(
+    transaction: Transaction, control: Control, arrival: Arrival, found: tuple[Letter, LinkId | None]
+) -> RegisterLine:
+    """Keep one as what comes from its author's side, by whom it ever came: who gives one back is not the way to its author."""
+    letter, way = found
     key = RegisterKey(letter.author, letter.kind, letter.name)
     is_own = letter.author == control.platform_id
-    if await transaction.registers.put(letter, None if is_own else arrival.link_id):
+    if await transaction.registers.put(letter, None if is_own else way or arrival.link_id):
         await _apply(transaction, control, arrival, letter)
         return RegisterLine(key, mark_register(letter))
     kept = await transaction.registers.find(PlatformScope(), key)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keisan.control.context import Control
 from keisan.control.settlement_match import keep_record, match_own_record
+from keisan.control.settlement_money import charge_served, note_forwarded
 from keisan.control.settlement_period import check_period_again
 from keisan.control.settlement_sign import (
     Correspondence,
@@ -36,6 +37,7 @@ from keisan.federation.rule_settlement import (
 )
 from keisan.kit.clock import to_milliseconds
 from keisan.kit.ids import create_id
+from keisan.ledger.cross_usage import CrossPosting, write_cross_entry
 from keisan.storage.base import Transaction
 from keisan.wire.cross_leaf import read_cross_leaf
 from keisan.wire.letter import LetterDraft
@@ -123,6 +125,7 @@ async def _send_batch(
 ) -> None:
     for record in records:
         await match_own_record(transaction, control, record)
+    await note_forwarded(transaction, control, key.audience, records)
     marks = list_marks(records)
     header = BatchHeader(
         id=create_id(),
@@ -158,7 +161,7 @@ def draft_batch(
 
 
 async def apply_usage(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
-    """Take a batch of another platform, or one of its own that another gives back, and sign for it.
+    """Take a batch of another platform, or one of its own that another gives back, charge what it tells, and sign for it.
 
     Raises InvalidInput for one that is not between the two, whose signature does not hold, or whose leaves are not under its root.
     """
@@ -166,6 +169,7 @@ async def apply_usage(transaction: Transaction, control: Control, _arrival: Arri
     read = read_batch_letter(correspondence)
     key, header = read.key, read.batch.header
     state = await take_pair(transaction, control, key)
+    posting = CrossPosting({})
     if await transaction.cross_batches.insert(read.batch):
         facts = BatchFacts(
             period=header.period,
@@ -174,14 +178,30 @@ async def apply_usage(transaction: Transaction, control: Control, _arrival: Arri
             # What comes back is this platform's own word, whoever brings it.
             standing=correspondence.standing if header.author == letter.author else Standing(),
         )
-        for usage, leaf in read.lines:
-            record = CrossRecord(
-                usage, leaf, hash_leaf(leaf), header.period, header.id, CrossState.SETTLED, "", control.clock.now()
-            )
-            await keep_record(transaction, control, record, facts)
+        kept = await _keep_records(transaction, control, read, facts)
+        if header.author == control.platform_id:
+            await note_forwarded(transaction, control, header.audience, kept)
+        else:
+            posting = await charge_served(transaction, control, header.author, kept)
     if header.audience == control.platform_id:
         await _sign_batch(transaction, control, read.batch)
     await check_period_again(transaction, control, key)
+    # Last: what writes an entry locks the journal's end, and waits for nothing else after it.
+    await write_cross_entry(transaction, control.journal, posting)
+
+
+async def _keep_records(
+    transaction: Transaction, control: Control, read: ReadBatch, facts: BatchFacts
+) -> list[CrossRecord]:
+    """Judge and keep a batch's records, and return those that were not here."""
+    header, now = read.batch.header, control.clock.now()
+    kept: list[CrossRecord] = []
+    for usage, leaf in read.lines:
+        record = CrossRecord(usage, leaf, hash_leaf(leaf), header.period, header.id, CrossState.SETTLED, "", now)
+        judged = await keep_record(transaction, control, record, facts)
+        if judged is not None:
+            kept.append(judged)
+    return kept
 
 
 def read_batch_letter(correspondence: Correspondence) -> ReadBatch:

@@ -19,8 +19,10 @@ EVERYTHING = PlatformScope()
 TOLD_TWICE = "told_twice"
 
 
-async def keep_record(transaction: Transaction, control: Control, record: CrossRecord, facts: BatchFacts) -> None:
-    """Judge a record that a batch told and keep it; one of its author and id that is here stays as it is."""
+async def keep_record(
+    transaction: Transaction, control: Control, record: CrossRecord, facts: BatchFacts
+) -> CrossRecord | None:
+    """Judge a record that a batch told, keep it, and return it; one of its author and id that is here stays as it is: None."""
     usage = record.usage
     ends = {each.usage.end: each for each in await transaction.cross_records.find_ends(EVERYTHING, usage.record_id)}
     kept = ends.get(usage.end)
@@ -30,7 +32,7 @@ async def keep_record(transaction: Transaction, control: Control, record: CrossR
         elif kept.batch_id is None and record.batch_id is not None:
             # An own one, and the batch that told it was lost with a disk.
             await transaction.cross_records.enter_batch(usage.author, [usage.record_id], record.batch_id, record.period)
-        return
+        return None
     hold = judge_record(usage, facts)
     other = ends.get(RecordEnd.HOME if usage.end is RecordEnd.SERVING else RecordEnd.SERVING)
     codes = await _compare_ends(transaction, usage, None if other is None else other.usage)
@@ -38,6 +40,7 @@ async def keep_record(transaction: Transaction, control: Control, record: CrossR
     judged = replace(record, state=state, code=code)
     await transaction.cross_records.insert(judged)
     await _note_difference(transaction, control, judged, other, codes)
+    return judged
 
 
 async def match_own_record(transaction: Transaction, control: Control, record: CrossRecord) -> None:

@@ -4,15 +4,16 @@ A gateway asks with the version it serves, which acknowledges it, and waits unti
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from keisan.control.context import Control
+from keisan.control.snapshot_platforms import load_platform_tables
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import PlatformScope, Principal, Right
 from keisan.domain.door import derive_secret
 from keisan.domain.ids import MachineId
-from keisan.domain.snapshot import SnapshotChange, SnapshotMark
+from keisan.domain.snapshot import SnapshotChange, SnapshotMark, SnapshotTable
 from keisan.kit.clock import to_milliseconds
 from keisan.storage.base import Transaction
 from keisan.wire.snapshot import (
@@ -30,6 +31,9 @@ from keisan.wire.snapshot import (
 LOOK_EVERY_S = 0.2
 ACKNOWLEDGE_EVERY_S = 5.0
 ENGINES = "engines"
+# What is told of other platforms is in these, beside own prices. Their rows are compared, since no transaction notes them.
+ELSEWHERE = ("platforms", "neighbours", "platform_offers", "platform_tickets", "prices")
+MOVED_MAX = 20_000
 
 
 class SnapshotFeed:
@@ -40,6 +44,7 @@ class SnapshotFeed:
         self._current: Snapshot | None = None
         self._engines_version = 0
         self._full_before_version = 0
+        self._moved: list[tuple[int, str, str]] = []
         self._looked_at_s = float("-inf")
         self._lock = asyncio.Lock()
         self._acknowledged: dict[UUID, tuple[int, float]] = {}
@@ -98,7 +103,16 @@ class SnapshotFeed:
         # A delta puts engines and drops none: nothing notes which a site had before.
         if known is None or known.keys() - engines.keys():
             self._full_before_version = compiled.version
+        self._note_moved(compiled)
         self._current = compiled
+
+    def _note_moved(self, compiled: Snapshot) -> None:
+        """Note which rows on other platforms are not as before; of very many only the later ones, and then all is sent."""
+        if self._current is not None:
+            moved = list_moved(self._current.tables, compiled.tables)
+            self._moved += [(compiled.version, table, row_id) for table, row_id in moved]
+        if len(self._moved) > MOVED_MAX:
+            self._moved, self._full_before_version = [], compiled.version
 
     async def _compile(self, view: Transaction, mark: SnapshotMark) -> Snapshot:
         scope = PlatformScope()
@@ -116,6 +130,7 @@ class SnapshotFeed:
                 for door in await view.doors.list_all(scope)
                 if door.is_told
             ],
+            elsewhere=await load_platform_tables(view, self._control),
             budgeted=await view.budgets.list_budgeted(scope),
         )
         tables = compile_tables(rows)
@@ -141,8 +156,9 @@ class SnapshotFeed:
             changes = await view.snapshot.list_changes(version)
         if changes is None:
             return SnapshotAnswer(snapshot=current)
+        moved = [(table, row_id) for moved_at, table, row_id in self._moved if moved_at > version]
         return SnapshotAnswer(
-            delta=build_delta(current, version, changes, is_engines_put=version < self._engines_version)
+            delta=build_delta(current, version, changes, moved, is_engines_put=version < self._engines_version)
         )
 
 
@@ -152,21 +168,37 @@ def _is_served(current: Snapshot, query: SnapshotQuery) -> bool:
     return is_same_version and query.digest in (None, current.digest)
 
 
+def list_moved(before: SnapshotTables, after: SnapshotTables) -> list[tuple[str, str]]:
+    """Return the table and id of each row on other platforms that is not as it was."""
+    found: list[tuple[str, str]] = []
+    for table in ELSEWHERE:
+        old, new = getattr(before, table), getattr(after, table)
+        found += [(table, row_id) for row_id in old.keys() | new.keys() if old.get(row_id) != new.get(row_id)]
+    return found
+
+
 def build_delta(
-    current: Snapshot, base_version: int, changes: Sequence[SnapshotChange], *, is_engines_put: bool
+    current: Snapshot,
+    base_version: int,
+    changes: Sequence[SnapshotChange],
+    moved: Iterable[tuple[str, str]] = (),
+    *,
+    is_engines_put: bool,
 ) -> SnapshotDelta:
     """Return the delta from `base_version` to `current`: each changed row is put as it is now, or dropped if it is gone.
 
-    Changes later than `current` do no harm: they put rows that the base has already, or drop rows it never had.
+    Changes later than `current` do no harm: they put rows that the base has already, or drop rows it never had. `moved` are
+    rows on other platforms, by table and id.
     """
     put: dict[str, dict[str, object]] = {name: {} for name in TABLE_NAMES}
     drop: dict[str, set[str]] = {}
-    for change in changes:
-        row_id, rows = str(change.row_id), getattr(current.tables, change.table)
+    named = [(str(each.table), str(each.row_id)) for each in changes if each.table is not SnapshotTable.PLATFORMS]
+    for table, row_id in (*named, *moved):
+        rows = getattr(current.tables, table)
         if row_id in rows:
-            put[change.table][row_id] = rows[row_id]
+            put[table][row_id] = rows[row_id]
         else:
-            drop.setdefault(change.table, set()).add(row_id)
+            drop.setdefault(table, set()).add(row_id)
     if is_engines_put:
         put[ENGINES] = dict(current.tables.engines)
     return SnapshotDelta(

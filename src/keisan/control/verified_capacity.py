@@ -44,6 +44,7 @@ class VerifiedSource:
                 device_count=max(each.verified_count for each in own),
                 bandwidth_bytes_per_s=_find_bandwidth_bytes_per_s(own),
                 gflops=_find_gflops(own),
+                site_id=site_id,
             )
             for (site_id, chip), own in groups.items()
         ]

@@ -1,8 +1,9 @@
 """`keisan demo nation`: its options; what runs is imported only when it is called."""
 
 import asyncio
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -30,23 +31,33 @@ def add_demo_commands(application: typer.Typer) -> None:
         ] = None,
         provinces: Annotated[int, typer.Option(min=1, max=PROVINCES_MAX, help="How many provinces.")] = PROVINCES_MAX,
         is_json: Annotated[bool, typer.Option("--json", help="Print one JSON object when ready.")] = False,
+        is_checking: Annotated[
+            bool, typer.Option("--check", help="Check from outside that all agrees, print one JSON line, and end.")
+        ] = False,
+        sabotage: Annotated[
+            str | None,
+            typer.Option(help="With --check: usage, ledger, signature, route or unknown-as-zero, to be found out."),
+        ] = None,
     ) -> None:
         """Start a national platform and ten provincial ones as real processes that share nothing, until Ctrl-C.
 
         Each has a site with simulated devices, two have a real model on the CPU. The next start in the folder keeps all.
         """
         root = (data or find_data_directory().with_name("keisan-nation")).expanduser().absolute()
-        raise typer.Exit(_run(root, provinces, is_json=is_json))
+        if sabotage is not None and not is_checking:
+            raise typer.BadParameter("it is only for --check", param_hint="--sabotage")
+        chosen = {"is_json": is_json, "is_checking": is_checking, "sabotage": sabotage}
+        raise typer.Exit(_run({"root": root, "province_count": provinces, **chosen}))
 
     application.add_typer(group, name="demo", rich_help_panel="Processes")
 
 
-def _run(root: Path, province_count: int, *, is_json: bool) -> ExitCode:
+def _run(chosen: Mapping[str, Any]) -> ExitCode:
     # Only for this command: the client library and the terminal's colours.
-    from keisan.daemon.nation_start import start_nation
+    from keisan.daemon.nation_start import NationOptions, start_nation
 
     try:
-        return asyncio.run(start_nation(root, province_count, is_json=is_json))
+        return asyncio.run(start_nation(NationOptions(**chosen)))
     except KeisanError as fault:
         return tell_fault(fault)
     except KeyboardInterrupt:

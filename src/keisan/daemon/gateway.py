@@ -9,6 +9,7 @@ from keisan.daemon.memory import limit_threads, settle_objects
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import FederationSettings, GatewaySettings, Settings
 from keisan.daemon.settings_address import Address
+from keisan.gateway.certificate import AUTHORITIES_FILE, CERTIFICATE_FILE, KEY_FILE
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import FederationOptions, GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
@@ -47,7 +48,7 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
         join_token=read_join_token(own.join_token_path),
         listener=listener,
         upstream_ca_path=own.upstream_ca_path,
-        federation=build_federation(own.federation),
+        federation=build_federation(own.federation, folder / "federation"),
         worker_threads=own.worker_threads,
         relay_limits=own.limits.model_dump(exclude_none=True),
         drain_s=own.drain_s,
@@ -56,11 +57,12 @@ def build_options(own: GatewaySettings, folder: Path) -> GatewayOptions:
     )
 
 
-def build_federation(own: FederationSettings | None) -> FederationOptions | None:
-    """Return how the gateway speaks with those of other platforms, if it does."""
-    if own is None:
-        return None
-    listen = None if own.listen is None else str(own.listen)
+def build_federation(own: FederationSettings | None, folder: Path) -> FederationOptions:
+    """Return how the gateway speaks with those of other platforms; `folder` is for what its platform gives it."""
+    listen = None if own is None or own.listen is None else str(own.listen)
+    parents = () if own is None else tuple(str(parent) for parent in own.parents)
+    if own is not None and own.certificate and own.certificate_key and own.ca:
+        return FederationOptions(own.certificate, own.certificate_key, own.ca, listen, parents)
     return FederationOptions(
-        own.certificate, own.certificate_key, own.ca, listen, tuple(str(parent) for parent in own.parents)
+        folder / CERTIFICATE_FILE, folder / KEY_FILE, folder / AUTHORITIES_FILE, listen, parents, is_given=True
     )

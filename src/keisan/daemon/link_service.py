@@ -22,7 +22,7 @@ from keisan.daemon.link_socket import (
 )
 from keisan.daemon.platform_identity import PlatformIdentity
 from keisan.daemon.settings_address import Address
-from keisan.domain.errors import KeisanError, SettingsInvalid
+from keisan.domain.errors import KeisanError, SettingsInvalid, StorageUnavailable
 from keisan.domain.limits import LINK_RETRY_S_MAX
 from keisan.domain.link import Link
 from keisan.federation.certificate import (
@@ -38,6 +38,11 @@ from keisan.kit.retry import Backoff
 
 # How often it is looked whether there is a parent to dial.
 IDLE_S = 1.0
+STOP_S_MAX = 3.0
+# Of tries that fail one in so many is logged, the first of them.
+SAID_EACH = 40
+# Ends of a connection that say nothing against dialling again at once.
+LOSSES = frozenset({"lost", "silent", "new_epoch"})
 BACKOFF = Backoff(first_s=0.2, most_s=LINK_RETRY_S_MAX)
 
 
@@ -55,12 +60,13 @@ class LinkService:
         """Keep links until `stop` is set; raises SettingsInvalid if the address cannot be used."""
         hub = LinkHub(self.control, self.release)
         async with self._take_children(hub), asyncio.TaskGroup() as group:
-            watch = group.create_task(hub.watch())
-            dial = group.create_task(self._dial_parent(hub))
+            group.create_task(hub.watch())
+            dial = group.create_task(self._dial_parent(hub, stop))
             await stop.wait()
             hub.stop()
+            # What is being written is still committed; whoever waits for a parent that does not answer is not waited for.
+            await asyncio.wait([dial], timeout=STOP_S_MAX)
             dial.cancel()
-            await watch
 
     @asynccontextmanager
     async def _take_children(self, hub: LinkHub) -> AsyncIterator[None]:
@@ -70,9 +76,12 @@ class LinkService:
         keys = self.identity.link.keys.keys
 
         async def accept(shown: PlatformCertificate, channel: SocketChannel) -> None:
-            if await self._is_expected(shown):
-                await hub.serve(shown.holder.platform_id, channel)
-            else:
+            try:
+                if await self._is_expected(shown):
+                    await hub.serve(shown.holder.platform_id, channel)
+            except StorageUnavailable as fault:
+                write_log("link.failed", neighbour_id=shown.holder.platform_id, code=fault.code, text=str(fault))
+            finally:
                 await channel.close()
 
         context = build_context(await self._issue_own(), self.folder, is_server=True)
@@ -95,21 +104,22 @@ class LinkService:
             write_log("link.refused", platform_id=shown.holder.platform_id, code=standing)
         return standing is Standing.GOOD
 
-    async def _dial_parent(self, hub: LinkHub) -> None:
-        attempt, random = 0, SystemRandom()
-        while True:
-            link = await self._find_parent()
-            if link is None:
-                await self.control.clock.sleep(IDLE_S)
-                continue
+    async def _dial_parent(self, hub: LinkHub, stop: asyncio.Event) -> None:
+        attempt, random, wait_s = 0, SystemRandom(), 0.0
+        while not await _wait_for(stop, wait_s):
             try:
+                link = await self._find_parent()
+                if link is None:
+                    wait_s = IDLE_S
+                    continue
                 channel = await dial_link(link.link_url, self._build_context(link), link.neighbour_id, link.keys.keys)
                 outcome = await hub.serve(link.neighbour_id, channel)
-                attempt = 0 if outcome.code in {"lost", "silent", "new_epoch"} else attempt + 1
+                attempt = 0 if outcome.code in LOSSES else attempt + 1
             except KeisanError as fault:
                 attempt += 1
-                write_log("link.unreachable", neighbour_id=link.neighbour_id, code=fault.code, text=str(fault))
-            await self.control.clock.sleep(BACKOFF.compute_wait_s(max(1, attempt), random))
+                if attempt % SAID_EACH == 1:
+                    write_log("link.unreachable", code=fault.code, text=str(fault), attempt=attempt)
+            wait_s = BACKOFF.compute_wait_s(max(1, attempt), random)
 
     async def _find_parent(self) -> Link | None:
         async with self.control.storage.read() as view:
@@ -134,3 +144,12 @@ class LinkService:
     def _encode_key(self) -> str:
         key = self.identity.link_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
         return key.decode()
+
+
+async def _wait_for(stop: asyncio.Event, wait_s: float) -> bool:
+    """Wait so long, or until `stop` is set, and tell whether it is."""
+    try:
+        await asyncio.wait_for(stop.wait(), wait_s)
+    except TimeoutError:
+        return False
+    return True

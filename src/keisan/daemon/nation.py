@@ -14,6 +14,7 @@ from pathlib import Path
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.folder import DataFolder, lock_folder, prepare_folder
 from keisan.daemon.nation_plan import PlatformPlan, write_settings
+from keisan.daemon.nation_ports import ensure_ports
 from keisan.daemon.operator_file import OperatorFile, read_operator
 from keisan.daemon.platform_tree import STOP_ORDER, Brought, TreePlan, end_engines, end_leftovers
 from keisan.daemon.progress import Progress
@@ -26,6 +27,8 @@ from keisan.kit.private_file import create_private_folder, write_private_file
 from keisan.sdk import AsyncKeisan
 
 SETTINGS_NAME = "keisan.toml"
+# Two cores do no more of them any sooner.
+AT_ONCE = 3
 # Each question costs a platform what a call would; eleven that start are asked less often than one.
 ASK_S = 1.0
 
@@ -162,7 +165,7 @@ def build_platforms(
     platforms = []
     for plan, folder in zip(plans, folders, strict=True):
         path = folder.root / SETTINGS_NAME
-        write_private_file(path, write_settings(plan).encode())
+        write_private_file(path, write_settings(plan, ensure_ports(folder.root / "ports.json")).encode())
         settings = load_settings({"data_directory": folder.root}, {}, path)
         supervisor = Supervisor(group, stopping=first.stopping, killing=first.killing)
         platforms.append(NationPlatform(plan, folder, settings, supervisor))
@@ -191,3 +194,16 @@ async def _stop_all(nation: Nation) -> None:
     async with asyncio.TaskGroup() as group:
         for platform in nation.platforms:
             group.create_task(platform.supervisor.stop_all(STOP_ORDER))
+
+
+async def take_turns(work: Callable[[NationPlatform], Awaitable[None]], platforms: Sequence[NationPlatform]) -> None:
+    """Do something with each platform, some at a time."""
+    turns = asyncio.Semaphore(AT_ONCE)
+
+    async def take_turn(platform: NationPlatform) -> None:
+        async with turns:
+            await work(platform)
+
+    async with asyncio.TaskGroup() as group:
+        for platform in platforms:
+            group.create_task(take_turn(platform))

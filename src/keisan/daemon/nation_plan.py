@@ -1,5 +1,6 @@
 """Which platforms `keisan demo nation` starts: the nation and its provinces, what each has, and its settings file."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -108,17 +109,18 @@ def plan_nation(province_count: int) -> tuple[PlatformPlan, ...]:
     return (NATIONAL, *PROVINCES[:province_count])
 
 
-def write_settings(plan: PlatformPlan) -> str:
+def write_settings(plan: PlatformPlan, ports: Mapping[str, int]) -> str:
     """Return the settings file of a platform: its three processes read it, and whoever starts one of them by hand."""
+    link = f'\n[platform.link]\nlisten = "127.0.0.1:{ports["link"]}"\n' if plan.kind == "national" else ""
     return f"""# Written by `keisan demo nation` at each of its starts.
 [platform]
 name = "{plan.name}"
 kind = "{plan.kind}"
-listen = "127.0.0.1:0"
-
+listen = "127.0.0.1:{ports["platform"]}"
+{link}
 [gateway]
 name = "{plan.code} gateway"
-listen = "127.0.0.1:0"
+listen = "127.0.0.1:{ports["gateway"]}"
 
 [site]
 name = "{plan.site}"

@@ -1,5 +1,6 @@
 """`keisan demo nation` from its options: the log of this process, what is shown, and the steps."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -7,16 +8,31 @@ from rich.console import Console
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.nation import NationRequest, run_nation
 from keisan.daemon.nation_plan import plan_nation
-from keisan.daemon.nation_step import list_steps
+from keisan.daemon.nation_sabotage import Sabotage
+from keisan.daemon.nation_step import check_step, list_steps, watch_step
 from keisan.daemon.progress import Progress
+from keisan.domain.errors import InvalidInput
 from keisan.executors.local import rotate_log
 from keisan.kit.clock import SystemClock
 from keisan.kit.observe import start_logs
 from keisan.kit.private_file import create_private_folder
 
 
-async def start_nation(root: Path, province_count: int, *, is_json: bool) -> ExitCode:
-    """Run a nation in a folder until Ctrl-C; raises as run_nation does."""
+@dataclass(frozen=True, slots=True)
+class NationOptions:
+    """What the command line says. `is_checking` ends the nation after its check, which finds out what `sabotage` does."""
+
+    root: Path
+    province_count: int
+    is_json: bool = False
+    is_checking: bool = False
+    sabotage: str | None = None
+
+
+async def start_nation(options: NationOptions) -> ExitCode:
+    """Run a nation in a folder until Ctrl-C or the end of its check; raises as run_nation does."""
+    root = options.root
+    last = check_step(read_sabotage(options)) if options.is_checking else watch_step(is_json=options.is_json)
     create_private_folder(root)
     log = root / "nation.log"
     rotate_log(log)
@@ -24,9 +40,18 @@ async def start_nation(root: Path, province_count: int, *, is_json: bool) -> Exi
         start_logs("nation", "info", stream)
         request = NationRequest(
             root=root,
-            plans=plan_nation(province_count),
-            steps=list_steps(is_json=is_json),
-            progress=Progress(Console(stderr=is_json, emoji=False)),
+            plans=plan_nation(options.province_count),
+            steps=list_steps(last),
+            progress=Progress(Console(stderr=options.is_json or options.is_checking, emoji=False)),
             clock=SystemClock(),
         )
         return await run_nation(request)
+
+
+def read_sabotage(options: NationOptions) -> Sabotage | None:
+    """Return what is sabotaged; raises InvalidInput for what is none."""
+    if options.sabotage is None:
+        return None
+    if options.sabotage not in list(Sabotage):
+        raise InvalidInput(f"expected one of {', '.join(Sabotage)}, got {options.sabotage!r}", "sabotage")
+    return Sabotage(options.sabotage)

@@ -1,11 +1,13 @@
-"""The steps of `keisan demo nation`, one after the other: databases, platforms, what they share, who may call, what is shown."""
+"""The steps of `keisan demo nation`, one after the other: databases, platforms, what they share, who joins, who may call, what is shown."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from keisan.daemon.database_template import copy_template, ensure_template
-from keisan.daemon.nation import Nation, NationPlatform, NationStep
+from keisan.daemon.nation import Nation, NationPlatform, NationStep, take_turns
+from keisan.daemon.nation_check import NationCheck
+from keisan.daemon.nation_join import join_province
+from keisan.daemon.nation_sabotage import Sabotage
 from keisan.daemon.nation_seed import seed_platform
 from keisan.daemon.nation_separation import list_shared, read_holdings
 from keisan.daemon.nation_traffic import Traffic
@@ -13,20 +15,33 @@ from keisan.daemon.nation_view import print_nation
 from keisan.daemon.platform_tree import PlatformTree, note_shown
 from keisan.domain.errors import Failed
 
-# Two cores do no more of them any sooner.
-AT_ONCE = 3
 LOOK_S = 1.0
 
 
-def list_steps(*, is_json: bool) -> tuple[NationStep, ...]:
-    """Return the steps of a nation that one watches."""
+def list_steps(last: NationStep) -> tuple[NationStep, ...]:
+    """Return the steps on the way up, and what is done with the nation once it is up."""
     return (
         NationStep("migrating one database and copying it", make_databases),
         NationStep("starting platforms", start_platforms),
         NationStep("comparing what they have", check_separation),
+        NationStep("joining provinces", join_provinces),
         NationStep("making organizations and keys", seed_platforms),
-        NationStep("asking models", partial(show_and_ask, is_json=is_json)),
+        last,
     )
+
+
+def watch_step(*, is_json: bool) -> NationStep:
+    """Return the last step of a nation that one watches."""
+    return NationStep("asking models", partial(show_and_ask, is_json=is_json))
+
+
+def check_step(sabotage: Sabotage | None) -> NationStep:
+    """Return the last step of a nation that is checked from outside and ended."""
+
+    async def check(nation: Nation) -> None:
+        await NationCheck(nation, sabotage).run()
+
+    return NationStep("checking from outside", check)
 
 
 async def make_databases(nation: Nation) -> None:
@@ -48,7 +63,7 @@ async def start_platforms(nation: Nation) -> None:
 
     # The first start of all compiles what the others then read.
     await start(nation.national)
-    await _take_turns(start, nation.platforms[1:])
+    await take_turns(start, nation.platforms[1:])
 
 
 async def check_separation(nation: Nation) -> None:
@@ -61,9 +76,14 @@ async def check_separation(nation: Nation) -> None:
         raise Failed(f"platforms that are to share nothing do: {shared[0]}", "\n".join(shared))
 
 
+async def join_provinces(nation: Nation) -> None:
+    """Have all provinces join the national platform."""
+    await take_turns(partial(join_province, nation), nation.platforms[1:])
+
+
 async def seed_platforms(nation: Nation) -> None:
     """Make the organizations of each platform and a key of each."""
-    await _take_turns(seed_platform, nation.platforms)
+    await take_turns(seed_platform, nation.platforms)
 
 
 async def show_and_ask(nation: Nation, *, is_json: bool) -> None:
@@ -78,15 +98,3 @@ async def show_and_ask(nation: Nation, *, is_json: bool) -> None:
         while nation.progress.is_terminal:
             nation.progress.tell(f"{traffic.describe()} (Ctrl-C ends all)")
             await nation.clock.sleep(LOOK_S)
-
-
-async def _take_turns(work: Callable[[NationPlatform], Awaitable[None]], platforms: Sequence[NationPlatform]) -> None:
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def take_turn(platform: NationPlatform) -> None:
-        async with turns:
-            await work(platform)
-
-    async with asyncio.TaskGroup() as group:
-        for platform in platforms:
-            group.create_task(take_turn(platform))

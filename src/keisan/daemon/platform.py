@@ -14,8 +14,9 @@ from keisan.api.context import ApiContext
 from keisan.catalog.base import load_catalog
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
-from keisan.control.capacity import CapacitySource
+from keisan.control.capacity import OWN_SOURCES, CapacitySource
 from keisan.control.context import Control
+from keisan.control.departure_work import list_departure_works
 from keisan.control.development import Development
 from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
@@ -23,6 +24,7 @@ from keisan.control.journal import open_journal
 from keisan.control.lease import LeaseLoop, Reconcilers
 from keisan.control.link_dial import ask_platform
 from keisan.control.live_capacity import LiveSource
+from keisan.control.platform_watch import PlatformWatch
 from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
 from keisan.control.reconcilers.challenge import ChallengeReconciler
 from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
@@ -41,6 +43,8 @@ from keisan.control.reconcilers.site import SiteReconciler
 from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.reconcilers.webhook import WebhookReconciler
+from keisan.control.region import RegionWatch
+from keisan.control.region_capacity import TreeSource
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
 from keisan.control.verified_capacity import VerifiedSource
@@ -78,11 +82,12 @@ LONG_IDLE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class FleetParts:
-    """The fleet as it is, and as it was."""
+    """The fleet as it is, and as it was; and what platforms below tell of theirs, None where nobody asks."""
 
     watch: FleetWatch
     history: History
     development: Development
+    regions: RegionWatch | None = None
 
 
 async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
@@ -112,6 +117,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
             signer=identity.signer,
             identity=identity.link,
             link_url=own.link.outside_url,
+            gateway_address="" if own.link.gateway_address is None else str(own.link.gateway_address),
             is_insecure=own.insecure,
             archive=open_archive(settings, clock),
             device_terms=own.devices.terms,
@@ -132,7 +138,9 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         history = open_history(control, own.history, folder.history)
         fleet = FleetWatch(control, list_nominal_gflops(control.chips.values(), Precision.FP16), history)
         await fleet.load()
-        parts = FleetParts(fleet, history, Development(control, history, list_capacity_sources(fleet)))
+        regions = RegionWatch(fleet, (*OWN_SOURCES, *list_capacity_sources(fleet)), own.link.tells_names)
+        development = Development(control, history, list_capacity_sources(fleet))
+        parts = FleetParts(fleet, history, development, regions)
         server = build_server(own, parts, announce)
         links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
         settle_platform()
@@ -210,9 +218,10 @@ def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[s
         read_release(),
         own.terms,
         supernode_templates=templates,
-        capacity_sources=list_capacity_sources(fleet),
+        capacity_sources=list_tree_sources(fleet, parts.regions),
         history=parts.history,
         development=parts.development,
+        regions=parts.regions,
     )
     config = build_config(create_app(context), own, "platform")
 
@@ -229,6 +238,12 @@ def list_capacity_sources(fleet: FleetWatch) -> tuple[CapacitySource, ...]:
     return (*live, VerifiedSource())
 
 
+def list_tree_sources(fleet: FleetWatch, regions: RegionWatch | None) -> tuple[CapacitySource, ...]:
+    """Return where the kinds of capacity are known, those of platforms below with them."""
+    own = list_capacity_sources(fleet)
+    return own if regions is None else tuple(TreeSource(each, regions) for each in (*OWN_SOURCES, *own))
+
+
 async def _serve(
     server: Server,
     own: PlatformSettings,
@@ -240,6 +255,8 @@ async def _serve(
     control = parts.watch.control
     async with asyncio.TaskGroup() as group:
         group.create_task(parts.watch.run(stop), name="roll-ups")
+        if parts.regions is not None:
+            group.create_task(parts.regions.run(stop), name="regions")
         group.create_task(DeviceErrorWatch(control, parts.watch.fleet).run(stop), name="device errors")
         group.create_task(parts.history.run(stop), name="history")
         group.create_task(parts.development.run(stop), name="development")
@@ -250,6 +267,7 @@ async def _serve(
         group.create_task(build_settlement_loop(control).run(stop), name="settlement")
         beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
+        beside.append(group.create_task(PlatformWatch(control, own.link.offered_models).run(stop), name="platforms"))
         beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
         group.create_task(export_fleet(own, parts.watch, stop), name="export")
         group.create_task(links.run(stop), name="connections to neighbours")
@@ -294,7 +312,7 @@ def build_serving_loop(control: Control) -> LeaseLoop:
 def build_link_loop(control: Control) -> LeaseLoop:
     """Return the loop that asks the parent, whom a slow network may keep waiting."""
     reconcilers: Reconcilers = {
-        WorkNoun.LINK: LinkReconciler(control, ask_platform),
+        WorkNoun.LINK: LinkReconciler(control, ask_platform, list_departure_works()),
         WorkNoun.NAME: NameReconciler(control),
     }
     return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)

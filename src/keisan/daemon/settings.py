@@ -199,15 +199,23 @@ class RelayLimits(Section):
 class FederationSettings(Section):
     """How a gateway speaks with those of other platforms: certificate, key and authorities are PEM files, read again when they change.
 
+    Without all three its platform gives it a certificate, once it has joined another one, and says where the parent's gateways are.
+
     `parents` are the addresses of the parent's gateways, which are dialled. `listen` is where children and siblings come in; each
     shows a certificate of an authority in `ca`, so that it may be any address.
     """
 
-    certificate: ExistingFile
-    certificate_key: ExistingFile
-    ca: CertificateFile
+    certificate: ExistingFile | None = None
+    certificate_key: ExistingFile | None = None
+    ca: CertificateFile | None = None
     listen: ListenAddress | None = None
     parents: tuple[ListenAddress, ...] = ()
+
+    @model_validator(mode="after")
+    def _check_files(self) -> Self:
+        if len({path is None for path in (self.certificate, self.certificate_key, self.ca)}) > 1:
+            raise ValueError("certificate, certificate_key and ca together, or none of them")
+        return self
 
 
 class GatewaySettings(ListenerSection):
@@ -215,7 +223,7 @@ class GatewaySettings(ListenerSection):
 
     `upstream_ca_path` is the certificate file to trust at the doors of sites.
     `otlp_url` is a collector's address, to which `/v1/traces` is added; without one no spans are collected.
-    `federation` is the table [gateway.federation], without which it speaks with no other platform's.
+    `federation` is the table [gateway.federation]; without it a gateway dials those of the parent, and takes no other platform's.
     `handover_path` is a socket where a gateway gives its listener to the one that is started in its place.
     """
 

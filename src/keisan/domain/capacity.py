@@ -4,10 +4,11 @@ A figure that nobody told is None, and stays None in a sum to which nobody told 
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from keisan.domain.figure import Precision
+from keisan.domain.ids import SiteId
 
 PPM = 1_000_000
 
@@ -47,6 +48,7 @@ class CapacityRow:
 
     `region` is an ISO 3166-2 code, `provider` a name, `chip` an id of the catalogue, `origin` the code of the country that
     the chip was designed in. A standard rack is 2.5 kW of rated power. `gflops` has a line for each precision that is known.
+    `site_id` is the site that has it, None for what is surveyed.
     """
 
     region: str
@@ -59,6 +61,7 @@ class CapacityRow:
     memory_bytes: int | None = None
     bandwidth_bytes_per_s: int | None = None
     gflops: Mapping[Precision, int] = field(default_factory=dict)
+    site_id: SiteId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,31 @@ def sum_capacity(rows: Iterable[CapacityRow], key: CapacityKey | None) -> tuple[
         groups.setdefault(None if key is None else _read_key(row, key), []).append(row)
     ordered = sorted(groups, key=lambda value: (value is None, value or ""))
     return tuple(_sum_group(value, groups[value]) for value in ordered)
+
+
+def take_share(row: CapacityRow, kept: int, whole: int) -> CapacityRow:
+    """Return the part of a row that `kept` of `whole` devices are, rounded down: what is known stays known."""
+    if kept == whole:
+        return row
+    return replace(
+        row,
+        device_count=_share(row.device_count, kept, whole),
+        standard_racks=_share(row.standard_racks, kept, whole),
+        memory_bytes=_share(row.memory_bytes, kept, whole),
+        bandwidth_bytes_per_s=_share(row.bandwidth_bytes_per_s, kept, whole),
+        gflops={precision: found * kept // whole for precision, found in row.gflops.items()},
+    )
+
+
+def forget_figures(row: CapacityRow) -> CapacityRow:
+    """Return a row of which nothing is known any more but that it is there."""
+    return replace(
+        row, device_count=None, standard_racks=None, memory_bytes=None, bandwidth_bytes_per_s=None, gflops={}
+    )
+
+
+def _share(told: int | None, kept: int, whole: int) -> int | None:
+    return None if told is None else told * kept // whole
 
 
 def state_share_ppm(connected: int | None, registered: int | None, surveyed: int | None) -> int | None:

@@ -83,6 +83,7 @@ def list_registered(
                 memory_bytes=claimed.memory_bytes,
                 bandwidth_bytes_per_s=claimed.bandwidth_bytes_per_s,
                 gflops=claimed.gflops,
+                site_id=claim.site_id,
             )
         )
     return tuple(rows)

@@ -30,6 +30,8 @@ CREDIT_RENEW_S = 10
 PLATFORM_LEASE_S = 96 * 3600
 PLATFORM_LATENESS_S = 96 * 3600
 PLATFORM_SKEW_S = 60
+# After so long without a word over its link, what is known of a platform is nothing.
+PLATFORM_SILENCE_S = 45
 # What fits a letter.
 ADMISSION_KEYS_MAX = 400
 PINNED_PRICES_MAX = 400
@@ -234,6 +236,15 @@ LINK_OFFSET_MS_MAX = 30_000
 # How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.
 GRANT_SKEW_S = 60
 GRANT_DURATION_S_MIN = 600
+# What goes up to a parent: roll-ups at most each second, and while nothing changes this often, so that one who is heard can be told
+# from one who is not; a platform that was heard longer ago than this is unknown. What was signed longer ago than the second figure
+# is old whenever it came: clocks are not that wrong. Inventories are looked at this often, and told in parts of so many devices.
+ROLL_UP_PROOF_S = 5
+ROLL_UP_SILENCE_MS_MAX = 15_000
+ROLL_UP_STAMP_S_MAX = 900
+REGION_INVENTORY_S = 10
+REGION_PART_DEVICES = 2_048
+REGION_PARTS_MAX = 1_024
 GRANT_DURATION_S_MAX = 366 * 24 * 3600
 GRANT_DEVICES_MAX = 4096
 # Words of a want that its child has not answered; a parent that is cut off asks no more before it has heard something.
@@ -246,6 +257,8 @@ assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX
 assert 2 * LINK_OFFSET_MS_MAX <= GRANT_SKEW_S * 1000
 # A parent sees half of the shortest grant at least.
 assert GRANT_DURATION_S_MIN >= 4 * GRANT_SKEW_S
+# A roll-up may be lost on the way twice before its platform is unknown.
+assert 3 * ROLL_UP_PROOF_S * 1000 <= ROLL_UP_SILENCE_MS_MAX
 # Settlement between platforms: a batch is signed this soon and holds so much; a record this late is its server's risk; a period
 # is ended this long after it, so that gateways have handed in what they had; letters of a comparison name so many subtrees.
 CROSS_BATCH_S_MAX = 1

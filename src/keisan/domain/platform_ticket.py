@@ -123,6 +123,9 @@ class CrossChargeCode(StrEnum):
     UNPRICED_MODEL = "unpriced_model"
     LATE = "late"
     REVOKED_PLATFORM = "revoked_platform"
+    # Both ends do not agree on it, or its settlement may not take it: a person judges.
+    DISPUTED = "disputed"
+    HELD = "held"
 
 
 CROSS_CHARGE_TRANSITIONS: dict[CrossChargeState, frozenset[CrossChargeState]] = {

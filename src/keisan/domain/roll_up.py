@@ -4,12 +4,12 @@ Everything in it is a whole number, so that sums of sums are those of the device
 count beside each sum says of how many devices it is.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from keisan.domain.ids import ProviderId, SiteId
+from keisan.domain.ids import PlatformId, ProviderId, SiteId
 from keisan.domain.sample import SampleName
 from keisan.domain.verdict import Verdict
 
@@ -71,11 +71,27 @@ class FieldSum:
 
 
 @dataclass(frozen=True, slots=True)
+class RollUpSource:
+    """What of a roll-up another platform told: how many devices, its verdict, and when that platform was heard last.
+
+    `is_heard` says that this is short enough ago; what came from one that is not heard counts as unknown.
+    """
+
+    platform_id: PlatformId
+    platform_name: str
+    verdict: Verdict
+    device_count: int
+    is_heard: bool
+    heard_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RollUp:
     """`name` is a region's code, a node's hardware id, a supernode's or site's name; the platform's is empty.
 
     `temperature_most_millicelsius` is that of the hottest device that reports. `proven_at` is when the last of its devices
     was heard, `sampled_at` that sample's own stamp by its site's clock; None where none has been heard since this process began.
+    `sources` are the other platforms that told a part of it; the rest are sites of this one.
     """
 
     level: Level
@@ -89,6 +105,58 @@ class RollUp:
     temperature_most_millicelsius: int | None
     proven_at: datetime | None
     sampled_at: datetime | None
+    sources: tuple[RollUpSource, ...] = ()
+
+
+# What is counted whether anybody is heard or not: it is what inventories and the catalogue say.
+_LASTING_COUNTS = frozenset(
+    {
+        CountName.DEVICES,
+        CountName.CORDONED,
+        CountName.MEMORY_MIB,
+        CountName.NOMINAL_GFLOPS,
+        CountName.NOMINAL_DEVICES,
+        CountName.MEASURED_GFLOPS,
+        CountName.MEASURED_DEVICES,
+    }
+)
+
+
+def silence_rollup(rollup: RollUp) -> RollUp:
+    """Return what is left of a roll-up whose teller is not heard any more: its devices are there, and all of them unknown."""
+    counts = {name: found if name in _LASTING_COUNTS else 0 for name, found in rollup.counts.items()}
+    counts[CountName.UNKNOWN] = counts[CountName.DEVICES]
+    return replace(
+        rollup,
+        verdict=Verdict.UNKNOWN,
+        counts=counts,
+        sums=dict.fromkeys(rollup.sums, FieldSum(0, 0)),
+        temperature_most_millicelsius=None,
+    )
+
+
+def merge_rollups(parts: Sequence[RollUp], level: Level, name: str) -> RollUp:
+    """Return the sums of some roll-ups, at least one, as that of a region, or of the whole platform, whose name is empty."""
+    counts = {each: sum(part.counts[each] for part in parts) for each in CountName}
+    heat = [part.temperature_most_millicelsius for part in parts if part.temperature_most_millicelsius is not None]
+    return RollUp(
+        level=level,
+        name=name,
+        region=name,
+        provider_id=None,
+        site_id=None,
+        verdict=judge_group(counts[CountName.OK], counts[CountName.FAILED], counts[CountName.REPORTING]),
+        counts=counts,
+        sums={each: _add_sums([part.sums[each] for part in parts]) for each in SUMMED_FIELDS},
+        temperature_most_millicelsius=max(heat, default=None),
+        proven_at=max((part.proven_at for part in parts if part.proven_at is not None), default=None),
+        sampled_at=max((part.sampled_at for part in parts if part.sampled_at is not None), default=None),
+        sources=tuple(source for part in parts for source in part.sources),
+    )
+
+
+def _add_sums(sums: Sequence[FieldSum]) -> FieldSum:
+    return FieldSum(sum(each.total for each in sums), sum(each.devices for each in sums))
 
 
 def judge_group(reporting_ok: int, reporting_failed: int, reporting: int) -> Verdict:

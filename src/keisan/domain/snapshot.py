@@ -6,7 +6,10 @@ from uuid import UUID
 
 
 class SnapshotTable(StrEnum):
-    """Tables of the snapshot whose rows change one by one; engines change with their replicas."""
+    """Tables of the snapshot whose rows change one by one; engines change with their replicas.
+
+    `platforms` stands for all that is told of other platforms: what of it changed, each process that compiles finds itself.
+    """
 
     KEYS = "keys"
     ORGANIZATIONS = "organizations"
@@ -15,6 +18,7 @@ class SnapshotTable(StrEnum):
     PRICES = "prices"
     REPLICAS = "replicas"
     DOORS = "doors"
+    PLATFORMS = "platforms"
 
 
 @dataclass(frozen=True, slots=True)

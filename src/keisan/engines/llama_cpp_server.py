@@ -63,6 +63,8 @@ def _start_server(config: LlamaCppConfig) -> xllamacpp.Server:
     parameters.cache_ram_mib = config.prompt_cache_mib
     parameters.ui = False
     parameters.endpoint_slots = False
+    # Its own count of tokens, told on its socket alone, for whoever compares it with what was billed.
+    parameters.endpoint_metrics = True
     parameters.verbosity = VERBOSITY
     try:
         return xllamacpp.Server(parameters)

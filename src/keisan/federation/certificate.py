@@ -141,6 +141,15 @@ def read_authority_key(content: str) -> bytes:
     return key
 
 
+def split_certificates(content: str) -> list[str]:
+    """Return the certificates of a text one by one (PEM); raises InvalidInput for what is none."""
+    try:
+        found = x509.load_pem_x509_certificates(content.encode())
+    except ValueError as fault:
+        raise InvalidInput("not certificates", "certificate", str(fault)) from fault
+    return [each.public_bytes(Encoding.PEM).decode() for each in found]
+
+
 def _read(content: str | bytes) -> x509.Certificate:
     try:
         if isinstance(content, str):

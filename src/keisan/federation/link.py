@@ -6,6 +6,7 @@ What must outlive it (cursors, ends, registers, the link epoch) is its driver's 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+from uuid import UUID
 
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
@@ -93,7 +94,7 @@ class LinkMachine:
         self._sending = {log: LogSending(log, start.ends.get(log)) for log in LinkLog}
         self._taking = {log: LogTaking(log, start.cursors.get(log)) for log in LinkLog}
         self._registers = RegisterSending(start.offered)
-        self._held = RegisterTaking(own.neighbour_id, start.held)
+        self._held = RegisterTaking(start.held)
         self._turns = Turns()
         self._heard_ms = self._pinged_ms = 0
         self._asked: set[int] = set()
@@ -183,9 +184,18 @@ class LinkMachine:
         """Take that registers which this neighbour may have are others now."""
         return self._guard(lambda: self._registers.note_lines(lines))
 
+    def note_returned(self, lines: Iterable[RegisterLine]) -> list[Effect]:
+        """Take that registers of the neighbour's side are kept which did not come from it: it has lost them, and gets them back."""
+        return self._guard(lambda: self._registers.send_back(self._held.note_returned(lines)))
+
     def note_held(self, lines: Iterable[RegisterLine]) -> None:
         """Take that registers of this neighbour are kept after all: whoever vouches for their author has been heard meanwhile."""
         self._held.held.update((line.key, line.mark) for line in lines)
+
+    def find_incarnation(self, log: LinkLog) -> UUID | None:
+        """Return in which incarnation an own log is sent, None before there is one."""
+        end = self._sending[log].end
+        return None if end is None else end.incarnation
 
     def list_acknowledged(self) -> dict[LinkLog, int]:
         """Return how far the neighbour has applied each own log, as far as it has said."""

@@ -28,6 +28,8 @@ class LogSending:
         self.acknowledged = 0
         self._read = 0
         self._is_reading = False
+        # What was read last was nothing, though something is to be sent: it is read again when the log is told of anew.
+        self._is_stalled = False
         self._loaded: tuple[LogItem, ...] = ()
         self._under_way: deque[tuple[int, int]] = deque()
         self._compared: LogCursor | None = None
@@ -79,10 +81,11 @@ class LogSending:
         """Take that the own log has grown."""
         if self.end is None or end.incarnation == self.end.incarnation:
             self.end = end
+            self._is_stalled = False
 
     def want_items(self) -> list[Effect]:
         """Ask for the next items if there are some and none are loaded."""
-        if self.phase is not SendingPhase.SENDING or self._is_reading or self._loaded:
+        if self.phase is not SendingPhase.SENDING or self._is_reading or self._is_stalled or self._loaded:
             return []
         if self.end is None or self._read >= self.end.sequence:
             return []
@@ -92,6 +95,7 @@ class LogSending:
     def take_items(self, items: tuple[LogItem, ...]) -> None:
         """Take items that were read; they are sent at the log's next turn."""
         self._is_reading = False
+        self._is_stalled = not items
         if self.phase is SendingPhase.SENDING and items and items[0].sequence == self._read + 1:
             self._loaded = items
             self._read = items[-1].sequence

@@ -56,11 +56,12 @@ class RegisterSending:
     def note_lines(self, lines: Iterable[RegisterLine]) -> None:
         """Take that registers have changed: they are sent as they are at their turn."""
         for line in lines:
-            self.offered[line.key] = line.mark
-            self._changed[line.key] = None
+            if self.offered.get(line.key) != line.mark:
+                self.offered[line.key] = line.mark
+                self._changed[line.key] = None
 
     def send_back(self, keys: Iterable[RegisterKey]) -> None:
-        """Send registers that the neighbour itself wrote, and has lost."""
+        """Send registers that came from the neighbour, and that it has lost."""
         for key in keys:
             self._changed[key] = None
 

@@ -3,7 +3,6 @@
 from collections import deque
 from collections.abc import Iterable
 
-from keisan.domain.ids import PlatformId
 from keisan.domain.limits import LINK_BATCH_LETTERS_MAX, LINK_WINDOW_BYTES
 from keisan.domain.register import (
     BUCKETS,
@@ -24,8 +23,7 @@ LINES_OF_BUCKET_MAX = 64 * LINES_MAX
 class RegisterTaking:
     """Takes registers from one neighbour. `held` is what is kept that came by its link."""
 
-    def __init__(self, neighbour_id: PlatformId, held: Iterable[RegisterLine]) -> None:
-        self._neighbour_id = neighbour_id
+    def __init__(self, held: Iterable[RegisterLine]) -> None:
         self.held: dict[RegisterKey, RegisterMark] = {line.key: line.mark for line in held}
         self._listed: dict[int, dict[RegisterKey, RegisterMark]] = {}
         self._waiting: deque[MergeLetters] = deque()
@@ -36,7 +34,9 @@ class RegisterTaking:
         return digest_buckets([RegisterLine(key, mark) for key, mark in self.held.items()])
 
     def take_lines(self, message: Lines) -> tuple[list[Effect], tuple[RegisterKey, ...]]:
-        """Take a list: return what to answer, and the keys of what the neighbour wrote itself and has older or not at all.
+        """Take a list: return what to answer, and the keys of what came from the neighbour, who has it older or not at all now.
+
+        Whoever wrote it may have lost it together with the neighbour, and would write older versions that nobody further on takes.
 
         Raises LinkFault for a bucket that is none, and for too long a list.
         """
@@ -54,6 +54,12 @@ class RegisterTaking:
         lacking = [RegisterLine(key, mark) for key, mark in listed.items() if mark.is_newer_than(self.held.get(key))]
         want = Want(bucket=message.bucket, lines=tuple(map(describe_line, lacking)))
         return [Send(encode_message(want))], tuple(self._list_lost(message.bucket, listed))
+
+    def note_returned(self, lines: Iterable[RegisterLine]) -> tuple[RegisterKey, ...]:
+        """Take what is kept as this neighbour's, and return the keys of what did not come from it: others have given it back."""
+        newer = [line for line in lines if line.mark.is_newer_than(self.held.get(line.key))]
+        self.held.update((line.key, line.mark) for line in newer)
+        return tuple(line.key for line in newer)
 
     def take_registers(self, message: Registers) -> list[Effect]:
         """Take registers to merge; raises LinkFault for too many."""
@@ -78,5 +84,5 @@ class RegisterTaking:
 
     def _list_lost(self, bucket: int, listed: dict[RegisterKey, RegisterMark]) -> Iterable[RegisterKey]:
         for key, mark in self.held.items():
-            if key.author == self._neighbour_id and find_bucket(key) == bucket and mark.is_newer_than(listed.get(key)):
+            if find_bucket(key) == bucket and mark.is_newer_than(listed.get(key)):
                 yield key

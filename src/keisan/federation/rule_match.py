@@ -73,11 +73,11 @@ def has_input_above_bytes(home: CrossUsage, serving: CrossUsage, terms: MatchTer
 
 
 def is_of_price(serving: CrossUsage, terms: MatchTerms) -> bool:
-    """Tell whether an amount is what the pinned price makes of the quantities; without a price nothing follows."""
+    """Tell whether an amount is at most what the pinned price makes of the quantities; without a price nothing follows."""
     if terms.nano_per_million is None:
         return False
     try:
-        return serving.amount_nano == compute_amount_nano(terms.nano_per_million, serving.quantities)
+        return serving.amount_nano <= compute_amount_nano(terms.nano_per_million, serving.quantities)
     except InvalidInput:
         return False
 

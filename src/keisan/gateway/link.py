@@ -10,16 +10,20 @@ from keisan.domain.errors import Failed, PermissionDenied, PlatformUnreachable, 
 from keisan.gateway.relay import UsageBatch
 from keisan.wire.base import WireView
 from keisan.wire.credit import CreditAnswer, CreditReport
+from keisan.wire.gateway_certificate import GatewayCertificateAsk, GatewayCertificateView
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer
 from keisan.wire.usage import USAGE_BATCH_TYPE, UsageAnswer
 
 SNAPSHOT_PATH = "/api/v1/gateway/snapshot"
 USAGE_PATH = "/api/v1/gateway/usage"
 CREDIT_PATH = "/api/v1/gateway/credit"
+CERTIFICATE_PATH = "/api/v1/gateway/certificate"
 # How much longer than the wait asked for an answer may take before the platform counts as gone.
 ANSWER_MARGIN_S = 10.0
 UPLOAD_TIMEOUT_S = 30.0
 CREDIT_TIMEOUT_S = 10.0
+# The platform may have to ask its parent.
+CERTIFICATE_TIMEOUT_S = 30.0
 # What of an upload is in Python's memory at a time.
 PIECE_BYTES = 256 * 1024
 _JSON = {"content-type": "application/json"}
@@ -59,6 +63,12 @@ class PlatformLink:
         """Report what was spent, is held and is wanted; the answer says what may be spent from now on."""
         body = report.model_dump_json().encode()
         return _read(CreditAnswer, await self._post(CREDIT_PATH, body, _JSON, CREDIT_TIMEOUT_S))
+
+    async def certify(self, asked: GatewayCertificateAsk) -> GatewayCertificateView:
+        """Ask for a certificate that gateways of other platforms believe."""
+        body = asked.model_dump_json().encode()
+        answer = await self._post(CERTIFICATE_PATH, body, _JSON, CERTIFICATE_TIMEOUT_S)
+        return _read(GatewayCertificateView, answer)
 
     async def _post(
         self, path: str, body: bytes | AsyncIterator[bytes], headers: Mapping[str, str], timeout_s: float

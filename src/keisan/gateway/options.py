@@ -28,7 +28,8 @@ class Listener:
 class FederationOptions:
     """How this gateway speaks with those of other platforms: PEM files, and addresses as host:port.
 
-    `parents` are dialled; children and siblings come in at `listen`.
+    `parents` are dialled, or else those that the snapshot tells; children and siblings come in at `listen`. Where `is_given`, the
+    platform gives what is in the files.
     """
 
     certificate_path: Path
@@ -36,6 +37,7 @@ class FederationOptions:
     ca_path: Path
     listen: str | None = None
     parents: tuple[str, ...] = ()
+    is_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import TypeVar
 import httpx
 
 from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable, SettingsInvalid
+from keisan.gateway.certificate import CertificateKeeper
 from keisan.gateway.credit_lease import CreditLease, read_backlog
 from keisan.gateway.identity import Identity, JoinRequest, ensure_identity
 from keisan.gateway.incarnation_file import begin_incarnation
@@ -112,6 +113,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     write_log("gateway.listening", host=host, port=port)
     finish = asyncio.Event()
     async with asyncio.TaskGroup() as group:
+        certifying = group.create_task(_keep_certificate(options, link, feed, ports.clock), name="certificate")
         following = group.create_task(feed.run(), name="snapshot feed")
         uploading = group.create_task(upload.run(finish), name="usage upload")
         leasing = group.create_task(lease.run(), name="credit lease")
@@ -122,6 +124,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
         await stop.wait()
         is_drained = await asyncio.to_thread(parts.relay.drain, options.drain_s)
         following.cancel()
+        certifying.cancel()
         finish.set()
         _, late = await asyncio.wait([uploading, exporting], timeout=options.last_upload_s)
         is_uploaded = uploading not in late
@@ -132,6 +135,12 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     write_log("gateway.stopped", is_drained=is_drained, is_uploaded=is_uploaded)
     if is_drained and is_uploaded:
         await _try_exchange(lease.end())
+
+
+async def _keep_certificate(options: GatewayOptions, link: PlatformLink, feed: SnapshotFeed, clock: Clock) -> None:
+    """Keep a certificate for other platforms, unless the settings name one."""
+    if options.federation is not None and options.federation.is_given:
+        await CertificateKeeper(link, feed, clock, options.federation.certificate_path.parent).run()
 
 
 async def _try_exchange(exchange: Coroutine[object, object, object]) -> None:

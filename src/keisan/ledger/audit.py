@@ -18,7 +18,7 @@ from keisan.domain.statement import Statement
 from keisan.domain.statement_document import read_document
 from keisan.domain.suspense import SuspenseState
 from keisan.domain.usage import PostedRecord
-from keisan.ledger.audit_credit import CreditAudit, audit_platform_tickets
+from keisan.ledger.audit_credit import CreditAudit, audit_conserved, audit_platform_tickets
 from keisan.ledger.paging import walk_pages
 from keisan.ledger.record_source import RecordSource, open_records
 from keisan.ledger.rule import LEASED_CODES, sum_transfers
@@ -108,6 +108,7 @@ async def audit_ledger(view: Transaction, note: Callable[[Audit], None], archive
         _audit_balances,
         _audit_tickets,
         _audit_platform_tickets,
+        _audit_conserved,
         _audit_suspense,
         _audit_statements,
         _audit_payouts,
@@ -174,6 +175,10 @@ async def _audit_entries(view: Transaction, books: _Books, entries: Sequence[Ent
         if entry.kind in JUDGEMENTS:
             audit.judged[entry.id] = JudgedEntry(entry, moved)
         audit.credit.count(crossed.get(entry.id, ()))
+        if entry.kind is EntryKind.USAGE:
+            audit.credit.count_records(own, suspended.keys() | {each.record_id for each in crossed.get(entry.id, ())})
+        elif entry.kind is not EntryKind.CROSS_USAGE:
+            audit.credit.count_others(moved)
         _count_entry(audit, own, moved, suspended)
     return None
 
@@ -236,6 +241,10 @@ async def _audit_tickets(view: Transaction, _: _Books, audit: Audit) -> Differen
 
 async def _audit_platform_tickets(view: Transaction, _: _Books, audit: Audit) -> Difference | None:
     return await audit_platform_tickets(view, audit.credit)
+
+
+async def _audit_conserved(view: Transaction, books: _Books, audit: Audit) -> Difference | None:
+    return await audit_conserved(view, books.accounts, audit.credit)
 
 
 async def _audit_suspense(view: Transaction, books: _Books, audit: Audit) -> Difference | None:

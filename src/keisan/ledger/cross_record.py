@@ -5,7 +5,7 @@ of its own: it is kept as home's word alone, which moves no money.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from keisan.domain.access import PlatformScope
@@ -21,7 +21,7 @@ from keisan.domain.errors import NotFound
 from keisan.domain.ids import ModelId, PlatformId, RecordId, SiteId, TicketId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.merkle import hash_leaf
-from keisan.domain.platform_ticket import PinnedPrice, PlatformTicket
+from keisan.domain.platform_ticket import CrossCharge, PinnedPrice, PlatformTicket
 from keisan.domain.price import compute_amount_nano
 from keisan.domain.settlement import SETTLEMENT_ID
 from keisan.domain.usage import Crossing, IntakeOutcome, PostedRecord, UsageRecord
@@ -86,24 +86,33 @@ def build_cross_usage(
 
 
 async def keep_served(
-    transaction: Transaction, own_id: PlatformId, posted: Iterable[PostedRecord], now: datetime
+    transaction: Transaction, posted: Sequence[PostedRecord], charges: Iterable[CrossCharge], now: datetime
 ) -> None:
-    """Keep what this platform says of those calls, of the ones it has just posted, that it served for others."""
-    crossed = [(each, each.record.crossing) for each in posted if each.record.crossing is not None]
-    served = [(each, crossing) for each, crossing in crossed if crossing.serving_platform_id == own_id]
+    """Keep what this platform says of those calls, of the ones it has just posted, that their homes owe it.
+
+    What suspense pays for here is told to nobody: it is this platform's risk. Nor does a call need to have crossed: a guest may
+    have shown its key here.
+    """
+    owed = {charge.record_id: charge for charge in charges}
+    served = [each for each in posted if each.record.id in owed]
     if not served:
         return
-    names = await _load_names(transaction, [each.record for each, _ in served])
-    for each, crossing in served:
+    ticket_ids = {charge.ticket_id for charge in owed.values()}
+    names = await _load_names(transaction, [each.record for each in served], ticket_ids)
+    for each in served:
+        charge = owed[each.record.id]
+        crossing = Crossing(charge.counterparty_id, charge.platform_id, charge.ticket_id)
         usage = build_cross_usage(each.record, crossing, RecordEnd.SERVING, each.charge.chip, names)
-        await keep_own_record(transaction, usage, now)
+        # As it was charged here: at the pinned price, or at a lower one that everybody pays by now.
+        await keep_own_record(transaction, replace(usage, amount_nano=charge.wholesale_nano), now)
 
 
 async def keep_forwarded(
     transaction: Transaction, records: Sequence[UsageRecord], now: datetime
 ) -> Mapping[RecordId, IntakeOutcome]:
     """Keep home's own word of calls that others served, and return what became of each."""
-    names = await _load_names(transaction, records)
+    ticket_ids = {record.crossing.ticket_id for record in records if record.crossing is not None}
+    names = await _load_names(transaction, records, ticket_ids)
     outcomes: dict[RecordId, IntakeOutcome] = {}
     for record in records:
         assert record.crossing is not None
@@ -125,10 +134,11 @@ async def keep_own_record(transaction: Transaction, usage: CrossUsage, now: date
     return IntakeOutcome.EXISTS if is_same else IntakeOutcome.DIFFERS
 
 
-async def _load_names(transaction: Transaction, records: Sequence[UsageRecord]) -> CrossNames:
+async def _load_names(
+    transaction: Transaction, records: Sequence[UsageRecord], ticket_ids: Iterable[TicketId]
+) -> CrossNames:
     models = await transaction.models.list_by_ids(EVERYTHING, {record.context.model_id for record in records})
     sites = await transaction.sites.list_all(EVERYTHING)
-    ticket_ids = {record.crossing.ticket_id for record in records if record.crossing is not None}
     tickets = [await _find_ticket(transaction, ticket_id) for ticket_id in sorted(ticket_ids)]
     return CrossNames(
         {model.id: model.facts.name for model in models},

@@ -10,6 +10,7 @@ from datetime import datetime
 
 from keisan.domain.access import PlatformScope
 from keisan.domain.account import AccountKey, AccountKind
+from keisan.domain.alert import AlertDraft
 from keisan.domain.deduction import Deduction, DeductionKind, choose_rate_ppm
 from keisan.domain.entry import EntryKind
 from keisan.domain.holder import Holder
@@ -36,6 +37,15 @@ from keisan.storage.base import Transaction
 
 EVERYTHING = PlatformScope()
 Tickets = dict[TicketId, PlatformTicket]
+
+
+@dataclass(frozen=True, slots=True)
+class CrossPosting:
+    """What became of calls, and the entry that moves their money, with what is told about it: None if nothing moves."""
+
+    charges: Mapping[RecordId, CrossCharge]
+    draft: EntryDraft | None = None
+    alerts: Sequence[AlertDraft] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,11 +100,25 @@ async def post_cross_calls(
     `refused` are records that another rule forbids (a platform that was revoked before): they are kept as suspended. A repeat
     returns what became of the first. It comes last in a transaction but for events, as every posting does.
     """
+    posting = await charge_cross_calls(transaction, journal, serving_id, calls, refused)
+    await write_cross_entry(transaction, journal, posting)
+    return posting.charges
+
+
+async def charge_cross_calls(
+    transaction: Transaction,
+    journal: Journal,
+    serving_id: PlatformId,
+    calls: Sequence[CrossCall],
+    refused: Mapping[RecordId, CrossChargeCode] | None = None,
+) -> CrossPosting:
+    """Do all of it but the entry, which `write_cross_entry` then writes in the same transaction, last."""
     known = dict(await transaction.cross_charges.find_many(EVERYTHING, {call.record_id for call in calls}))
     new = _list_new(calls, known)
     if not new:
-        return known
-    tickets = await _lock_tickets(transaction, serving_id, new, known)
+        return CrossPosting(known)
+    await _lock_accounts(transaction, serving_id, new)
+    tickets = await _lock_tickets(transaction, new, known)
     deductions = await transaction.deductions.list_all(EVERYTHING)
     desk = _Desk(journal.platform_id, serving_id, deductions, refused or {}, journal.clock.now())
     changed, charges = dict(tickets), list[CrossCharge]()
@@ -110,8 +134,14 @@ async def post_cross_calls(
     await _write_tickets(transaction, tickets, changed)
     await transaction.cross_charges.insert_many([each for each in charges if each.record_id not in known])
     await transaction.cross_charges.settle_many([each for each in charges if each.record_id in known])
-    await _write_money(transaction, journal, entry_id, charges)
-    return known | {each.record_id: each for each in charges}
+    return await _count_money(transaction, desk.now, entry_id, known | {each.record_id: each for each in charges})
+
+
+async def write_cross_entry(transaction: Transaction, journal: Journal, posting: CrossPosting) -> None:
+    """Write the entry of a posting, and raise its alerts: the last of a transaction but for events."""
+    if posting.draft is not None:
+        entry = await journal.write_entry(transaction, posting.draft)
+        await raise_alerts(transaction, posting.alerts, entry.created_at)
 
 
 async def note_own_calls(
@@ -122,7 +152,8 @@ async def note_own_calls(
     new = [call for call in {each.record_id: each for each in calls}.values() if call.record_id not in known]
     if not new:
         return
-    tickets = await _lock_tickets(transaction, serving_id, new, known)
+    # No money moves, so no account is locked: whoever holds one and waits for a ticket waits for nothing here.
+    tickets = await _lock_tickets(transaction, new, known)
     desk = _Desk(journal.platform_id, serving_id, (), {}, journal.clock.now())
     changed, charges = dict(tickets), list[CrossCharge]()
     for call in new:
@@ -161,17 +192,18 @@ def _list_new(calls: Iterable[CrossCall], known: Mapping[RecordId, CrossCharge])
     return list(first.values())
 
 
-async def _lock_tickets(
-    transaction: Transaction,
-    serving_id: PlatformId,
-    calls: Sequence[CrossCall],
-    known: Mapping[RecordId, CrossCharge],
-) -> Tickets:
-    """Return the tickets that calls name, or waited on, locked after the accounts that they may move."""
+async def _lock_accounts(transaction: Transaction, serving_id: PlatformId, calls: Sequence[CrossCall]) -> None:
+    """Lock the accounts that calls may move, ahead of their tickets."""
     keys = {AccountKey(AccountKind.WALLET, call.organization_id, None, call.currency) for call in calls}
     wallets = await transaction.accounts.list_wallets(EVERYTHING, {call.organization_id for call in calls})
     payables = await transaction.accounts.open({name_payable(serving_id, call.currency) for call in calls})
     await transaction.accounts.lock([*(wallet.id for wallet in wallets if wallet.key in keys), *payables.values()])
+
+
+async def _lock_tickets(
+    transaction: Transaction, calls: Sequence[CrossCall], known: Mapping[RecordId, CrossCharge]
+) -> Tickets:
+    """Return the tickets that calls name, or waited on, locked."""
     waited = {known[call.record_id].ticket_id for call in calls if call.record_id in known}
     return dict(await transaction.platform_tickets.lock({call.ticket_id for call in calls} | waited))
 
@@ -181,14 +213,13 @@ async def _write_tickets(transaction: Transaction, before: Tickets, after: Ticke
     await transaction.platform_tickets.update_many(changed)
 
 
-async def _write_money(
-    transaction: Transaction, journal: Journal, entry_id: EntryId, charges: Sequence[CrossCharge]
-) -> None:
-    """Post what charges move, and count what customers paid in the budgets of their organizations."""
-    posted = [each for each in charges if each.state is CrossChargeState.POSTED]
+async def _count_money(
+    transaction: Transaction, now: datetime, entry_id: EntryId, charges: Mapping[RecordId, CrossCharge]
+) -> CrossPosting:
+    """Count what customers paid in the budgets of their organizations, and return what the entry moves."""
+    posted = [each for each in charges.values() if each.entry_id == entry_id]
     if not posted:
-        return
-    now = journal.clock.now()
+        return CrossPosting(charges)
     books = await lock_books(transaction, {Holder(each.organization_id) for each in posted})
     spendings = [
         Spending(Holder(each.organization_id), each.currency, each.charged_nano, each.admitted_at)
@@ -198,5 +229,4 @@ async def _write_money(
     counted = count_spendings(books, spendings, now)
     await write_books(transaction, books, counted)
     draft = EntryDraft(EntryKind.CROSS_USAGE, draw_cross_transfers(posted), id=entry_id)
-    entry = await journal.write_entry(transaction, draft)
-    await raise_alerts(transaction, describe_crossed(books, counted, now), entry.created_at)
+    return CrossPosting(charges, draft, describe_crossed(books, counted, now))

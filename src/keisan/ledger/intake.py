@@ -37,6 +37,7 @@ from keisan.ledger.rule import (
     find_late,
     list_spendings,
     refuse_context,
+    refuse_crossing,
     refuse_day,
     refuse_record,
     sum_transfers,
@@ -168,6 +169,7 @@ def _sort_records(sorting: _Sorting, facts: Facts, stored: Mapping[RecordId, byt
         refusal = None
         if outcome is not IntakeOutcome.EXISTS:
             refusal, price = known.get(record.context)
+            refusal = refusal or refuse_crossing(record, facts)
             refusal = refusal or (refuse_record(record, price, now) if price is not None else None)
             if outcome is None:
                 refusal = refusal or refuse_day(record, facts.closed_through)
@@ -190,8 +192,7 @@ async def _insert_and_post(transaction: Transaction, sorting: _Sorting, facts: F
     leaf_hashes = hash_leaves(order_records(posted))
     await transaction.usage.insert_many(posted)
     await _check_days(transaction, posted, facts)
-    await keep_served(transaction, facts.platform_id, posted, journal.clock.now())
-    posting = await _charge_tickets(transaction, posted, facts.homes, journal.clock.now())
+    posting = await _charge_tickets(transaction, posted, facts.guests, journal.clock.now())
     suspended = posting.suspended
     for position, each in zip(sorting.new.values(), posted, strict=True):
         sorting.answer(position, IntakeOutcome.CREATED, suspended.get(each.record.id, "") if suspended else "")
@@ -260,6 +261,7 @@ async def _charge_tickets(
         await transaction.tickets.update_many([each for each in charges.tickets.values() if each != tickets[each.id]])
         guests = charge_guests(posted, homes, platform_tickets, charges.suspended, now)
         await _write_guests(transaction, platform_tickets, guests)
+        await keep_served(transaction, posted, guests.charges, now)
         suspended, owed = {**charges.suspended, **guests.unfunded}, guests.owed
         alerts = await _spend_budgets(transaction, posted, tickets, suspended, now)
     await transaction.usage.suspend_many(suspended, posted, now)

@@ -18,6 +18,7 @@ async def load_facts(transaction: Transaction, gateway_id: MachineId, contexts: 
     prices = await transaction.prices.list_by_ids(scope, {context.price_id for context in contexts})
     replicas = await transaction.replicas.list_by_ids(scope, {context.replica_id for context in contexts})
     pairs = {(context.provider_id, context.model_id) for context in contexts}
+    owners = await transaction.organizations.list_by_ids(scope, {context.organization_id for context in contexts})
     return Facts(
         platform_id=platform.id,
         gateway_ids=await _list_gateways(transaction, gateway_id, contexts),
@@ -27,6 +28,7 @@ async def load_facts(transaction: Transaction, gateway_id: MachineId, contexts: 
         offers=await transaction.offers.list_models(scope, pairs),
         deductions=await transaction.deductions.list_all(scope),
         closed_through=(await transaction.retention.get_mark(scope)).closed_through,
+        guests={each.id: each.platform_id for each in owners if each.platform_id != platform.id},
     )
 
 

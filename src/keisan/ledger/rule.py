@@ -1,11 +1,12 @@
 """Ledger rules: what makes a usage record acceptable, and what is posted for accepted ones. Values in, values out."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import partial
 from typing import NamedTuple
+from uuid import UUID
 
 from keisan.domain.account import AccountKey, AccountKind, Transfer
 from keisan.domain.deduction import Deduction
@@ -24,6 +25,8 @@ from keisan.kit.identity_map import IdentityMap
 from keisan.ledger.rule_budget import Spending
 from keisan.ledger.rule_split import AccountPair, SplitSum
 
+# Stands in a record for what is another platform's.
+NOBODY = UUID(int=0)
 _EARLY_MAX = timedelta(seconds=USAGE_EARLY_S_MAX)
 
 
@@ -32,6 +35,7 @@ class RefusalCode(StrEnum):
 
     MALFORMED = "malformed"
     WRONG_PLATFORM = "wrong_platform"
+    WRONG_CROSSING = "wrong_crossing"
     WRONG_GATEWAY = "wrong_gateway"
     WRONG_DAY = "wrong_day"
     WRONG_CLOCK = "wrong_clock"
@@ -67,7 +71,8 @@ class Facts:
     """What records are held against: whose may be handed in, the keys, prices and replicas they name, and what was asked for them.
 
     `gateway_ids` are the gateway that hands them in and the revoked ones, in whose place it may have joined. No record of a
-    day through `closed_through` is new any more: whether it was posted before cannot always be told here.
+    day through `closed_through` is new any more: whether it was posted before cannot always be told here. `guests` are the
+    organizations named that are another platform's, with their homes.
     """
 
     platform_id: PlatformId
@@ -78,13 +83,7 @@ class Facts:
     offers: Sequence[Offer] = ()
     deductions: Sequence[Deduction] = ()
     closed_through: date | None = None
-
-    @property
-    def homes(self) -> Mapping[OrganizationId, PlatformId]:
-        """Return the home of each organization that is another platform's."""
-        return {
-            key.organization_id: key.platform_id for key in self.keys.values() if key.platform_id != self.platform_id
-        }
+    guests: Mapping[OrganizationId, PlatformId] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,19 +104,38 @@ class Owed(NamedTuple):
 def refuse_context(context: UsageContext, facts: Facts) -> RefusalCode | None:
     """Return why records of a context cannot be accepted, or None.
 
-    Key and replica must belong where the context says, for the one names who pays and the other who is paid.
+    Key and replica must belong where the context says, for the one names who pays and the other who is paid. A guest's call that
+    its home brought names no key: there the ticket stands for it, which `refuse_crossing` looks at.
     """
     if context.platform_id != facts.platform_id:
         return RefusalCode.WRONG_PLATFORM
     if context.gateway_id not in facts.gateway_ids:
         return RefusalCode.WRONG_GATEWAY
     key = facts.keys.get(context.key_id)
-    if key is None or (key.organization_id, key.project_id) != (context.organization_id, context.project_id):
+    if is_keyless(context):
+        if context.organization_id not in facts.guests:
+            return RefusalCode.UNKNOWN_KEY
+    elif key is None or (key.organization_id, key.project_id) != (context.organization_id, context.project_id):
         return RefusalCode.UNKNOWN_KEY
     price = facts.prices.get(context.price_id)
     if price is None or price.model_id != context.model_id:
         return RefusalCode.UNKNOWN_PRICE
     return None if _has_right_replica(context, facts.replicas.get(context.replica_id)) else RefusalCode.UNKNOWN_REPLICA
+
+
+def is_keyless(context: UsageContext) -> bool:
+    """Tell whether a context names nobody's key: that of a call which another platform brought."""
+    return context.key_id == NOBODY == context.project_id
+
+
+def refuse_crossing(record: UsageRecord, facts: Facts) -> RefusalCode | None:
+    """Return why a call cannot have crossed as its record says, or None: it was served here, for the home of its organization."""
+    crossing = record.crossing
+    if crossing is None:
+        return RefusalCode.UNKNOWN_KEY if is_keyless(record.context) else None
+    named = (crossing.serving_platform_id, crossing.home_platform_id)
+    is_right = named == (facts.platform_id, facts.guests.get(record.context.organization_id))
+    return None if is_right else RefusalCode.WRONG_CROSSING
 
 
 def refuse_record(record: UsageRecord, price: Price, now: datetime) -> RefusalCode | None:

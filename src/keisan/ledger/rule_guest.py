@@ -95,12 +95,15 @@ def find_model_price(prices: Iterable[PinnedPrice], model_id: ModelId) -> Pinned
 def _choose(
     tickets: Mapping[TicketId, PlatformTicket], posted: PostedRecord, home_id: PlatformId
 ) -> tuple[PlatformTicket, int] | None:
-    """Return the oldest ticket that pays for a record, and what at."""
+    """Return the ticket that pays for a record, and what at: the one that its call named, else the oldest that does."""
     record = posted.record
+    named_id = None if record.crossing is None else record.crossing.ticket_id
     wanted = (CreditSide.SERVING, home_id, record.context.organization_id, posted.charge.currency)
     for ticket in sorted(tickets.values(), key=lambda each: each.id):
         named = (ticket.side, ticket.counterparty_id, ticket.organization_id, ticket.currency)
         pinned = find_model_price(ticket.prices, record.context.model_id)
+        if named_id not in (None, ticket.id):
+            continue
         if named != wanted or ticket.state is PlatformTicketState.CLOSED or pinned is None:
             continue
         wholesale_nano = price_wholesale(pinned, record.quantities, record.amount_nano)

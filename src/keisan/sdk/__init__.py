@@ -68,7 +68,7 @@ from keisan.wire.alert import AlertView
 from keisan.wire.archive import AnalysisLineView, AnalysisQuery, ArchiveReach, ExportQuery, UsageAnalysis
 from keisan.wire.budget import BudgetCreate, BudgetUpdate, BudgetView
 from keisan.wire.call_limits import CallLimitsChange, CallLimitsView
-from keisan.wire.capacity import CapacityLine, CapacityView, TotalView
+from keisan.wire.capacity import CapacityLine, CapacityPlatform, CapacityView, TotalView
 from keisan.wire.challenge import (
     ChallengesStarted,
     ChallengeStart,
@@ -103,7 +103,9 @@ from keisan.wire.dispute import DisputeCreate, DisputeResolve, DisputeVerdict, D
 from keisan.wire.door import DoorView
 from keisan.wire.event import EventView
 from keisan.wire.evidence import EvidenceView
+from keisan.wire.exchange import ExchangeList, PlatformExchanges
 from keisan.wire.facility import FacilityView, FacilityWrite, UploadAnswer
+from keisan.wire.federation_check import FederationCheckView, FindingView
 from keisan.wire.forecast import BudgetForecastView, ForecastQuery, ForecastRange, ForecastView
 from keisan.wire.grant import GrantAsk, GrantTermsView, GrantView, WantView, WorkUpdate
 from keisan.wire.history import HistoryFormat, HistoryHead, HistoryQuery, HistoryRows
@@ -191,6 +193,7 @@ __all__ = [
     "CapacityKey",
     "CapacityKind",
     "CapacityLine",
+    "CapacityPlatform",
     "CapacityView",
     "ChallengeFlag",
     "ChallengeStart",
@@ -239,13 +242,16 @@ __all__ = [
     "EngineUnavailable",
     "EventView",
     "EvidenceView",
+    "ExchangeList",
     "ExportFormat",
     "ExportQuery",
     "FacilityView",
     "FacilityWrite",
     "FactName",
+    "FederationCheckView",
     "FigureName",
     "FigureView",
+    "FindingView",
     "ForecastMethod",
     "ForecastQuery",
     "ForecastRange",
@@ -309,6 +315,7 @@ __all__ = [
     "PeriodKind",
     "PermissionDenied",
     "PlatformDisputeView",
+    "PlatformExchanges",
     "PlatformTicketState",
     "PlatformTicketView",
     "PlatformUnreachable",

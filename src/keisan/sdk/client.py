@@ -33,6 +33,7 @@ from keisan.sdk.device import AsyncDevices, Devices
 from keisan.sdk.dispute import AsyncDisputes, Disputes
 from keisan.sdk.door import AsyncDoors, Doors
 from keisan.sdk.event import AsyncEvents, Events
+from keisan.sdk.exchange import AsyncExchanges, Exchanges
 from keisan.sdk.facility import AsyncFacilities, Facilities
 from keisan.sdk.forecast import AsyncForecasts, Forecasts
 from keisan.sdk.gateway import AsyncGateways, Gateways
@@ -138,6 +139,7 @@ class AsyncKeisan:
         self.doors = AsyncDoors(transport)
         self.machines = AsyncMachines(transport)
         self.links = AsyncLinks(transport)
+        self.exchanges = AsyncExchanges(transport)
         self.nodes = AsyncNodes(transport)
         self.devices = AsyncDevices(transport)
         self.telemetry = AsyncTelemetry(transport)
@@ -277,6 +279,7 @@ class Keisan(Blocking[AsyncKeisan]):
         self.doors = Doors(inner.doors, shell)
         self.machines = Machines(inner.machines, shell)
         self.links = Links(inner.links, shell)
+        self.exchanges = Exchanges(inner.exchanges, shell)
         self.nodes = Nodes(inner.nodes, shell)
         self.devices = Devices(inner.devices, shell)
         self.telemetry = Telemetry(inner.telemetry, shell)

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from keisan.sdk.blocking import Blocking, iterate, wait_for
 from keisan.sdk.transport import Transport
+from keisan.wire.federation_check import FederationCheckView
 from keisan.wire.invitation import InvitationCreate, InvitationCreated
 from keisan.wire.link_view import LinkApproval, LinkEnd, LinkJoin, LinkView
 from keisan.wire.page import Page
@@ -24,6 +25,10 @@ class AsyncLinks:
     async def get(self, link_id: UUID) -> LinkView:
         """Return one; raises NotFound outside the key's scope."""
         return await self._transport.fetch(LinkView, f"/links/{link_id}")
+
+    async def check(self) -> FederationCheckView:
+        """Check what must hold between platforms, asking each neighbour; what cannot be looked at is unknown, never held."""
+        return await self._transport.fetch(FederationCheckView, "/links/check")
 
     async def invite(self, body: InvitationCreate) -> InvitationCreated:
         """Make an invitation for one platform to become a child; its token is in this answer and nowhere else."""
@@ -63,6 +68,7 @@ class Links(Blocking[AsyncLinks]):
 
     list = iterate(AsyncLinks.list)
     get = wait_for(AsyncLinks.get)
+    check = wait_for(AsyncLinks.check)
     invite = wait_for(AsyncLinks.invite)
     join = wait_for(AsyncLinks.join)
     approve = wait_for(AsyncLinks.approve)

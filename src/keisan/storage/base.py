@@ -68,6 +68,7 @@ from keisan.storage.base_link import (
 from keisan.storage.base_neighbour import InvitationRepository, LinkRepository
 from keisan.storage.base_noun import Repository
 from keisan.storage.base_price import DeductionRepository, OfferRepository, PriceRepository
+from keisan.storage.base_region import ExchangeRepository, SiteReportRepository
 from keisan.storage.base_retention import RetentionRepository
 from keisan.storage.base_settlement import (
     CrossBatchRepository,
@@ -367,6 +368,8 @@ class Transaction(Protocol):
     totals: TotalRepository
     settlements: SettlementRepository
     platform_disputes: PlatformDisputeRepository
+    site_reports: SiteReportRepository
+    exchanges: ExchangeRepository
     events: EventRepository
     snapshot: SnapshotRepository
     outbox: OutboxRepository

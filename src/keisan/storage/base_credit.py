@@ -38,6 +38,10 @@ class PlatformTicketRepository(Protocol):
         """Return those of these organizations that are not closed, in order of id."""
         ...
 
+    async def list_in_force(self, scope: Scope) -> Sequence[PlatformTicket]:
+        """Return all that are open, and not returning, in order of id."""
+        ...
+
     async def lock(self, ids: Iterable[TicketId]) -> Mapping[TicketId, PlatformTicket]:
         """Return those that there are, closed ones too, locked until commit in order of id."""
         ...

@@ -118,6 +118,10 @@ class SettlementRepository(Repository[Settlement, SettlementId], Protocol):
         """Return an author's that are not ended yet, oldest period first."""
         ...
 
+    async def list_unsigned(self, scope: Scope, author: PlatformId) -> Sequence[Settlement]:
+        """Return an author's that not both sides have signed for, oldest period first."""
+        ...
+
     async def list_ended(self, scope: Scope, author: PlatformId, audience: PlatformId) -> frozenset[str]:
         """Return the periods that an author has ended for this audience."""
         ...

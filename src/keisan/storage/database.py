@@ -20,6 +20,7 @@ from keisan.storage import (
     base_link,
     base_neighbour,
     base_price,
+    base_region,
     base_retention,
     base_settlement,
     base_statement,
@@ -71,6 +72,7 @@ from keisan.storage.project import ProjectRepository
 from keisan.storage.provider import ProviderRepository
 from keisan.storage.quarantine import QuarantineRepository
 from keisan.storage.refused_letter import RefusedLetterRepository
+from keisan.storage.region import ExchangeRepository, SiteReportRepository
 from keisan.storage.register import RegisterRepository
 from keisan.storage.replica import ReplicaRepository
 from keisan.storage.retention import RetentionRepository
@@ -166,6 +168,8 @@ class DatabaseTransaction:
             connection, PlatformRepository(connection)
         )
         self.platform_disputes: base_settlement.PlatformDisputeRepository = PlatformDisputeRepository(connection)
+        self.site_reports: base_region.SiteReportRepository = SiteReportRepository(connection)
+        self.exchanges: base_region.ExchangeRepository = ExchangeRepository(connection)
 
 
 class Database:

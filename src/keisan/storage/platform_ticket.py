@@ -109,6 +109,10 @@ class PlatformTicketRepository(FixedRepository[PlatformTicket, TicketId]):
             found += await self._list_where(scope, IS_OPEN, platform_ticket.c.organization_id.in_(chunk))
         return found
 
+    async def list_in_force(self, scope: Scope) -> Sequence[PlatformTicket]:
+        """Return all that are open, and not returning, in order of id."""
+        return await self._list_where(scope, platform_ticket.c.state == PlatformTicketState.OPEN)
+
     async def lock(self, ids: Iterable[TicketId]) -> Mapping[TicketId, PlatformTicket]:
         """Return those that there are, closed ones too, locked until commit in order of id."""
         found: dict[TicketId, PlatformTicket] = {}

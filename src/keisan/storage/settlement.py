@@ -164,6 +164,12 @@ class SettlementRepository(TableRepository[Settlement, SettlementId]):
         found = await self._list_where(scope, is_open)
         return sorted(found, key=lambda each: (each.period, each.audience))
 
+    async def list_unsigned(self, scope: Scope, author: PlatformId) -> Sequence[Settlement]:
+        """Return an author's that only one side has signed for, or none, oldest period first."""
+        is_unsigned = (settlement.c.author == author) & (settlement.c.state != SettlementState.COUNTERSIGNED)
+        found = await self._list_where(scope, is_unsigned)
+        return sorted(found, key=lambda each: (each.period, each.audience))
+
     async def list_ended(self, scope: Scope, author: PlatformId, audience: PlatformId) -> frozenset[str]:
         """Return the periods that an author has ended for this audience."""
         is_wanted = (settlement.c.author == author) & (settlement.c.audience == audience)

@@ -8,7 +8,7 @@ import numpy as np
 
 from keisan.domain.errors import InvalidInput, NotFound
 from keisan.domain.ids import ProviderId, SiteId
-from keisan.domain.roll_up import CountName, Level, RollUp, judge_group
+from keisan.domain.roll_up import CountName, Level, RollUp, judge_group, merge_rollups
 from keisan.domain.sample import HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.kit.clock import from_milliseconds
@@ -50,14 +50,35 @@ _KEYS: dict[Level, Callable[[SitePlace], object]] = {
 def read_rollups(fleet: LiveFleet, query: RollUpQuery) -> Sequence[RollUp]:
     """Return the roll-ups of a level as of the last second, in order of their first site.
 
+    By region, and of the whole, what platforms below this one told is added to its own sites', for the platform's own people.
     Raises InvalidInput for a level inside a site without the site, NotFound for a site that tells nothing, or may not be seen.
     """
     if query.level in _KEYS:
-        return list(_merge_sites(fleet.picture, query))
+        own = list(_merge_sites(fleet.picture, query))
+        is_of_tree = (
+            query.level in (Level.PLATFORM, Level.REGION) and query.provider_id is None and query.site_id is None
+        )
+        return _add_regions(own, fleet.picture.regions, query) if is_of_tree else own
     if query.site_id is None:
         raise InvalidInput(f"expected a site to read by {query.level}", "site_id")
     site = get_site(fleet, query.site_id, query.provider_id)
     return list(_list_inside(site, query.level, fleet.picture.taken))
+
+
+def read_own_regions(fleet: LiveFleet) -> Sequence[RollUp]:
+    """Return the roll-ups of the platform's own regions: what it tells its parent, to which nobody else's is added."""
+    return list(_merge_sites(fleet.picture, RollUpQuery(Level.REGION)))
+
+
+def _add_regions(own: Sequence[RollUp], told: Sequence[RollUp], query: RollUpQuery) -> Sequence[RollUp]:
+    groups: dict[str, list[RollUp]] = {rollup.name: [rollup] for rollup in own}
+    for rollup in told:
+        if query.region in (None, rollup.name):
+            groups.setdefault(rollup.name if query.level is Level.REGION else "", []).append(rollup)
+    return [
+        parts[0] if len(parts) == 1 and parts[0].level is query.level else merge_rollups(parts, query.level, name)
+        for name, parts in groups.items()
+    ]
 
 
 def get_site(fleet: LiveFleet, site_id: SiteId, provider_id: ProviderId | None) -> LiveSite:

@@ -49,14 +49,30 @@ class CapacityShare(WireView):
     gflops_ppm: dict[Precision, int]
 
 
+class CapacityPlatform(WireView):
+    """A platform below that told a part: when it was heard last, and how many of its devices are counted as another's."""
+
+    platform_id: str
+    name: str
+    region: str
+    is_heard: bool
+    heard_at: datetime | None
+    site_count: int
+    devices_elsewhere: int
+
+
 class CapacityView(WireView):
-    """Capacity by a key, and all together in `total`. A kind that is not known is in no line: it is not nought."""
+    """Capacity by a key, and all together in `total`. A kind that is not known is in no line: it is not nought.
+
+    `platforms` are those below this one; each site and device of theirs is counted once.
+    """
 
     by: CapacityKey
     kinds: dict[CapacityKind, CapacityKindView]
     lines: tuple[CapacityLine, ...]
     total: CapacityLine
     share: CapacityShare
+    platforms: tuple[CapacityPlatform, ...] = ()
 
 
 def build_sum_view(found: CapacitySum) -> CapacitySumView:

@@ -28,10 +28,14 @@ class AskStep(StrEnum):
     RENEW = "renew"
     LEAVE = "leave"
     LEFT = "left"
+    CERTIFY = "certify"
 
 
 class LinkAskBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """`epoch` is the lowest that the child takes, above all that it ever had. `proof` is prove_invitation's, for a join."""
+    """`epoch` is the lowest that the child takes, above all that it ever had. `proof` is prove_invitation's, for a join.
+
+    `gateway_key` is the public key (32 raw bytes) of a gateway that is to have a certificate in the child's name.
+    """
 
     step: str
     title: str
@@ -41,10 +45,14 @@ class LinkAskBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
     epoch: int
     invitation_id: UUID | None = None
     proof: bytes = b""
+    gateway_key: bytes = b""
 
 
 class LinkToldBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
-    """`answers` is the id of the letter that asked. What was issued is in the certificate, by `ca`; both empty before."""
+    """`answers` is the id of the letter that asked. What was issued is in the certificate, by `ca`; both empty before.
+
+    `gateway_certificate` is what was issued for `gateway_key`, and `gateway_ca` by whom this platform's own gateways are certified.
+    """
 
     answers: UUID
     state: str
@@ -57,6 +65,8 @@ class LinkToldBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     ca: str = ""
     reviewer: str = ""
     link_url: str = ""
+    gateway_certificate: str = ""
+    gateway_ca: str = ""
 
 
 # As base64, which takes a third more.

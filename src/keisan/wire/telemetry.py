@@ -31,11 +31,23 @@ class SumView(WireView):
     mean: int | None
 
 
+class RollUpSourceView(WireView):
+    """What of a roll-up another platform told; `is_heard` false makes that part unknown, as it was told at `heard_at`."""
+
+    platform_id: str
+    platform_name: str
+    verdict: Verdict
+    device_count: int
+    is_heard: bool
+    heard_at: datetime | None
+
+
 class RollUpView(WireView):
     """Sums over the devices of one thing as of the last second; fields and units are those of a sample.
 
     `coverage_permille` is the share of devices that report. `proven_at` is when one of them was heard last, `sampled_at` the
     newest frame's stamp by its site's clock; null where nothing was heard since the platform's process began.
+    `sources` are platforms below this one that told a part of it.
     """
 
     level: Level
@@ -50,6 +62,7 @@ class RollUpView(WireView):
     temperature_most_millicelsius: int | None
     proven_at: datetime | None
     sampled_at: datetime | None
+    sources: tuple[RollUpSourceView, ...] = ()
 
 
 class RollUpList(WireView):

@@ -31,7 +31,7 @@ pub struct CredentialFiles {
 }
 
 /// What the one who dials will do with the connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Role {
     Calling,
     Serving,
@@ -64,6 +64,12 @@ impl Credentials {
     pub fn load(&self) -> Result<(), String> {
         self.current.store(Some(Arc::new(read_files(&self.files)?)));
         Ok(())
+    }
+
+    /// Reads the files, unless they are not there yet: a gateway that its platform gives a certificate may begin without one.
+    pub fn load_if_there(&self) -> Result<(), String> {
+        let CredentialFiles { chain, key, authorities } = &self.files;
+        if [chain, key, authorities].iter().all(|path| path.exists()) { self.load() } else { Ok(()) }
     }
 
     /// Reads the files again whenever they change. What does not fit together leaves the old ones in force.

@@ -1,7 +1,7 @@
 //! Connections that this gateway dials and keeps: to its parent's gateways, and to platforms that give an address. They are
 //! dialled again when they end, at growing pauses.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use crate::federation::{AUTHORITY, CALL_BLOCK, CallBlock, ECHO_PATH, HANDSHAKE_T
 use crate::gateway::Gateway;
 use crate::options::Place;
 use crate::record_id::RecordId;
+use crate::snapshot::Neighbours;
 
 /// Connections to each parent's gateway that it may ask on. Each carries `STREAMS_MAX` calls.
 const SERVING_CONNECTIONS: usize = 2;
@@ -32,25 +33,21 @@ const ECHO_PERIOD: Duration = Duration::from_secs(5);
 const ECHO_TIME: Duration = Duration::from_secs(4);
 
 /// Who is expected at an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Expected {
     Parent,
     Platform(String),
 }
 
-/// Keeps connections to one of the parent's gateways: one to ask on, and some for it to ask on.
-pub fn keep_parent(gateway: &Arc<Gateway>, address: &Place) {
-    tokio::spawn(keep(Arc::clone(gateway), address.clone(), Role::Calling, Expected::Parent));
-    for _ in 0..SERVING_CONNECTIONS {
-        tokio::spawn(keep(Arc::clone(gateway), address.clone(), Role::Serving, Expected::Parent));
-    }
-}
+/// One connection that is kept: to whom, where, and what for.
+type Kept = (Expected, Place, Role, usize);
 
-/// Keeps a connection to every platform of the snapshot that gives an address.
-pub async fn keep_platforms(gateway: Arc<Gateway>) {
-    let mut kept: HashMap<(String, Place), AbortHandle> = HashMap::new();
+/// Keeps connections to the parent's gateways, of the options or else of the snapshot: one to ask on, and some for it to ask
+/// on. To every other platform of the snapshot that gives an address it keeps one.
+pub async fn keep_platforms(gateway: Arc<Gateway>, parents: Vec<Place>) {
+    let mut kept: HashMap<Kept, AbortHandle> = HashMap::new();
     loop {
-        let wanted = gateway.snapshot().map(|snapshot| snapshot.neighbours.list_addresses()).unwrap_or_default();
+        let wanted = list_wanted(&gateway, &parents);
         kept.retain(|key, keeping| {
             let is_wanted = wanted.contains(key);
             if !is_wanted {
@@ -59,12 +56,27 @@ pub async fn keep_platforms(gateway: Arc<Gateway>) {
             is_wanted
         });
         for key in wanted {
-            let (platform_id, place) = key.clone();
-            let keep = || keep(Arc::clone(&gateway), place, Role::Calling, Expected::Platform(platform_id));
+            let (expected, place, role, _) = key.clone();
+            let keep = || keep(Arc::clone(&gateway), place, role, expected);
             kept.entry(key).or_insert_with(|| tokio::spawn(keep()).abort_handle());
         }
         tokio::time::sleep(LOOK_TIME).await;
     }
+}
+
+fn list_wanted(gateway: &Gateway, parents: &[Place]) -> HashSet<Kept> {
+    let snapshot = gateway.snapshot();
+    let neighbours = snapshot.as_ref().map(|snapshot| &snapshot.neighbours);
+    let told = || neighbours.map(Neighbours::list_parents).unwrap_or_default();
+    let parents = if parents.is_empty() { told() } else { parents.to_vec() };
+    let mut wanted = HashSet::new();
+    for place in parents {
+        wanted.insert((Expected::Parent, place.clone(), Role::Calling, 0));
+        wanted.extend((0..SERVING_CONNECTIONS).map(|number| (Expected::Parent, place.clone(), Role::Serving, number)));
+    }
+    let strangers = neighbours.map(Neighbours::list_addresses).unwrap_or_default();
+    wanted.extend(strangers.into_iter().map(|(id, place)| (Expected::Platform(id), place, Role::Calling, 0)));
+    wanted
 }
 
 async fn keep(gateway: Arc<Gateway>, place: Place, role: Role, expected: Expected) {

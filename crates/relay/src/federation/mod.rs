@@ -98,10 +98,7 @@ pub fn start_federation(gateway: &Arc<Gateway>) -> std::io::Result<()> {
         let _ = gateway.federation.address.set(listened.address);
         tokio::spawn(listen::accept_peers(listened, Arc::clone(gateway)));
     }
-    for address in &options.parents {
-        keeper::keep_parent(gateway, address);
-    }
-    tokio::spawn(keeper::keep_platforms(Arc::clone(gateway)));
+    tokio::spawn(keeper::keep_platforms(Arc::clone(gateway), options.parents.clone()));
     tokio::spawn(keeper::measure_distances(Arc::clone(gateway)));
     Ok(())
 }

@@ -114,6 +114,12 @@ impl Neighbours {
         strangers.filter_map(|(id, row)| Some((id.clone(), Place::parse(row.address.as_deref()?)?))).collect()
     }
 
+    /// Where the parent's gateways take calls, as it says itself: whatever its verdict is, since only who dials finds out.
+    pub fn list_parents(&self) -> Vec<Place> {
+        let parents = self.platforms.iter().filter(|(id, _)| self.find_side(id) == Some(Side::Parent));
+        parents.filter_map(|(_, row)| Place::parse(row.address.as_deref()?)).collect()
+    }
+
     pub fn list_platforms(&self) -> Vec<String> {
         let known = self.platforms.iter().filter(|(_, row)| row.verdict == Verdict::Ok);
         known.map(|(id, _)| id.clone()).collect()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.departure import DepartureWorks, has_waited
+from keisan.control.fence import follow_link
 from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
 from keisan.domain.departure import StepName, StepState, find_next_step, mark_step
@@ -129,6 +130,10 @@ class LinkReconciler:
             after = await self._depart(transaction, change, after, now)
         if after != link:
             await transaction.links.update(replace(after, version=link.version + 1))
+        if after.state is LinkState.LEFT and after.successor_id is not None and self.departures.end_move is not None:
+            await self.departures.end_move(transaction, self.control)
+        if after.state is LinkState.JOINED:
+            await follow_link(transaction, self.control, after, f"the link to {after.name} is of a later life")
         if (after.state, after.keys, after.epoch) != (link.state, link.keys, link.epoch):
             await tell_names(transaction, self.control)
         if after.state is not link.state:
@@ -148,7 +153,14 @@ class LinkReconciler:
         departure = mark_step(link.departure, StepName.SAY_GOODBYE, state, change.fault)
         return replace(link, state=LinkState.LEFT, departure=departure, ended_at=now)
 
-    def _build_question(self, change: LinkWork, step: AskStep, now: datetime) -> Letter:
+    async def ask_certificate(self, link: Link, platform: Platform, gateway_key: bytes) -> LinkToldBody:
+        """Ask the parent for a certificate of a gateway, and return its answer; raises KeisanError, and changes nothing."""
+        work = LinkWork(link, platform)
+        question = self._build_question(work, AskStep.CERTIFY, self.control.clock.now(), gateway_key)
+        letter = decode_letter(await self.ask(link.url, encode_letter(question)))
+        return self._read_answer(link, question, letter)
+
+    def _build_question(self, change: LinkWork, step: AskStep, now: datetime, gateway_key: bytes = b"") -> Letter:
         own, link = self.control.get_identity(), change.link
         proof = prove_invitation(link.digest, own.platform_id, link.neighbour_id) if step is AskStep.JOIN else b""
         body = LinkAskBody(
@@ -160,6 +172,7 @@ class LinkReconciler:
             epoch=link.epoch,
             invitation_id=link.invitation_id if step is AskStep.JOIN else None,
             proof=proof,
+            gateway_key=gateway_key,
         )
         # A clock that was set back must not make every question a replay.
         made_at_ms = max(to_milliseconds(now), link.asked_ms + 1)

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from keisan.control.context import Control
+from keisan.control.link_place import find_way, load_neighbourhood
 from keisan.control.platform_credit import (
     LOOK_HOME_S,
     TERMS,
@@ -20,6 +21,7 @@ from keisan.control.platform_credit import (
 from keisan.domain.access import OrganizationScope, PlatformScope
 from keisan.domain.errors import NotFound, VersionMismatch
 from keisan.domain.ids import TicketId
+from keisan.domain.link import LinkState
 from keisan.domain.platform_ticket import CreditSide, PinnedPrice, PlatformTicket, PlatformTicketState
 from keisan.federation.rule_credit import CreditStep, GatewayTickets, decide_home, decide_serving
 from keisan.ledger.cross_usage import void_waiting
@@ -105,7 +107,10 @@ class PlatformTicketReconciler:
         return now + timedelta(seconds=TERMS.hurry_s)
 
     async def _ask_anew(self, transaction: Transaction, ticket: PlatformTicket) -> None:
-        """Ask for credit again while the guest has keys here: it is still admitted."""
+        """Ask for credit again while the guest has keys here: it is still admitted, unless the way to its home is being left."""
+        way = await find_way(transaction, await load_neighbourhood(transaction), ticket.counterparty_id)
+        if way is not None and way.state is LinkState.LEAVING:
+            return
         if await transaction.keys.list_in_force(OrganizationScope(ticket.organization_id)):
             owner = await transaction.organizations.get(EVERYTHING, ticket.organization_id)
             await send_word(transaction, self.control, owner, ticket.currency, None)

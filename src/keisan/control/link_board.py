@@ -1,0 +1,47 @@
+"""A board of this process's connections: who is connected can be asked something, now, and is not asked when it is not there."""
+
+import asyncio
+from typing import Protocol
+
+from keisan.domain.errors import Failed, NeighbourUnreachable
+from keisan.domain.ids import PlatformId
+from keisan.federation.effect import Answered
+
+
+class LinkLine(Protocol):
+    """A connection over which a question goes; what it returns ends with the connection, by NeighbourUnreachable."""
+
+    def ask(self, subject: str, body: bytes) -> asyncio.Future[Answered]: ...
+
+
+class LinkBoard:
+    """The connections that are open, by neighbour."""
+
+    def __init__(self) -> None:
+        self._lines: dict[PlatformId, LinkLine] = {}
+
+    def connect(self, neighbour_id: PlatformId, line: LinkLine) -> None:
+        """Take that a neighbour is connected, by this connection in place of any before."""
+        self._lines[neighbour_id] = line
+
+    def disconnect(self, neighbour_id: PlatformId, line: LinkLine) -> None:
+        """Take that a connection has ended; another one to the same neighbour stays."""
+        if self._lines.get(neighbour_id) is line:
+            del self._lines[neighbour_id]
+
+    async def ask(self, neighbour_id: PlatformId, subject: str, body: bytes, wait_s: float) -> bytes:
+        """Ask a neighbour and return what it answers.
+
+        Raises NeighbourUnreachable where it is not connected, or does not answer in time, and Failed where it refuses.
+        """
+        line = self._lines.get(neighbour_id)
+        if line is None:
+            raise NeighbourUnreachable("the neighbour is not connected")
+        try:
+            async with asyncio.timeout(wait_s):
+                answered = await line.ask(subject, body)
+        except TimeoutError as fault:
+            raise NeighbourUnreachable(f"the neighbour did not answer in {wait_s:g} s") from fault
+        if answered.code:
+            raise Failed(f"the neighbour refused: {answered.code}", answered.body[:200].decode(errors="replace"))
+        return answered.body

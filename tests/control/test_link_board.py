@@ -1,0 +1,74 @@
+"""Questions to neighbours: answered over the link that is there, and never waited for when it is not."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from keisan.domain.errors import Failed, NeighbourUnreachable
+from keisan.wire.link_check import CHECK_SUBJECT
+from tests.control.town import Country, Town
+from tests.deadline import wait_until_async
+
+WAIT_S = 30.0
+
+
+@pytest.fixture
+async def country(tmp_path: Path, migrated_file: Path) -> AsyncIterator[Country]:
+    made = Country(tmp_path, migrated_file)
+    yield made
+    await made.end()
+
+
+async def found_pair(country: Country) -> tuple[Town, Town]:
+    nation, shanxi = [await country.found(name) for name in ("cn", "sx")]
+    await country.join(shanxi, nation)
+    country.connect(shanxi)
+    await wait_until_async(lambda: bool(nation.hub.open_ids and shanxi.hub.open_ids), "the link is there", 30)
+    return nation, shanxi
+
+
+async def test_what_a_neighbour_refuses_and_one_that_is_not_there_are_told_apart(country: Country) -> None:
+    nation, shanxi = await found_pair(country)
+    with pytest.raises(Failed, match="not_found"):
+        await nation.control.link_board.ask(shanxi.id, "secrets", b"", wait_s=WAIT_S)
+    with pytest.raises(NeighbourUnreachable):
+        await nation.control.link_board.ask(nation.id, CHECK_SUBJECT, b"", wait_s=WAIT_S)
+
+
+async def test_a_connection_that_was_replaced_takes_nothing_with_it(country: Country) -> None:
+    nation, shanxi = await found_pair(country)
+    country.connect(shanxi)
+    await wait_until_async(lambda: country.pipes["sx", "cn"].other is not None, "the other is there", 30)
+    for _ in range(100):
+        try:
+            with pytest.raises(Failed, match="not_found"):
+                await nation.control.link_board.ask(shanxi.id, "secrets", b"", wait_s=WAIT_S)
+            return
+        except NeighbourUnreachable:
+            await nation.control.clock.sleep(0.05)
+    raise AssertionError("the neighbour is not asked any more")
+
+
+async def test_whoever_waits_for_an_answer_is_told_that_the_link_was_cut(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nation, shanxi = await found_pair(country)
+    asked: list[bytes] = []
+
+    async def drop(data: bytes) -> None:
+        asked.append(data)
+
+    pipe = country.pipes["sx", "cn"].other
+    assert pipe is not None
+    monkeypatch.setattr(pipe, "send", drop)
+    waiting = nation.control.link_board.ask(shanxi.id, CHECK_SUBJECT, b"", wait_s=0.3)
+    with pytest.raises(NeighbourUnreachable, match="did not answer"):
+        await waiting
+    assert asked
+    task = asyncio.ensure_future(nation.control.link_board.ask(shanxi.id, CHECK_SUBJECT, b"", wait_s=WAIT_S))
+    await wait_until_async(lambda: len(asked) > 1, "it was asked", 10)
+    country.cut(shanxi)
+    with pytest.raises(NeighbourUnreachable, match="ended"):
+        await task

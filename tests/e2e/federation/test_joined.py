@@ -1,0 +1,111 @@
+"""Three whole platforms joined by commands: a call crosses through the parent, and a parent that is killed takes nothing with it."""
+
+import time
+from typing import Any
+
+import openai
+import pytest
+
+from tests.deadline import let_time_pass, wait_until
+from tests.e2e.federation.town import JOINED_S_MAX, Town, join, list_offers, run_towns
+from tests.e2e.stack import MODEL
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+SOON_S = 90.0
+
+
+def call(town: Town) -> str:
+    """Make one call with the ordinary client, and return its record's id."""
+    with town.open_client() as client:
+        raw = client.chat.completions.with_raw_response.create(
+            model=MODEL, messages=[{"role": "user", "content": "What is the capital of Japan?"}], max_tokens=8
+        )
+    answer = raw.parse()
+    assert answer.usage is not None
+    assert answer.usage.completion_tokens > 0
+    return str(raw.headers["keisan-record-id"])
+
+
+def call_until_served(town: Town) -> str:
+    """Call until a call is served; each one before must have been refused with a code."""
+    end_s = time.monotonic() + SOON_S
+    while True:
+        try:
+            return call(town)
+        except openai.APIStatusError as refusal:
+            if not refusal.code or time.monotonic() > end_s:
+                raise
+            let_time_pass(0.5)
+
+
+def find_tickets(town: Town, side: str) -> list[dict[str, Any]]:
+    return [each for each in town.run("credit", "list") if each["side"] == side]
+
+
+def count_settled(town: Town, author: str) -> int:
+    """Return how many calls are known here of a settlement by its author."""
+    found = [each["id"] for each in town.run("settlement", "list") if each["author"] == author]
+    shown = [town.run("settlement", "show", each) for each in found]
+    return sum(line["record_count"] for each in shown for line in each["sums"])
+
+
+def test_a_call_crosses_platforms_that_were_joined_by_commands() -> None:
+    with run_towns() as (nation, coast, inland):
+        join(nation, coast, "CN-SH", "sh")
+        join(nation, inland, "CN-SX", "sx")
+        inland_id, coast_id = inland.platform_id, coast.platform_id
+        wait_until(lambda: bool(list_offers(coast)), "coast's gateway lists inland's offer", JOINED_S_MAX)
+        (offer,) = list_offers(coast)
+        assert (offer["platform"], offer["region"], offer["verdict"]) == ("inland", "CN-SX", "ok")
+        coast.run("organizations", "top-up", "default", "100", "CNY")
+        coast.run("organizations", "admit", "default", inland_id, "--credit-max", "20")
+        wait_until(lambda: bool(find_tickets(coast, "home")), "credit is leased", JOINED_S_MAX)
+        records = [call_until_served(coast)]
+        records += [call(coast) for _ in range(2)]
+        wait_for_books(coast, inland_id, records)
+        wait_for_books(inland, coast_id, records)
+        wait_until(lambda: int(find_tickets(coast, "home")[0]["spent_nano"]) > 0, "credit is spent at home", SOON_S)
+        check_parent_killed(nation, coast, inland)
+
+
+def wait_for_books(town: Town, other: str, records: list[str]) -> None:
+    """Wait until a platform has its own records of calls, and the other one's batches."""
+    wait_until(lambda: all(is_known(town, record) for record in records), f"{town.name} has {records}", SOON_S)
+    wait_until(lambda: count_settled(town, other) >= len(records), f"{town.name} has the other's batches", SOON_S)
+
+
+def is_known(town: Town, record: str) -> bool:
+    """Tell whether a platform has a usage record of a call."""
+    return town.stack.open_api().get(f"/api/v1/usage/{record}").is_success
+
+
+def check_parent_killed(nation: Town, coast: Town, inland: Town) -> None:
+    """Kill the parent: local calls go on, a cross call is refused at once, and after its restart nothing is lost or doubled."""
+    nation.kill()
+    assert call(inland), "a local call needs no parent"
+    wait_until(lambda: is_refused(coast), "coast's gateway has felt the cut", SOON_S)
+    begun_s = time.monotonic()
+    with pytest.raises(openai.APIStatusError) as refused:
+        call(coast)
+    assert refused.value.code == "platform_unreachable"
+    assert time.monotonic() - begun_s < 5.0
+    nation.start_again()
+    call_until_served(coast)
+    wait_until(lambda: count_settled(coast, inland.platform_id) == 4, "all four calls, each once", SOON_S)
+    wait_until(lambda: count_settled(inland, coast.platform_id) == 4, "all four calls, each once", SOON_S)
+    (home,), (serving,) = find_tickets(coast, "home"), find_tickets(inland, "serving")
+    assert home["id"] == serving["id"]
+    wait_until(lambda: same_spent(coast, inland), "both ends have spent the same", SOON_S)
+
+
+def is_refused(town: Town) -> bool:
+    try:
+        call(town)
+    except openai.APIStatusError:
+        return True
+    return False
+
+
+def same_spent(coast: Town, inland: Town) -> bool:
+    (home,), (serving,) = find_tickets(coast, "home"), find_tickets(inland, "serving")
+    return bool(home["spent_nano"] == serving["spent_nano"])

@@ -16,12 +16,13 @@ from keisan.domain.grant import Grant, GrantTerms, GrantWant, OnExpiry
 from keisan.domain.ids import DeviceId, GrantWantId, LinkId, PlatformId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.letter import Arrival, Letter, LetterKind
+from keisan.domain.link import LinkSide, LinkState
 from keisan.domain.page import PageRequest
 from keisan.domain.replica import Replica
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
 from keisan.wire.grant import GrantAsk, WorkUpdate
-from tests.factories import IDENTITY, SIGNER, FixedClock, World, create_device, plant_world
+from tests.factories import IDENTITY, SIGNER, FixedClock, World, create_device, create_link, plant_world
 from tests.settlement import create_principal
 
 EVERYTHING = PlatformScope()
@@ -128,6 +129,10 @@ async def open_grant_world(
     async with child.write() as transaction:
         for device in devices:
             await transaction.devices.insert(device)
+        joined = replace(
+            create_link(SIGNER), id=world.link_id, platform_id=world.child.platform_id, neighbour_id=PARENT_ID
+        )
+        await transaction.links.insert(replace(joined, side=LinkSide.PARENT, state=LinkState.JOINED))
         terms = await begin_life(transaction, world.child, 0, "it joined")
         await transaction.grant_terms.update(replace(terms, automatic_count=2, version=terms.version + 1))
     yield world

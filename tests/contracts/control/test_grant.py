@@ -1,9 +1,12 @@
 """Grants between two platforms, the child's on both databases: asked, issued, renewed, held, released, and never twice."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from keisan.control.departure import StepOutcome
+from keisan.control.departure_work import end_grants
 from keisan.control.fence import begin_life
 from keisan.control.grant import (
     approve_grant,
@@ -17,6 +20,7 @@ from keisan.domain.errors import PermissionDenied, StateConflict
 from keisan.domain.grant import GrantState
 from keisan.domain.letter import LetterKind
 from keisan.domain.limits import GRANT_SKEW_S
+from keisan.domain.link import LinkState
 from keisan.wire.grant import GrantEnd, GrantTermsUpdate
 from tests.control.grant_world import HOUR, PARENT_ID, GrantWorld, ask, ask_and_run
 from tests.settlement import create_principal
@@ -119,3 +123,18 @@ async def test_new_life_of_the_child_refuses_old_words_and_goes_on_with_its_devi
     assert await grants.list_grants() == (grant,)
     [refusal] = await grants.list_letters(grants.child, LetterKind.GRANT)
     assert b"asked under epoch 1, and this is 2" in refusal.body
+
+
+async def test_who_leaves_ends_its_grants_and_grants_nothing_more(grants: GrantWorld) -> None:
+    await ask(grants)
+    await grants.carry()
+    async with grants.child.storage.write() as transaction:
+        link = await transaction.links.get(PlatformScope(), grants.link_id)
+        leaving = replace(link, state=LinkState.LEAVING, version=link.version + 1)
+        await transaction.links.update(leaving)
+        assert await end_grants(transaction, grants.child, leaving) == StepOutcome(True, "1 grants were ended")
+    assert [grant.state for grant in await grants.list_grants()] == [GrantState.RELEASED]
+    await ask(grants)
+    with pytest.raises(StateConflict, match="grants it nothing any more"):
+        await grants.carry_down()
+    assert len(await grants.list_grants()) == 1

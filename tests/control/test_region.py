@@ -19,6 +19,7 @@ from keisan.domain.roll_up import CountName
 from keisan.domain.sample import SampleName
 from keisan.domain.verdict import Verdict
 from keisan.wire.capacity import CapacityView
+from keisan.wire.region import read_rollup
 from tests.control.region_world import Region, RegionWorld
 from tests.control.town import Country
 from tests.factories import create_key, create_organization, create_project, create_survey_line
@@ -82,6 +83,12 @@ async def test_regions_of_all_levels_are_shown_once_with_where_they_are_from(wor
     assert nation.read()["CN-BJ"].sources == ()
     # The province's own roll-up has nothing of its child's in it, and shows both to its own people.
     assert count(shanxi, "CN-SX") == 6
+    world.clock.ahead_s += 6
+    await world.step()
+    async with shanxi.town.storage.read() as view:
+        told_rollups = await view.registers.list_kind(EVERYTHING, LetterKind.ROLL_UP)
+    [own] = [letter for letter in told_rollups if letter.author == shanxi.town.id]
+    assert read_rollup(own).counts[CountName.DEVICES] == 2
     assert list(taiyuan.read()["CN-SX"].sources) == []
     view = await draw(nation)
     assert read_devices(view, CapacityKind.CONNECTED) == 7

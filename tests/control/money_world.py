@@ -127,7 +127,9 @@ async def open_shop(town: Town, price_factor: int = 1) -> Shop:
     """Give a town a model, a replica of it, a gateway, and a customer with money."""
     model, gateway, provider = create_model("smol"), create_machine(), create_provider()
     price = create_price(model)
-    price = replace(price, nano_per_million={name: nano * price_factor for name, nano in price.nano_per_million.items()})
+    price = replace(
+        price, nano_per_million={name: nano * price_factor for name, nano in price.nano_per_million.items()}
+    )
     organization, site, deployment = create_organization(), create_site(provider), create_deployment(model)
     project, node = create_project(organization), create_node(site)
     key = replace(create_key(project), role=Role.PLATFORM_ADMIN)
@@ -216,7 +218,9 @@ class Trade:
             if sum(each.state is CrossChargeState.POSTED for each in charges.values()) >= posted:
                 return
             await let_time_pass_async(0.02)
-        raise AssertionError(f"{charges} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}")
+        raise AssertionError(
+            f"{charges} {await self.home.town.list_refused()} {await self.serving.town.list_refused()}"
+        )
 
     async def check_equal(self) -> None:
         """Assert that both ends' books say the same of every record, and of what is owed, and that each audit holds."""

@@ -119,9 +119,7 @@ class Country:
         self.arrived: dict[PlatformId, list[str]] = {}
         self.pipes: dict[tuple[str, str], Pipe] = {}
 
-    async def found(
-        self, name: str, identity: LinkIdentity | None = None, storage: Database | None = None
-    ) -> Town:
+    async def found(self, name: str, identity: LinkIdentity | None = None, storage: Database | None = None) -> Town:
         """Let a platform begin, on a file of its own or on a disk that is given."""
         clock = self.clock
         if storage is None:

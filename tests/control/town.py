@@ -184,11 +184,25 @@ class Country:
         town.hub = self._open_hub(town.control)
 
     def connect(self, child: Town) -> None:
+        """Connect a town to its parent, and again where a busy host kept both from hearing each other; not where it was cut."""
         assert child.parent is not None
+        pipes = self._lay(child, child.parent)
+        task = asyncio.get_running_loop().create_task(self._keep(child, child.parent, pipes))
+        for town in (child, child.parent):
+            self._tasks[town.hub].add(task)
+
+    def _lay(self, child: Town, parent: Town) -> tuple[Pipe, Pipe]:
         below, above = lay_pipe()
-        self.pipes[child.name, child.parent.name] = below
-        self._begin(child.hub, child.hub.serve(child.parent.id, below))
-        self._begin(child.parent.hub, child.parent.hub.serve(child.id, above))
+        self.pipes[child.name, parent.name] = below
+        return below, above
+
+    async def _keep(self, child: Town, parent: Town, pipes: tuple[Pipe, Pipe]) -> None:
+        below, above = pipes
+        while True:
+            outcomes = await asyncio.gather(child.hub.serve(parent.id, below), parent.hub.serve(child.id, above))
+            if "silent" not in {outcome.code for outcome in outcomes}:
+                return
+            below, above = self._lay(child, parent)
 
     def cut(self, child: Town) -> None:
         assert child.parent is not None

@@ -68,8 +68,7 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     assert set(links.reconcilers) == {WorkNoun.LINK, WorkNoun.NAME}
     assert set(settlement.reconcilers) == {WorkNoun.SETTLEMENT}
     apart = {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers, *links.reconcilers, *settlement.reconcilers}
-    # The work of platform tickets comes with what leases them.
-    assert set(within.reconcilers) == set(WorkNoun) - apart - {WorkNoun.PLATFORM_TICKET}
+    assert set(within.reconcilers) == set(WorkNoun) - apart
     await storage.close()
 
 

@@ -90,10 +90,10 @@ async def test_regions_of_all_levels_are_shown_once_with_where_they_are_from(wor
     [own] = [letter for letter in told_rollups if letter.author == shanxi.town.id]
     assert read_rollup(own).counts[CountName.DEVICES] == 2
     assert list(taiyuan.read()["CN-SX"].sources) == []
-    view = await draw(nation)
-    assert read_devices(view, CapacityKind.CONNECTED) == 7
-    assert read_devices(view, CapacityKind.CONNECTED, "CN-SX") == 6
-    assert read_devices(view, CapacityKind.SCHEDULABLE, "CN-SX") == 6
+    drawn = await draw(nation)
+    assert read_devices(drawn, CapacityKind.CONNECTED) == 7
+    assert read_devices(drawn, CapacityKind.CONNECTED, "CN-SX") == 6
+    assert read_devices(drawn, CapacityKind.SCHEDULABLE, "CN-SX") == 6
 
 
 async def test_no_word_of_a_device_leaves(world: RegionWorld) -> None:

@@ -103,6 +103,8 @@ def test_what_needs_somebody_is_said_in_words() -> None:
     )
     link = replace(create_link(), state=LinkState.LEAVING, departure=steps, fault="nobody answers", offset_ms=-31_000)
     view = LinkView.model_validate(replace(link, heard_at=datetime(2026, 1, 1, tzinfo=UTC)))
-    assert describe_note(view) == "nobody answers; next return_leases; in suspense: close_period"
+    told = "nobody answers; next return_leases; in suspense: close_period"
+    assert describe_note(view) == told
+    assert describe_note(view.model_copy(update={"closed": {"silent": 2}})) == f"{told}; closed: silent 2"
     assert describe_offset(view) == "-31.0 s ALARM"
     assert describe_offset(view.model_copy(update={"offset_ms": 200, "is_clock_off": False})) == "+0.2 s"

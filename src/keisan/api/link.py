@@ -11,6 +11,7 @@ from keisan.api.context import CallerOf, ContextOf
 from keisan.api.page import build_page, read_page
 from keisan.api.version import tag_version
 from keisan.control import link_join, link_review
+from keisan.control.context import Control
 from keisan.control.federation_check import check_federation
 from keisan.control.invitation import create_invitation as make_invitation
 from keisan.control.link_ask import answer_question
@@ -31,7 +32,7 @@ router = APIRouter(prefix="/links", tags=["federation"])
 async def list_links(caller: CallerOf, query: Annotated[ListQuery, Query()]) -> Page[LinkView]:
     async with caller.read() as view:
         found = await view.links.list(caller.scope, read_page(query))
-    return build_page(found, LinkView.model_validate)
+    return build_page(found, lambda link: _view(caller.control, link))
 
 
 @router.get("/check")
@@ -59,7 +60,8 @@ async def check_links(caller: CallerOf) -> FederationCheckView:
 @router.get("/{link_id}")
 async def get_link(caller: CallerOf, link_id: UUID, response: Response) -> LinkView:
     async with caller.read() as view:
-        return _show(response, await view.links.get(caller.scope, LinkId(link_id)))
+        link = await view.links.get(caller.scope, LinkId(link_id))
+    return tag_version(response, _view(caller.control, link))
 
 
 @router.post("/invitations", status_code=201)
@@ -115,3 +117,8 @@ async def move_parent(caller: CallerOf, link_id: UUID, body: LinkJoin, response:
 
 def _show(response: Response, link: Link) -> LinkView:
     return tag_version(response, LinkView.model_validate(link))
+
+
+def _view(control: Control, link: Link) -> LinkView:
+    shown = LinkView.model_validate(link)
+    return shown.model_copy(update={"closed": dict(control.link_board.list_closed(link.neighbour_id))})

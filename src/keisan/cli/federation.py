@@ -156,7 +156,9 @@ def describe_note(link: LinkView) -> str:
     """Return what there is to say of a link: why it does not come on, or how far its departure is."""
     waiting = [step.name for step in link.departure if step.state == "pending"]
     held = [step.name for step in link.departure if step.state == "suspense"]
+    closed = ", ".join(f"{code} {count}" for code, count in sorted(link.closed.items()))
     notes = [link.fault, f"next {waiting[0]}" if waiting else "", f"in suspense: {', '.join(held)}" if held else ""]
+    notes.append(f"closed: {closed}" if closed else "")
     return "; ".join(note for note in notes if note)
 
 

@@ -1,11 +1,17 @@
 """A board of this process's connections: who is connected can be asked something, now, and is not asked when it is not there."""
 
 import asyncio
+from collections import Counter
+from collections.abc import Mapping
 from typing import Protocol
 
 from keisan.domain.errors import Failed, NeighbourUnreachable
 from keisan.domain.ids import PlatformId
 from keisan.federation.effect import Answered
+
+# Codes are also what a neighbour says: no more of them are told apart than this.
+CODES_MAX = 32
+OTHER_CODE = "other"
 
 
 class LinkLine(Protocol):
@@ -19,6 +25,7 @@ class LinkBoard:
 
     def __init__(self) -> None:
         self._lines: dict[PlatformId, LinkLine] = {}
+        self._closed: dict[PlatformId, Counter[str]] = {}
 
     def connect(self, neighbour_id: PlatformId, line: LinkLine) -> None:
         """Take that a neighbour is connected, by this connection in place of any before."""
@@ -28,6 +35,15 @@ class LinkBoard:
         """Take that a connection has ended; another one to the same neighbour stays."""
         if self._lines.get(neighbour_id) is line:
             del self._lines[neighbour_id]
+
+    def count_closed(self, neighbour_id: PlatformId, code: str) -> None:
+        """Count why a connection to a neighbour ended, or was refused."""
+        counted = self._closed.setdefault(neighbour_id, Counter())
+        counted[code if code in counted or len(counted) < CODES_MAX else OTHER_CODE] += 1
+
+    def list_closed(self, neighbour_id: PlatformId) -> Mapping[str, int]:
+        """Return how many connections to a neighbour have ended since this process began, by the code of why."""
+        return dict(self._closed.get(neighbour_id, {}))
 
     async def ask(self, neighbour_id: PlatformId, subject: str, body: bytes, wait_s: float) -> bytes:
         """Ask a neighbour and return what it answers.

@@ -69,6 +69,7 @@ class LinkHub:
             self._control.link_board.disconnect(link.neighbour_id, loop)
             if self._loops.get(link.id) is loop:
                 del self._loops[link.id]
+        self._control.link_board.count_closed(neighbour_id, outcome.code)
         write_log("link.closed", neighbour_id=neighbour_id, code=outcome.code, text=outcome.text)
         return outcome
 

@@ -10,7 +10,7 @@ from keisan.control.context import Control
 from keisan.control.link_place import Ways
 from keisan.control.link_question import LinkAnswers
 from keisan.control.link_session import LinkSession
-from keisan.domain.errors import KeisanError, NeighbourUnreachable
+from keisan.domain.errors import InvalidInput, KeisanError, NeighbourUnreachable
 from keisan.domain.link import Link, LinkSide
 from keisan.domain.link_log import LinkLog, LogEnd
 from keisan.domain.register import RegisterPlace
@@ -138,6 +138,9 @@ class LinkLoop:
             try:
                 await self._take(machine, heard)
                 await self._note_heard(machine)
+            except InvalidInput as fault:
+                # What was sent is no letter: nothing of it was committed, and nothing more of this connection is believed.
+                self._enqueue(machine.close(fault.code, fault.outside))
             except KeisanError as fault:
                 # Nothing of it was committed: the next connection begins where the disk is.
                 write_log("link.failed", neighbour_id=self._link.neighbour_id, code=fault.code, text=str(fault))

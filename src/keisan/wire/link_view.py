@@ -41,7 +41,10 @@ class DepartureStepView(WireView):
 
 
 class LinkView(WireView):
-    """A link to a neighbour. `is_clock_off` says that the clocks are more than 30 s apart."""
+    """A link to a neighbour. `is_clock_off` says that the clocks are more than 30 s apart.
+
+    `closed` counts why its connections ended since the platform was started, by code.
+    """
 
     id: UUID
     platform_id: str
@@ -66,3 +69,4 @@ class LinkView(WireView):
     successor_id: UUID | None
     version: int
     created_at: datetime
+    closed: dict[str, int] = {}

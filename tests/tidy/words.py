@@ -12,7 +12,7 @@ VERBS = split_list(
     """
     accept acknowledge acquire adapt add adjust admit adopt advance aggregate align allow analyse announce answer append apply approve
     archive ask assemble assert assess assign attach audit authenticate authorize await back batch begin bill bind block boot
-    bring build cache calculate call cancel cap capture carry catch change charge chain chat check choose cite claim clamp classify
+    bring build cache calculate call cancel cap capture carry certify catch change charge chain chat check choose cite claim clamp classify
     clean clear clip clone close collect combine commit compact compare compile complete compose compress compute confirm
     connect consume continue convert copy cordon count cover create credit cut debit decide declare decode decorate decrement
     deduplicate default defer define delay delete deliver deploy derive describe deserialize detach detect determine
@@ -20,7 +20,7 @@ VERBS = split_list(
     encrypt end enforce enqueue ensure enter enumerate erase escape estimate evaluate evict examine exchange exclude execute
     exit expand expect expire explain export expose extend extract fail feed fetch fill filter find finish fit fix flatten
     flush fold follow force forget form format forward free freeze gather generate get give grant group grow guard guess
-    halt hand handle hash hide hold identify ignore import include increment index infer inherit invert initialize inject insert
+    halt hand handle hash hear hide hold identify ignore import include increment index infer inherit invert initialize inject insert
     inspect install intersect invalidate invite invoke issue iterate join judge keep kill know label launch lay lead lease leave let
     limit link list listen load locate lock log look loop lower main make map mark mask match measure merge meter migrate
     mint mirror mix mount move multiply name negotiate nest normalize note notify number observe offer omit open order organize override
@@ -31,7 +31,7 @@ VERBS = split_list(
     remove rename render renew repair repeat replace replay reply report request require reschedule reserve reset resolve
     reinstate respond restart restore resume retire retry return reuse reverse revoke rewrite roll rotate round route run sample
     sanitize satisfy save say scale scan schedule score scrub seal search seed select send separate serialize serve set settle
-    share shift shorten show shrink shut sign signal simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
+    share shift shorten show shrink shut sign signal silence simulate skip slice snapshot sort spawn spend spill split spool stamp start state stop
     store stream strike strip submit subscribe subtract suggest sum summarize supervise suspend swap sweep sync tabulate tag take tally tear
     tell terminate test throttle tick tidy tie time total touch trace track transfer transform translate traverse trim
     truncate trust turn type uncordon understand undo unescape unite unfreeze unlock unpack unregister unwrap update upgrade upload upsert

@@ -24,7 +24,8 @@ PlatformArgument = Annotated[str | None, typer.Argument(help="Name or id of a pl
 async def list_exchanges(session: Session, platform: PlatformArgument = None) -> None:
     """Show the five exchanges of each join: how far, since when, what is missing; and what is counted of each platform.
 
-    A site or device that two platforms report is counted once, as whose it was proved to be first.
+    A site or device that two platforms report is counted once, as whose it was proved to be first. Raises NotFound for an
+    unknown platform.
     """
     found = await session.keisan.exchanges.list()
     chosen = [each for each in found.items if platform in (None, each.name, each.platform_id)]

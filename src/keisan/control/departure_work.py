@@ -38,7 +38,7 @@ class _Beyond:
     link: Link
     known: dict[PlatformId, bool] = field(default_factory=dict)
 
-    async def has(self, platform_id: PlatformId) -> bool:
+    async def has_platform(self, platform_id: PlatformId) -> bool:
         if platform_id not in self.known:
             way = await find_way(self.transaction, await load_neighbourhood(self.transaction), platform_id)
             self.known[platform_id] = way is not None and way.id == self.link.id
@@ -64,7 +64,7 @@ async def close_periods(transaction: Transaction, control: Control, link: Link) 
         if not await send_batches(transaction, control):
             break
     for each in await transaction.settlements.list_open(EVERYTHING, control.platform_id):
-        if not await beyond.has(each.audience):
+        if not await beyond.has_platform(each.audience):
             continue
         key = name_key(each)
         waiting = await transaction.cross_records.list_waiting(EVERYTHING, key.author, key.audience, 1)
@@ -73,7 +73,7 @@ async def close_periods(transaction: Transaction, control: Control, link: Link) 
     unsigned = [
         each
         for each in await transaction.settlements.list_unsigned(EVERYTHING, control.platform_id)
-        if await beyond.has(each.audience)
+        if await beyond.has_platform(each.audience)
     ]
     end = await transaction.outgoing_logs.get_end(EVERYTHING, link.id, LinkLog.LEDGER)
     closed = f"closed up to {0 if end is None else end.sequence} of the log"
@@ -88,7 +88,7 @@ async def return_leases(transaction: Transaction, control: Control, link: Link) 
     tickets = [
         each
         async for each in walk_pages(transaction.platform_tickets.list)
-        if each.state is not PlatformTicketState.CLOSED and await beyond.has(each.counterparty_id)
+        if each.state is not PlatformTicketState.CLOSED and await beyond.has_platform(each.counterparty_id)
     ]
     if not tickets:
         return StepOutcome(True, "nobody holds credit of the other side")

@@ -100,7 +100,10 @@ class CertificateKeeper:
 
     def _ensure_key(self) -> str:
         """Return the public key in hex, of a key that is made if there is none."""
+        # Decision 0069: a start loads what it needs, and most gateways of one that has its key need none of this.
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+        # For the same reason: it comes with the key's module.
         from cryptography.hazmat.primitives.serialization import (
             Encoding,
             NoEncryption,

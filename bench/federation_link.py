@@ -309,7 +309,7 @@ async def run_provinces(source: Path, size: tuple[int, int, int]) -> dict[str, o
         async with open_nation(folder, size) as (port, process), asyncio.TaskGroup() as group:
             stop, tasks = asyncio.Event(), list[asyncio.Task[object]]()
             for number, place in enumerate(places):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
+                reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), SETTLE_S_MAX)
                 writer.write(number.to_bytes(LENGTH_BYTES))
                 channels.append(TcpChannel(reader, writer))
                 parent_id = build_identity(NATION_SEED).platform_id

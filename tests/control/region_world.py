@@ -7,24 +7,28 @@ from datetime import datetime, timedelta
 import numpy as np
 import pyarrow as pa
 
-from keisan.control.capacity import OWN_SOURCES
+from keisan.control.capacity import OWN_SOURCES, draw_capacity
+from keisan.control.exchange import list_exchanges
 from keisan.control.live_capacity import LiveSource
 from keisan.control.region import RegionWatch
+from keisan.control.region_capacity import TreeSource
 from keisan.control.telemetry import FleetWatch
 from keisan.control.verified_capacity import VerifiedSource
-from keisan.domain.access import PlatformScope
-from keisan.domain.capacity import CapacityKind
+from keisan.domain.access import PlatformScope, Role
+from keisan.domain.capacity import CapacityFigure, CapacityKey, CapacityKind
+from keisan.domain.exchange import Exchange, ExchangeState
 from keisan.domain.letter import LetterKind
 from keisan.domain.link import OPEN_STATES
-from keisan.domain.roll_up import Level, RollUp
+from keisan.domain.roll_up import CountName, Level, RollUp
 from keisan.domain.site import Site
 from keisan.kit.clock import SystemClock
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
+from keisan.wire.capacity import CapacityView
 from keisan.wire.name import NameBody, encode_body, encode_key_chain
 from tests.control.town import Country, Town
 from tests.deadline import let_time_pass_async
-from tests.factories import create_organization, create_provider, create_site
+from tests.factories import create_key, create_organization, create_project, create_provider, create_site
 from tests.telemetry.fleet import build_head, build_inventory, build_values
 
 
@@ -137,3 +141,51 @@ class RegionWorld:
                 return
             await let_time_pass_async(0.02)
         raise AssertionError(f"never: {what}")
+
+
+EVERYTHING = PlatformScope()
+
+
+def count(region: Region, name: str, what: CountName = CountName.DEVICES) -> int:
+    found = region.read().get(name)
+    return -1 if found is None else found.counts[what]
+
+
+async def draw(region: Region) -> CapacityView:
+    sources = tuple(TreeSource(each, region.regions) for each in region.regions.sources)
+    return await draw_capacity(region.watch.control, EVERYTHING, CapacityKey.REGION, sources)
+
+
+def read_devices(view: CapacityView, kind: CapacityKind, region: str | None = None) -> int | None:
+    line = view.total if region is None else next((line for line in view.lines if line.value == region), None)
+    if line is None or kind not in line.kinds:
+        return None
+    return line.kinds[kind].figures[CapacityFigure.DEVICE_COUNT].value
+
+
+async def read_bodies(region: Region, author: Region) -> dict[tuple[str, str], bytes]:
+    """Return what a platform has of another's registers that go up."""
+    kinds = (LetterKind.ROLL_UP, LetterKind.INVENTORY, LetterKind.SCENARIO)
+    async with region.town.storage.read() as view:
+        letters = [each for kind in kinds for each in await view.registers.list_kind(EVERYTHING, kind)]
+    return {(each.kind, each.name): each.content for each in letters if each.author == author.town.id}
+
+
+async def found_three(world: RegionWorld) -> tuple[Region, Region, Region]:
+    """A nation with a site of its own, a province, and a city below it, all connected."""
+    nation = await world.found("cn")
+    shanxi = await world.found("sx", nation, "CN-SX")
+    taiyuan = await world.found("sx.ty", shanxi, "CN-SX")
+    await nation.add_site("CN-BJ", ["n1"])
+    await shanxi.add_site("CN-SX", ["s1", "s2"])
+    await taiyuan.add_site("CN-SX", ["t1", "t2", "t3", "t4"])
+    for each in (shanxi, taiyuan):
+        world.country.connect(each.town)
+    return nation, shanxi, taiyuan
+
+
+def find_exchange(region: Region, of: Region, exchange: Exchange) -> tuple[ExchangeState, tuple[str, ...]]:
+    key = replace(create_key(create_project(create_organization())), role=Role.PLATFORM_ADMIN)
+    [found] = list_exchanges(region.regions, key.to_principal(), of.town.id).items
+    line = next(line for line in found.exchanges if line.exchange is exchange)
+    return line.state, line.missing

@@ -11,7 +11,7 @@ def test_every_room_adds_its_commands() -> None:
     names = {command.name for command in application.registered_commands}
     groups = {group.name for group in application.registered_groups}
     assert (names, groups) == (
-        {"status", "chat", "logs", "forecast", "capacity", "report"},
+        {"status", "chat", "logs", "forecast", "capacity", "report", "resolve"},
         {
             "organizations",
             "top-ups",
@@ -43,5 +43,8 @@ def test_every_room_adds_its_commands() -> None:
             "dispute",
             "suspense",
             "quarantine",
+            "credit",
+            "federation",
+            "settlement",
         },
     )

@@ -12,6 +12,37 @@ from tests.cli.conftest import CommandLine
 EVERY_COMMAND = [
     ("status",),
     ("chat", "hi"),
+    ("credit", "list"),
+    ("federation", "approve", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("federation", "check"),
+    ("federation", "exchanges"),
+    ("federation", "invite"),
+    ("federation", "join", "kf-keisan-x"),
+    ("federation", "leave"),
+    ("federation", "move", "kf-keisan-x"),
+    ("federation", "reject", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("federation", "requests"),
+    ("federation", "revoke", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("federation", "show"),
+    ("grant", "approve", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("grant", "ask", "ab" * 32, "--count", "1"),
+    ("grant", "end", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("grant", "list"),
+    ("grant", "refuse", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "why"),
+    ("grant", "renew", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("grant", "run", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6", "x"),
+    ("grant", "show", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("grant", "terms"),
+    ("organizations", "admit", "x", "y"),
+    ("organizations", "dismiss", "x", "y"),
+    ("resolve", "cn.sx:platform:self:55"),
+    ("settlement", "compare", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("settlement", "disputes"),
+    ("settlement", "end", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("settlement", "list"),
+    ("settlement", "positions", "2026-11-27"),
+    ("settlement", "receipt", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
+    ("settlement", "show", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
     ("keys", "list"),
     ("keys", "create", "x"),
     ("keys", "limit", "01a20aeb-52ef-74d3-b434-c1dc6e4c30f6"),
@@ -124,7 +155,7 @@ EVERY_COMMAND = [
 ]
 
 
-GROUPS = frozenset(
+GROUPS = frozenset({"credit", "federation", "grant", "settlement"}) | frozenset(
     {
         "organizations",
         "top-ups",

@@ -73,7 +73,7 @@ async def test_a_cut_neighbour_is_unknown_and_never_held(country: Country) -> No
 
 def spoil(country: Country, town: Town, statement: str) -> None:
     """Change a town's disk behind its back."""
-    with closing(sqlite3.connect(country._folder / f"{town.name}.db")) as connection, connection:
+    with closing(sqlite3.connect(country._folder / f"{town.name}.db", timeout=30)) as connection, connection:
         connection.execute(statement)
 
 

@@ -61,6 +61,11 @@ def test_replayed_old_order_starts_nothing_whatever_was_killed_since(real_site: 
     platform.orders = {REPLICA_ID: first.model_copy(update={"action": OrderAction.STOP}), second_id: second}
     wait_until(lambda: platform.is_told(second_id, ReplicaState.READY), "the second is ready", READY_DEADLINE_S)
     wait_until(lambda: platform.find_replica(REPLICA_ID) is None, "the first is gone", READY_DEADLINE_S)
+    # A platform that has been told so orders it to stop no more; else the agent would look for it with every answer.
+    platform.orders = {second_id: second}
+    platform.reports.clear()
+    wait_until(lambda: len(platform.reports) > 3, "it reports", READY_DEADLINE_S)
+    wait_until(lambda: platform.find_replica(REPLICA_ID) is None, "the first is gone for good", READY_DEADLINE_S)
     real_site.end_agent(signal.SIGKILL)
     platform.reports.clear()
     platform.orders = {REPLICA_ID: first}

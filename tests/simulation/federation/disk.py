@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from keisan.control.key_book import BOOK_KINDS
 from keisan.domain.access import Scope
 from keisan.domain.errors import NotFound, StorageUnavailable, VersionMismatch
+from keisan.domain.event import EventDraft
+from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import LetterId, LinkId, PlatformId
 from keisan.domain.letter import Letter, RefusedLetter
 from keisan.domain.link import Link, LinkState
@@ -48,6 +50,7 @@ class Tables:
     links: LinkTables = field(default_factory=LinkTables)
     neighbours: dict[LinkId, Link] = field(default_factory=dict)
     notes: dict[Hashable, object] = field(default_factory=dict)
+    grant_terms: GrantTerms | None = None
     # Changes with whatever a key book is made of, and is never the same for two contents.
     book_mark: int = 0
 
@@ -108,6 +111,35 @@ class MemoryNeighbours:
         link = self._links[link_id]
         offset_ms = link.offset_ms if offset_ms is None else offset_ms
         self._links[link_id] = replace(link, heard_at=heard_at, offset_ms=offset_ms)
+
+
+class MemoryGrantTerms:
+    """The terms of this platform, which hold the epoch of its life, as storage/base_grant.py describes them."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, scope: Scope, platform_id: PlatformId) -> GrantTerms | None:
+        return self._tables.grant_terms
+
+    async def lock(self, platform_id: PlatformId) -> GrantTerms | None:
+        return self._tables.grant_terms
+
+    async def insert(self, terms: GrantTerms) -> None:
+        self._tables.grant_terms = terms
+
+    async def update(self, terms: GrantTerms) -> None:
+        before = self._tables.grant_terms
+        if before is None or before.version != terms.version - 1:
+            raise VersionMismatch("the terms were changed meanwhile")
+        self._tables.grant_terms = terms
+
+
+class MemoryEvents:
+    """The audit log, of which nobody asks anything here."""
+
+    async def append(self, draft: EventDraft) -> None:
+        return
 
 
 class CountedIncomingLogs(MemoryIncomingLogs):
@@ -178,6 +210,8 @@ class MemoryTransaction(MemoryLinkTransaction):
         self.refused_letters = CountedRefusedLetters(tables.links, world.tally)
         self.platform = MemoryPlatforms(tables)
         self.links = MemoryNeighbours(tables)
+        self.grant_terms = MemoryGrantTerms(tables)
+        self.events = MemoryEvents()
         self.notes = tables.notes
 
 

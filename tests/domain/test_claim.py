@@ -57,8 +57,9 @@ def test_claims_are_registered_rows() -> None:
         768_000_000_000,
         32_000_000_000_000,
         {Precision.FP16: 1_184_000},
+        site_id=site.id,
     )
-    assert rows[1] == CapacityRow(site.region, "hikari", None, "who-knows", None, 3)
+    assert rows[1] == CapacityRow(site.region, "hikari", None, "who-knows", None, 3, site_id=site.id)
 
 
 def test_a_device_is_held_to_its_owner_s_word_and_else_to_the_catalogue_s() -> None:

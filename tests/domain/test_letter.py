@@ -8,6 +8,7 @@ ITEMS = {
     LetterKind.CREDIT_RETURN,
     LetterKind.PERIOD_END,
     LetterKind.COUNTERSIGNATURE,
+    LetterKind.COMPARISON,
     LetterKind.EVENT,
 }
 

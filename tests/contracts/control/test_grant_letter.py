@@ -10,8 +10,9 @@ from keisan.control.grant import (
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, StateConflict
 from keisan.domain.grant import GrantState
-from keisan.domain.ids import PlatformId
+from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import Arrival, LetterKind
+from keisan.kit.ids import create_id
 from keisan.wire.grant import GrantEnd
 from tests.control.grant_world import PARENT_ID, GrantWorld, ask
 
@@ -39,7 +40,7 @@ async def test_want_within_the_policy_is_issued_and_answered(grants: GrantWorld)
 async def test_only_the_neighbour_itself_may_want_and_only_who_was_asked_may_grant(grants: GrantWorld) -> None:
     await ask(grants)
     [letter] = await grants.list_letters(grants.parent, LetterKind.GRANT_WANT)
-    arrival = Arrival(grants.link_id, PlatformId("c" * 64), grants.child_clock.now())
+    arrival = Arrival(LinkId(create_id()), PlatformId("c" * 64), grants.child_clock.now())
     with pytest.raises(StateConflict, match="only a parent"):
         async with grants.child.storage.write() as transaction:
             await apply_grant_want(transaction, grants.child, arrival, letter)

@@ -1,5 +1,6 @@
 """Two platforms that settle, each with a key and a database of its own, and a post between them that may lose no letter but their order."""
 
+import hashlib
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,10 @@ HANDLERS = {
     LetterKind.COMPARISON: apply_comparison,
     LetterKind.TOTALS: apply_totals,
 }
+
+
+# Who calls at whom.
+OTHER_REGIONS = {"CN-SH": "CN-SX", "CN-SX": "CN-SH"}
 
 
 @dataclass
@@ -131,25 +136,33 @@ class Post:
             party.refused.append(refusal)
 
 
-async def plant_terms(storage: Database, own_id: PlatformId) -> None:
-    """Give a platform the model, and the ticket that pins its price: both ends of a call know them."""
+async def plant_terms(storage: Database, own_id: PlatformId, other_id: PlatformId) -> None:
+    """Give a platform the model, and the ticket of another that pins its price: both ends of a call know them."""
     model, organization = create_model("smol"), create_organization()
     pinned = PinnedPrice(model.id, "smol", PRICE_ID, PRICES)
-    ticket = create_platform_ticket(ORGANIZATION_ID, id=name_id(60), platform_id=own_id, prices=(pinned,))
+    ticket = create_platform_ticket(
+        ORGANIZATION_ID, id=name_id(60), platform_id=own_id, counterparty_id=other_id, prices=(pinned,)
+    )
     async with storage.write() as transaction:
         await transaction.models.insert(replace(model, platform_id=own_id))
         await transaction.organizations.insert(replace(organization, id=ORGANIZATION_ID, platform_id=own_id))
         await transaction.platform_tickets.insert(ticket)
 
 
+def make_signer(region: str) -> KeySigner:
+    """Return the key of a region's platform, always the same: each must know the other's id before it is there."""
+    return KeySigner(Ed25519PrivateKey.from_private_bytes(hashlib.sha256(region.encode()).digest()))
+
+
 async def open_party(storage: Database, clock: FixedClock, region: str) -> Party:
     """Plant a platform with a key of its own, and the terms that calls are settled by."""
-    signer = KeySigner(Ed25519PrivateKey.generate())
+    signer = make_signer(region)
     own_id = hash_public_key(signer.public_key)
+    other_id = hash_public_key(make_signer(OTHER_REGIONS[region]).public_key)
     platform = Platform(own_id, region, PlatformKind.REGIONAL, region, signer.public_key, 1, NOW)
     async with storage.write() as transaction:
         await transaction.platform.insert(platform)
-    await plant_terms(storage, own_id)
+    await plant_terms(storage, own_id, other_id)
     return Party(
         storage,
         Control(

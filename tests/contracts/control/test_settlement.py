@@ -53,7 +53,6 @@ async def test_a_period_is_ended_by_hand_once_it_is_over(
         await compare_settlement(home.control, ADMIN, own.id)
 
 
-@pytest.mark.xfail(reason="Q150: written before money moves; its platforms have no tickets that pay")
 async def test_a_comparison_by_hand_brings_what_was_lost(home: Party, serving: Party, post: Post) -> None:
     await call(home, serving, 3)
     await home.tell()
@@ -72,7 +71,6 @@ async def test_a_comparison_by_hand_brings_what_was_lost(home: Party, serving: P
     assert found.sums == [CrossSum(RecordEnd.SERVING, CrossState.SETTLED, "CNY", 3, 3 * NANO)]
 
 
-@pytest.mark.xfail(reason="Q150: written before money moves; its platforms have no tickets that pay")
 async def test_positions_are_final_once_both_directions_are_signed_for(home: Party, serving: Party, post: Post) -> None:
     await call(home, serving, 3)
     await call(serving, home, 1)

@@ -3,8 +3,6 @@
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
-
 from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.settlement import SettlementKey
 from keisan.kit.signature import is_signed_by
@@ -42,7 +40,6 @@ async def test_a_late_record_goes_to_the_next_settlement(
     await assert_closed(home, serving, "2026-11-24")
 
 
-@pytest.mark.xfail(reason="Q150: written before money moves; its platforms have no tickets that pay")
 async def test_what_a_revoked_platform_made_later_waits_and_what_it_made_before_is_settled(
     home: Party, serving: Party, post: Post
 ) -> None:

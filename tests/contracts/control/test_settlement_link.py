@@ -63,9 +63,9 @@ async def count_kept(town: Town) -> int:
 
 async def test_two_provinces_settle_through_their_nation_and_drop_what_is_settled(country: Country) -> None:
     nation, shanxi, shanghai = [await country.found(name) for name in ("cn", "sx", "sh")]
-    for province in (shanxi, shanghai):
+    for province, other in ((shanxi, shanghai), (shanghai, shanxi)):
         await country.join(province, nation)
-        await plant_terms(province.storage, province.id)
+        await plant_terms(province.storage, province.id, other.id)
         country.connect(province)
     admitted_at = datetime.now(UTC) - timedelta(days=2)
     record_id = create_record_id(admitted_at)

@@ -16,7 +16,6 @@ from tests.federation.cross_samples import PERIOD, create_usage
 NANO = create_usage().amount_nano
 
 
-@pytest.mark.xfail(reason="Q150: written before money moves; its platforms have no tickets that pay")
 @pytest.mark.parametrize(("seed", "copies"), [(None, 1), (1, 1), (2, 3), (3, 2)])
 async def test_both_sides_close_a_period_with_the_same(
     home: Party, serving: Party, post: Post, seed: int | None, copies: int

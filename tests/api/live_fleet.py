@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import httpx
 import numpy as np
 
+from keisan.control.pulse import Pulse
 from keisan.control.telemetry import FleetWatch
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.platform import FleetParts, build_server
@@ -93,7 +94,7 @@ async def open_live(stage: Stage) -> AsyncIterator[LiveStage]:
     for place in (heard, silent):
         watch.fleet.take_inventory(place, build_inventory([0, 0, 1, 1], [0, -1]))
     urls: list[str] = []
-    parts = FleetParts(watch, stage.history, stage.development)
+    parts = FleetParts(watch, stage.history, stage.development, Pulse(stage.control))
     server = build_server(PlatformSettings(listen=Address("127.0.0.1", 0)), parts, urls.append)
     listener = bind_listener(Address("127.0.0.1", 0))
     stop = asyncio.Event()

@@ -10,8 +10,9 @@ import pytest
 from keisan.control.context import Control
 from keisan.control.door import are_gateways_moved, rotate_door
 from keisan.control.machine import GATEWAY_SILENCE_S_MAX, revoke_machine
+from keisan.control.pulse import LOOK_EVERY_S
 from keisan.control.report import accept_report
-from keisan.control.snapshot import LOOK_EVERY_S, SnapshotFeed
+from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import Principal, Role
 from keisan.domain.door import Door, DoorStage
 from keisan.domain.errors import InvariantBroken, NotFound, PermissionDenied, StateConflict

@@ -5,19 +5,12 @@ from pathlib import Path
 import pytest
 
 from keisan.control.context import Control
+from keisan.control.pulse import Pulse
 from keisan.daemon.folder import DataFolder
 from keisan.daemon.operator_file import OperatorFile, note_gateway, write_operator
-from keisan.daemon.platform import (
-    build_deliverers,
-    build_gateway_finder,
-    build_link_loop,
-    build_long_loop,
-    build_loop,
-    build_serving_loop,
-    build_settlement_loop,
-    open_storage,
-)
+from keisan.daemon.platform import build_gateway_finder, open_storage
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings
+from keisan.daemon.work_loop import build_deliverers, build_loops, build_serving_loop
 from keisan.domain.ids import hash_public_key
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import DELIVERIES_OPEN_MAX
@@ -55,20 +48,16 @@ async def test_each_noun_has_its_loop_and_no_other(tmp_path: Path) -> None:
     control = Control(
         storage, SystemClock(), hash_public_key(b"\x07" * 32), archive=ArchiveFolder(tmp_path, SystemClock())
     )
-    within, deliverers = build_loop(PlatformSettings(), control), build_deliverers(control)
-    assert len(deliverers) == DELIVERIES_OPEN_MAX
-    for deliverer in deliverers:
-        assert set(deliverer.reconcilers) == {WorkNoun.WEBHOOK}
-    long = build_long_loop(PlatformSettings(), control)
-    assert set(long.reconcilers) == {WorkNoun.CLOSING, WorkNoun.RETENTION_DAY}
-    serving = build_serving_loop(control)
-    assert set(serving.reconcilers) == {WorkNoun.SERVING_CHALLENGE}
-    assert serving.leases_max == 1
-    links, settlement = build_link_loop(control), build_settlement_loop(control)
-    assert set(links.reconcilers) == {WorkNoun.LINK, WorkNoun.NAME}
-    assert set(settlement.reconcilers) == {WorkNoun.SETTLEMENT}
-    apart = {WorkNoun.WEBHOOK, *long.reconcilers, *serving.reconcilers, *links.reconcilers, *settlement.reconcilers}
-    assert set(within.reconcilers) == set(WorkNoun) - apart
+    pulse = Pulse(control)
+    loops = build_loops(PlatformSettings(), control, pulse)
+    taken = [noun for loop in (*loops.inside, *loops.outside) for noun in loop.reconcilers]
+    several = [WorkNoun.WEBHOOK] * (DELIVERIES_OPEN_MAX - 1)
+    assert sorted(taken) == sorted([*WorkNoun, *several])
+    assert all(loop.pulse is pulse for loop in (*loops.inside, *loops.outside))
+    outside = {noun for loop in loops.outside for noun in loop.reconcilers}
+    assert outside == {WorkNoun.WEBHOOK, WorkNoun.SERVING_CHALLENGE, WorkNoun.LINK, WorkNoun.NAME}
+    assert len(build_deliverers(control)) == DELIVERIES_OPEN_MAX
+    assert build_serving_loop(control).leases_max == 1
     await storage.close()
 
 

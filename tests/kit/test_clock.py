@@ -1,8 +1,10 @@
 """Instants as whole numbers and back, without a float in between."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -11,6 +13,7 @@ from keisan.kit.clock import (
     from_microseconds,
     from_milliseconds,
     read_boot_id,
+    sleep_until,
     to_microseconds,
     to_milliseconds,
 )
@@ -63,3 +66,26 @@ async def test_system_clock_sleeps_at_least_as_long_as_asked() -> None:
     await clock.sleep(0.02)
     # The event loop's own resolution may wake it a little early.
     assert clock.monotonic_s() - start_s > 0.01
+
+
+async def test_sleep_ends_when_all_is_to_end() -> None:
+    clock, stop = SystemClock(), asyncio.Event()
+    sleeping = asyncio.create_task(sleep_until(clock, 3600.0, stop))
+    await asyncio.sleep(0)
+    stop.set()
+    async with asyncio.timeout(5.0):
+        await sleeping
+    begun_s = clock.monotonic_s()
+    await sleep_until(clock, 0.05, asyncio.Event())
+    assert clock.monotonic_s() - begun_s >= 0.05
+
+
+async def test_sleep_that_is_cut_off_leaves_nothing_behind() -> None:
+    before = asyncio.all_tasks()
+    sleeping = asyncio.create_task(sleep_until(SystemClock(), 3600.0, asyncio.Event()))
+    await asyncio.sleep(0)
+    sleeping.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sleeping
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == before

@@ -9,6 +9,7 @@ from random import Random
 import httpx
 import pytest
 
+from keisan.control.pulse import Pulse
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.platform import FleetParts, build_server
 from keisan.daemon.settings import PlatformSettings
@@ -97,7 +98,7 @@ async def test_stream_outlives_the_platform(live: LiveStage) -> None:
             await wait_until_async(lambda: bool(backoff.attempts) and backoff.attempts[-1] > 3, "nobody answers")
             live.watch.is_closing = False
             stop = asyncio.Event()
-            parts = FleetParts(live.watch, live.stage.history, live.stage.development)
+            parts = FleetParts(live.watch, live.stage.history, live.stage.development, Pulse(live.stage.control))
             server = build_server(PlatformSettings(), parts, lambda _: None)
             listeners: list[socket.socket] = []
             await wait_until_async(lambda: has_bound(port, listeners), "the port is free again")

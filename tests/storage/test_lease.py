@@ -52,6 +52,27 @@ async def test_due_work_is_leased_once(storage: Database) -> None:
     assert other.noun_id == not_due
 
 
+async def test_due_nouns_are_those_of_what_would_be_taken(storage: Database) -> None:
+    async def list_due(now: datetime = NOW) -> frozenset[WorkNoun]:
+        async with storage.read() as view:
+            return await view.outbox.list_due_nouns(now)
+
+    assert await list_due() == frozenset()
+    later = NOW + timedelta(microseconds=1)
+    await put(storage, create_id())
+    await put(storage, create_id())
+    await put(storage, create_id(), later, noun=DEPLOYMENT)
+    assert await list_due() == {SITE}
+    assert await list_due(later) == {SITE, DEPLOYMENT}
+    first, second = await take(storage)
+    assert await list_due() == frozenset()
+    assert await list_due(NOW + LIFE) == {SITE, DEPLOYMENT}
+    await finish(storage, first)
+    await finish(storage, second, later)
+    assert await list_due() == frozenset()
+    assert await list_due(later) == {SITE, DEPLOYMENT}
+
+
 async def test_work_of_one_id_is_apart_by_noun(storage: Database) -> None:
     noun_id = create_id()
     await put(storage, noun_id, noun=SITE)

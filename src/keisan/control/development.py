@@ -25,13 +25,14 @@ from keisan.domain.figure import Precision
 from keisan.domain.history import DAY_MS
 from keisan.domain.history_question import HistoryGroup, HistoryQuestion
 from keisan.domain.sample import SampleName
-from keisan.kit.clock import EPOCH, to_milliseconds
+from keisan.kit.clock import EPOCH, sleep_until, to_milliseconds
 from keisan.kit.observe import write_failure
 from keisan.storage.base_archive import ArchiveSelection
 from keisan.wire.capacity import CapacitySumView, CapacityView, TotalView
 
 EVERYTHING = PlatformScope()
 KEEP_INTERVAL_S = 3600.0
+LOOK_S = 1.0
 FOLDER = "capacity"
 UNITS = {
     CapacityFigure.DEVICE_COUNT: "{device}",
@@ -72,7 +73,7 @@ class Development:
                     await self.keep_page()
                 except (KeisanError, OSError) as fault:
                     write_failure("development.page_not_kept", fault)
-            await self.control.clock.sleep(1.0)
+            await sleep_until(self.control.clock, LOOK_S, stop)
 
     async def keep_page(self) -> None:
         """Keep today's capacity by region in place of what was kept of today before; raises OSError."""

@@ -12,10 +12,12 @@ from random import Random
 from typing import Any
 
 from keisan.control.context import Control
+from keisan.control.pulse import Pulse
 from keisan.control.reconcilers.base import Performer, Reconciler
 from keisan.domain.errors import KeisanError, LeaseLost
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, LEASES_TAKEN_MAX
+from keisan.kit.clock import sleep_until
 from keisan.kit.observe import write_failure, write_warning
 from keisan.kit.retry import Backoff
 
@@ -28,7 +30,8 @@ class LeaseLoop:
     """Works on the nouns it has reconcilers for, up to `leases_max` pieces a round, one after the other.
 
     `idle_s` is the wait after a round that found nothing due; `backoff` spaces the tries of failing work. What waits for
-    others, outside the platform, has loops of its own, so that it holds up nothing here.
+    others, outside the platform, has loops of its own, so that it holds up nothing here. `pulse` tells whether anything is due;
+    without one each round asks the database.
     """
 
     control: Control
@@ -37,17 +40,23 @@ class LeaseLoop:
     backoff: Backoff = field(default_factory=Backoff)
     random: Random = field(default_factory=Random)
     leases_max: int = LEASES_TAKEN_MAX
+    pulse: Pulse | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; the round under way is finished first."""
+        worked = 0
         while not stop.is_set():
             try:
-                worked = await self.run_round()
+                # After work there is often more, sooner than a pulse tells.
+                worked = await self.run_round() if worked or await self._is_due() else 0
             except Exception as failure:
                 write_failure("lease.round_failed", failure)
                 worked = 0
             if not worked:
-                await self.control.clock.sleep(self.idle_s)
+                await sleep_until(self.control.clock, self.idle_s, stop)
+
+    async def _is_due(self) -> bool:
+        return self.pulse is None or await self.pulse.is_due(self.reconcilers)
 
     async def run_round(self) -> int:
         """Take what is due, work on it, and return how many pieces there were."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from keisan.control.context import Control
+from keisan.control.pulse import LOOK_EVERY_S, Pulse
 from keisan.control.snapshot_platforms import load_platform_tables
 from keisan.control.snapshot_tables import SnapshotRows, compile_tables
 from keisan.domain.access import PlatformScope, Principal, Right
@@ -27,8 +28,6 @@ from keisan.wire.snapshot import (
     digest_tables,
 )
 
-# How long a look at the database's version serves all waiting gateways; revocation must act within 2 s.
-LOOK_EVERY_S = 0.2
 ACKNOWLEDGE_EVERY_S = 5.0
 ENGINES = "engines"
 # What is told of other platforms is in these, beside own prices. Their rows are compared, since no transaction notes them.
@@ -39,13 +38,14 @@ MOVED_MAX = 20_000
 class SnapshotFeed:
     """Holds the newest compiled snapshot of this process; shared by all waiting gateways."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, pulse: Pulse | None = None) -> None:
         self._control = control
+        # Two looks after the change at the latest: revocation must act within 2 s.
+        self._pulse = pulse or Pulse(control)
         self._current: Snapshot | None = None
         self._engines_version = 0
         self._full_before_version = 0
         self._moved: list[tuple[int, str, str]] = []
-        self._looked_at_s = float("-inf")
         self._lock = asyncio.Lock()
         self._acknowledged: dict[UUID, tuple[int, float]] = {}
         self._is_closing = False
@@ -84,14 +84,13 @@ class SnapshotFeed:
 
     async def _refresh(self) -> Snapshot:
         async with self._lock:
-            now_s = self._control.clock.monotonic_s()
-            if self._current is not None and now_s - self._looked_at_s < LOOK_EVERY_S:
+            mark = (await self._pulse.look()).mark
+            if self._current is not None and mark == SnapshotMark(self._current.incarnation, self._current.version):
                 return self._current
             async with self._control.storage.read() as view:
                 mark = await view.snapshot.get_mark()
                 if self._current is None or mark != SnapshotMark(self._current.incarnation, self._current.version):
                     self._replace(await self._compile(view, mark))
-            self._looked_at_s = now_s
             assert self._current is not None, "replaced above when it was None"
             return self._current
 

@@ -16,33 +16,18 @@ from keisan.catalog.supernode import load_supernode_templates
 from keisan.control.bootstrap import prepare_platform
 from keisan.control.capacity import OWN_SOURCES, CapacitySource
 from keisan.control.context import Control
-from keisan.control.departure_work import list_departure_works
 from keisan.control.development import Development
 from keisan.control.device_error import DeviceErrorWatch
 from keisan.control.history import History
 from keisan.control.journal import open_journal
-from keisan.control.lease import LeaseLoop, Reconcilers
-from keisan.control.link_dial import ask_platform
 from keisan.control.live_capacity import LiveSource
 from keisan.control.platform_watch import PlatformWatch
-from keisan.control.reconcilers.archive import ArchiveReconciler, start_archiving
-from keisan.control.reconcilers.challenge import ChallengeReconciler
-from keisan.control.reconcilers.challenge_schedule import ChallengeScheduleReconciler, start_challenge_schedule
-from keisan.control.reconcilers.closing import ClosingReconciler
-from keisan.control.reconcilers.deployment import DeploymentReconciler
-from keisan.control.reconcilers.grant import GrantReconciler, GrantWantReconciler
-from keisan.control.reconcilers.link import LinkReconciler
-from keisan.control.reconcilers.name import NameReconciler, start_names
-from keisan.control.reconcilers.platform_ticket import PlatformTicketReconciler
-from keisan.control.reconcilers.price import PriceReconciler
-from keisan.control.reconcilers.retention import RetentionReconciler, start_retention
-from keisan.control.reconcilers.retention_day import RetentionDayReconciler
-from keisan.control.reconcilers.serving_challenge import ServingChallengeReconciler
-from keisan.control.reconcilers.settlement import SettlementReconciler, start_settlement
-from keisan.control.reconcilers.site import SiteReconciler
-from keisan.control.reconcilers.ticket import TicketReconciler
-from keisan.control.reconcilers.top_up import TopUpReconciler
-from keisan.control.reconcilers.webhook import WebhookReconciler
+from keisan.control.pulse import Pulse
+from keisan.control.reconcilers.archive import start_archiving
+from keisan.control.reconcilers.challenge_schedule import start_challenge_schedule
+from keisan.control.reconcilers.name import start_names
+from keisan.control.reconcilers.retention import start_retention
+from keisan.control.reconcilers.settlement import start_settlement
 from keisan.control.region import RegionWatch
 from keisan.control.region_capacity import TreeSource
 from keisan.control.snapshot import SnapshotFeed
@@ -60,33 +45,27 @@ from keisan.daemon.server import Server, build_config
 from keisan.daemon.serving import announce_ready
 from keisan.daemon.settings import ChallengeSettings, PlatformSettings, Settings
 from keisan.daemon.streams import carry_streams, open_streams
+from keisan.daemon.work_loop import build_loops
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
 from keisan.domain.errors import NotFound
 from keisan.domain.figure import Precision
-from keisan.domain.lease import WorkNoun
-from keisan.domain.limits import DELIVERIES_OPEN_MAX, DELIVERY_SEND_S_MAX
 from keisan.kit.clock import Clock, SystemClock
 from keisan.kit.http import HttpTarget
 from keisan.kit.observe import write_log
-from keisan.kit.outbound import Outbound
 from keisan.storage.archive_folder import ArchiveFolder
 from keisan.storage.base import Storage, Transaction
 from keisan.storage.sqlite import open_sqlite
 
-# An agent reports every second; this many misses make its site unknown.
-SITE_SILENCE_S = 15.0
-DELIVERY_IDLE_S = 1.0
-LONG_IDLE_S = 1.0
-
 
 @dataclass(frozen=True, slots=True)
 class FleetParts:
-    """The fleet as it is, and as it was; and what platforms below tell of theirs, None where nobody asks."""
+    """The fleet as it is, and as it was; what platforms below tell of theirs, None where nobody asks; and what loops wait on."""
 
     watch: FleetWatch
     history: History
     development: Development
+    pulse: Pulse
     regions: RegionWatch | None = None
 
 
@@ -140,7 +119,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         await fleet.load()
         regions = RegionWatch(fleet, (*OWN_SOURCES, *list_capacity_sources(fleet)), own.link.tells_names)
         development = Development(control, history, list_capacity_sources(fleet))
-        parts = FleetParts(fleet, history, development, regions)
+        parts = FleetParts(fleet, history, development, Pulse(control), regions)
         server = build_server(own, parts, announce)
         links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
         settle_platform()
@@ -210,7 +189,7 @@ def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
 def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[str], None]) -> Server:
     """Return the API's server, which listens to nobody yet; raises SettingsInvalid for a certificate it cannot show."""
     fleet, templates = parts.watch, load_supernode_templates()
-    snapshots = SnapshotFeed(fleet.control)
+    snapshots = SnapshotFeed(fleet.control, parts.pulse)
     context = ApiContext(
         fleet.control,
         snapshots,
@@ -260,12 +239,10 @@ async def _serve(
         group.create_task(DeviceErrorWatch(control, parts.watch.fleet).run(stop), name="device errors")
         group.create_task(parts.history.run(stop), name="history")
         group.create_task(parts.development.run(stop), name="development")
-        group.create_task(build_loop(own, control).run(stop), name="lease loop")
-        group.create_task(build_long_loop(own, control).run(stop), name="long work")
-        beside = [group.create_task(each.run(stop), name="webhooks") for each in build_deliverers(control)]
-        beside.append(group.create_task(build_serving_loop(control).run(stop), name="serving challenges"))
-        group.create_task(build_settlement_loop(control).run(stop), name="settlement")
-        beside.append(group.create_task(build_link_loop(control).run(stop), name="links"))
+        loops = build_loops(own, control, parts.pulse)
+        for loop in loops.inside:
+            group.create_task(loop.run(stop), name="work")
+        beside = [group.create_task(loop.run(stop), name="work with others") for loop in loops.outside]
         beside.append(group.create_task(server.follow_certificate(control.clock), name="certificate"))
         beside.append(group.create_task(PlatformWatch(control, own.link.offered_models).run(stop), name="platforms"))
         beside.append(group.create_task(carry_streams(own.streams, control, stop), name="streams"))
@@ -277,52 +254,6 @@ async def _serve(
             task.cancel()
 
 
-def build_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
-    """Return the loop for all work within the platform."""
-    reconcilers: Reconcilers = {
-        WorkNoun.ARCHIVE: ArchiveReconciler(control.storage, control.get_archive(), control.clock),
-        WorkNoun.CHALLENGE: ChallengeReconciler(control.challenge_terms),
-        WorkNoun.CHALLENGE_SCHEDULE: ChallengeScheduleReconciler(control, own.challenges.terms),
-        WorkNoun.DEPLOYMENT: DeploymentReconciler(),
-        WorkNoun.GRANT: GrantReconciler(control),
-        WorkNoun.GRANT_WANT: GrantWantReconciler(control),
-        WorkNoun.PLATFORM_TICKET: PlatformTicketReconciler(control),
-        WorkNoun.PRICE: PriceReconciler(),
-        WorkNoun.RETENTION: RetentionReconciler(own.retention.terms),
-        WorkNoun.SITE: SiteReconciler(SITE_SILENCE_S, control.clock.now()),
-        WorkNoun.TICKET: TicketReconciler(own.terms),
-        WorkNoun.TOP_UP: TopUpReconciler(),
-    }
-    return LeaseLoop(control, reconcilers)
-
-
-def build_long_loop(own: PlatformSettings, control: Control) -> LeaseLoop:
-    """Return the loop for what goes over millions of records, run by run, so that other work never waits for it."""
-    days = RetentionDayReconciler(control.storage, control.get_archive(), control.clock, own.retention.terms)
-    reconcilers: Reconcilers = {WorkNoun.CLOSING: ClosingReconciler(control), WorkNoun.RETENTION_DAY: days}
-    return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
-
-
-def build_serving_loop(control: Control) -> LeaseLoop:
-    """Return the loop for serving challenges: one step of one of them at a time, or they would measure each other."""
-    reconcilers: Reconcilers = {WorkNoun.SERVING_CHALLENGE: ServingChallengeReconciler(control)}
-    return LeaseLoop(control, reconcilers, idle_s=LONG_IDLE_S, leases_max=1)
-
-
-def build_link_loop(control: Control) -> LeaseLoop:
-    """Return the loop that asks the parent, whom a slow network may keep waiting."""
-    reconcilers: Reconcilers = {
-        WorkNoun.LINK: LinkReconciler(control, ask_platform, list_departure_works()),
-        WorkNoun.NAME: NameReconciler(control),
-    }
-    return LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
-
-
-def build_settlement_loop(control: Control) -> LeaseLoop:
-    """Return the loop for settlement: records are told within a second, whatever else there is to do."""
-    return LeaseLoop(control, {WorkNoun.SETTLEMENT: SettlementReconciler(control)}, leases_max=1)
-
-
 async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.Event) -> None:
     """Hand the live roll-ups to the collector that the settings name, until `stop` is set; without one there is nothing to do."""
     if own.otlp_url is None:
@@ -331,11 +262,3 @@ async def export_fleet(own: PlatformSettings, fleet: FleetWatch, stop: asyncio.E
     from keisan.control.telemetry_export import FleetExport
 
     await FleetExport(fleet, own.otlp_url, own.otlp_period_s, read_release()).run(stop)
-
-
-def build_deliverers(control: Control) -> tuple[LeaseLoop, ...]:
-    """Return the loops that send alerts: so many at a time, and a slow receiver holds up one of them and nothing else."""
-    outbound = Outbound(is_local_open=control.is_insecure, timeout_s=DELIVERY_SEND_S_MAX)
-    reconcilers: Reconcilers = {WorkNoun.WEBHOOK: WebhookReconciler(control, outbound)}
-    loop = LeaseLoop(control, reconcilers, idle_s=DELIVERY_IDLE_S, leases_max=1)
-    return (loop,) * DELIVERIES_OPEN_MAX

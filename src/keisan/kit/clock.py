@@ -42,6 +42,16 @@ class SystemClock:
         await asyncio.sleep(duration_s)
 
 
+async def sleep_until(clock: Clock, duration_s: float, stop: asyncio.Event) -> None:
+    """Wait for a duration in seconds, or until `stop` is set: a process that ends waits for no loop of its own."""
+    waiting = [asyncio.ensure_future(clock.sleep(duration_s)), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waiting:
+            each.cancel()
+
+
 def read_boot_id() -> str:
     """Return the kernel's id of this boot: monotonic times of two boots cannot be compared."""
     return BOOT_ID.read_text().strip()

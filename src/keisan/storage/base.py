@@ -272,6 +272,10 @@ class OutboxRepository(Protocol):
         """Lease up to `most` rows that are due and not under another's live lease: of these nouns, or of all for None."""
         ...
 
+    async def list_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
+        """Return the nouns of what `take` would lease now."""
+        ...
+
     async def check(self, lease: Lease, now: datetime) -> None:
         """Raise LeaseLost unless the lease is still held; locks the row, so the rest of the transaction is guarded."""
         ...

@@ -31,7 +31,7 @@ from keisan.kit.ids import create_id
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.dialect import Excluded
 from keisan.storage.repository import Condition
-from keisan.storage.schema import EnumText, Instant, build_column, build_id, metadata
+from keisan.storage.schema import AnySelect, EnumText, Instant, build_column, build_id, metadata
 
 Work = tuple[WorkNoun, UUID]
 
@@ -80,9 +80,7 @@ class OutboxRepository:
     ) -> Sequence[Lease]:
         """Lease up to `most` rows that are due and not under another's live lease: of these nouns, or of all for None."""
         await self.flush()
-        is_same = and_(outbox.c.noun == lease.c.noun, outbox.c.noun_id == lease.c.noun_id)
-        is_free = or_(lease.c.token.is_(None), lease.c.expires_at <= now)
-        due = select(outbox).join(lease, is_same).where(outbox.c.due_at <= now, is_free)
+        due = _list_due(select(outbox), now)
         if nouns is not None:
             due = due.where(outbox.c.noun.in_(sorted(nouns)))
         rows = await self._connection.fetch_locked(
@@ -95,6 +93,11 @@ class OutboxRepository:
         if taken:
             await self._write_taken(taken)
         return taken
+
+    async def list_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
+        """Return the nouns of what `take` would lease now."""
+        rows = await self._connection.fetch_all(_list_due(select(outbox.c.noun).distinct(), now))
+        return frozenset(row["noun"] for row in rows)
 
     async def check(self, lease: Lease, now: datetime) -> None:
         """Raise LeaseLost unless the lease is still held; its row stays locked until commit."""
@@ -159,6 +162,12 @@ class OutboxRepository:
                 again["attempt"] = 0
             await self._connection.change(update(outbox).where(_match(outbox, work)).values(again))
         await self._connection.change(update(lease).where(_match(lease, work)).values(token=None, expires_at=None))
+
+
+def _list_due(rows: AnySelect, now: datetime) -> AnySelect:
+    is_same = and_(outbox.c.noun == lease.c.noun, outbox.c.noun_id == lease.c.noun_id)
+    is_free = or_(lease.c.token.is_(None), lease.c.expires_at <= now)
+    return rows.join(lease, is_same).where(outbox.c.due_at <= now, is_free)
 
 
 def _match(table: Table, work: Work) -> Condition:

@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from keisan.control.context import Control
 from keisan.control.lease import LeaseLoop
 from keisan.control.price import create_price
+from keisan.control.pulse import LOOK_EVERY_S
 from keisan.control.reconcilers.price import CLOCKS_APART, PriceChange, PriceReconciler, PriceStart
-from keisan.control.snapshot import LOOK_EVERY_S, SnapshotFeed
+from keisan.control.snapshot import SnapshotFeed
 from keisan.domain.access import Role
 from keisan.domain.lease import WorkNoun
 from keisan.domain.price import Price

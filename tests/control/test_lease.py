@@ -11,7 +11,6 @@ import pytest
 
 from keisan.control.context import Control
 from keisan.control.lease import LEASE_LIFE, LeaseLoop
-from keisan.control.pulse import Beat, Pulse
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.domain.access import PlatformScope
@@ -206,19 +205,6 @@ class CountingClock(FixedClock):
             self.stop.set()
 
 
-class CountingPulse(Pulse):
-    """A pulse that counts how often the database was asked."""
-
-    looks = 0
-    _last: object = None
-
-    async def look(self) -> Beat:
-        beat = await super().look()
-        self.looks += beat is not self._last
-        self._last = beat
-        return beat
-
-
 async def test_loop_works_until_it_is_stopped(control: Control) -> None:
     clock, scripted = CountingClock(), Scripted()
     await put(control, FIRST)
@@ -227,27 +213,6 @@ async def test_loop_works_until_it_is_stopped(control: Control) -> None:
         await loop.run(clock.stop)
     assert scripted.applied == [FIRST]
     assert clock.waits_s == [loop.idle_s] * 3
-
-
-async def test_loops_of_one_pulse_ask_once_and_still_work_at_once(control: Control) -> None:
-    clock, scripted, idle = CountingClock(), Scripted(), Scripted()
-    control = replace(control, clock=clock)
-    pulse = CountingPulse(control)
-    loops = [replace(build_loop(control, each), pulse=pulse) for each in (scripted, idle)]
-    other = replace(loops[1], reconcilers={WorkNoun.SITE: idle})
-    await put(control, FIRST)
-    async with asyncio.timeout(30):
-        await loops[0].run(clock.stop)
-    assert scripted.applied == [FIRST]
-    assert not await pulse.is_due(other.reconcilers)
-    looks = pulse.looks
-    clock.stop.clear()
-    clock.waits_s.clear()
-    await put(control, SECOND, noun=WorkNoun.SITE)
-    async with asyncio.timeout(30):
-        await asyncio.gather(loops[0].run(clock.stop), other.run(clock.stop))
-    assert idle.applied == [SECOND]
-    assert pulse.looks - looks <= 4
 
 
 async def test_loop_outlives_rounds_that_fail_whatever_the_fault(

@@ -8,7 +8,7 @@ from keisan.catalog.base import load_catalog
 from keisan.daemon.nation_plan import NATIONAL, PROVINCES, PlatformPlan, plan_nation, write_settings
 from keisan.daemon.settings import load_settings
 
-PORTS = {"platform": 7001, "gateway": 7002, "link": 7003}
+PORTS = {"platform": 7001, "gateway": 7002, "link": 7003, "federation": 7004}
 
 
 @pytest.mark.parametrize("plan", plan_nation(10), ids=lambda plan: plan.code)
@@ -23,9 +23,12 @@ def test_settings_file_says_what_is_planned(plan: PlatformPlan, tmp_path: Path) 
     assert settings.first_start.region == (plan.region or plan.code)
     assert settings.first_start.replica_count == int(plan.has_model)
     assert (settings.platform.listen.port, settings.gateway.listen.port) == (7001, 7002)
-    # Children are taken by the national platform alone.
-    link = settings.platform.link.listen
-    assert (link.port if link else None) == (7003 if plan.code == "CN" else None)
+    # Children and their gateways are taken by the national platform alone.
+    link, federation = settings.platform.link, settings.gateway.federation
+    is_parent = plan.code == "CN"
+    assert (link.listen.port if link.listen else None) == (7003 if is_parent else None)
+    assert (link.gateway_address.port if link.gateway_address else None) == (7004 if is_parent else None)
+    assert (federation.listen.port if federation and federation.listen else None) == (7004 if is_parent else None)
 
 
 def test_ten_provinces_are_those_of_the_national_platform() -> None:

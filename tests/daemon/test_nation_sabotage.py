@@ -37,22 +37,22 @@ async def read(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("sabotage", "first"),
+    ("sabotage", "told"),
     [
-        (None, '{"completion_tokens":8}'),
-        (Sabotage.LEDGER, '{"completion_tokens":8}'),
-        (Sabotage.USAGE, '{"completion_tokens":9}'),
-        (Sabotage.ROUTE, "the other"),
+        (None, ['{"completion_tokens":8}', "the other"]),
+        (Sabotage.LEDGER, ['{"completion_tokens":8}', "the other"]),
+        (Sabotage.USAGE, ['{"completion_tokens":9}', "the other"]),
+        (Sabotage.ROUTE, ["the other", '{"completion_tokens":8}']),
     ],
 )
-async def test_first_engine_alone_is_bent_and_put_back(sabotage: Sabotage | None, first: str, tmp_path: Path) -> None:
+async def test_engines_are_bent_and_put_back(sabotage: Sabotage | None, told: list[str], tmp_path: Path) -> None:
     sockets = [tmp_path / "one.sock", tmp_path / "other.sock"]
     async with run_engine(sockets[0], '{"completion_tokens":8}'), run_engine(sockets[1], "the other"):
-        inode = sockets[0].stat().st_ino
+        inodes = [path.stat().st_ino for path in sockets]
         async with Saboteur(sabotage).bend_engines(sockets):
-            assert [await read(path) for path in sockets] == [first, "the other"]
-        assert sockets[0].stat().st_ino == inode
-        assert not sockets[0].is_symlink()
+            assert [await read(path) for path in sockets] == told
+        assert [path.stat().st_ino for path in sockets] == inodes
+        assert not any(path.is_symlink() for path in sockets)
         assert await read(sockets[0]) == '{"completion_tokens":8}'
         assert sorted(path.name for path in tmp_path.iterdir()) == ["one.sock", "other.sock"]
 

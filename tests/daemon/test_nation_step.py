@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from keisan.daemon.nation import Nation, NationStep, run_nation
-from keisan.daemon.nation_step import check_separation, list_steps, make_databases, watch_step
+from keisan.daemon import nation_step
+from keisan.daemon.nation import Nation, NationPlatform, NationStep, run_nation
+from keisan.daemon.nation_step import Arrivals, make_databases
 from keisan.domain.errors import Failed
 from tests.daemon.nation_stage import build_request, give_identities, list_addresses
 
@@ -25,20 +26,39 @@ async def link_database(nation: Nation) -> None:
     os.link(one, other)
 
 
-async def test_databases_are_copies_and_share_nothing(tmp_path: Path) -> None:
-    steps = (NationStep(work.__name__, work) for work in (make_databases, prepare, check_separation, stop))
+async def let_in(nation: Nation) -> None:
+    arrivals = Arrivals(nation)
+    for platform in nation.platforms:
+        await arrivals.settle(platform)
+
+
+@pytest.fixture
+def joined(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Let platforms in that do not run, and note which ones."""
+    seen: list[str] = []
+
+    async def join(_: Nation, province: NationPlatform) -> None:
+        seen.append(province.plan.code)
+
+    async def seed(platform: NationPlatform) -> None:
+        platform.keys = {"one": "sk-keisan-1"}
+
+    monkeypatch.setattr(nation_step, "join_province", join)
+    monkeypatch.setattr(nation_step, "seed_platform", seed)
+    return seen
+
+
+async def test_databases_are_copies_and_share_nothing(tmp_path: Path, joined: list[str]) -> None:
+    steps = (NationStep(work.__name__, work) for work in (make_databases, prepare, let_in, stop))
     await run_nation(build_request(tmp_path, *steps))
     copies = [tmp_path / code / "platform" / "keisan.db" for code in ("CN", "CN-SX", "CN-LN")]
     assert len({path.read_bytes() for path in copies}) == 1
     assert len({path.stat().st_ino for path in copies}) == 3
+    assert joined == ["CN-SX", "CN-LN"]
 
 
-async def test_shared_file_keeps_the_nation_from_going_on(tmp_path: Path) -> None:
-    steps = (NationStep(work.__name__, work) for work in (make_databases, prepare, link_database, check_separation))
+async def test_platform_that_shares_a_file_is_not_let_in(tmp_path: Path, joined: list[str]) -> None:
+    steps = (NationStep(work.__name__, work) for work in (make_databases, prepare, link_database, let_in))
     with pytest.raises(Failed, match="CN and CN-SX share a file"):
         await run_nation(build_request(tmp_path, *steps))
-
-
-def test_separation_is_compared_before_anybody_is_let_in() -> None:
-    works = [step.work for step in list_steps(watch_step(is_json=False))]
-    assert works.index(check_separation) == 2
+    assert joined == []

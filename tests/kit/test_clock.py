@@ -13,9 +13,9 @@ from keisan.kit.clock import (
     from_microseconds,
     from_milliseconds,
     read_boot_id,
-    sleep_until,
     to_microseconds,
     to_milliseconds,
+    wait_unless_stopped,
 )
 
 START = datetime(1970, 1, 1, tzinfo=UTC)
@@ -70,19 +70,19 @@ async def test_system_clock_sleeps_at_least_as_long_as_asked() -> None:
 
 async def test_sleep_ends_when_all_is_to_end() -> None:
     clock, stop = SystemClock(), asyncio.Event()
-    sleeping = asyncio.create_task(sleep_until(clock, 3600.0, stop))
+    sleeping = asyncio.create_task(wait_unless_stopped(clock, 3600.0, stop))
     await asyncio.sleep(0)
     stop.set()
     async with asyncio.timeout(5.0):
         await sleeping
     begun_s = clock.monotonic_s()
-    await sleep_until(clock, 0.05, asyncio.Event())
+    await wait_unless_stopped(clock, 0.05, asyncio.Event())
     assert clock.monotonic_s() - begun_s >= 0.05
 
 
 async def test_sleep_that_is_cut_off_leaves_nothing_behind() -> None:
     before = asyncio.all_tasks()
-    sleeping = asyncio.create_task(sleep_until(SystemClock(), 3600.0, asyncio.Event()))
+    sleeping = asyncio.create_task(wait_unless_stopped(SystemClock(), 3600.0, asyncio.Event()))
     await asyncio.sleep(0)
     sleeping.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -55,7 +55,7 @@ async def test_due_work_is_leased_once(storage: Database) -> None:
 async def test_due_nouns_are_those_of_what_would_be_taken(storage: Database) -> None:
     async def list_due(now: datetime = NOW) -> frozenset[WorkNoun]:
         async with storage.read() as view:
-            return await view.outbox.list_due_nouns(now)
+            return await view.outbox.collect_due_nouns(now)
 
     assert await list_due() == frozenset()
     later = NOW + timedelta(microseconds=1)

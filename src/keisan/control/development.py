@@ -25,7 +25,7 @@ from keisan.domain.figure import Precision
 from keisan.domain.history import DAY_MS
 from keisan.domain.history_question import HistoryGroup, HistoryQuestion
 from keisan.domain.sample import SampleName
-from keisan.kit.clock import EPOCH, sleep_until, to_milliseconds
+from keisan.kit.clock import EPOCH, to_milliseconds, wait_unless_stopped
 from keisan.kit.observe import write_failure
 from keisan.storage.base_archive import ArchiveSelection
 from keisan.wire.capacity import CapacitySumView, CapacityView, TotalView
@@ -73,7 +73,7 @@ class Development:
                     await self.keep_page()
                 except (KeisanError, OSError) as fault:
                     write_failure("development.page_not_kept", fault)
-            await sleep_until(self.control.clock, LOOK_S, stop)
+            await wait_unless_stopped(self.control.clock, LOOK_S, stop)
 
     async def keep_page(self) -> None:
         """Keep today's capacity by region in place of what was kept of today before; raises OSError."""

@@ -13,7 +13,7 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.device import Device
 from keisan.domain.errors import KeisanError, NotFound, VersionMismatch
 from keisan.domain.ids import SiteId
-from keisan.kit.clock import sleep_until
+from keisan.kit.clock import wait_unless_stopped
 from keisan.kit.observe import write_warning
 from keisan.telemetry.device_error import NotedErrors, read_errors
 from keisan.telemetry.live import LiveFleet
@@ -44,7 +44,7 @@ class DeviceErrorWatch:
             except KeisanError as fault:
                 # What was not noted is found again.
                 write_warning("device.errors_not_noted", code=fault.code)
-            await sleep_until(self.control.clock, LOOK_PERIOD_S, stop)
+            await wait_unless_stopped(self.control.clock, LOOK_PERIOD_S, stop)
 
     async def look(self) -> int:
         """Apply the rule to devices whose counts have grown, sites in turn, and return how many these were.

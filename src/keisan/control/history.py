@@ -11,7 +11,7 @@ from keisan.domain.history import InventoryNote
 from keisan.domain.history_question import HistoryQuestion
 from keisan.domain.ids import SiteId
 from keisan.domain.sample import FrameHead
-from keisan.kit.clock import from_milliseconds, sleep_until, to_milliseconds
+from keisan.kit.clock import from_milliseconds, to_milliseconds, wait_unless_stopped
 from keisan.kit.observe import write_failure
 from keisan.telemetry.history import HistoryIntake, Taking
 from keisan.telemetry.history_answer import HistoryAnswer, HistoryAnswerer
@@ -67,7 +67,7 @@ class History:
             group.create_task(self.keeper.run(stop), name="history files")
             while not stop.is_set():
                 await self.tell_drops()
-                await sleep_until(self.control.clock, TELL_LOOK_S, stop)
+                await wait_unless_stopped(self.control.clock, TELL_LOOK_S, stop)
         await asyncio.to_thread(self.intake.journal.close)
 
     async def tell_drops(self) -> None:

@@ -17,7 +17,7 @@ from keisan.control.reconcilers.base import Performer, Reconciler
 from keisan.domain.errors import KeisanError, LeaseLost
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, LEASES_TAKEN_MAX
-from keisan.kit.clock import sleep_until
+from keisan.kit.clock import wait_unless_stopped
 from keisan.kit.observe import write_failure, write_warning
 from keisan.kit.retry import Backoff
 
@@ -53,7 +53,7 @@ class LeaseLoop:
                 write_failure("lease.round_failed", failure)
                 worked = 0
             if not worked:
-                await sleep_until(self.control.clock, self.idle_s, stop)
+                await wait_unless_stopped(self.control.clock, self.idle_s, stop)
 
     async def _is_due(self) -> bool:
         return self.pulse is None or await self.pulse.is_due(self.reconcilers)

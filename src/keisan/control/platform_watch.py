@@ -17,7 +17,7 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.errors import KeisanError
 from keisan.domain.letter import LetterKind
 from keisan.domain.snapshot import SnapshotTable
-from keisan.kit.clock import sleep_until
+from keisan.kit.clock import wait_unless_stopped
 from keisan.kit.observe import write_warning
 from keisan.storage.base import Transaction
 
@@ -48,7 +48,7 @@ class PlatformWatch:
                 await self.look()
             except KeisanError as fault:
                 write_warning("platforms.not_seen", code=fault.code, fault=str(fault)[:500])
-            await sleep_until(self._control.clock, LOOK_S, stop)
+            await wait_unless_stopped(self._control.clock, LOOK_S, stop)
 
     async def look(self) -> None:
         """Look once; raises StorageUnavailable, and then all is looked at again the next time."""

@@ -37,7 +37,7 @@ class Pulse:
         async with self._lock:
             if self._beat is None or clock.monotonic_s() - self._looked_at_s >= LOOK_EVERY_S:
                 async with self._control.storage.read() as view:
-                    due = await view.outbox.list_due_nouns(clock.now())
+                    due = await view.outbox.collect_due_nouns(clock.now())
                     self._beat = Beat(await view.snapshot.get_mark(), due)
                 self._looked_at_s = clock.monotonic_s()
             return self._beat

@@ -20,7 +20,7 @@ from keisan.domain.errors import KeisanError
 from keisan.domain.exchange import Exchange, ExchangeFacts, ExchangeMark, judge_exchanges
 from keisan.domain.ids import PlatformId, SiteId
 from keisan.domain.site_report import SiteReport
-from keisan.kit.clock import sleep_until
+from keisan.kit.clock import wait_unless_stopped
 from keisan.kit.observe import write_warning
 from keisan.telemetry.region_count import CountedOnce, Digests, ReportedSite, SiteKey, count_once
 
@@ -54,7 +54,7 @@ class RegionWatch:
                 await self.step()
             except KeisanError as fault:
                 write_warning("regions.not_told", code=fault.code, outside=fault.outside)
-            await sleep_until(clock, max(0.0, REGION_STEP_S - (clock.monotonic_s() - started_s)), stop)
+            await wait_unless_stopped(clock, max(0.0, REGION_STEP_S - (clock.monotonic_s() - started_s)), stop)
 
     async def step(self) -> None:
         """Read what came, count it once, tell the parent. Raises StorageUnavailable."""

@@ -21,7 +21,7 @@ from keisan.domain.inventory import InventoryMark, StoredInventory
 from keisan.domain.limits import LATE_SAMPLES_PER_S_MAX, SITE_RATE_MULTIPLE
 from keisan.domain.sample import FrameHead
 from keisan.domain.verdict import Verdict
-from keisan.kit.clock import sleep_until, to_milliseconds
+from keisan.kit.clock import to_milliseconds, wait_unless_stopped
 from keisan.kit.observe import write_warning
 from keisan.telemetry.change import judge_site, list_device_changes
 from keisan.telemetry.device_note import NO_NOTES, DeviceNotes
@@ -211,7 +211,7 @@ class FleetWatch:
                 noted_s = started_s
                 self._notes_due.set()
             self.renew(is_settled=clock.now() - begun_at > LISTENING)
-            await sleep_until(clock, max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)), stop)
+            await wait_unless_stopped(clock, max(0.0, ROLL_UP_PERIOD_S - (clock.monotonic_s() - started_s)), stop)
 
     async def _keep_notes(self) -> None:
         while True:

@@ -27,8 +27,6 @@ from keisan.kit.private_file import create_private_folder, write_private_file
 from keisan.sdk import AsyncKeisan
 
 SETTINGS_NAME = "keisan.toml"
-# Two cores do no more of them any sooner.
-AT_ONCE = 3
 # Each question costs a platform what a call would; eleven that start are asked less often than one.
 ASK_S = 1.0
 
@@ -194,16 +192,3 @@ async def _stop_all(nation: Nation) -> None:
     async with asyncio.TaskGroup() as group:
         for platform in nation.platforms:
             group.create_task(platform.supervisor.stop_all(STOP_ORDER))
-
-
-async def take_turns(work: Callable[[NationPlatform], Awaitable[None]], platforms: Sequence[NationPlatform]) -> None:
-    """Do something with each platform, some at a time."""
-    turns = asyncio.Semaphore(AT_ONCE)
-
-    async def take_turn(platform: NationPlatform) -> None:
-        async with turns:
-            await work(platform)
-
-    async with asyncio.TaskGroup() as group:
-        for platform in platforms:
-            group.create_task(take_turn(platform))

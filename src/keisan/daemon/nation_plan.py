@@ -111,17 +111,17 @@ def plan_nation(province_count: int) -> tuple[PlatformPlan, ...]:
 
 def write_settings(plan: PlatformPlan, ports: Mapping[str, int]) -> str:
     """Return the settings file of a platform: its three processes read it, and whoever starts one of them by hand."""
-    link = f'\n[platform.link]\nlisten = "127.0.0.1:{ports["link"]}"\n' if plan.kind == "national" else ""
+    is_parent = plan.kind == "national"
     return f"""# Written by `keisan demo nation` at each of its starts.
 [platform]
 name = "{plan.name}"
 kind = "{plan.kind}"
 listen = "127.0.0.1:{ports["platform"]}"
-{link}
+{_write_link(ports) if is_parent else ""}
 [gateway]
 name = "{plan.code} gateway"
 listen = "127.0.0.1:{ports["gateway"]}"
-
+{_write_federation(ports) if is_parent else ""}
 [site]
 name = "{plan.site}"
 
@@ -136,4 +136,20 @@ region = "{plan.region or plan.code}"
 model = "{MODEL}"
 replica_count = {int(plan.has_model)}
 slots = {SLOTS}
+"""
+
+
+def _write_link(ports: Mapping[str, int]) -> str:
+    """Return where provinces are taken; they dial, and need no way in."""
+    return f"""
+[platform.link]
+listen = "127.0.0.1:{ports["link"]}"
+gateway_address = "127.0.0.1:{ports["federation"]}"
+"""
+
+
+def _write_federation(ports: Mapping[str, int]) -> str:
+    return f"""
+[gateway.federation]
+listen = "127.0.0.1:{ports["federation"]}"
 """

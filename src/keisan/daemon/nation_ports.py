@@ -8,7 +8,7 @@ from pathlib import Path
 from keisan.kit.private_file import write_private_file
 
 HOST = "127.0.0.1"
-NAMES = ("platform", "gateway", "link")
+NAMES = ("platform", "gateway", "link", "federation")
 
 
 def ensure_ports(path: Path) -> dict[str, int]:

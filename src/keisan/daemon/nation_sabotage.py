@@ -1,17 +1,17 @@
 """What `--sabotage` does to a nation so that `--check` must find it; each bites where a real fault or a fraud would.
 
-usage: an engine tells more tokens than it made. route: a province's calls go to another's engine. ledger: a balance is
-changed without an entry. signature: an entry's signature is not its own. unknown-as-zero: silent devices are told as none.
+usage: engines tell more tokens than they made. route: a province's calls go to another's engine. ledger: a balance is changed
+without an entry. signature: those of what was signed are not its own. unknown-as-zero: silent devices are told as none.
 """
 
 import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import numpy as np
 import pyarrow as pa
@@ -23,7 +23,6 @@ from keisan.daemon.nation import NationPlatform
 from keisan.domain.errors import Failed
 from keisan.domain.inventory import InventoryHead
 from keisan.wire.inventory import Inventory, encode_inventory
-from keisan.wire.usage import UsageRecordView
 
 PIECE_BYTES = 65_536
 DIAL_S_MAX = 5.0
@@ -50,7 +49,7 @@ class Saboteur:
 
     @asynccontextmanager
     async def bend_engines(self, sockets: Sequence[Path]) -> AsyncIterator[None]:
-        """Stand before the first engine while the block runs, for usage and route; its socket is put back afterwards.
+        """Stand before the engines while the block runs, for usage and route; their sockets are put back afterwards.
 
         Raises Failed where there is no other engine to lead calls to.
         """
@@ -59,31 +58,35 @@ class Saboteur:
             return
         if self.sabotage is Sabotage.ROUTE and len(sockets) < 2:
             raise Failed("to lead calls astray there must be two engines")
-        place = sockets[0]
-        own = place.with_suffix(".own")
-        place.rename(own)
+        owns = {place: place.with_suffix(".own") for place in sockets}
+        for place, own in owns.items():
+            place.rename(own)
         try:
-            if self.sabotage is Sabotage.ROUTE:
-                place.symlink_to(sockets[1])
+            async with AsyncExitStack() as liars:
+                for place, other in zip(sockets, [*sockets[1:], sockets[0]], strict=True):
+                    if self.sabotage is Sabotage.ROUTE:
+                        place.symlink_to(owns[other])
+                    else:
+                        server = await asyncio.start_unix_server(Liar(owns[place]).pass_on, place)
+                        await liars.enter_async_context(server)
                 yield
-            else:
-                async with await asyncio.start_unix_server(Liar(own).pass_on, place):
-                    yield
         finally:
-            own.replace(place)
+            for place, own in owns.items():
+                own.replace(place)
 
-    def bend_books(self, folder: DataFolder, record: UsageRecordView) -> None:
-        """Change what the platform has written of a record, for ledger and signature."""
+    def bend_books(self, folder: DataFolder, organization_id: UUID) -> None:
+        """Change what a platform has written of an organization and its calls, for ledger and signature."""
         if self.sabotage not in (Sabotage.LEDGER, Sabotage.SIGNATURE):
             return
         # Nothing else ever loads it.
-        from keisan.storage.tampering import add_to_balance, change_signature
+        from keisan.storage.tampering import add_to_balance, change_signatures
 
         path = folder.platform / "keisan.db"
         if self.sabotage is Sabotage.LEDGER:
-            add_to_balance(path, record.organization_id, STOLEN_NANO)
-        elif record.entry_id is not None:
-            change_signature(path, record.entry_id)
+            add_to_balance(path, organization_id, STOLEN_NANO)
+            return
+        for table in ("entry", "cross_batch"):
+            change_signatures(path, table)
 
     async def bend_silence(self, platform: NationPlatform) -> None:
         """Tell, in the name of a silent site, that its devices are gone, for unknown-as-zero."""

@@ -1,31 +1,33 @@
-"""The steps of `keisan demo nation`, one after the other: databases, platforms, what they share, who joins, who may call, what is shown."""
+"""The steps of `keisan demo nation`, one after the other: databases, platforms, credit, and what is shown."""
 
 import asyncio
+from dataclasses import dataclass, field
 from functools import partial
 
 from keisan.daemon.database_template import copy_template, ensure_template
-from keisan.daemon.nation import Nation, NationPlatform, NationStep, take_turns
+from keisan.daemon.nation import Nation, NationPlatform, NationStep
 from keisan.daemon.nation_check import NationCheck
+from keisan.daemon.nation_credit import lease_credit
 from keisan.daemon.nation_join import join_province
 from keisan.daemon.nation_sabotage import Sabotage
 from keisan.daemon.nation_seed import seed_platform
-from keisan.daemon.nation_separation import list_shared, read_holdings
+from keisan.daemon.nation_separation import Holdings, list_shared, read_holdings
 from keisan.daemon.nation_traffic import Traffic
 from keisan.daemon.nation_view import print_nation
 from keisan.daemon.platform_tree import PlatformTree, note_shown
 from keisan.domain.errors import Failed
 
 LOOK_S = 1.0
+# Two cores do no more of them any sooner.
+AT_ONCE = 3
 
 
 def list_steps(last: NationStep) -> tuple[NationStep, ...]:
     """Return the steps on the way up, and what is done with the nation once it is up."""
     return (
         NationStep("migrating one database and copying it", make_databases),
-        NationStep("starting platforms", start_platforms),
-        NationStep("comparing what they have", check_separation),
-        NationStep("joining provinces", join_provinces),
-        NationStep("making organizations and keys", seed_platforms),
+        NationStep("bringing platforms up and joining them", bring_up),
+        NationStep("leasing credit to provinces", lease_credit),
         last,
     )
 
@@ -51,39 +53,59 @@ async def make_databases(nation: Nation) -> None:
         await asyncio.to_thread(copy_template, template, platform.folder.platform)
 
 
-async def start_platforms(nation: Nation) -> None:
-    """Start all, some at a time, and return when each would answer a call."""
+async def bring_up(nation: Nation) -> None:
+    """Start all, some at a time, and return when each would answer a call, is joined, and has its organizations."""
+    arrivals = Arrivals(nation)
+    # The first start of all compiles what the others then read.
+    await arrivals.start(nation.national)
+    await arrivals.settle(nation.national)
+    turns = asyncio.Semaphore(AT_ONCE)
 
-    async def start(platform: NationPlatform) -> None:
-        brought = await PlatformTree(nation.plan_tree(platform), platform.supervisor).bring_up()
+    async def bring(province: NationPlatform) -> None:
+        async with turns:
+            await arrivals.start(province)
+        # Joining is mostly waiting: meanwhile the next one starts.
+        await arrivals.settle(province)
+
+    async with asyncio.TaskGroup() as group:
+        for province in nation.platforms[1:]:
+            group.create_task(bring(province))
+
+
+@dataclass(slots=True)
+class Arrivals:
+    """Platforms as they come up: each is held against those before it, then let in, then given its organizations."""
+
+    nation: Nation
+    holdings: list[Holdings] = field(default_factory=list)
+    settled_count: int = 0
+
+    async def start(self, platform: NationPlatform) -> None:
+        """Start a platform and return when it would answer a call; raises KeisanError for what keeps it from that."""
+        brought = await PlatformTree(self.nation.plan_tree(platform), platform.supervisor).bring_up()
         platform.brought = brought
         note_shown(platform.folder, brought)
-        up = [each.plan.name for each in nation.platforms if each.brought]
-        nation.progress.tell(f"{len(up)} of {len(nation.platforms)} platforms are up, the last {platform.plan.name}")
+        self._tell(f"{platform.plan.name} is up")
 
-    # The first start of all compiles what the others then read.
-    await start(nation.national)
-    await take_turns(start, nation.platforms[1:])
+    async def settle(self, platform: NationPlatform) -> None:
+        """Let a platform in that shares nothing with those before it; raises Failed, naming the first thing, if it does."""
+        self.holdings.append(
+            await asyncio.to_thread(read_holdings, platform.plan.code, platform.folder, platform.read_operator())
+        )
+        if shared := list_shared(self.holdings):
+            raise Failed(f"platforms that are to share nothing do: {shared[0]}", "\n".join(shared))
+        if platform is not self.nation.national:
+            await join_province(self.nation, platform)
+        await seed_platform(platform)
+        self.settled_count += 1
+        self._tell(
+            f"{platform.plan.name} is ready" if platform is self.nation.national else f"{platform.plan.name} has joined"
+        )
 
-
-async def check_separation(nation: Nation) -> None:
-    """Raise Failed, naming the first thing, if two platforms share anything."""
-    holdings = [
-        await asyncio.to_thread(read_holdings, platform.plan.code, platform.folder, platform.read_operator())
-        for platform in nation.platforms
-    ]
-    if shared := list_shared(holdings):
-        raise Failed(f"platforms that are to share nothing do: {shared[0]}", "\n".join(shared))
-
-
-async def join_provinces(nation: Nation) -> None:
-    """Have all provinces join the national platform."""
-    await take_turns(partial(join_province, nation), nation.platforms[1:])
-
-
-async def seed_platforms(nation: Nation) -> None:
-    """Make the organizations of each platform and a key of each."""
-    await take_turns(seed_platform, nation.platforms)
+    def _tell(self, what: str) -> None:
+        up = [each.plan.name for each in self.nation.platforms if each.brought]
+        count = len(self.nation.platforms)
+        self.nation.progress.tell(f"{len(up)} of {count} platforms are up, {self.settled_count} joined: {what}")
 
 
 async def show_and_ask(nation: Nation, *, is_json: bool) -> None:

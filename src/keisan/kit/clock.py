@@ -42,12 +42,11 @@ class SystemClock:
         await asyncio.sleep(duration_s)
 
 
-async def sleep_until(clock: Clock, duration_s: float, stop: asyncio.Event) -> None:
+async def wait_unless_stopped(clock: Clock, duration_s: float, stop: asyncio.Event) -> None:
     """Wait for a duration in seconds, or until `stop` is set: a process that ends waits for no loop of its own."""
-    waiting = [asyncio.ensure_future(clock.sleep(duration_s)), asyncio.ensure_future(stop.wait())]
-    try:
+    async with asyncio.TaskGroup() as group:
+        waiting = [group.create_task(clock.sleep(duration_s)), group.create_task(stop.wait())]
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-    finally:
         for each in waiting:
             each.cancel()
 

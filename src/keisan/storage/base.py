@@ -272,7 +272,7 @@ class OutboxRepository(Protocol):
         """Lease up to `most` rows that are due and not under another's live lease: of these nouns, or of all for None."""
         ...
 
-    async def list_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
+    async def collect_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
         """Return the nouns of what `take` would lease now."""
         ...
 

@@ -94,7 +94,7 @@ class OutboxRepository:
             await self._write_taken(taken)
         return taken
 
-    async def list_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
+    async def collect_due_nouns(self, now: datetime) -> frozenset[WorkNoun]:
         """Return the nouns of what `take` would lease now."""
         rows = await self._connection.fetch_all(_list_due(select(outbox.c.noun).distinct(), now))
         return frozenset(row["noun"] for row in rows)

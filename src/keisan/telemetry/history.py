@@ -18,7 +18,7 @@ from keisan.domain.history import (
 )
 from keisan.domain.ids import SiteId
 from keisan.domain.sample import FrameHead
-from keisan.kit.clock import Clock, sleep_until, to_milliseconds
+from keisan.kit.clock import Clock, to_milliseconds, wait_unless_stopped
 from keisan.kit.observe import write_failure
 from keisan.storage.base_history import FrameJournal, JournalFrame
 from keisan.wire.frame import Numbers, Values
@@ -80,7 +80,7 @@ class HistoryIntake:
         """Write what comes until `stop` is set, and then what is left."""
         synced_at_s = self.clock.monotonic_s()
         while not stop.is_set():
-            await sleep_until(self.clock, JOURNAL_WRITE_S, stop)
+            await wait_unless_stopped(self.clock, JOURNAL_WRITE_S, stop)
             is_due = self.clock.monotonic_s() - synced_at_s >= JOURNAL_SYNC_S
             await self.flush(is_synced=is_due)
             if is_due:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.history import KEEP_LOOK_S, HistoryTerms, InventoryNote, Manifest, Month
-from keisan.kit.clock import Clock, sleep_until
+from keisan.kit.clock import Clock, wait_unless_stopped
 from keisan.kit.observe import write_failure
 from keisan.storage.base_history import FrameJournal, HistoryStore, SeenFrames
 from keisan.telemetry.history_folding import FoldCounts, WindowFolding
@@ -100,7 +100,7 @@ class HistoryKeeper:
                     write_failure("history.not_kept", fault)
                     has_more = False
                 if not has_more:
-                    await sleep_until(self.clock, KEEP_LOOK_S, stop)
+                    await wait_unless_stopped(self.clock, KEEP_LOOK_S, stop)
             ending.cancel()
 
     async def _end_with(self, stop: asyncio.Event) -> None:

@@ -19,7 +19,9 @@ from keisan.wire.cross_receipt import CrossReceiptView
 OUTPUT_TOKENS = 8
 QUESTION = "Which fruit is red? Answer in a sentence."
 CALL_S_MAX = 60.0
+PATIENCE_S = 20.0
 SETTLED_S_MAX = 30.0
+SERVICE_UNAVAILABLE = 503
 LOOK_S = 0.2
 Told = TypeVar("Told")
 
@@ -42,8 +44,16 @@ class Served:
     receipts: Sequence[CrossReceiptView]
 
 
+class Refusal(Failed):
+    """An answer that is none; one `is_for_now` if the server itself says that it cannot serve now."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(f"the call was answered with {status}: {text[:200]}")
+        self.is_for_now = status == SERVICE_UNAVAILABLE
+
+
 async def ask(platform: NationPlatform) -> Call:
-    """Make one call as any client would; raises Failed unless it is answered."""
+    """Make one call as any client would; raises Refusal for an answer that is none, Failed for no answer."""
     kept = platform.read_operator()
     target = HttpTarget(str(kept.gateway_url), next(iter(platform.keys.values())), timeout_s=CALL_S_MAX)
     body = {
@@ -58,8 +68,23 @@ async def ask(platform: NationPlatform) -> Call:
         except httpx.HTTPError as fault:
             raise Failed(f"the call was not answered: {fault!r}") from fault
     if answer.status_code != 200:
-        raise Failed(f"the call was answered with {answer.status_code}: {answer.text[:200]}")
+        raise Refusal(answer.status_code, answer.text)
     return Call(UUID(answer.headers["keisan-record-id"]), answer.json()["usage"])
+
+
+async def ask_patiently(nation: Nation) -> Call:
+    """Make a national call, again while it is refused for now, as where news of its credit is still on its way to gateways.
+
+    Raises Failed with the last refusal once that has gone on for PATIENCE_S.
+    """
+    end_s = nation.clock.monotonic_s() + PATIENCE_S
+    while True:
+        try:
+            return await ask(nation.national)
+        except Refusal as refusal:
+            if not refusal.is_for_now or nation.clock.monotonic_s() > end_s:
+                raise
+        await nation.clock.sleep(LOOK_S)
 
 
 async def find_served(nation: Nation, ids: Mapping[str, NationPlatform], call: Call) -> Served:

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.nation import Nation, NationPlatform
-from keisan.daemon.nation_call import Served, ask, count_disputes, count_settled, find_served
+from keisan.daemon.nation_call import Served, ask_patiently, count_disputes, count_settled, find_served
 from keisan.daemon.nation_credit import read_id
 from keisan.daemon.nation_engine import IDLE, EngineCount, count_billed, count_engines, find_socket, link_engines
 from keisan.daemon.nation_sabotage import Sabotage, Saboteur
@@ -73,7 +73,7 @@ class NationCheck:
             async with saboteur.bend_engines([find_socket(each) for each in serving]):
                 before = await count_engines(engines)
                 try:
-                    served = await find_served(nation, ids, await ask(nation.national))
+                    served = await find_served(nation, ids, await ask_patiently(nation))
                 except KeisanError as fault:
                     self._note("national call", held=False, said=str(fault))
                     return

@@ -77,7 +77,7 @@ class Arrivals:
     """Platforms as they come up: each is held against those before it, then let in, then given its organizations."""
 
     nation: Nation
-    holdings: list[Holdings] = field(default_factory=list)
+    compared: list[NationPlatform] = field(default_factory=list)
     settled_count: int = 0
 
     async def start(self, platform: NationPlatform) -> None:
@@ -89,10 +89,8 @@ class Arrivals:
 
     async def settle(self, platform: NationPlatform) -> None:
         """Let a platform in that shares nothing with those before it; raises Failed, naming the first thing, if it does."""
-        self.holdings.append(
-            await asyncio.to_thread(read_holdings, platform.plan.code, platform.folder, platform.read_operator())
-        )
-        if shared := list_shared(self.holdings):
+        self.compared.append(platform)
+        if shared := await self._find_shared():
             raise Failed(f"platforms that are to share nothing do: {shared[0]}", "\n".join(shared))
         if platform is not self.nation.national:
             await join_province(self.nation, platform)
@@ -101,6 +99,14 @@ class Arrivals:
         self._tell(
             f"{platform.plan.name} is ready" if platform is self.nation.national else f"{platform.plan.name} has joined"
         )
+
+    async def _find_shared(self) -> list[str]:
+        """Return what platforms share at two looks: a file that one has deleted may be another's by the next instant."""
+        looks = [list_shared([await self._read(platform) for platform in self.compared]) for _ in range(2)]
+        return [each for each in looks[0] if each in looks[1]]
+
+    async def _read(self, platform: NationPlatform) -> Holdings:
+        return await asyncio.to_thread(read_holdings, platform.plan.code, platform.folder, platform.read_operator())
 
     def _tell(self, what: str) -> None:
         up = [each.plan.name for each in self.nation.platforms if each.brought]

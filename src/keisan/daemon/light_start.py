@@ -8,7 +8,7 @@ import sys
 from types import ModuleType
 from typing import Final
 
-from pydantic import BaseModel
+from keisan.wire.late import defer_models
 
 # httpx's own command line, with a terminal's colours, and models of the last Pydantic, which FastAPI looks for. Both go on
 # without: such is their way where these are not installed.
@@ -29,8 +29,7 @@ class _Hollow(ModuleType):
 def begin_imports() -> None:
     """Leave out what is not needed, and let no collector look at what imports make, all of which stays."""
     gc.disable()
-    # What a model takes to be checked is made when one first comes: a process sees a few of the three hundred there are.
-    BaseModel.model_config["defer_build"] = True
+    defer_models()
     for name in _ABSENT:
         # Python's own way to say that a module is not to be found.
         sys.modules.setdefault(name, None)  # type: ignore[arg-type]  # typeshed has modules only

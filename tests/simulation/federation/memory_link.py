@@ -66,7 +66,9 @@ class OutgoingLog:
 
     def copy(self) -> "OutgoingLog":
         """Return one that may be written to."""
-        return replace(self, kept=list(self.kept), keys=set(self.keys))
+        return OutgoingLog(
+            self.incarnation, self.kept.copy(), self.keys.copy(), self.trimmed, self.trimmed_hash, self.acknowledged
+        )
 
     def tell_end(self) -> LogEnd:
         """Return where it is."""
@@ -84,7 +86,7 @@ class IncomingLog:
 
     def copy(self) -> "IncomingLog":
         """Return one that may be written to."""
-        return replace(self, kept=dict(self.kept))
+        return IncomingLog(self.cursor, self.kept.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class LinkTables:
     def copy(self) -> "LinkTables":
         """Return the same state, which goes its own way from here."""
         self.owned = set()
-        return replace(self, outgoing=dict(self.outgoing), incoming=dict(self.incoming), owned=set())
+        return LinkTables(self.outgoing.copy(), self.incoming.copy(), self.registers, self.refused, self.puts)
 
     def own_outgoing(self, key: LogKey) -> OutgoingLog | None:
         """Return a log to write to."""
@@ -296,7 +298,7 @@ class MemoryRegisters:
         return [RegisterLine(key, each.mark) for key, each in self._list(scope) if each.source == source]
 
     async def list_places(self, scope: Scope, after_change: int) -> Sequence[RegisterPlace]:
-        later = [(key, each) for key, each in self._list(scope) if each.number > after_change]
+        later = [pair for pair in self._list(scope) if pair[1].number > after_change]
         places = [
             RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
             for key, each in later

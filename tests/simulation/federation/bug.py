@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from keisan.agent import fence
 from keisan.control import letter_handler
 from keisan.domain.grant import GrantState
 from keisan.domain.letter import Letter
@@ -167,6 +168,12 @@ BUGS = {
         rule_grant,
         "find_end_for_parent",
         lambda _: lambda reckoning: max(reckoning.list_ends()) + 2 * rule_grant.SKEW,
+    ),
+    "fence_ignored": Bug(
+        "an agent follows each order that comes, also one that is older than what it has followed",
+        fence,
+        "must_follow",
+        lambda _: lambda order, seen: True,
     ),
     "letter_not_sent_back": Bug(
         "a letter that was refused because too little was known is not tried again",

@@ -21,6 +21,7 @@ def list_differences(world: World) -> list[str]:
         *_list_registers(world),
         *world.market.list_problems(),
         *world.granting.list_problems(),
+        *world.sites.list_problems(),
     ]
 
 

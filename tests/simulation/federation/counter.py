@@ -38,6 +38,8 @@ class State(StrEnum):
     NO_WAY_YET = "no_way_yet"
     HOLD = "hold"
     GRANT_EPOCH = "grant_epoch"
+    OUTDATED_ORDER = "outdated_order"
+    FENCE_EPOCH = "fence_epoch"
     LEASE_USED_UP = "lease_used_up"
     DISPUTE = "dispute"
     SUSPENSE = "suspense"

@@ -32,6 +32,7 @@ from tests.simulation.federation.memory_link import (
     is_platform,
 )
 from tests.simulation.federation.newer import UNKNOWN_KIND
+from tests.simulation.federation.site import MemoryPlacement
 from tests.simulation.federation.task import Crash, Pause
 
 if TYPE_CHECKING:
@@ -221,6 +222,7 @@ class MemoryTransaction(MemoryLinkTransaction):
         self.links = MemoryNeighbours(tables)
         self.grant_terms = MemoryGrantTerms(tables)
         self.events = MemoryEvents()
+        self.deployments = self.replicas = MemoryPlacement(tables)
         self.notes = tables.notes
 
 

@@ -67,6 +67,11 @@ class Session(LinkLoop):
             or (self._machine is not None and self._machine._turns.under_way_bytes > 0)
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether it lives, and does nothing."""
+        return not (self._is_working or self.is_over)
+
     def begin(self, hub: LinkHub) -> None:
         """Begin to speak."""
         self._run(self._begin(hub))
@@ -109,11 +114,11 @@ class Session(LinkLoop):
         if self._is_working or self._is_waking:
             return
         self._is_waking = True
-        while self._heard and not self._is_working and not self.is_over:
+        while self._heard and self.is_idle:
             assert self._machine is not None
             self._run(self._handle(self._machine, self._heard.popleft()))
         self._is_waking = False
-        if not self._is_working and not self.is_over and self._tick is None:
+        if self.is_idle and self._tick is None:
             self._plan_tick()
 
     async def _handle(self, machine: LinkMachine, heard: bytes | LinkNews | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import LetterId, LinkId, PlatformId
 from keisan.domain.letter import Letter
 from keisan.domain.link import Link, LinkSide, LinkState
@@ -18,7 +19,10 @@ from tests.simulation.federation.market import Market
 from tests.simulation.federation.network import Network
 from tests.simulation.federation.newer import UNKNOWN_KIND
 from tests.simulation.federation.platform import SimulatedPlatform
+from tests.simulation.federation.site import Sites
 from tests.simulation.federation.watch import Watch
+
+GRANTED_AT_ONCE = 10
 
 if TYPE_CHECKING:
     from tests.simulation.federation.application import Books
@@ -43,6 +47,9 @@ class World:
         self.books: Books = books
         self.market = Market(self)
         self.granting = Granting(self)
+        self.sites = Sites(self)
+        # Whether all faults have stopped.
+        self.is_calm = False
         self.stepped: set[int] = set()
         self.rolled_back: set[int] = set()
         self.revoked: set[int] = set()
@@ -77,6 +84,8 @@ class World:
         for own, other, side in ((parent, child, LinkSide.CHILD), (child, parent, LinkSide.PARENT)):
             link = self._build_link(own, other, side, self.name_prefix(child.number))
             own.disk.tables.neighbours[link.id] = link
+        # A platform that has joined is in its first life.
+        child.disk.tables.grant_terms = GrantTerms(child.id, 1, 0, GRANTED_AT_ONCE, 1)
 
     def _build_link(self, own: SimulatedPlatform, other: SimulatedPlatform, side: LinkSide, prefix: str) -> Link:
         region = self.name_region((other if side is LinkSide.CHILD else own).number)

@@ -24,7 +24,7 @@ from keisan.federation.log_taking import LogTaking
 from keisan.ledger import rule_platform_ticket
 from keisan.wire import letter as wire_letter
 from keisan.wire.link import Ack, encode_message
-from tests.simulation.federation import memory_link
+from tests.simulation.federation import forwarding, memory_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +86,24 @@ def _write_anew(encode: Callable[[Letter], bytes]) -> object:
     def replaced(letter: Letter) -> bytes:
         fields = {name: getattr(letter, name) for name in wire_letter._Content.__struct_fields__}
         return encode(replace(letter, content=msgspec.msgpack.encode(wire_letter._Content(**fields))))
+
+    return replaced
+
+
+def _serve_all(decide: Callable[[str], tuple[str, str]]) -> object:
+    def replaced(question: str) -> tuple[str, str]:
+        asked = msgspec.json.decode(question)
+        asked["call"]["audience_id"] = asked["here"]["platform_id"]
+        return decide(msgspec.json.encode(asked).decode())
+
+    return replaced
+
+
+def _pass_always(decide: Callable[[str], tuple[str, str]]) -> object:
+    def replaced(question: str) -> tuple[str, str]:
+        asked = msgspec.json.decode(question)
+        way, is_named = asked["here"]["way_on"], asked["call"]["audience_id"] == asked["here"]["platform_id"]
+        return decide(question) if is_named or way is None else ("pass", way["neighbour_id"])
 
     return replaced
 
@@ -174,6 +192,18 @@ BUGS = {
         fence,
         "must_follow",
         lambda _: lambda order, seen: True,
+    ),
+    "forwarded_without_audience_check": Bug(
+        "a gateway serves what comes to it, whomever it is for",
+        forwarding,
+        "decide_forward",
+        _serve_all,
+    ),
+    "forwarded_in_a_circle": Bug(
+        "a gateway passes a call on as its table says, also where that leads back, or up again",
+        forwarding,
+        "decide_forward",
+        _pass_always,
     ),
     "letter_not_sent_back": Bug(
         "a letter that was refused because too little was known is not tried again",

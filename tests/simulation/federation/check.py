@@ -22,6 +22,7 @@ def list_differences(world: World) -> list[str]:
         *world.market.list_problems(),
         *world.granting.list_problems(),
         *world.sites.list_problems(),
+        *world.forwarding.problems,
     ]
 
 

@@ -40,6 +40,8 @@ class State(StrEnum):
     GRANT_EPOCH = "grant_epoch"
     OUTDATED_ORDER = "outdated_order"
     FENCE_EPOCH = "fence_epoch"
+    CALL_PASSED_ON = "call_passed_on"
+    CALL_LOOPED = "call_looped"
     LEASE_USED_UP = "lease_used_up"
     DISPUTE = "dispute"
     SUSPENSE = "suspense"

@@ -90,6 +90,7 @@ def _play(world: World) -> None:
     world.market.open(active_ms)
     world.granting.open(active_ms)
     world.sites.open(active_ms)
+    world.forwarding.open(active_ms)
     for _ in range(world.tree.size):
         author, audience = chance.sample(world.platforms, 2)
         kernel.call_in(chance.randint(2_000, active_ms), lambda pair=(author, audience): world.settle(*pair))  # type: ignore[misc]  # bound now

@@ -13,6 +13,7 @@ from keisan.domain.link_log import SettledPeriod
 from keisan.domain.platform import PlatformKind
 from keisan.federation.effect import Close
 from tests.simulation.federation.counter import State, Tally
+from tests.simulation.federation.forwarding import Forwarding
 from tests.simulation.federation.granting import Granting
 from tests.simulation.federation.kernel import Kernel
 from tests.simulation.federation.market import Market
@@ -48,6 +49,7 @@ class World:
         self.market = Market(self)
         self.granting = Granting(self)
         self.sites = Sites(self)
+        self.forwarding = Forwarding(self)
         # Whether all faults have stopped.
         self.is_calm = False
         self.stepped: set[int] = set()

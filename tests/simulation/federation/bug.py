@@ -11,12 +11,13 @@ from typing import Any
 import msgspec
 
 from keisan.agent import fence
+from keisan.control import fence as control_fence
 from keisan.control import letter_handler
 from keisan.domain.grant import GrantState
 from keisan.domain.letter import Letter
 from keisan.domain.link_log import LogCursor
 from keisan.domain.register import RegisterMark
-from keisan.federation import link, rule_grant, rule_settlement
+from keisan.federation import certificate, link, rule_grant, rule_settlement
 from keisan.federation.effect import ApplyItems, Effect, Send
 from keisan.federation.link_turn import Turns
 from keisan.federation.log_sending import LogSending
@@ -204,6 +205,18 @@ BUGS = {
         forwarding,
         "decide_forward",
         _pass_always,
+    ),
+    "ended_certificate_taken": Bug(
+        "a certificate that has ended opens connections as before",
+        certificate,
+        "judge_certificate",
+        lambda _: lambda found, pinned_key, now: certificate.Standing.GOOD,
+    ),
+    "fences_of_two_lives_alike": Bug(
+        "a platform that was restored gives new orders the numbers of those that are lost with its disk",
+        control_fence,
+        "draw_fence_leap",
+        lambda _: lambda: 1,
     ),
     "letter_not_sent_back": Bug(
         "a letter that was refused because too little was known is not tried again",

@@ -7,16 +7,18 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
 from types import TracebackType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from keisan.control.key_book import BOOK_KINDS
 from keisan.domain.access import Scope
-from keisan.domain.errors import NotFound, StorageUnavailable, VersionMismatch
+from keisan.domain.errors import NotFound, StateConflict, StorageUnavailable, VersionMismatch
 from keisan.domain.event import EventDraft
 from keisan.domain.grant import GrantTerms
-from keisan.domain.ids import LetterId, LinkId, PlatformId
+from keisan.domain.ids import InvitationId, LetterId, LinkId, PlatformId
+from keisan.domain.lease import WorkNoun
 from keisan.domain.letter import Letter, RefusedLetter
-from keisan.domain.link import Link, LinkState
+from keisan.domain.link import Invitation, Link, LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.domain.platform import Platform
 from keisan.domain.register import RegisterKey
@@ -145,6 +147,32 @@ class MemoryGrantTerms:
         self._tables.grant_terms = terms
 
 
+class MemoryInvitations:
+    """Invitations, as storage/base_neighbour.py describes them."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, scope: Scope, invitation_id: InvitationId) -> Invitation | None:
+        return cast("Invitation | None", self._tables.notes.get(("invitation", invitation_id)))
+
+    async def insert(self, invitation: Invitation) -> None:
+        self._tables.notes["invitation", invitation.id] = invitation
+
+    async def use(self, invitation_id: InvitationId, platform_id: PlatformId) -> None:
+        found = cast("Invitation", self._tables.notes["invitation", invitation_id])
+        if found.used_by not in (None, platform_id):
+            raise StateConflict("another platform has used this invitation")
+        self._tables.notes["invitation", invitation_id] = replace(found, used_by=platform_id)
+
+
+class MemoryOutbox:
+    """Work that is due: the simulation looks by itself."""
+
+    async def put(self, noun: WorkNoun, noun_id: UUID, due_at: datetime) -> None:
+        return
+
+
 class MemoryEvents:
     """The audit log, of which nobody asks anything here."""
 
@@ -223,6 +251,8 @@ class MemoryTransaction(MemoryLinkTransaction):
         self.grant_terms = MemoryGrantTerms(tables)
         self.events = MemoryEvents()
         self.deployments = self.replicas = MemoryPlacement(tables)
+        self.invitations = MemoryInvitations(tables)
+        self.outbox = MemoryOutbox()
         self.notes = tables.notes
 
 

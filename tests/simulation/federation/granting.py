@@ -139,7 +139,11 @@ class Granting:
             return
         sent = next(((at, offset) for number, at, offset in want.sendings if number == want.answer.renewal), None)
         has_forgotten = self.world.rolled_back & {child.number, parent.number}
+        move = self.world.office.move
         if sent is None or has_forgotten or self.world.stepped & {child.number, parent.number}:
+            return
+        if move is not None and move.child is child:
+            # It has ended its grants itself, and its parent may not have heard of that.
             return
         reckoning = rule_grant.Reckoning(sent[0], DURATION_S, sent[1], parent.links[child.number].offset_ms)
         grant = find_grant(child.disk.tables)
@@ -170,7 +174,8 @@ class Granting:
         """Return what is wrong with grants at the end: every want was asked for once more, so each is issued."""
         found = list(self.problems)
         for child, parent in self.pairs:
-            if child.number in self.world.revoked or parent.number in self.world.revoked:
+            is_revoked = {child.number, parent.number} & self.world.revoked
+            if is_revoked or child.number not in parent.links:
                 continue
             grant, want = find_grant(child.disk.tables), find_want(parent.disk.tables, child.number)
             told = None if grant is None else (grant.epoch, grant.number, grant.renewal, grant.state)

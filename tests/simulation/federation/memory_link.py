@@ -13,7 +13,7 @@ from uuid import UUID
 from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.errors import InvariantBroken, StateConflict
 from keisan.domain.ids import LetterId, LinkId, PlatformId
-from keisan.domain.letter import Letter, RefusedLetter
+from keisan.domain.letter import Letter, LetterKind, RefusedLetter
 from keisan.domain.limits import LINK_BATCH_LETTERS_MAX
 from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, SettledPeriod, extend_hash
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace, RegisterSource, mark_register
@@ -163,6 +163,10 @@ class MemoryOutgoingLogs:
                 found.keys.add((letter.author, letter.id))
         return found.tell_end()
 
+    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
+        logs = [self._tables.outgoing.get((link_id, log)) for log in LinkLog]
+        return any(log is not None and (letter.author, letter.id) in log.keys for log in logs)
+
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
         return {key: each.tell_end() for key, each in self._tables.outgoing.items()} if is_platform(scope) else {}
 
@@ -283,7 +287,8 @@ class MemoryRegisters:
 
     async def find_source(self, scope: Scope, author: PlatformId) -> RegisterSource | None:
         own = [each for key, each in self._list(scope) if key.author == author]
-        return RegisterSource(max(own, key=lambda each: each.number).source) if own else None
+        newest = max(own, key=lambda each: (each.letter.kind == LetterKind.PLATFORM, each.number), default=None)
+        return None if newest is None else RegisterSource(newest.source)
 
     async def put(self, letter: Letter, source: LinkId | None) -> bool:
         key, mark = RegisterKey(letter.author, letter.kind, letter.name), mark_register(letter)
@@ -311,6 +316,10 @@ class MemoryRegisters:
 
     async def list_kind(self, scope: Scope, kind: str) -> Sequence[Letter]:
         return [each.letter for key, each in self._list(scope) if key.kind == kind and not each.letter.is_deleted]
+
+    async def redirect(self, key: RegisterKey, source: LinkId) -> None:
+        own = self._tables.own_registers()
+        own[key] = replace(own[key], source=source)
 
     async def forget_source(self, source: LinkId) -> None:
         own = self._tables.own_registers()

@@ -77,7 +77,8 @@ class Session(LinkLoop):
         self._run(self._begin(hub))
 
     async def _begin(self, hub: LinkHub) -> None:
-        start = await self._session.load_start(await hub._load_ways())
+        _, ways = await hub._load_ways()
+        start = await self._session.load_start(ways)
         own = LinkOwn(
             platform_id=self.platform.id,
             neighbour_id=self.link.neighbour_id,

@@ -18,6 +18,7 @@ from keisan.agent.folder import AgentFolder
 from keisan.agent.keeper import Workplace
 from keisan.agent.state import AgentState
 from keisan.agent.supervisor import Supervisor
+from keisan.control import fence
 from keisan.control.fence import catch_up_with_agent, load_epoch
 from keisan.domain.ids import DeploymentId, SiteId
 from keisan.wire.site import FenceReport, OrderAction, ReplicaOrder, SiteOrders
@@ -200,15 +201,13 @@ class Sites:
                 self._begin(site, order)
 
     def _begin(self, site: Site, order: ReplicaOrder) -> None:
-        fence = (order.epoch, order.fence)
-        if fence < site.begun:
-            self.problems.append(
-                f"a site of {site.platform.number} begins by {fence} what it has begun by {site.begun}"
-            )
+        by, name = (order.epoch, order.fence), f"a site of {site.platform.number}"
+        if by < site.begun:
+            self.problems.append(f"{name} begins by {by} what it has begun by {site.begun}")
         if site.running:
-            self.problems.append(f"work of a site of {site.platform.number} runs twice: {site.running} and {fence}")
-        site.running[order.replica_id] = fence
-        site.begun = max(site.begun, fence)
+            self.problems.append(f"{name} has work that runs twice: {site.running} and {by}")
+        site.running[order.replica_id] = by
+        site.begun = max(site.begun, by)
 
     def _stop_agent(self, site: Site) -> None:
         """Stop an agent as kill -9 does; its next life reads what is on its disk."""
@@ -255,7 +254,7 @@ def build_orders(plan: Plan, epoch: int, report: Report) -> SiteOrders:
 def _place(transaction: MemoryTransaction, replica_id: UUID) -> Plan:
     before = find_plan(transaction.tables)
     assert before is not None
-    plan = Plan(before.id, before.fence + 1, replica_id, before.stopping | {before.replica_id})
+    plan = Plan(before.id, before.fence + fence.draw_fence_leap(), replica_id, before.stopping | {before.replica_id})
     transaction.notes[PLAN] = plan
     return plan
 

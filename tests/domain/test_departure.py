@@ -7,8 +7,8 @@ from keisan.domain.departure import (
     StepName,
     StepState,
     find_next_step,
+    is_goodbye_owed,
     mark_step,
-    owes_goodbye,
     plan_departure,
     say_goodbye,
 )
@@ -30,12 +30,12 @@ def test_a_departure_goes_through_its_steps_in_order(is_move: bool) -> None:
 
 def test_a_goodbye_that_nobody_heard_is_owed_until_it_is_heard() -> None:
     departure = plan_departure(is_move=False)
-    assert not owes_goodbye(departure)
+    assert not is_goodbye_owed(departure)
     for name in [step.name for step in departure]:
         departure = mark_step(departure, name, StepState.SUSPENSE if name in SUSPENDABLE else StepState.DONE, "cut off")
-    assert owes_goodbye(departure)
+    assert is_goodbye_owed(departure)
     told = say_goodbye(departure)
-    assert not owes_goodbye(told)
+    assert not is_goodbye_owed(told)
     assert told[:-1] == departure[:-1]
 
 

@@ -53,7 +53,7 @@ def find_next_step(departure: Departure) -> DepartureStep | None:
     return next((step for step in departure if step.state is StepState.PENDING), None)
 
 
-def owes_goodbye(departure: Departure) -> bool:
+def is_goodbye_owed(departure: Departure) -> bool:
     """Tell whether a platform has left a parent that could not be reached to hear of it: it is told as soon as it can be."""
     return any(step.name is StepName.SAY_GOODBYE and step.state is StepState.SUSPENSE for step in departure)
 

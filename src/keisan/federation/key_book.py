@@ -283,11 +283,14 @@ class _Builder:
         level = [each for each in self.platforms if each != self.own_id]
         for _ in range(TREE_LEVELS_MAX):
             found: list[PlatformId] = []
-            for claim in (claim for parent in level for claim in by_parent.get(parent, ())):
-                self._name_known(claim)
-                if claim.child not in self.platforms and _is_within(claim, self.platforms[claim.parent]):
-                    self.platforms[claim.child] = self._build_known(claim)
-                    found.append(claim.child)
+            for parent in level:
+                for claim in by_parent.get(parent, ()):
+                    known = self.platforms.get(claim.child)
+                    if known is not None:
+                        self._name_known(claim, known)
+                    elif _is_within(claim, self.platforms[parent]):
+                        self.platforms[claim.child] = self._build_known(claim)
+                        found.append(claim.child)
             level = found
 
     def apply_revocations(self, letters: Iterable[Letter]) -> None:
@@ -324,12 +327,14 @@ class _Builder:
         told = self.told.get(child)
         if told is None or told.parent is None:
             return claims[0] if len(claims) == 1 else None
-        return next((claim for claim in claims if claim.parent == told.parent), None)
+        for claim in claims:
+            if claim.parent == told.parent:
+                return claim
+        return None
 
-    def _name_known(self, claim: _Claim) -> None:
+    def _name_known(self, claim: _Claim, known: KnownPlatform) -> None:
         """Note what the parent of a platform on the way to the root says of it."""
-        known = self.platforms.get(claim.child)
-        if known is not None and known.parent == claim.parent and claim.child in self.above:
+        if known.parent == claim.parent and claim.child in self.above:
             self.platforms[claim.child] = replace(known, region=claim.body.region, epoch=claim.body.epoch)
 
     def _build_known(self, claim: _Claim) -> KnownPlatform:

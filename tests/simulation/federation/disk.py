@@ -17,11 +17,12 @@ from keisan.domain.event import EventDraft
 from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import InvitationId, LetterId, LinkId, PlatformId
 from keisan.domain.lease import WorkNoun
-from keisan.domain.letter import Letter, RefusedLetter
+from keisan.domain.letter import Letter, LetterKind, RefusedLetter
 from keisan.domain.link import Invitation, Link, LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.domain.platform import Platform
 from keisan.domain.register import RegisterKey
+from keisan.wire.name import read_revocation_body
 from tests.simulation.federation.counter import State, Tally
 from tests.simulation.federation.kernel import NodeClock
 from tests.simulation.federation.memory_link import (
@@ -206,6 +207,11 @@ class CountedRefusedLetters(MemoryRefusedLetters):
         self._tally.states[State.UNKNOWN_KIND if is_unknown else State.NO_WAY_YET] += 1
 
 
+def _revokes(letter: Letter) -> bool:
+    """Tell whether a word on who is who says something: a list of revocations on which nobody is changes no key book."""
+    return letter.kind != LetterKind.REVOCATION or bool(read_revocation_body(letter).revoked)
+
+
 class MarkedRegisters(MemoryRegisters):
     """Registers of all platforms, which note what a key book is made of; in no order where nobody asks for one."""
 
@@ -220,7 +226,7 @@ class MarkedRegisters(MemoryRegisters):
         is_newer = await super().put(letter, source)
         if is_newer and before is not None and letter.version < before.mark.version:
             self._world.watch.problems.append(f"version {letter.version} of {key} is kept over {before.mark.version}")
-        if is_newer and letter.kind in BOOK_KINDS:
+        if is_newer and letter.kind in BOOK_KINDS and (_revokes(letter) or (before and _revokes(before.letter))):
             self._all.book_mark = next(MARKS)
         return is_newer
 

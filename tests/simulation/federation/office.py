@@ -19,7 +19,7 @@ from keisan.control.link_join import move_parent
 from keisan.control.link_review import approve_link
 from keisan.control.reconcilers.link import LinkReconciler
 from keisan.domain.access import PlatformScope, Principal, Right
-from keisan.domain.departure import StepName, owes_goodbye
+from keisan.domain.departure import StepName, is_goodbye_owed
 from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable
 from keisan.domain.grant import HOLDING_STATES, GrantState
 from keisan.domain.limits import LINK_CERTIFICATE_S
@@ -286,7 +286,7 @@ def _is_renewed(before: Link, after: Link) -> bool:
 
 def needs_work(link: Link, platform: SimulatedPlatform) -> bool:
     """Tell whether a link to a parent waits for something: for an approval, for the end of a departure, for a certificate."""
-    if link.side is not LinkSide.PARENT or owes_goodbye(link.departure):
+    if link.side is not LinkSide.PARENT or is_goodbye_owed(link.departure):
         return link.side is LinkSide.PARENT
     ends_at = link.certificate_ends_at
     is_due = ends_at is not None and is_certificate_due(ends_at - LIFE, ends_at, platform.clock.now())

@@ -13,7 +13,7 @@ from keisan.control.departure import DepartureWorks, has_waited
 from keisan.control.fence import follow_link
 from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
-from keisan.domain.departure import StepName, StepState, find_next_step, mark_step, owes_goodbye, say_goodbye
+from keisan.domain.departure import StepName, StepState, find_next_step, is_goodbye_owed, mark_step, say_goodbye
 from keisan.domain.errors import InvalidInput, KeisanError, NotFound
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import LetterId, LinkId
@@ -97,7 +97,7 @@ class LinkReconciler:
                 step = find_next_step(link.departure)
                 is_last = step is None or step.name is StepName.SAY_GOODBYE
                 return replace(state, step=AskStep.LEFT if is_last else AskStep.LEAVE)
-            case LinkState.LEFT if owes_goodbye(link.departure):
+            case LinkState.LEFT if is_goodbye_owed(link.departure):
                 return replace(state, step=AskStep.LEFT)
             case _:
                 return state
@@ -269,7 +269,7 @@ def _find_next_look(link: Link, now: datetime, *, has_failed: bool) -> datetime 
             return now + (RETRY / 6 if is_waiting else timedelta())
         case LinkState.JOINED:
             return now + RETRY if has_failed else max(find_renewal(replace(link, heard_at=now)), now + RETRY)
-        case LinkState.LEFT if owes_goodbye(link.departure):
+        case LinkState.LEFT if is_goodbye_owed(link.departure):
             return now + min(max((now - (link.ended_at or now)) / 10, RETRY), LOOK)
         case _:
             return None

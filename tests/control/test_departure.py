@@ -105,6 +105,31 @@ async def test_a_move_proceeds_though_the_old_parent_is_gone_and_waits_for_the_n
     assert "epoch 2" in next(step.detail for step in link.departure if step.name is StepName.JOIN_OTHER)
 
 
+async def test_a_parent_that_could_not_be_reached_hears_of_it_later(nation: Nation) -> None:
+    """Else it would send to a platform that is not there whatever is for it, for ever."""
+    parent, child, ended = nation.members[1], nation.members[2], []
+
+    async def end_move(transaction: Transaction, control: Control) -> None:
+        ended.append(control.platform_id)
+
+    child.works, other = DepartureWorks(end_move=end_move), await nation.add(PlatformKind.NATIONAL)
+    token, parent.is_cut = await other.invite(), True
+    await move_parent(child.control, child.admin, (await get_first(child)).id, token)
+    await child.work(ROUNDS)
+    await other.approve("CN-SX", "sx")
+    await child.work(6)
+    before = await get_first(child)
+    assert (before.state, (await parent.get_child()).state) == (LinkState.LEFT, LinkState.JOINED)
+    parent.is_cut = False
+    await child.work(ROUNDS)
+    after = await get_first(child)
+    assert (list_steps(after)[StepName.SAY_GOODBYE], after.ended_at) == (StepState.DONE, before.ended_at)
+    assert (await parent.get_child()).state is LinkState.LEFT
+    asked = len(nation.letters)
+    await child.work(3)
+    assert (len(ended), len(nation.letters)) == (1, asked)
+
+
 async def test_a_departure_without_an_aim_waits(nation: Nation) -> None:
     child = nation.members[2]
     link = replace(await get_first(child), departure=plan_departure(is_move=True))

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from keisan.control.context import Control
-from keisan.control.fence import begin_life, load_epoch
+from keisan.control.fence import begin_life, draw_fence_leap, load_epoch
 from keisan.control.link_join import move_parent
 from keisan.control.report import accept_report
 from keisan.domain.access import PlatformScope
 from keisan.domain.grant import GrantTerms
-from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX, LINK_LOOK_S
+from keisan.domain.limits import FENCE_LEAP_MAX, GRANT_EPOCH_JUMP_MAX, LINK_LOOK_S
 from keisan.domain.platform import PlatformKind
 from keisan.wire.site import FenceReport, ReplicaOrder, SiteReport
 from tests.control.link_world import Member, open_nation
@@ -41,12 +41,18 @@ async def plant_terms(control: Control, world: World) -> None:
     async with control.storage.write() as transaction:
         await transaction.grant_terms.insert(GrantTerms(control.platform_id, 2, 5, 7, 1))
         for _ in range(4):
-            await transaction.deployments.raise_fence(world.left.deployment.id)
+            await transaction.deployments.raise_fence(world.left.deployment.id, 1)
 
 
 async def list_actions(control: Control) -> list[str]:
     async with control.storage.read() as view:
         return [event.action for event in await view.events.list(SCOPE, 0, 100)]
+
+
+def test_fences_of_two_lives_are_not_the_same() -> None:
+    leaps = {draw_fence_leap() for _ in range(100)}
+    assert len(leaps) > 95
+    assert 1 <= min(leaps) <= max(leaps) <= FENCE_LEAP_MAX
 
 
 def test_report_without_fences_is_one_that_a_platform_of_before_fences_takes() -> None:

@@ -11,6 +11,7 @@ from keisan.control import letter_handler
 from keisan.control.letter import build_draft
 from keisan.control.letter_handler import deliver_items, retry_letters
 from keisan.domain.access import PlatformScope
+from keisan.domain.ids import LinkId
 from keisan.domain.letter import Arrival, Letter
 from keisan.domain.link import LinkState
 from keisan.domain.link_log import LinkLog
@@ -106,4 +107,37 @@ async def test_a_letter_that_was_sent_up_too_early_goes_back_down_once(country: 
         end = await view.outgoing_logs.get_end(PlatformScope(), link.id, LinkLog.LEDGER)
     assert end is not None
     assert end.sequence == 1
+    # What comes back again is kept, and waits.
+    assert await list_codes(nation) == ["letter_unroutable"]
+
+
+async def test_a_letter_that_comes_back_again_waits_until_the_way_is_known(country: Country) -> None:
+    """The nation thinks that Taiyuan is behind Shanxi, which knows that it is not: the log has the letter, and would swallow it."""
+    nation, shanxi, beijing, taiyuan = [await country.found(name) for name in ("cn", "sx", "bj", "sx.ty")]
+    for town in (shanxi, beijing):
+        await country.join(town, nation)
+    links = {town.id: await find_link(nation, town) for town in (shanxi, beijing)}
+    async with nation.storage.write() as transaction:
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), links[shanxi.id])
+    letter = sign(beijing, "lost?", taiyuan)
+    await deliver(nation, beijing, letter)
+    assert await count_sent(nation, links[shanxi.id]) == 1
+    await deliver(nation, shanxi, letter)
+    await retry(nation)
+    assert await list_codes(nation) == ["letter_unroutable"]
+    async with nation.storage.write() as transaction:
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"2"), links[beijing.id])
+    await retry(nation)
+    assert [await count_sent(nation, links[town.id]) for town in (shanxi, beijing)] == [1, 1]
     assert await list_codes(nation) == []
+
+
+async def find_link(town: Town, neighbour: Town) -> LinkId:
+    async with town.storage.read() as view:
+        return (await view.links.list_neighbour(PlatformScope(), neighbour.id))[0].id
+
+
+async def count_sent(town: Town, link_id: LinkId) -> int:
+    async with town.storage.read() as view:
+        end = await view.outgoing_logs.get_end(PlatformScope(), link_id, LinkLog.LEDGER)
+    return 0 if end is None else end.sequence

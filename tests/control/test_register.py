@@ -10,13 +10,16 @@ import pytest
 from keisan.control import letter_handler
 from keisan.control.context import Control
 from keisan.control.letter import build_draft
-from keisan.control.register import MergeOutcome, merge_registers
+from keisan.control.link_place import find_known_way, load_neighbourhood
+from keisan.control.register import MergeOutcome, follow_moves, merge_registers
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput
+from keisan.domain.ids import PlatformId
 from keisan.domain.letter import Arrival, Letter, LetterKind
-from keisan.domain.register import mark_register
+from keisan.domain.register import RegisterKey, mark_register
 from keisan.storage.base import Transaction
 from keisan.wire.letter import sign_letter
+from keisan.wire.name import PLATFORM_REGISTER
 from tests.control.town import Country, Town
 
 
@@ -92,6 +95,42 @@ async def test_one_s_own_word_comes_back_and_who_forgot_it_hears(
     async with shanxi.storage.read() as view:
         own = await view.registers.list_lines(PlatformScope(), None)
     assert mark_register(lost) in {line.mark for line in own}
+
+
+async def test_a_platform_that_has_moved_is_reached_by_its_new_parent(
+    country: Country, towns: tuple[Town, Town]
+) -> None:
+    """Its own word on that came while it was still thought to be where it was."""
+    nation, shanxi = towns
+    beijing, taiyuan = await country.found("bj"), await country.found("sx.ty")
+    await country.join(beijing, nation)
+    await country.join(taiyuan, shanxi)
+    await merge(nation, shanxi, await read_letter(shanxi, LetterKind.NAME, "sx.ty"))
+    await merge(nation, shanxi, await read_letter(taiyuan, LetterKind.PLATFORM, PLATFORM_REGISTER))
+    assert await find_way(nation, taiyuan) == shanxi.id
+    taiyuan.name = "bj.ty"
+    await country.join(taiyuan, beijing)
+    await merge(nation, beijing, await read_letter(taiyuan, LetterKind.PLATFORM, PLATFORM_REGISTER))
+    await merge(nation, beijing, await read_letter(beijing, LetterKind.NAME, "bj.ty"))
+    assert await find_way(nation, taiyuan) == shanxi.id
+    for _ in range(2):
+        async with nation.storage.write() as transaction:
+            await follow_moves(transaction, nation.control)
+        assert await find_way(nation, taiyuan) == beijing.id
+
+
+async def read_letter(author: Town, kind: LetterKind, name: str) -> Letter:
+    async with author.storage.read() as view:
+        found = await view.registers.find(PlatformScope(), RegisterKey(author.id, kind, name))
+    assert found is not None
+    return found
+
+
+async def find_way(town: Town, other: Town) -> PlatformId | None:
+    """Return the neighbour by which a town reaches another."""
+    async with town.storage.read() as view:
+        link = await find_known_way(view, await load_neighbourhood(view), other.id)
+    return None if link is None else link.neighbour_id
 
 
 async def test_what_a_handler_refuses_is_kept_all_the_same(

@@ -7,8 +7,10 @@ from keisan.domain.departure import (
     StepName,
     StepState,
     find_next_step,
+    is_goodbye_owed,
     mark_step,
     plan_departure,
+    say_goodbye,
 )
 from keisan.domain.errors import StateConflict
 
@@ -24,6 +26,17 @@ def test_a_departure_goes_through_its_steps_in_order(is_move: bool) -> None:
     assert seen.index(StepName.CLOSE_PERIOD) < seen.index(StepName.RETURN_LEASES) < seen.index(StepName.SAY_GOODBYE)
     with pytest.raises(StateConflict):
         mark_step(departure, StepName.SAY_GOODBYE, StepState.DONE, "")
+
+
+def test_a_goodbye_that_nobody_heard_is_owed_until_it_is_heard() -> None:
+    departure = plan_departure(is_move=False)
+    assert not is_goodbye_owed(departure)
+    for name in [step.name for step in departure]:
+        departure = mark_step(departure, name, StepState.SUSPENSE if name in SUSPENDABLE else StepState.DONE, "cut off")
+    assert is_goodbye_owed(departure)
+    told = say_goodbye(departure)
+    assert not is_goodbye_owed(told)
+    assert told[:-1] == departure[:-1]
 
 
 def test_no_step_is_passed_over() -> None:

@@ -2,9 +2,11 @@
 
 from uuid import uuid4
 
+import pytest
+
 from keisan.domain.ids import LetterId
 from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, extend_hash
-from keisan.federation.effect import ReadItems, Send
+from keisan.federation.effect import LinkFault, ReadItems, Send
 from keisan.federation.log_sending import LogSending
 from keisan.kit.ids import create_id
 from keisan.wire.link import Fork, decode_message
@@ -24,15 +26,30 @@ def test_the_end_of_another_incarnation_is_not_this_log_s() -> None:
     assert sending.end == build_end(2)
 
 
-def test_items_that_do_not_follow_are_not_sent() -> None:
+def build_item(sequence: int) -> LogItem:
+    return LogItem(sequence, extend_hash(FIRST_HASH, b"x"), LetterId(create_id()), b"x")
+
+
+def test_items_that_were_sent_already_are_not_sent_again() -> None:
     sending = LogSending(LinkLog.LEDGER, build_end(3))
     sending.meet(None)
     assert isinstance(sending.want_items()[0], ReadItems)
     assert sending.want_items() == []
-    sending.take_items((LogItem(2, extend_hash(FIRST_HASH, b"x"), LetterId(create_id()), b"x"),))
+    sending.take_items((build_item(0),))
     assert not sending.is_loaded
     assert isinstance(sending.want_items()[0], ReadItems)
     sending.take_items(())
+    assert not sending.is_loaded
+
+
+def test_a_log_that_was_dropped_meanwhile_is_compared_anew() -> None:
+    """An old connection still brought the receiver what comes next, both signed for it, and the sender keeps it no more."""
+    sending = LogSending(LinkLog.LEDGER, build_end(3))
+    sending.meet(None)
+    sending.want_items()
+    with pytest.raises(LinkFault) as fault:
+        sending.take_items((build_item(2),))
+    assert fault.value.code == "log_trimmed"
     assert not sending.is_loaded
 
 

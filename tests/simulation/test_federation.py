@@ -9,9 +9,9 @@ from tests.simulation.federation.bug import BUGS, plant
 from tests.simulation.federation.run import list_failed_seeds, list_plays, name_seed, run_many
 from tests.simulation.federation.schedule import run_schedule
 
-# What a run of CI plays, until 9,800 and 200 take ten minutes (Q147); a longer one asks for more, from other seeds.
-SCHEDULES = int(os.environ.get("KEISAN_SIMULATION_SCHEDULES", "3000"))
-NATIONS = int(os.environ.get("KEISAN_SIMULATION_NATIONS", "40"))
+# What a run of CI plays; a longer one asks for more, from other seeds.
+SCHEDULES = int(os.environ.get("KEISAN_SIMULATION_SCHEDULES", "9800"))
+NATIONS = int(os.environ.get("KEISAN_SIMULATION_NATIONS", "200"))
 FIRST_SEED = int(os.environ.get("KEISAN_SIMULATION_SEED", "1"))
 TRIES = 1_000
 

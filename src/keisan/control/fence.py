@@ -10,9 +10,10 @@ from keisan.domain.event import EventDraft
 from keisan.domain.fence import Fence, is_outdated
 from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import DeploymentId, PlatformId, SiteId
-from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX
+from keisan.domain.limits import FENCE_LEAP_MAX, GRANT_EPOCH_JUMP_MAX
 from keisan.domain.link import Link, LinkSide, LinkState
 from keisan.federation.rule_grant import raise_epoch
+from keisan.kit.ids import create_id
 from keisan.storage.base import Transaction
 from keisan.wire.site import FenceReport
 
@@ -21,6 +22,15 @@ async def load_epoch(view: Transaction, platform_id: PlatformId) -> int:
     """Return the epoch under which orders are given; 0 for a platform that never joined another, and was never restored."""
     terms = await view.grant_terms.find(PlatformScope(), platform_id)
     return 0 if terms is None else terms.epoch
+
+
+def draw_fence_leap() -> int:
+    """Return by how much a placement raises a deployment's fence: by chance.
+
+    A platform that was restored from an old disk places anew from where it was then. By the same step it would give the number of an
+    order that is lost with its disk, and may still be under way; so the agent sees that one of the two is older.
+    """
+    return 1 + create_id().int % FENCE_LEAP_MAX
 
 
 async def begin_life(transaction: Transaction, control: Control, above: int, reason: str) -> GrantTerms:

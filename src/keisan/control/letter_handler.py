@@ -113,7 +113,9 @@ async def _pass_on(
         # Who sent it knows no more than this platform does, or sends what is for itself: that would go in a circle.
         raise LetterUnroutable("the way to this letter's audience is the one it came by")
     # It may go back where it came from: a neighbour sent it up before it had heard who is below it, and has told so since. That
-    # is once, for a log takes no letter twice.
+    # is once: if it comes back again, one of the two does not know yet, and a log that has it would take it for delivered.
+    if link.id == arrival.link_id and await transaction.outgoing_logs.has_letter(link.id, letter):
+        raise LetterUnroutable("this letter went that way before, and came back")
     await transaction.outgoing_logs.append(link.id, log, [letter])
 
 

@@ -9,6 +9,7 @@ from keisan.control.letter_handler import retry_letters
 from keisan.control.link_loop import LinkChannel, LinkLoop, LinkNews
 from keisan.control.link_place import Ways, find_ways, load_neighbourhood
 from keisan.control.name import tell_names
+from keisan.control.register import follow_moves
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.ids import LinkId, PlatformId
@@ -64,7 +65,8 @@ class LinkHub:
         if before is not None:
             before.end("replaced", "another connection has taken its place")
         try:
-            outcome = await loop.run(await self._load_ways())
+            _, ways = await self._load_ways()
+            outcome = await loop.run(ways)
         finally:
             self._control.link_board.disconnect(link.neighbour_id, loop)
             if self._loops.get(link.id) is loop:
@@ -101,13 +103,12 @@ class LinkHub:
             links = frozenset((link.id, link.version) for link in around.links)
             is_moved = links != before.links or any(place.line.key.kind in BOOK_KINDS for place in places)
             change = max((place.change for place in places), default=before.change)
-            if is_moved:
-                # Who is known, or joined, anew may be whom a register has waited for.
-                places = await view.registers.list_places(PlatformScope(), 0)
             ways = before.ways | await find_ways(view, around, places)
         self._end_closed({link.id for link in around.links})
         if is_moved:
             await self._follow(links != before.links)
+            # Who is known, or joined, anew may be whom a register has waited for.
+            places, ways = await self._load_ways()
         if not places and ends == before.ends:
             return
         after = _Seen(change, ends, ways, links)
@@ -121,6 +122,7 @@ class LinkHub:
         async with self._control.storage.write() as transaction:
             if are_links_changed:
                 await tell_names(transaction, self._control)
+            await follow_moves(transaction, self._control)
             await retry_letters(transaction, self._control)
         self._control.link_bell.ring()
 
@@ -133,10 +135,11 @@ class LinkHub:
         async with self._control.storage.read() as view:
             return (await load_neighbourhood(view)).find_neighbour(neighbour_id)
 
-    async def _load_ways(self) -> Ways:
+    async def _load_ways(self) -> tuple[Sequence[RegisterPlace], Ways]:
+        """Return where all registers are, and the ways of their audiences."""
         async with self._control.storage.read() as view:
             places = await view.registers.list_places(PlatformScope(), 0)
-            return await find_ways(view, await load_neighbourhood(view), places)
+            return places, await find_ways(view, await load_neighbourhood(view), places)
 
 
 def is_news(place: RegisterPlace, before: _Seen, ways: Ways) -> bool:

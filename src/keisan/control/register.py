@@ -10,7 +10,7 @@ from keisan.control.link_place import find_author_link, load_neighbourhood
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, PermissionDenied, Refused
 from keisan.domain.ids import LinkId
-from keisan.domain.letter import Arrival, Letter
+from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.register import RegisterKey, RegisterLine, mark_register
 from keisan.federation.key_book import check_letter, order_for_book
 from keisan.storage.base import Transaction
@@ -47,6 +47,21 @@ async def merge_registers(
         if letter.kind in BOOK_KINDS:
             book = await load_key_book(transaction, control)
     return MergeOutcome(lines, unknown)
+
+
+async def follow_moves(transaction: Transaction, control: Control) -> None:
+    """Let what platforms say of themselves have come from the side on which they are now: that is the way to them.
+
+    What tells of a move was kept as coming from where its author was till then.
+    """
+    book, around = await load_key_book(transaction, control), await load_neighbourhood(transaction)
+    for place in await transaction.registers.list_places(PlatformScope(), 0):
+        key = place.line.key
+        if key.kind != LetterKind.PLATFORM or place.source is None or book.find(key.author) is None:
+            continue
+        way = find_author_link(around, book, key.author)
+        if way is not None and way.id != place.source:
+            await transaction.registers.redirect(key, way.id)
 
 
 async def _merge(

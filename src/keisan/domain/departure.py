@@ -53,6 +53,19 @@ def find_next_step(departure: Departure) -> DepartureStep | None:
     return next((step for step in departure if step.state is StepState.PENDING), None)
 
 
+def is_goodbye_owed(departure: Departure) -> bool:
+    """Tell whether a platform has left a parent that could not be reached to hear of it: it is told as soon as it can be."""
+    return any(step.name is StepName.SAY_GOODBYE and step.state is StepState.SUSPENSE for step in departure)
+
+
+def say_goodbye(departure: Departure) -> Departure:
+    """Return a departure after the parent has heard of it after all."""
+    return tuple(
+        replace(step, state=StepState.DONE, detail="") if step.name is StepName.SAY_GOODBYE else step
+        for step in departure
+    )
+
+
 def mark_step(departure: Departure, name: StepName, state: StepState, detail: str) -> Departure:
     """Return a departure after its next step, which must be this one.
 

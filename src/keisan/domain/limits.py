@@ -251,6 +251,8 @@ GRANT_DEVICES_MAX = 4096
 GRANT_SENDINGS_MAX = 8
 # A parent that names an epoch further ahead of its child's than this is not believed.
 GRANT_EPOCH_JUMP_MAX = 1000
+# How far a deployment's fence rises at most with one placement.
+FENCE_LEAP_MAX = 2**20
 
 assert LETTER_BYTES_MAX + LINK_BATCH_BYTES < LINK_MESSAGE_BYTES_MAX < LINK_WINDOW_BYTES
 assert 2 * LINK_PING_MS < LINK_SILENCE_MS_MAX

@@ -150,7 +150,7 @@ Effect = (
 
 
 class LinkFault(Exception):  # not an error of the tree: it never leaves the machine
-    """The neighbour broke the protocol: the connection ends with this code."""
+    """The neighbour broke the protocol, or both must compare anew: the connection ends with this code."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

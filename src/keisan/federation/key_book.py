@@ -6,6 +6,7 @@ parent vouches for: this platform for its own children, a child for those below 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from keisan.domain.errors import InvalidInput, PermissionDenied
 from keisan.domain.ids import PlatformId, parse_platform_id
@@ -19,10 +20,15 @@ from keisan.kit.signature import is_signed_by
 from keisan.wire.name import (
     NameBody,
     decode_key_chain,
+    parse_name_body,
+    parse_platform_body,
     read_name_body,
     read_platform_body,
     read_revocation_body,
 )
+
+# What registers say is read, and rotations in them are verified, once: a book is made anew with whatever changes.
+READ_MAX = 4_096
 
 # What a platform that was revoked has signed is taken all the same if it is of these kinds: what was before the revocation is
 # settled, what was after goes to suspense. That is decided by whoever applies it, with find_revocation.
@@ -58,13 +64,14 @@ class KnownPlatform:
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
-    """That a platform, as its parent says, is below that parent."""
+    """That a platform, as its parent says, is below that parent. `known` is what is known of it, if nobody says more."""
 
     parent: PlatformId
     child: PlatformId
     body: NameBody
     prefix: str
     keys: KeyChain
+    known: KnownPlatform
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,27 +187,29 @@ def _read_claims(letters: Iterable[Letter], verify: Verify) -> dict[PlatformId, 
     """Return what parents say of children, by child: NAME registers of prefixes that are not forwarded."""
     claims: dict[PlatformId, tuple[_Claim, ...]] = {}
     for letter in letters:
-        claim = _read_claim(letter, verify)
+        claim = _read_claim(letter.author, letter.name, letter.body, verify)
         if claim is not None:
             claims[claim.child] = (*claims.get(claim.child, ()), claim)
     return claims
 
 
-def _read_claim(letter: Letter, verify: Verify) -> _Claim | None:
-    if ":" in letter.name:
+@lru_cache(READ_MAX)
+def _read_claim(author: PlatformId, name: str, content: bytes, verify: Verify) -> _Claim | None:
+    if ":" in name:
         return None
     try:
-        body = read_name_body(letter)
+        body = parse_name_body(content)
         if body.keys is None or body.forward_to:
             return None
         child, keys = parse_platform_id(body.platform_id), decode_key_chain(body.keys)
         check_key_chain(keys, child, verify)
     except InvalidInput:
         return None
-    return _Claim(letter.author, child, body, letter.name, keys)
+    known = KnownPlatform(child, keys, author, body.region, name, body.epoch)
+    return _Claim(author, child, body, name, keys, known)
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Told:
     """What a platform says of itself."""
 
@@ -223,7 +232,7 @@ class _Builder:
     def add_told(self, letters: Iterable[Letter]) -> None:
         """Read what platforms say of themselves."""
         for letter in letters:
-            told = _read_told(letter, self.verify)
+            told = _read_told(letter.author, letter.body, self.verify)
             if told is not None:
                 self.told[letter.author] = told
 
@@ -274,11 +283,14 @@ class _Builder:
         level = [each for each in self.platforms if each != self.own_id]
         for _ in range(TREE_LEVELS_MAX):
             found: list[PlatformId] = []
-            for claim in (claim for parent in level for claim in by_parent.get(parent, ())):
-                self._name_known(claim)
-                if claim.child not in self.platforms and _is_within(claim, self.platforms[claim.parent]):
-                    self.platforms[claim.child] = self._build_known(claim)
-                    found.append(claim.child)
+            for parent in level:
+                for claim in by_parent.get(parent, ()):
+                    known = self.platforms.get(claim.child)
+                    if known is not None:
+                        self._name_known(claim, known)
+                    elif _is_within(claim, self.platforms[parent]):
+                        self.platforms[claim.child] = self._build_known(claim)
+                        found.append(claim.child)
             level = found
 
     def apply_revocations(self, letters: Iterable[Letter]) -> None:
@@ -301,6 +313,8 @@ class _Builder:
 
     def _inherit_revocations(self) -> None:
         """Let what is below a revoked platform be revoked with it: it is here by that one's word alone."""
+        if all(known.revoked_at_ms is None for known in self.platforms.values()):
+            return
         for known in list(self.platforms.values()):
             for above in self._list_path(known.id)[1:]:
                 at_ms = self.platforms[above].revoked_at_ms
@@ -313,38 +327,37 @@ class _Builder:
         told = self.told.get(child)
         if told is None or told.parent is None:
             return claims[0] if len(claims) == 1 else None
-        return next((claim for claim in claims if claim.parent == told.parent), None)
+        for claim in claims:
+            if claim.parent == told.parent:
+                return claim
+        return None
 
-    def _name_known(self, claim: _Claim) -> None:
+    def _name_known(self, claim: _Claim, known: KnownPlatform) -> None:
         """Note what the parent of a platform on the way to the root says of it."""
-        known = self.platforms.get(claim.child)
-        if known is not None and known.parent == claim.parent and claim.child in self.above:
+        if known.parent == claim.parent and claim.child in self.above:
             self.platforms[claim.child] = replace(known, region=claim.body.region, epoch=claim.body.epoch)
 
     def _build_known(self, claim: _Claim) -> KnownPlatform:
-        return KnownPlatform(
-            id=claim.child,
-            keys=self._extend(claim.child, claim.keys),
-            parent=claim.parent,
-            region=claim.body.region,
-            prefix=claim.prefix,
-            epoch=claim.body.epoch,
-        )
+        keys = self._extend(claim.child, claim.keys)
+        return claim.known if keys is claim.keys else replace(claim.known, keys=keys)
 
     def _extend(self, platform_id: PlatformId, vouched: KeyChain) -> KeyChain:
         """Return the keys of a platform: those that were vouched for, and later ones that it tells of itself after them."""
         told = self.told.get(platform_id)
-        return told.keys if told is not None and vouched.is_continued_by(told.keys) else vouched
+        if told is None or len(told.keys.rotations) <= len(vouched.rotations):
+            return vouched
+        return told.keys if vouched.is_continued_by(told.keys) else vouched
 
     def _list_path(self, platform_id: PlatformId) -> tuple[PlatformId, ...]:
         return KeyBook(self.own_id, self.platforms).list_path(platform_id)
 
 
-def _read_told(letter: Letter, verify: Verify) -> _Told | None:
+@lru_cache(READ_MAX)
+def _read_told(author: PlatformId, content: bytes, verify: Verify) -> _Told | None:
     try:
-        body = read_platform_body(letter)
+        body = parse_platform_body(content)
         keys = decode_key_chain(body.keys)
-        check_key_chain(keys, letter.author, verify)
+        check_key_chain(keys, author, verify)
         parent = None if body.parent_id is None else parse_platform_id(body.parent_id)
         parent_keys = None if body.parent_keys is None else decode_key_chain(body.parent_keys)
         if parent is not None and parent_keys is not None:

@@ -93,10 +93,17 @@ class LogSending:
         return [ReadItems(self.log, self._read, LINK_BATCH_BYTES)]
 
     def take_items(self, items: tuple[LogItem, ...]) -> None:
-        """Take items that were read; they are sent at the log's next turn."""
+        """Take items that were read; they are sent at the log's next turn.
+
+        Raises LinkFault where what comes next was dropped meanwhile: the receiver had it by another connection, and settled it.
+        """
         self._is_reading = False
         self._is_stalled = not items
-        if self.phase is SendingPhase.SENDING and items and items[0].sequence == self._read + 1:
+        if self.phase is not SendingPhase.SENDING or not items:
+            return
+        if items[0].sequence > self._read + 1:
+            raise LinkFault("log_trimmed", f"{self.log}: what follows {self._read} is settled and gone")
+        if items[0].sequence == self._read + 1:
             self._loaded = items
             self._read = items[-1].sequence
 

@@ -208,8 +208,8 @@ class DeploymentRepository(Repository[Deployment, DeploymentId], Protocol):
     """Deployments; a provider sees those placed on its sites, organizations see none."""
 
     async def list_by_ids(self, scope: Scope, ids: Iterable[DeploymentId]) -> Sequence[Deployment]: ...
-    async def raise_fence(self, deployment_id: DeploymentId) -> None:
-        """Raise the fence by one: the one way to write it; the row's version stays."""
+    async def raise_fence(self, deployment_id: DeploymentId, leap: int) -> None:
+        """Raise the fence by a leap: the one way to write it; the row's version stays."""
         ...
 
 

@@ -27,6 +27,10 @@ class OutgoingLogRepository(Protocol):
         """
         ...
 
+    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
+        """Tell whether a letter is kept in any log to a neighbour, by its author and id."""
+        ...
+
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
         """Return where all logs of all links are."""
         ...
@@ -112,7 +116,7 @@ class RegisterRepository(Protocol):
 
     async def find(self, scope: Scope, key: RegisterKey) -> Letter | None: ...
     async def find_source(self, scope: Scope, author: PlatformId) -> RegisterSource | None:
-        """Return how an author's registers come, as the one put last did; None if nothing is kept of it."""
+        """Return how an author's registers come: as its PLATFORM register did, else the one put last; None if nothing is kept of it."""
         ...
 
     async def put(self, letter: Letter, source: LinkId | None) -> bool:
@@ -136,6 +140,10 @@ class RegisterRepository(Protocol):
 
     async def list_kind(self, scope: Scope, kind: str) -> Sequence[Letter]:
         """Return all registers of a kind that are not deleted, in order of author and name."""
+        ...
+
+    async def redirect(self, key: RegisterKey, source: LinkId) -> None:
+        """Let a register be one that came by another link: its author is on that side now."""
         ...
 
     async def forget_source(self, source: LinkId) -> None:

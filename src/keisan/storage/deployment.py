@@ -48,7 +48,7 @@ class DeploymentRepository(TableRepository[Deployment, DeploymentId]):
         """Return the deployments with these ids, whatever their state."""
         return await self._list_ids(scope, ids)
 
-    async def raise_fence(self, deployment_id: DeploymentId) -> None:
-        """Raise the fence by one; the row's version stays."""
-        statement = update(deployment).where(deployment.c.id == deployment_id).values(fence=deployment.c.fence + 1)
+    async def raise_fence(self, deployment_id: DeploymentId, leap: int) -> None:
+        """Raise the fence by a leap; the row's version stays."""
+        statement = update(deployment).where(deployment.c.id == deployment_id).values(fence=deployment.c.fence + leap)
         await self._connection.change(statement)

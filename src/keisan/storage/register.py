@@ -11,6 +11,7 @@ from sqlalchemy import (
     PrimaryKeyConstraint,
     Table,
     Text,
+    case,
     delete,
     select,
     tuple_,
@@ -19,7 +20,7 @@ from sqlalchemy import (
 
 from keisan.domain.access import Scope
 from keisan.domain.ids import LinkId, PlatformId
-from keisan.domain.letter import Letter
+from keisan.domain.letter import Letter, LetterKind
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace, RegisterSource, mark_register
 from keisan.storage.connection import GuardedConnection
 from keisan.storage.head import HeadRow
@@ -65,9 +66,11 @@ class RegisterRepository:
         return None if row is None else decode_letter(row["letter"])
 
     async def find_source(self, scope: Scope, author: PlatformId) -> RegisterSource | None:
-        """Return how the newest of an author's registers came; None if there is none."""
-        by_author = select(register.c.source).where(VISIBILITY.limit(scope), register.c.author == author)
-        row = await self._connection.fetch_first(by_author.order_by(register.c.change.desc()).limit(1))
+        """Return how an author's own word on itself came, else the newest of its registers; None if there is none."""
+        own = register.c
+        by_author = select(own.source).where(VISIBILITY.limit(scope), own.author == author)
+        own_word_first = case((own.kind == LetterKind.PLATFORM, 0), else_=1)
+        row = await self._connection.fetch_first(by_author.order_by(own_word_first, own.change.desc()).limit(1))
         return None if row is None else RegisterSource(row["source"])
 
     async def put(self, letter: Letter, source: LinkId | None) -> bool:
@@ -121,6 +124,10 @@ class RegisterRepository:
     async def list_kind(self, scope: Scope, kind: str) -> Sequence[Letter]:
         """Return all registers of a kind that are not deleted, in order of author and name."""
         return await self._list(scope, (register.c.kind == kind) & ~register.c.is_deleted)
+
+    async def redirect(self, key: RegisterKey, source: LinkId) -> None:
+        """Let a register be one that came by another link."""
+        await self._connection.change(update(register).where(_match(key)).values(source=source))
 
     async def forget_source(self, source: LinkId) -> None:
         """Drop what came by a link that has ended."""

@@ -95,16 +95,26 @@ def encode_body(body: PlatformBody | NameBody | RevocationBody) -> bytes:
 
 def read_platform_body(letter: Letter) -> PlatformBody:
     """Return what a PLATFORM letter says; raises InvalidInput for what is none."""
+    return parse_platform_body(letter.body)
+
+
+def parse_platform_body(content: bytes) -> PlatformBody:
+    """Return what the body of a PLATFORM letter says; raises InvalidInput for what is none."""
     try:
-        return _read_platform(letter.body)
+        return _read_platform(content)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as fault:
         raise InvalidInput("not what a platform says of itself", "letter.body", str(fault)) from fault
 
 
 def read_name_body(letter: Letter) -> NameBody:
     """Return what a NAME letter says; raises InvalidInput for what is none."""
+    return parse_name_body(letter.body)
+
+
+def parse_name_body(content: bytes) -> NameBody:
+    """Return what the body of a NAME letter says; raises InvalidInput for what is none."""
     try:
-        return _read_name(letter.body)
+        return _read_name(content)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as fault:
         raise InvalidInput("not what is said of a name", "letter.body", str(fault)) from fault
 

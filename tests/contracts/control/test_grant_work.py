@@ -24,7 +24,8 @@ async def test_work_of_the_parent_runs_on_the_granted_devices_only(grants: Grant
     async with grants.child.storage.read() as view:
         assert grant.deployment_id is not None
         deployment = await view.deployments.get(EVERYTHING, grant.deployment_id)
-    assert (deployment.grant_id, deployment.replica_count, deployment.fence) == (grant.id, 2, 1)
+    assert (deployment.grant_id, deployment.replica_count) == (grant.id, 2)
+    assert deployment.fence >= 1
     # Less is followed, and nothing stops all of it.
     body = WorkUpdate(model_id=grants.parent_world.model.id, replica_count=1)
     want = await set_grant_work(grants.parent, grants.admin, want.id, want.version, body)

@@ -152,7 +152,7 @@ async def test_fence_only_rises_and_no_update_turns_it_back(storage: Database) -
     world = await plant_world(storage)
     deployment = world.left.deployment
     async with storage.write() as transaction:
-        await transaction.deployments.raise_fence(deployment.id)
+        await transaction.deployments.raise_fence(deployment.id, 1)
         await transaction.deployments.update(replace(deployment, reason="asked to", version=2))
     async with storage.read() as view:
         found = await view.deployments.get(EVERYTHING, deployment.id)
@@ -160,9 +160,9 @@ async def test_fence_only_rises_and_no_update_turns_it_back(storage: Database) -
     assert (found.fence, found.version, found.reason) == (1, 2, "asked to")
     assert other.fence == 0
     async with storage.write() as transaction:
-        await transaction.deployments.raise_fence(deployment.id)
+        await transaction.deployments.raise_fence(deployment.id, 5)
     async with storage.read() as view:
-        assert (await view.deployments.get(EVERYTHING, deployment.id)).fence == 2
+        assert (await view.deployments.get(EVERYTHING, deployment.id)).fence == 6
 
 
 async def test_deployment_names_its_grant(storage: Database) -> None:

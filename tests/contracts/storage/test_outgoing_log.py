@@ -94,6 +94,15 @@ async def test_a_letter_that_is_kept_already_is_passed_over(links: LinkStorage) 
     assert await append(links, one) == end
 
 
+async def test_it_is_known_whether_a_letter_went_to_a_neighbour(links: LinkStorage) -> None:
+    sent, other = write_letter(NORTH), write_letter(SOUTH)
+    await append(links, sent, log=EVENT)
+    async with links.write() as transaction:
+        has_letter = transaction.outgoing_logs.has_letter
+        assert [await has_letter(LINK, sent), await has_letter(LINK, other)] == [True, False]
+        assert not await has_letter(OTHER_LINK, sent)
+
+
 async def test_nobody_keeps_anothers_letter_out_by_using_its_id(links: LinkStorage) -> None:
     genuine = write_letter(SOUTH)
     forged = write_letter(EAST, id=genuine.id)

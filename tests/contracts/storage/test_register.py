@@ -6,7 +6,7 @@ import pytest
 
 from keisan.domain.access import OrganizationScope, PlatformScope, ProviderScope
 from keisan.domain.ids import LinkId, OrganizationId, ProviderId
-from keisan.domain.letter import Letter
+from keisan.domain.letter import Letter, LetterKind
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterSource, mark_register
 from keisan.kit.ids import create_id
 from keisan.storage.database import Database
@@ -125,6 +125,23 @@ async def test_an_authors_source_is_own_a_link_or_unknown(links: LinkStorage, cl
     await clock.sleep(1)
     await put(links, write_register(SOUTH, name="two"), OTHER_LINK)
     assert await find_source(links, other) == RegisterSource(OTHER_LINK)
+
+
+async def test_what_an_author_says_of_itself_shows_the_way_and_can_be_redirected(links: LinkStorage) -> None:
+    own_word, later = write_register(kind=LetterKind.PLATFORM), write_register()
+    await put(links, own_word, LINK)
+    await put(links, later, OTHER_LINK)
+    assert await find_source(links, later) == RegisterSource(LINK)
+    async with links.read() as view:
+        before = await view.registers.list_places(EVERYTHING, 0)
+    async with links.write() as transaction:
+        await transaction.registers.redirect(name_key(own_word), OTHER_LINK)
+    assert await find_source(links, later) == RegisterSource(OTHER_LINK)
+    assert await list_lines(links, LINK) == []
+    # Nothing new has come: nobody is told of it.
+    async with links.read() as view:
+        after = await view.registers.list_places(EVERYTHING, 0)
+    assert [(each.line, each.change) for each in after] == [(each.line, each.change) for each in before]
 
 
 @pytest.mark.parametrize("source", [None, LINK])

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from keisan.control import key_book, letter, letter_handler, link_return, link_session, register
+from keisan.control import departure, key_book, letter, letter_handler, link_ask, link_return, link_session, register
+from keisan.control.reconcilers import link as link_reconciler
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import REGISTER_REACH, Arrival, Letter, LetterKind
+from keisan.federation import certificate
 from keisan.kit.ids import create_id
 from keisan.kit.signature import Signer
 from keisan.wire.letter import LetterDraft, sign_letter
 from tests.simulation.federation import granting, market
 from tests.simulation.federation.counter import State
 from tests.simulation.federation.newer import NewerSigner, sign_wider
+from tests.simulation.federation.signer import is_signed_by_test
 
 if TYPE_CHECKING:
     from keisan.control.context import Control
@@ -52,6 +56,8 @@ REGISTER_HANDLERS = {
     LetterKind.GRANT_WANT: granting.apply_want,
     LetterKind.GRANT: granting.apply_grant,
 }
+# What a schedule can wait for: how long a departure waits for a parent, and a link until it asks again.
+DEPARTURE_WAIT, RETRY = timedelta(seconds=3), timedelta(seconds=1)
 COUNTED = (LetterKind.EVENT, LetterKind.USAGE, LetterKind.TOTALS)
 SIGN = sign_letter
 LOAD = key_book.load_key_book
@@ -83,6 +89,9 @@ def apply_letters() -> Iterator[Books]:
         (register, "REGAIN_HANDLERS", dict.fromkeys(REGISTER_REACH, regain_register)),
         (letter, "sign_letter", _sign),
         (link_session, "uuid4", create_id),
+        (departure, "DEPARTURE_WAIT", DEPARTURE_WAIT),
+        (link_reconciler, "RETRY", RETRY),
+        *((module, "is_signed_by", is_signed_by_test) for module in (certificate, link_ask, link_reconciler)),
         *((module, "load_key_book", books.load) for module in (letter_handler, link_return, register)),
     )
     before = [(module, name, vars(module)[name]) for module, name, _ in replaced]

@@ -10,12 +10,14 @@ from typing import Any
 
 import msgspec
 
+from keisan.agent import fence
+from keisan.control import fence as control_fence
 from keisan.control import letter_handler
 from keisan.domain.grant import GrantState
 from keisan.domain.letter import Letter
 from keisan.domain.link_log import LogCursor
 from keisan.domain.register import RegisterMark
-from keisan.federation import link, rule_grant, rule_settlement
+from keisan.federation import certificate, link, rule_grant, rule_settlement
 from keisan.federation.effect import ApplyItems, Effect, Send
 from keisan.federation.link_turn import Turns
 from keisan.federation.log_sending import LogSending
@@ -23,7 +25,7 @@ from keisan.federation.log_taking import LogTaking
 from keisan.ledger import rule_platform_ticket
 from keisan.wire import letter as wire_letter
 from keisan.wire.link import Ack, encode_message
-from tests.simulation.federation import memory_link
+from tests.simulation.federation import forwarding, memory_link
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,24 @@ def _write_anew(encode: Callable[[Letter], bytes]) -> object:
     def replaced(letter: Letter) -> bytes:
         fields = {name: getattr(letter, name) for name in wire_letter._Content.__struct_fields__}
         return encode(replace(letter, content=msgspec.msgpack.encode(wire_letter._Content(**fields))))
+
+    return replaced
+
+
+def _serve_all(decide: Callable[[str], tuple[str, str]]) -> object:
+    def replaced(question: str) -> tuple[str, str]:
+        asked = msgspec.json.decode(question)
+        asked["call"]["audience_id"] = asked["here"]["platform_id"]
+        return decide(msgspec.json.encode(asked).decode())
+
+    return replaced
+
+
+def _pass_always(decide: Callable[[str], tuple[str, str]]) -> object:
+    def replaced(question: str) -> tuple[str, str]:
+        asked = msgspec.json.decode(question)
+        way, is_named = asked["here"]["way_on"], asked["call"]["audience_id"] == asked["here"]["platform_id"]
+        return decide(question) if is_named or way is None else ("pass", way["neighbour_id"])
 
     return replaced
 
@@ -167,6 +187,36 @@ BUGS = {
         rule_grant,
         "find_end_for_parent",
         lambda _: lambda reckoning: max(reckoning.list_ends()) + 2 * rule_grant.SKEW,
+    ),
+    "fence_ignored": Bug(
+        "an agent follows each order that comes, also one that is older than what it has followed",
+        fence,
+        "must_follow",
+        lambda _: lambda order, seen: True,
+    ),
+    "forwarded_without_audience_check": Bug(
+        "a gateway serves what comes to it, whomever it is for",
+        forwarding,
+        "decide_forward",
+        _serve_all,
+    ),
+    "forwarded_in_a_circle": Bug(
+        "a gateway passes a call on as its table says, also where that leads back, or up again",
+        forwarding,
+        "decide_forward",
+        _pass_always,
+    ),
+    "ended_certificate_taken": Bug(
+        "a certificate that has ended opens connections as before",
+        certificate,
+        "judge_certificate",
+        lambda _: lambda found, pinned_key, now: certificate.Standing.GOOD,
+    ),
+    "fences_of_two_lives_alike": Bug(
+        "a platform that was restored gives new orders the numbers of those that are lost with its disk",
+        control_fence,
+        "draw_fence_leap",
+        lambda _: lambda: 1,
     ),
     "letter_not_sent_back": Bug(
         "a letter that was refused because too little was known is not tried again",

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from keisan.domain.ids import LetterId, PlatformId
 from keisan.domain.letter import REGISTER_REACH, Letter, LetterKind, Reach
+from keisan.domain.link import LinkState
 from keisan.domain.link_log import LinkLog
 from tests.simulation.federation.world import has_arrived
 
 if TYPE_CHECKING:
+    from tests.simulation.federation.platform import SimulatedPlatform
     from tests.simulation.federation.world import World
 
 
@@ -21,6 +24,9 @@ def list_differences(world: World) -> list[str]:
         *_list_registers(world),
         *world.market.list_problems(),
         *world.granting.list_problems(),
+        *world.sites.list_problems(),
+        *world.forwarding.problems,
+        *world.office.list_problems(),
     ]
 
 
@@ -60,15 +66,30 @@ def _list_logs(world: World) -> list[str]:
 def _list_letters(world: World) -> list[str]:
     numbers = {platform.id: platform.number for platform in world.platforms}
     found = []
+    in_suspense = _list_in_suspense(world)
     for letter_id, letter in world.sent.items():
         assert letter.audience is not None
         if {numbers[letter.author], numbers[letter.audience]} & world.revoked:
             continue
         audience = world.platforms[numbers[letter.audience]]
         times = has_arrived(letter, audience.disk.tables)
-        if times != 1 and not (times == 0 and letter_id in world.gone):
+        if times != 1 and not (times == 0 and (letter_id in world.gone or letter_id in in_suspense)):
             found.append(f"letter {letter_id} of {numbers[letter.author]} to {audience.number}: applied {times} times")
     return found
+
+
+def _list_in_suspense(world: World) -> set[LetterId]:
+    """Return the letters that a move has left in the logs between a platform and the parent that it has left: they are kept there."""
+    move = world.office.move
+    if move is None:
+        return set()
+    return {
+        each.letter.id
+        for platform in (move.child, move.old)
+        for (link_id, _), log in platform.disk.tables.links.outgoing.items()
+        if platform.disk.tables.neighbours[link_id].state is LinkState.LEFT
+        for each in log.kept
+    }
 
 
 def _list_registers(world: World) -> list[str]:
@@ -78,6 +99,7 @@ def _list_registers(world: World) -> list[str]:
     for platform in world.list_members():
         registers = platform.disk.tables.links.registers.items()
         held = {key: each.mark for key, each in registers if not _is_towards_revoked(world, each.letter)}
+        held_letters = {key: each.letter for key, each in registers}
         expected = {}
         for author in world.platforms:
             for key, each in author.disk.tables.links.registers.items():
@@ -87,12 +109,29 @@ def _list_registers(world: World) -> list[str]:
         for key in sorted(held.keys() | expected.keys()):
             if numbers[key.author] in world.revoked and numbers[key.author] != platform.number:
                 continue
-            if held.get(key) != expected.get(key):
+            if held.get(key) == expected.get(key) or _is_forgotten(world, key.author, held_letters.get(key)):
+                continue
+            if key in expected or not _is_left_behind(world, platform, key.author, held_letters[key]):
                 found.append(
                     f"register {key.kind} {key.name} of {numbers[key.author]} at {platform.number}: "
                     f"{_describe(held.get(key))} for {_describe(expected.get(key))}"
                 )
     return found
+
+
+def _is_left_behind(world: World, holder: SimulatedPlatform, author: PlatformId, letter: Letter) -> bool:
+    """Tell whether a register is where a move has left it: nobody takes back what was said before (Q144)."""
+    move = world.office.move
+    return move is not None and (move.child is holder or move.child.id in (author, letter.audience))
+
+
+def _is_forgotten(world: World, author: PlatformId, letter: Letter | None) -> bool:
+    """Tell whether an author lost its disk before it moved, or was left: of a word that only the other has, it never hears again."""
+    move = world.office.move
+    if move is None or world.numbers[author] not in world.rolled_back:
+        return False
+    is_between = letter is not None and letter.audience == move.child.id
+    return author == move.child.id or (author == move.old.id and is_between)
 
 
 def _describe(mark: object) -> str:

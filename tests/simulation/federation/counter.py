@@ -21,6 +21,8 @@ class FaultKind(StrEnum):
     ROLLBACK_CHILD = "rollback_child"
     CLOCK_STEP = "clock_step"
     REVOCATION = "revocation"
+    CERTIFICATE = "certificate"
+    MOVE = "move"
     NEWER_NEIGHBOUR = "newer_neighbour"
 
 
@@ -38,6 +40,13 @@ class State(StrEnum):
     NO_WAY_YET = "no_way_yet"
     HOLD = "hold"
     GRANT_EPOCH = "grant_epoch"
+    OUTDATED_ORDER = "outdated_order"
+    FENCE_EPOCH = "fence_epoch"
+    CALL_PASSED_ON = "call_passed_on"
+    CALL_LOOPED = "call_looped"
+    CERTIFICATE_ENDED = "certificate_ended"
+    CERTIFICATE_RENEWED = "certificate_renewed"
+    MOVE_HALF_DONE = "move_half_done"
     LEASE_USED_UP = "lease_used_up"
     DISPUTE = "dispute"
     SUSPENSE = "suspense"

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Hashable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import count
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import TYPE_CHECKING, cast
+from uuid import UUID
 
 from keisan.control.key_book import BOOK_KINDS
 from keisan.domain.access import Scope
-from keisan.domain.errors import NotFound, StorageUnavailable, VersionMismatch
+from keisan.domain.errors import NotFound, StateConflict, StorageUnavailable, VersionMismatch
 from keisan.domain.event import EventDraft
 from keisan.domain.grant import GrantTerms
-from keisan.domain.ids import LetterId, LinkId, PlatformId
-from keisan.domain.letter import Letter, RefusedLetter
-from keisan.domain.link import Link, LinkState
+from keisan.domain.ids import InvitationId, LetterId, LinkId, PlatformId
+from keisan.domain.lease import WorkNoun
+from keisan.domain.letter import Letter, LetterKind, RefusedLetter
+from keisan.domain.link import Invitation, Link, LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.domain.platform import Platform
 from keisan.domain.register import RegisterKey
+from keisan.wire.name import read_revocation_body
 from tests.simulation.federation.counter import State, Tally
 from tests.simulation.federation.kernel import NodeClock
 from tests.simulation.federation.memory_link import (
@@ -32,13 +35,16 @@ from tests.simulation.federation.memory_link import (
     is_platform,
 )
 from tests.simulation.federation.newer import UNKNOWN_KIND
+from tests.simulation.federation.site import MemoryPlacement
 from tests.simulation.federation.task import Crash, Pause
 
 if TYPE_CHECKING:
     from tests.simulation.federation.world import World
 
-# A disk answers after so long, drawn anew for each transaction; what it wrote was committed somewhere within.
-WAIT_MS = (0, 8)
+# A disk answers after less than so long, drawn anew for each transaction; what it wrote was committed somewhere within. What is
+# read is in memory half of the time, and nobody waits.
+WAIT_MS = 9
+WAIT_CHANCE = 0.5
 MARKS = count(1)
 
 
@@ -56,7 +62,8 @@ class Tables:
 
     def copy(self) -> Tables:
         """Return the same state, which goes its own way from here."""
-        return replace(self, links=self.links.copy(), neighbours=dict(self.neighbours), notes=dict(self.notes))
+        links, neighbours, notes = self.links.copy(), self.neighbours.copy(), self.notes.copy()
+        return Tables(self.platform, links, neighbours, notes, self.grant_terms, self.book_mark)
 
     def list_letters(self) -> dict[LetterId, Letter]:
         """Return every letter of a log that this disk holds, whose ever it is."""
@@ -100,17 +107,23 @@ class MemoryNeighbours:
         self._tables.book_mark = next(MARKS)
 
     async def list_states(self, scope: Scope, states: Iterable[LinkState]) -> Sequence[Link]:
-        wanted = frozenset(states)
-        return sorted((link for link in self._links.values() if link.state in wanted), key=lambda link: link.id)
+        wanted = tuple(states)
+        found = [link for link in self._links.values() if link.state in wanted]
+        return sorted(found, key=_get_number) if len(found) > 1 else found
 
     async def list_neighbour(self, scope: Scope, neighbour_id: PlatformId) -> Sequence[Link]:
         found = [link for link in self._links.values() if link.neighbour_id == neighbour_id]
-        return sorted(found, key=lambda link: link.id)
+        return sorted(found, key=_get_number)
 
     async def note_heard(self, link_id: LinkId, heard_at: datetime, offset_ms: int | None) -> None:
         link = self._links[link_id]
         offset_ms = link.offset_ms if offset_ms is None else offset_ms
         self._links[link_id] = replace(link, heard_at=heard_at, offset_ms=offset_ms)
+
+
+def _get_number(link: Link) -> int:
+    """Return what ids are compared by."""
+    return link.id.int
 
 
 class MemoryGrantTerms:
@@ -133,6 +146,32 @@ class MemoryGrantTerms:
         if before is None or before.version != terms.version - 1:
             raise VersionMismatch("the terms were changed meanwhile")
         self._tables.grant_terms = terms
+
+
+class MemoryInvitations:
+    """Invitations, as storage/base_neighbour.py describes them."""
+
+    def __init__(self, tables: Tables) -> None:
+        self._tables = tables
+
+    async def find(self, scope: Scope, invitation_id: InvitationId) -> Invitation | None:
+        return cast("Invitation | None", self._tables.notes.get(("invitation", invitation_id)))
+
+    async def insert(self, invitation: Invitation) -> None:
+        self._tables.notes["invitation", invitation.id] = invitation
+
+    async def use(self, invitation_id: InvitationId, platform_id: PlatformId) -> None:
+        found = cast("Invitation", self._tables.notes["invitation", invitation_id])
+        if found.used_by not in (None, platform_id):
+            raise StateConflict("another platform has used this invitation")
+        self._tables.notes["invitation", invitation_id] = replace(found, used_by=platform_id)
+
+
+class MemoryOutbox:
+    """Work that is due: the simulation looks by itself."""
+
+    async def put(self, noun: WorkNoun, noun_id: UUID, due_at: datetime) -> None:
+        return
 
 
 class MemoryEvents:
@@ -168,6 +207,11 @@ class CountedRefusedLetters(MemoryRefusedLetters):
         self._tally.states[State.UNKNOWN_KIND if is_unknown else State.NO_WAY_YET] += 1
 
 
+def _revokes(letter: Letter) -> bool:
+    """Tell whether a word on who is who says something: a list of revocations on which nobody is changes no key book."""
+    return letter.kind != LetterKind.REVOCATION or bool(read_revocation_body(letter).revoked)
+
+
 class MarkedRegisters(MemoryRegisters):
     """Registers of all platforms, which note what a key book is made of; in no order where nobody asks for one."""
 
@@ -182,7 +226,7 @@ class MarkedRegisters(MemoryRegisters):
         is_newer = await super().put(letter, source)
         if is_newer and before is not None and letter.version < before.mark.version:
             self._world.watch.problems.append(f"version {letter.version} of {key} is kept over {before.mark.version}")
-        if is_newer and letter.kind in BOOK_KINDS:
+        if is_newer and letter.kind in BOOK_KINDS and (_revokes(letter) or (before and _revokes(before.letter))):
             self._all.book_mark = next(MARKS)
         return is_newer
 
@@ -212,6 +256,9 @@ class MemoryTransaction(MemoryLinkTransaction):
         self.links = MemoryNeighbours(tables)
         self.grant_terms = MemoryGrantTerms(tables)
         self.events = MemoryEvents()
+        self.deployments = self.replicas = MemoryPlacement(tables)
+        self.invitations = MemoryInvitations(tables)
+        self.outbox = MemoryOutbox()
         self.notes = tables.notes
 
 
@@ -230,30 +277,90 @@ class Disk:
         self._world = world
         self._kernel = world.kernel
         self._clock = clock
+        self._view: MemoryTransaction | None = None
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[MemoryTransaction]:
+    def read(self) -> _View:
         """Open a view of what is committed."""
-        await self._wait()
-        yield MemoryTransaction(self.tables, self._clock, self._world)
+        return _View(self)
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[MemoryTransaction]:
+    def write(self) -> _Writing:
         """Open a transaction; the process may end before its commit, or behind it before anybody hears of it."""
-        await self._wait()
+        return _Writing(self)
+
+    def view(self) -> MemoryTransaction:
+        """Return what reads the tables as they are: the same for everybody until something is committed."""
+        if self._view is None or self._view.tables is not self.tables:
+            self._view = MemoryTransaction(self.tables, self._clock, self._world)
+        return self._view
+
+    def begin(self) -> MemoryTransaction:
+        """Return what writes to a copy of the tables; raises StorageUnavailable on a disk that is full."""
         if self.is_full:
             raise StorageUnavailable("the disk is full")
-        changed = self.tables.copy()
         self.pending = []
-        yield MemoryTransaction(changed, self._clock, self._world)
+        return MemoryTransaction(self.tables.copy(), self._clock, self._world)
+
+    def commit(self, transaction: MemoryTransaction) -> None:
+        """Let what a transaction wrote be what the disk holds; raises Crash where the process ends before or after that."""
         if self.stop_before():
             raise Crash
-        self.tables = changed
+        self.tables = transaction.tables
         self.commits += 1
         self.when_committed()
         if self.stop_after():
             raise Crash
-        await self._wait()
 
-    async def _wait(self) -> None:
-        await Pause(self._kernel.random.randint(*WAIT_MS))
+    def draw_wait(self) -> Pause | None:
+        """Return how long a transaction waits before it begins, None if it does not."""
+        drawn = self._kernel.random.random()
+        return Pause(int(drawn / WAIT_CHANCE * WAIT_MS)) if drawn < WAIT_CHANCE else None
+
+    def draw_answer(self) -> Pause:
+        """Return how long it takes after a commit until its process hears of it."""
+        return Pause(int(self._kernel.random.random() * WAIT_MS))
+
+
+class _View:
+    """A view of a disk, as `async with` opens it."""
+
+    __slots__ = ("_disk",)
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+
+    async def __aenter__(self) -> MemoryTransaction:
+        pause = self._disk.draw_wait()
+        if pause is not None:
+            await pause
+        return self._disk.view()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return
+
+
+class _Writing:
+    """A transaction of a disk, as `async with` opens it: committed unless something was raised."""
+
+    __slots__ = ("_disk", "_transaction")
+
+    def __init__(self, disk: Disk) -> None:
+        self._disk = disk
+        self._transaction: MemoryTransaction | None = None
+
+    async def __aenter__(self) -> MemoryTransaction:
+        pause = self._disk.draw_wait()
+        if pause is not None:
+            await pause
+        self._transaction = self._disk.begin()
+        return self._transaction
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            return
+        assert self._transaction is not None
+        self._disk.commit(self._transaction)
+        await self._disk.draw_answer()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tests.simulation.federation.counter import FaultKind
+from tests.simulation.federation.counter import FaultKind, State
 from tests.simulation.federation.load import send_burst
 
 if TYPE_CHECKING:
+    from tests.simulation.federation.office import Move
     from tests.simulation.federation.world import World
 
 LEAD_MS = (0, 60)
@@ -145,14 +146,63 @@ def _roll_back(world: World, kind: FaultKind, child: int, parent: int) -> None:
 def _step_clock(world: World, kind: FaultKind, child: int, parent: int) -> None:
     world.fire(kind, is_busy=world.is_busy_between(child, parent))
     number = world.kernel.random.choice((child, parent))
+    if number in world.office.asking & world.rolled_back:
+        # What it asks would be older, by its clock, than what it asked and has forgotten: it would wait until its clock is there.
+        return
     world.stepped.add(number)
     world.platforms[number].clock.skew_ms = world.kernel.random.randint(-SKEW_MS_MAX, SKEW_MS_MAX)
+
+
+def _end_certificate(world: World, kind: FaultKind, child: int, parent: int) -> None:
+    """Let a child's certificate end while it is cut off: it may then do nothing but renew it."""
+    below, above = world.platforms[child], world.platforms[parent]
+    if not (below.is_up and above.is_up and parent in below.links and child in above.links):
+        return
+    world.fire(kind, is_busy=world.is_busy_between(child, parent))
+    left_ms = world.kernel.random.randint(100, 1_500)
+    world.office.age(below, above, left_ms)
+    _cut_ways(world, [(child, parent), (parent, child)], left_ms + world.kernel.random.randint(200, 5_000))
+
+    def lose() -> None:
+        for connection in world.network.list_between(child, parent):
+            connection.drop((child, parent))
+
+    world.kernel.call_in(left_ms, lose)
+
+
+def _move(world: World, kind: FaultKind, child: int, parent: int) -> None:
+    """Have a platform without children move to another parent, and have something go wrong in the middle; once in a schedule."""
+    others = [each for each in range(world.tree.size) if each not in (child, parent)]
+    if world.office.move is not None or world.revoked or world.tree.list_below(child) or not others:
+        return
+    world.fire(kind, is_busy=world.is_busy_between(child, parent))
+    chance = world.kernel.random
+    move = world.office.begin_move(child, parent, chance.choice(others))
+    for _ in range(4):
+        world.kernel.call_in(chance.randint(100, 4_000), lambda: _disturb(world, move))
+
+
+def _disturb(world: World, move: Move) -> None:
+    """Cut a platform that is half moved off one of the two parents, or stop one of the three."""
+    if not move.is_half_done:
+        return
+    chance, child = world.kernel.random, move.child.number
+    other = chance.choice([move.old.number, move.new.number])
+    send_burst(world, child)
+    if chance.random() < 0.5:
+        _cut_ways(world, [(child, other), (other, child)], chance.randint(500, 6_000))
+    else:
+        stopped = world.platforms[chance.choice([child, other])]
+        if not stopped.is_up:
+            return
+        stopped.crash()
+    world.tally.states[State.MOVE_HALF_DONE] += 1
 
 
 def _revoke(world: World, kind: FaultKind, child: int, parent: int) -> None:
     """Have a parent revoke the child that serves its calls; one in a schedule is enough."""
     pair = world.market.pairs[0]
-    if world.revoked or not pair.home.is_up:
+    if world.revoked or world.office.move is not None or not pair.home.is_up:
         return
     world.fire(kind, is_busy=world.is_busy_between(pair.home.number, pair.serving.number))
     world.revoke(pair.serving.number, pair.home.number)
@@ -176,4 +226,6 @@ FAULTS: dict[FaultKind, Callable[[World, FaultKind, int, int], None]] = {
     FaultKind.ROLLBACK_CHILD: _roll_back,
     FaultKind.CLOCK_STEP: _step_clock,
     FaultKind.REVOCATION: _revoke,
+    FaultKind.CERTIFICATE: _end_certificate,
+    FaultKind.MOVE: _move,
 }

@@ -11,20 +11,21 @@ from uuid import UUID
 
 import msgspec
 
+from keisan.control.fence import tell_epoch
 from keisan.domain.grant import (
     HOLDING_STATES,
     Grant,
     GrantScope,
     GrantState,
-    GrantTerms,
     OnExpiry,
     WantArrival,
     WantWord,
 )
-from keisan.domain.ids import GrantId, GrantWantId
+from keisan.domain.ids import DeviceId, GrantId, GrantWantId, PlatformId
 from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.federation import rule_grant
-from keisan.federation.rule_grant import WantStep
+from keisan.federation.grant_book import BookDevice, open_book
+from keisan.federation.grant_desk import GrantDesk, build_answer, follow_want
 from tests.simulation.federation.counter import State
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ DURATION_S = 6
 SKEW = timedelta(seconds=1)
 ASKS, LOOKS = 6, 8
 REGISTER = "grant"
+DEVICES = tuple(BookDevice(DeviceId(UUID(int=each)), "chip", is_usable=True, is_busy=False) for each in range(1, 4))
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -137,7 +139,11 @@ class Granting:
             return
         sent = next(((at, offset) for number, at, offset in want.sendings if number == want.answer.renewal), None)
         has_forgotten = self.world.rolled_back & {child.number, parent.number}
+        move = self.world.office.move
         if sent is None or has_forgotten or self.world.stepped & {child.number, parent.number}:
+            return
+        if move is not None and move.child is child:
+            # It has ended its grants itself, and its parent may not have heard of that.
             return
         reckoning = rule_grant.Reckoning(sent[0], DURATION_S, sent[1], parent.links[child.number].offset_ms)
         grant = find_grant(child.disk.tables)
@@ -168,7 +174,8 @@ class Granting:
         """Return what is wrong with grants at the end: every want was asked for once more, so each is issued."""
         found = list(self.problems)
         for child, parent in self.pairs:
-            if child.number in self.world.revoked or parent.number in self.world.revoked:
+            is_revoked = {child.number, parent.number} & self.world.revoked
+            if is_revoked or child.number not in parent.links:
                 continue
             grant, want = find_grant(child.disk.tables), find_want(parent.disk.tables, child.number)
             told = None if grant is None else (grant.epoch, grant.number, grant.renewal, grant.state)
@@ -191,7 +198,12 @@ def find_grant(tables: Tables) -> Grant | None:
 
 def find_offset(child: SimulatedPlatform, grant: Grant) -> int | None:
     """Return how far the parent's clock is ahead of the child's, as the link has measured it."""
-    link = child.links.get(child.world.numbers[grant.parent_id])
+    return measure_offset(child, grant.parent_id)
+
+
+def measure_offset(platform: SimulatedPlatform, neighbour_id: PlatformId) -> int | None:
+    """Return how far a neighbour's clock is ahead, None where no link has measured it."""
+    link = platform.links.get(platform.world.numbers[neighbour_id])
     return None if link is None else link.offset_ms
 
 
@@ -206,54 +218,27 @@ async def apply_want(transaction: Transaction, control: Control, arrival: Arriva
     memory = cast("MemoryTransaction", transaction)
     word = _read_word(letter.body)
     child = memory.world.platforms[memory.world.numbers[control.platform_id]]
-    terms = cast("GrantTerms", memory.notes.get("terms") or GrantTerms(control.platform_id, 1, 0, 10, 1))
+    terms = await transaction.grant_terms.lock(control.platform_id)
+    assert terms is not None
     grant = find_grant(memory.tables)
-    step = rule_grant.decide_want(word, terms, grant)
-    if step is WantStep.RAISE_EPOCH:
-        memory.world.tally.states[State.GRANT_EPOCH] += 1
-        terms = rule_grant.raise_epoch(terms, word.epoch)
-        if grant is not None and grant.state in HOLDING_STATES:
-            grant, terms = rule_grant.number_grant(grant, terms)
-    arrived = WantArrival(child.clock.now(), None if grant is None else find_offset(child, grant))
-    match step:
-        case WantStep.PROPOSE:
-            grant, terms = rule_grant.issue_grant(_propose(memory, word, arrived), terms, ())
-        case WantStep.TAKE_OVER if grant is not None:
-            grant, terms = rule_grant.take_over_grant(grant, terms, word, arrived)
-        case WantStep.RENEW if grant is not None:
-            grant = rule_grant.renew_grant(grant, word, arrived)
-        case _:
-            pass
-    memory.notes["terms"] = terms
-    if grant is None:
-        # It says at least in which epoch it is, so that the parent asks in that.
-        answer = Answer(word.want_id, terms.epoch, 0, 0, GrantState.REFUSED)
-        await child.put(memory, LetterKind.GRANT, REGISTER, msgspec.json.encode(answer), word.parent_id)
-        return
-    memory.notes["grant"] = grant
-    await tell(memory, child, grant)
-
-
-def _propose(transaction: MemoryTransaction, word: WantWord, arrived: WantArrival) -> Grant:
-    return Grant(
-        id=GrantId(transaction.world.kernel.create_id()),
-        platform_id=transaction.tables.platform.id,
-        parent_id=word.parent_id,
-        want_id=word.want_id,
-        epoch=word.epoch,
-        number=0,
-        scope=word.scope,
-        renewal=word.renewal,
-        reckoned_from=arrived.at,
-        offset_ms=arrived.offset_ms,
-        device_ids=(),
-        work=None,
-        deployment_id=None,
-        state=GrantState.PROPOSED,
-        reason="",
-        version=1,
-        created_at=arrived.at,
+    offset_ms = measure_offset(child, word.parent_id)
+    holding = (grant,) if grant is not None and grant.state in HOLDING_STATES else ()
+    desk = GrantDesk(child.id, terms, holding, open_book(DEVICES, holding), grant)
+    outcome = follow_want(
+        desk, word, WantArrival(arrival.arrived_at, offset_ms), GrantId(memory.world.kernel.create_id())
     )
+    if outcome.terms != terms:
+        await transaction.grant_terms.update(outcome.terms)
+    if outcome.terms.epoch != terms.epoch:
+        memory.world.tally.states[State.GRANT_EPOCH] += 1
+        await tell_epoch(transaction, outcome.terms.epoch, "its parent has heard of a later one")
+    if outcome.grant is not None and not outcome.refusal:
+        memory.notes["grant"] = outcome.grant
+        await tell(memory, child, outcome.grant)
+        return
+    told = build_answer(outcome, word, 0)
+    answer = Answer(word.want_id, told.epoch, told.number, told.renewal, told.state)
+    await child.put(memory, LetterKind.GRANT, REGISTER, msgspec.json.encode(answer), word.parent_id)
 
 
 async def apply_grant(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:

@@ -86,18 +86,22 @@ class Kernel:
 class NodeClock:
     """The clock of one platform: virtual time, and how far this host is off. Monotonic time has no offset and never steps."""
 
-    __slots__ = ("_kernel", "skew_ms")
+    __slots__ = ("_kernel", "_told", "skew_ms")
 
     def __init__(self, kernel: Kernel, skew_ms: int = 0) -> None:
         self._kernel = kernel
         self.skew_ms = skew_ms
+        self._told = (0, clock.EPOCH)
 
     @property
     def now_ms(self) -> int:
         return EPOCH_MS + self._kernel.now_ms + self.skew_ms
 
     def now(self) -> datetime:
-        return clock.from_milliseconds(self.now_ms)
+        now_ms = EPOCH_MS + self._kernel.now_ms + self.skew_ms
+        if self._told[0] != now_ms:
+            self._told = now_ms, clock.from_milliseconds(now_ms)
+        return self._told[1]
 
     def monotonic_s(self) -> float:
         # Half a millisecond on, so that a float of it is never the millisecond before.

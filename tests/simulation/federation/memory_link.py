@@ -13,7 +13,7 @@ from uuid import UUID
 from keisan.domain.access import PlatformScope, Scope
 from keisan.domain.errors import InvariantBroken, StateConflict
 from keisan.domain.ids import LetterId, LinkId, PlatformId
-from keisan.domain.letter import Letter, RefusedLetter
+from keisan.domain.letter import Letter, LetterKind, RefusedLetter
 from keisan.domain.limits import LINK_BATCH_LETTERS_MAX
 from keisan.domain.link_log import FIRST_HASH, LinkLog, LogCursor, LogEnd, LogItem, SettledPeriod, extend_hash
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace, RegisterSource, mark_register
@@ -66,7 +66,9 @@ class OutgoingLog:
 
     def copy(self) -> "OutgoingLog":
         """Return one that may be written to."""
-        return replace(self, kept=list(self.kept), keys=set(self.keys))
+        return OutgoingLog(
+            self.incarnation, self.kept.copy(), self.keys.copy(), self.trimmed, self.trimmed_hash, self.acknowledged
+        )
 
     def tell_end(self) -> LogEnd:
         """Return where it is."""
@@ -84,7 +86,7 @@ class IncomingLog:
 
     def copy(self) -> "IncomingLog":
         """Return one that may be written to."""
-        return replace(self, kept=dict(self.kept))
+        return IncomingLog(self.cursor, self.kept.copy())
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ class LinkTables:
     def copy(self) -> "LinkTables":
         """Return the same state, which goes its own way from here."""
         self.owned = set()
-        return replace(self, outgoing=dict(self.outgoing), incoming=dict(self.incoming), owned=set())
+        return LinkTables(self.outgoing.copy(), self.incoming.copy(), self.registers, self.refused, self.puts)
 
     def own_outgoing(self, key: LogKey) -> OutgoingLog | None:
         """Return a log to write to."""
@@ -160,6 +162,10 @@ class MemoryOutgoingLogs:
                 found.kept.append(KeptLetter(letter, encoded, last_hash, self._clock.now()))
                 found.keys.add((letter.author, letter.id))
         return found.tell_end()
+
+    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
+        logs = [self._tables.outgoing.get((link_id, log)) for log in LinkLog]
+        return any(log is not None and (letter.author, letter.id) in log.keys for log in logs)
 
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
         return {key: each.tell_end() for key, each in self._tables.outgoing.items()} if is_platform(scope) else {}
@@ -281,7 +287,8 @@ class MemoryRegisters:
 
     async def find_source(self, scope: Scope, author: PlatformId) -> RegisterSource | None:
         own = [each for key, each in self._list(scope) if key.author == author]
-        return RegisterSource(max(own, key=lambda each: each.number).source) if own else None
+        newest = max(own, key=lambda each: (each.letter.kind == LetterKind.PLATFORM, each.number), default=None)
+        return None if newest is None else RegisterSource(newest.source)
 
     async def put(self, letter: Letter, source: LinkId | None) -> bool:
         key, mark = RegisterKey(letter.author, letter.kind, letter.name), mark_register(letter)
@@ -296,7 +303,7 @@ class MemoryRegisters:
         return [RegisterLine(key, each.mark) for key, each in self._list(scope) if each.source == source]
 
     async def list_places(self, scope: Scope, after_change: int) -> Sequence[RegisterPlace]:
-        later = [(key, each) for key, each in self._list(scope) if each.number > after_change]
+        later = [pair for pair in self._list(scope) if pair[1].number > after_change]
         places = [
             RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
             for key, each in later
@@ -309,6 +316,10 @@ class MemoryRegisters:
 
     async def list_kind(self, scope: Scope, kind: str) -> Sequence[Letter]:
         return [each.letter for key, each in self._list(scope) if key.kind == kind and not each.letter.is_deleted]
+
+    async def redirect(self, key: RegisterKey, source: LinkId) -> None:
+        own = self._tables.own_registers()
+        own[key] = replace(own[key], source=source)
 
     async def forget_source(self, source: LinkId) -> None:
         own = self._tables.own_registers()

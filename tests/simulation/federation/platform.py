@@ -147,7 +147,7 @@ class SimulatedPlatform:
         """Dial the parent, unless a connection is there or the way is cut; then again when it is not."""
         life, world = self._life, self.world
         link = self.disk.tables.neighbours.get(link_id)
-        if not self.is_up or link is None or not link.is_open or self._is_connected(link_id):
+        if not self.is_up or link is None or not self._is_dialled(link) or self._is_connected(link_id):
             return
         other = world.numbers[link.neighbour_id]
         if not world.network.can_reach(self.number, other):
@@ -159,6 +159,11 @@ class SimulatedPlatform:
                 self._connect(link_id, other)
 
         world.kernel.call_in(3 * world.network.draw_latency_ms(), answer)
+
+    def _is_dialled(self, link: Link) -> bool:
+        """Tell whether a link is the one to the parent: while it moves, a platform dials the one that it leaves, as the product does."""
+        found = [each for each in self.disk.tables.neighbours.values() if each.side is LinkSide.PARENT and each.is_open]
+        return bool(found) and link.id == found[0].id
 
     def redial(self, link_id: LinkId, delays_ms: tuple[int, int] = REDIAL_MS) -> None:
         """Dial in a while."""
@@ -176,7 +181,8 @@ class SimulatedPlatform:
             # It was revoked, and asks now and then whether that still holds.
             self.redial(link_id, REFUSED_MS)
             return
-        if not other.is_up or not self.world.network.can_reach(self.number, number):
+        is_reached = other.is_up and self.world.network.can_reach(self.number, number)
+        if not is_reached or not self.world.office.is_expected(self, link, other, back):
             self.redial(link_id)
             return
         own_end, other_end = Session(self, link, number), Session(other, back, self.number)
@@ -245,6 +251,7 @@ class SimulatedPlatform:
         for link in self.links.values():
             if link.side is LinkSide.PARENT:
                 self.redial(link.id)
+        self.world.office.resume(self)
 
     def crash(self) -> None:
         """Stop at once, as kill -9 does; connections end, and the other side may hear of it only by silence."""

@@ -14,6 +14,7 @@ from tests.simulation.federation.granting import narrow_skew
 from tests.simulation.federation.kernel import Kernel, TooManyEvents, own_ids
 from tests.simulation.federation.limit import narrow_links
 from tests.simulation.federation.load import flood, send_burst
+from tests.simulation.federation.site import keep_states
 from tests.simulation.federation.tree import Tree, build_nation, grow_tree
 from tests.simulation.federation.world import World
 
@@ -49,8 +50,9 @@ def run_schedule(seed: int, *, is_nation: bool = False) -> Outcome:
         world.watch.slack_bytes = slack_bytes
         problems: list[str] = []
         try:
-            _play(world)
-            problems = _wait_until_quiet(world)
+            with keep_states(world):
+                _play(world)
+                problems = _wait_until_quiet(world)
         except TooManyEvents as fault:
             problems = [f"no end: {fault}"]
         except Exception as fault:  # whatever breaks, its seed is told
@@ -87,6 +89,8 @@ def _play(world: World) -> None:
         platform.start()
     world.market.open(active_ms)
     world.granting.open(active_ms)
+    world.sites.open(active_ms)
+    world.forwarding.open(active_ms)
     for _ in range(world.tree.size):
         author, audience = chance.sample(world.platforms, 2)
         kernel.call_in(chance.randint(2_000, active_ms), lambda pair=(author, audience): world.settle(*pair))  # type: ignore[misc]  # bound now
@@ -112,9 +116,11 @@ def _wait_until_quiet(world: World) -> list[str]:
     for connection in world.network.connections:
         for way in connection.ways.values():
             way.extra_ms = 0
+    world.is_calm = True
     end_ms = kernel.now_ms + QUIET_MS_MAX
     while True:
         world.granting.ask_all()
+        world.sites.exchange_all()
         kernel.run_until(min(end_ms, kernel.now_ms + LOOK_MS))
         problems = list_differences(world)
         if not problems or kernel.now_ms >= end_ms:

@@ -50,7 +50,7 @@ class Session(LinkLoop):
         self._heard = Inbox(self)
         self._inbox = cast("asyncio.Queue[bytes | LinkNews | LinkQuestion | None]", self._heard)
         self._task: Task | None = None
-        self._is_working = False
+        self._is_working = self._is_waking = False
         self._tick: Event | None = None
 
     @property
@@ -67,12 +67,18 @@ class Session(LinkLoop):
             or (self._machine is not None and self._machine._turns.under_way_bytes > 0)
         )
 
+    @property
+    def is_idle(self) -> bool:
+        """Tell whether it lives, and does nothing."""
+        return not (self._is_working or self.is_over)
+
     def begin(self, hub: LinkHub) -> None:
         """Begin to speak."""
         self._run(self._begin(hub))
 
     async def _begin(self, hub: LinkHub) -> None:
-        start = await self._session.load_start(await hub._load_ways())
+        _, ways = await hub._load_ways()
+        start = await self._session.load_start(ways)
         own = LinkOwn(
             platform_id=self.platform.id,
             neighbour_id=self.link.neighbour_id,
@@ -106,10 +112,15 @@ class Session(LinkLoop):
 
     def wake(self) -> None:
         """Take the next of what waits, unless something is being done already."""
-        if self._is_working or self.is_over or not self._heard:
+        if self._is_working or self._is_waking:
             return
-        assert self._machine is not None
-        self._run(self._handle(self._machine, self._heard.popleft()))
+        self._is_waking = True
+        while self._heard and self.is_idle:
+            assert self._machine is not None
+            self._run(self._handle(self._machine, self._heard.popleft()))
+        self._is_waking = False
+        if self.is_idle and self._tick is None:
+            self._plan_tick()
 
     async def _handle(self, machine: LinkMachine, heard: bytes | LinkNews | None) -> None:
         await self._take(machine, heard)
@@ -117,9 +128,6 @@ class Session(LinkLoop):
 
     def _run(self, work: Coroutine[object, None, None]) -> None:
         self._is_working = True
-        if self._tick is not None:
-            self._tick.cancel()
-            self._tick = None
         self._task = Task(self.platform.world.kernel, work, lambda _: self._rest())
 
     def _rest(self) -> None:
@@ -127,16 +135,21 @@ class Session(LinkLoop):
         if self.outcome is not None:
             self._finish(self.outcome)
             return
-        if self._heard:
-            self.platform.world.kernel.call_in(0, self.wake)
-            return
-        assert self._machine is not None
-        kernel = self.platform.world.kernel
-        self._tick = kernel.call_in(max(0, self._machine.next_tick_ms - kernel.now_ms), self._take_tick)
+        self.wake()
+
+    def _plan_tick(self) -> None:
+        """Look again when there may be something to do; what is heard meanwhile only puts that off."""
+        if self._machine is not None:
+            kernel = self.platform.world.kernel
+            self._tick = kernel.call_in(self._machine.next_tick_ms - kernel.now_ms, self._take_tick)
 
     def _take_tick(self) -> None:
         self._tick = None
-        if not self._is_working and not self.is_over and self._machine is not None:
+        if self._is_working or self.is_over or self._machine is None:
+            return
+        if self._machine.next_tick_ms > self.platform.world.kernel.now_ms:
+            self._plan_tick()
+        else:
             self._run(self._carry_out(self._machine, self._machine.tick(read_time(self.platform.clock))))
 
     def _finish(self, outcome: Close) -> None:

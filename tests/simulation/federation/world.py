@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from keisan.domain.grant import GrantTerms
 from keisan.domain.ids import LetterId, LinkId, PlatformId
 from keisan.domain.letter import Letter
 from keisan.domain.link import Link, LinkSide, LinkState
@@ -12,13 +13,19 @@ from keisan.domain.link_log import SettledPeriod
 from keisan.domain.platform import PlatformKind
 from keisan.federation.effect import Close
 from tests.simulation.federation.counter import State, Tally
+from tests.simulation.federation.forwarding import Forwarding
 from tests.simulation.federation.granting import Granting
 from tests.simulation.federation.kernel import Kernel
 from tests.simulation.federation.market import Market
 from tests.simulation.federation.network import Network
 from tests.simulation.federation.newer import UNKNOWN_KIND
+from tests.simulation.federation.office import Office, name_url
 from tests.simulation.federation.platform import SimulatedPlatform
+from tests.simulation.federation.signer import get_signer
+from tests.simulation.federation.site import Sites
 from tests.simulation.federation.watch import Watch
+
+GRANTED_AT_ONCE = 10
 
 if TYPE_CHECKING:
     from tests.simulation.federation.application import Books
@@ -43,6 +50,11 @@ class World:
         self.books: Books = books
         self.market = Market(self)
         self.granting = Granting(self)
+        self.sites = Sites(self)
+        self.office = Office(self)
+        self.forwarding = Forwarding(self)
+        # Whether all faults have stopped.
+        self.is_calm = False
         self.stepped: set[int] = set()
         self.rolled_back: set[int] = set()
         self.revoked: set[int] = set()
@@ -77,6 +89,8 @@ class World:
         for own, other, side in ((parent, child, LinkSide.CHILD), (child, parent, LinkSide.PARENT)):
             link = self._build_link(own, other, side, self.name_prefix(child.number))
             own.disk.tables.neighbours[link.id] = link
+        # A platform that has joined is in its first life.
+        child.disk.tables.grant_terms = GrantTerms(child.id, 1, 0, GRANTED_AT_ONCE, 1)
 
     def _build_link(self, own: SimulatedPlatform, other: SimulatedPlatform, side: LinkSide, prefix: str) -> Link:
         region = self.name_region((other if side is LinkSide.CHILD else own).number)
@@ -92,7 +106,7 @@ class World:
             prefix=prefix,
             epoch=1,
             keys=other.chain,
-            url="",
+            url=name_url(other.number) if side is LinkSide.PARENT else "",
             invitation_id=None,
             certificate="",
             certificate_ends_at=None,
@@ -104,6 +118,7 @@ class World:
             ended_at=None,
             version=1,
             created_at=own.clock.now(),
+            link_key=get_signer((other if side is LinkSide.CHILD else own).number).public_key,
         )
 
     def name_period(self, author: PlatformId, audience: PlatformId) -> str:
@@ -121,7 +136,7 @@ class World:
         self.settled.add(SettledPeriod(*key, period))
         path = self.tree.find_path(author.number, audience.number)
         # A disk from before that has lost what nobody keeps for it any more: that is no fault of the links.
-        for number in path[1:]:
+        for number in path[1:] if self.office.move is None else range(self.tree.size):
             self._backups[number] = []
         for number in path:
             self.kernel.call_in(self.kernel.random.randint(0, 400), self.platforms[number].trim)
@@ -133,7 +148,10 @@ class World:
         return backup
 
     def may_restore(self, number: int, backup: Tables) -> bool:
-        """Tell whether nothing was settled since that this disk had not."""
+        """Tell whether nothing was settled since that this disk had not, and no people would have to begin anew."""
+        move = self.office.move
+        if (move is not None and move.has_platform(number)) or number in self.office.asking & self.stepped:
+            return False
         return id(backup) in self._backups[number]
 
     def expect(self, author: SimulatedPlatform, letters: Sequence[Letter]) -> None:

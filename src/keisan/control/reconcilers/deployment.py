@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from keisan.control.fence import draw_fence_leap
 from keisan.control.grant_letter import read_offset
 from keisan.control.reconcilers.candidate import load_places
 from keisan.domain.access import PlatformScope
@@ -105,7 +106,7 @@ class DeploymentReconciler:
             await _note(transaction, "replica.assigned", replica.id, f"node {replica.node_id}")
         for deployment_id in {replica.deployment_id for replica in change.created}:
             # Whatever an agent was told of this deployment before is older than this placement.
-            await transaction.deployments.raise_fence(deployment_id)
+            await transaction.deployments.raise_fence(deployment_id, draw_fence_leap())
         for replica in change.stopped:
             await transaction.replicas.update(replica)
             await _note(transaction, "replica.stopping", replica.id, "")

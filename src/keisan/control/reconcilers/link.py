@@ -13,7 +13,7 @@ from keisan.control.departure import DepartureWorks, has_waited
 from keisan.control.fence import follow_link
 from keisan.control.name import tell_names
 from keisan.domain.access import PlatformScope
-from keisan.domain.departure import StepName, StepState, find_next_step, mark_step
+from keisan.domain.departure import StepName, StepState, find_next_step, is_goodbye_owed, mark_step, say_goodbye
 from keisan.domain.errors import InvalidInput, KeisanError, NotFound
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import LetterId, LinkId
@@ -89,11 +89,16 @@ class LinkReconciler:
                 return replace(state, step=AskStep.JOIN)
             case LinkState.JOINED:
                 due_at = find_renewal(link)
-                return replace(state, step=AskStep.RENEW) if due_at <= now else replace(state, look_again_at=due_at)
+                # By a clock that was set back nothing would be due before it is where it was.
+                is_set_back = (link.heard_at or link.created_at) > now
+                is_due = due_at <= now or is_set_back
+                return replace(state, step=AskStep.RENEW) if is_due else replace(state, look_again_at=due_at)
             case LinkState.LEAVING:
                 step = find_next_step(link.departure)
                 is_last = step is None or step.name is StepName.SAY_GOODBYE
                 return replace(state, step=AskStep.LEFT if is_last else AskStep.LEAVE)
+            case LinkState.LEFT if is_goodbye_owed(link.departure):
+                return replace(state, step=AskStep.LEFT)
             case _:
                 return state
 
@@ -128,9 +133,12 @@ class LinkReconciler:
             after = replace(after, asked_ms=max(link.asked_ms, change.asked_ms))
         if after.state is LinkState.LEAVING:
             after = await self._depart(transaction, change, after, now)
+        elif link.state is LinkState.LEFT and change.told is not None:
+            after = replace(after, departure=say_goodbye(link.departure))
         if after != link:
             await transaction.links.update(replace(after, version=link.version + 1))
-        if after.state is LinkState.LEFT and after.successor_id is not None and self.departures.end_move is not None:
+        has_moved = link.state is not after.state is LinkState.LEFT and after.successor_id is not None
+        if has_moved and self.departures.end_move is not None:
             await self.departures.end_move(transaction, self.control)
         if after.state is LinkState.JOINED:
             await follow_link(transaction, self.control, after, f"the link to {after.name} is of a later life")
@@ -201,7 +209,8 @@ class LinkReconciler:
 
     def _take_answer(self, link: Link, told: LinkToldBody | None, now: datetime) -> Link:
         """Return the link after an answer; raises InvalidInput for a certificate that is not for this platform."""
-        if told is None:
+        if told is None or link.state is LinkState.LEFT:
+            # Of a parent that was left, nothing counts but that it has heard of it.
             return link
         known = replace(
             link,
@@ -260,6 +269,8 @@ def _find_next_look(link: Link, now: datetime, *, has_failed: bool) -> datetime 
             return now + (RETRY / 6 if is_waiting else timedelta())
         case LinkState.JOINED:
             return now + RETRY if has_failed else max(find_renewal(replace(link, heard_at=now)), now + RETRY)
+        case LinkState.LEFT if is_goodbye_owed(link.departure):
+            return now + min(max((now - (link.ended_at or now)) / 10, RETRY), LOOK)
         case _:
             return None
 

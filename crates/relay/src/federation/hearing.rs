@@ -102,13 +102,13 @@ mod tests {
     }
 
     #[test]
-    fn test_a_connection_is_not_silent_from_its_start() {
+    fn a_connection_is_not_silent_from_its_start() {
         assert!(!Hearing::begin().is_silent());
         assert!(begin_long_ago().is_silent());
     }
 
     #[tokio::test]
-    async fn test_what_comes_is_heard_and_what_goes_is_not() {
+    async fn what_comes_is_heard_and_what_goes_is_not() {
         let hearing = begin_long_ago();
         let (near, mut far) = tokio::io::duplex(64);
         let mut near = Heard::new(near, Arc::clone(&hearing));
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn test_an_end_is_no_word() {
+    async fn an_end_is_no_word() {
         let hearing = begin_long_ago();
         let (near, far) = tokio::io::duplex(64);
         drop(far);

@@ -21,6 +21,8 @@ from keisan.federation.certificate import PlatformCertificate, name_host, parse_
 from keisan.kit.private_file import write_private_file
 
 OPEN_S_MAX = 10
+# What the system repeats of a lost first packet comes after one second, three and seven: a new try is sooner than the third.
+DIAL_S_MAX = 5
 CLOSE_S_MAX = 1
 SUBPROTOCOL = Subprotocol("keisan.link")
 
@@ -112,7 +114,7 @@ async def dial_link(url: str, context: ssl.SSLContext, parent_id: PlatformId, ke
             server_hostname=name_host(parent_id),
             subprotocols=[SUBPROTOCOL],
             compression=None,
-            open_timeout=OPEN_S_MAX,
+            open_timeout=DIAL_S_MAX,
             close_timeout=CLOSE_S_MAX,
             ping_interval=None,
             max_size=LINK_MESSAGE_BYTES_MAX,

@@ -85,12 +85,14 @@ async def run_cut(land: ServedLand) -> Cut:
 
 async def wait_until_heard(land: ServedLand, healed_at: datetime) -> None:
     """Wait until the nation's platform has heard the province's since it is healed."""
-    neighbour_id = land.cut.province.platform_id
-    async with asyncio.timeout(BACK_S_MAX * 3), land.nation.open_as_operator() as keisan:
+    neighbour_id, end_s = land.cut.province.platform_id, time.monotonic() + BACK_S_MAX * 3
+    async with land.nation.open_as_operator() as keisan:
         while True:
             links = [link async for link in keisan.links.list() if link.neighbour_id == neighbour_id]
             if any(link.heard_at is not None and link.heard_at > healed_at for link in links):
                 return
+            told = [[line for line in member.province.read_log() if line.get("event")][-8:] for member in land.all]
+            assert time.monotonic() < end_s, (healed_at, links, told)
             await let_time_pass_async(LOOK_S / 5)
 
 

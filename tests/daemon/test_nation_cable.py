@@ -6,13 +6,14 @@ import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pytest
 
 from keisan.daemon.nation_cable import Cable, find_obstacle, run_nft
 from keisan.daemon.settings_address import Address
 from keisan.domain.errors import Failed
+from tests.deadline import wait_until_async
 from tests.e2e.relay.stage import find_free_port
 
 PASSES_S_MAX, SILENT_S = 10.0, 0.5
@@ -20,17 +21,30 @@ CAN_DROP = os.geteuid() == 0 and shutil.which("nft") is not None and not asyncio
 NEEDS_NFT = pytest.mark.skipif(not CAN_DROP, reason="only root may have packets dropped, by nft")
 
 
-@asynccontextmanager
-async def lay_cable(*, is_proxy: bool) -> AsyncIterator[Cable]:
-    """A cable to a server that says again what it hears."""
+@dataclass
+class Far:
+    """A server that keeps what it hears, and says it again when it may."""
 
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    heard: list[bytes] = field(default_factory=list)
+    may_answer: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while piece := await reader.read(1024):
+            self.heard.append(piece)
+            await self.may_answer.wait()
             writer.write(piece)
         writer.close()
 
-    async with await asyncio.start_server(answer, "127.0.0.1", 0) as far:
-        port = far.sockets[0].getsockname()[1]
+
+@asynccontextmanager
+async def lay_cable(*, is_proxy: bool, far: "Far | None" = None) -> AsyncIterator[Cable]:
+    """A cable to a server."""
+    answering = far or Far()
+    async with await asyncio.start_server(answering.answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
         cable = Cable([(Address("127.0.0.1", find_free_port()), Address("127.0.0.1", port))])
         await cable.lay()
         if is_proxy:
@@ -76,12 +90,28 @@ async def dial(cable: Cable) -> AsyncIterator[Caller]:
 
 @pytest.mark.parametrize("is_proxy", [True, pytest.param(False, marks=NEEDS_NFT)])
 async def test_nothing_passes_while_it_is_cut_and_all_of_it_afterwards(is_proxy: bool) -> None:
-    async with asyncio.timeout(60), lay_cable(is_proxy=is_proxy) as cable, dial(cable) as caller:
+    far = Far()
+    async with asyncio.timeout(60), lay_cable(is_proxy=is_proxy, far=far) as cable, dial(cable) as caller:
         assert await caller.ask(b"before") == b"before"
         await cable.cut()
         waiting = await caller.hear_nothing(lambda: asyncio.ensure_future(caller.ask(b"meanwhile")))
+        assert far.heard == [b"before"], "it was not even heard"
         await cable.heal()
         assert await asyncio.wait_for(waiting, PASSES_S_MAX) == b"meanwhile"
+
+
+@pytest.mark.parametrize("is_proxy", [True, pytest.param(False, marks=NEEDS_NFT)])
+async def test_what_is_said_beyond_while_it_is_cut_does_not_pass(is_proxy: bool) -> None:
+    far = Far()
+    far.may_answer.clear()
+    async with asyncio.timeout(60), lay_cable(is_proxy=is_proxy, far=far) as cable, dial(cable) as caller:
+        asking = asyncio.ensure_future(caller.ask(b"before"))
+        await wait_until_async(lambda: bool(far.heard), "it is heard")
+        await cable.cut()
+        far.may_answer.set()
+        waiting = await caller.hear_nothing(lambda: asking)
+        await cable.heal()
+        assert await asyncio.wait_for(waiting, PASSES_S_MAX) == b"before"
 
 
 async def test_proxy_holds_who_dials_while_it_is_cut_and_says_so() -> None:

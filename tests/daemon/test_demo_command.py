@@ -2,8 +2,9 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
-OPTIONS = ("--data-directory", "--provinces", "--json", "--check", "--sabotage")
+OPTIONS = ("--data-directory", "--provinces", "--json", "--check", "--sabotage", "--cut")
 COMMAND = [sys.executable, "-m", "keisan.daemon.main", "demo", "nation"]
 
 
@@ -24,3 +25,14 @@ def test_there_are_ten_provinces() -> None:
 def test_sabotage_without_a_check_is_refused() -> None:
     done = run("--sabotage", "usage")
     assert (done.returncode, "only for --check" in done.stderr) == (2, True)
+
+
+def test_cut_is_for_watching() -> None:
+    done = run("--check", "--cut", "CN-SX", "60s")
+    assert (done.returncode, "for watching" in done.stderr) == (2, True)
+
+
+def test_cut_of_what_is_not_there_names_its_option(tmp_path: Path) -> None:
+    done = run("--provinces", "1", "--data-directory", str(tmp_path / "nation"), "--cut", "CN-LN", "60s")
+    assert (done.returncode, "expected one of CN-SX, got 'CN-LN'" in done.stderr) == (2, True), done.stderr
+    assert not (tmp_path / "nation").exists(), "nothing was made"

@@ -90,6 +90,17 @@ async def test_a_child_is_connected_and_again_after_its_parent_was_away(country:
                 await wait_for(nation, shanxi, name, b"1")
 
 
+async def test_a_parent_is_dialled_where_the_child_s_own_settings_say(country: Country, tmp_path: Path) -> None:
+    (nation, nations), (shanxi, shanxis) = [await found(country, tmp_path, name) for name in ("cn", "sx")]
+    await country.join(shanxi, nation)
+    port, nobody = find_free_port(), find_free_port()
+    await certify(shanxi, nation, nations, shanxis, f"wss://{HOST}:{nobody}")
+    service = replace(build_service(shanxi, shanxis, tmp_path), parent_url=f"wss://{HOST}:{port}")
+    async with run(service), run(build_service(nation, nations, tmp_path, Address(HOST, port))):
+        await shanxi.put(LetterKind.OFFER, "m", b"1")
+        await wait_for(nation, shanxi, "m", b"1")
+
+
 async def test_who_has_another_key_than_was_approved_is_not_heard(country: Country, tmp_path: Path) -> None:
     (nation, nations), (shanxi, shanxis) = [await found(country, tmp_path, name) for name in ("cn", "sx")]
     await country.join(shanxi, nation)

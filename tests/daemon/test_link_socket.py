@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.daemon.link_socket import (
+    CLOSE_S_MAX,
     LinkCredentials,
     SocketChannel,
     build_context,
@@ -115,6 +116,34 @@ async def test_what_is_too_large_or_text_ends_the_connection(tmp_path: Path) -> 
     for speak in (send_too_much, send_text):
         with pytest.raises(NeighbourUnreachable):
             await meet(tmp_path, PARENT.issue(CHILD_ID), speak, PARENT.id)
+
+
+async def fill(channel: SocketChannel) -> None:
+    """Send until nothing is taken; raises TimeoutError then."""
+    for _ in range(100):
+        await asyncio.wait_for(channel.send(b"x" * 1_000_000), 0.5)
+
+
+async def test_end_of_a_connection_that_takes_nothing_is_not_waited_for(tmp_path: Path) -> None:
+    """What a cut leaves of it in the system's buffers would be sent for a quarter of an hour before anybody dialled again."""
+    server, client = build_contexts(tmp_path, PARENT.issue(CHILD_ID))
+    over = asyncio.Event()
+
+    async def hear_nothing(_: PlatformCertificate, channel: SocketChannel) -> None:
+        await over.wait()
+        await channel.close()
+
+    async with listen_links(HOST, 0, server, PARENT.keys, hear_nothing) as port:
+        channel = await dial_link(f"wss://{HOST}:{port}", client, PARENT.id, PARENT.keys)
+        with pytest.raises(TimeoutError):
+            await fill(channel)
+        try:
+            async with asyncio.timeout(CLOSE_S_MAX * 5):
+                await channel.close()
+            with pytest.raises(NeighbourUnreachable):
+                await channel.send(b"x")
+        finally:
+            over.set()
 
 
 async def test_nobody_there_is_told(tmp_path: Path) -> None:

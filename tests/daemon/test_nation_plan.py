@@ -6,9 +6,10 @@ import pytest
 
 from keisan.catalog.base import load_catalog
 from keisan.daemon.nation_plan import NATIONAL, PROVINCES, PlatformPlan, plan_nation, write_settings
+from keisan.daemon.nation_ports import NAMES
 from keisan.daemon.settings import load_settings
 
-PORTS = {"platform": 7001, "gateway": 7002, "link": 7003, "federation": 7004}
+PORTS = {name: 7001 + number for number, name in enumerate(NAMES)}
 
 
 @pytest.mark.parametrize("plan", plan_nation(10), ids=lambda plan: plan.code)

@@ -53,5 +53,5 @@ async def test_calls_are_made_in_turn_and_counted(tmp_path: Path) -> None:
     told: list[Traffic] = []
     async with server:
         await run_nation(build_request(tmp_path, NationStep("asking", run)))
-    assert told[0].describe() == "2 calls answered, 1 failed"
+    assert told[0].describe() == "2 calls answered, 1 failed (unavailable)"
     assert [line.rpartition(b"-")[2] for line in asked] == [b"1", b"2", b"1"]

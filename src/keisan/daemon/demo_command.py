@@ -38,6 +38,12 @@ def add_demo_commands(application: typer.Typer) -> None:
             str | None,
             typer.Option(help="With --check: usage, ledger, signature, route or unknown-as-zero, to be found out."),
         ] = None,
+        cut: Annotated[
+            tuple[str, str] | None,
+            typer.Option(
+                metavar="PROVINCE DURATION", help="Cut a province off once all are up, for example CN-SX 60s."
+            ),
+        ] = None,
     ) -> None:
         """Start a national platform and ten provincial ones as real processes that share nothing, until Ctrl-C.
 
@@ -46,7 +52,9 @@ def add_demo_commands(application: typer.Typer) -> None:
         root = (data or find_data_directory().with_name("keisan-nation")).expanduser().absolute()
         if sabotage is not None and not is_checking:
             raise typer.BadParameter("it is only for --check", param_hint="--sabotage")
-        chosen = {"is_json": is_json, "is_checking": is_checking, "sabotage": sabotage}
+        if cut is not None and is_checking:
+            raise typer.BadParameter("it is for watching, and not for --check", param_hint="--cut")
+        chosen = {"is_json": is_json, "is_checking": is_checking, "sabotage": sabotage, "cut": cut}
         raise typer.Exit(_run({"root": root, "province_count": provinces, **chosen}))
 
     application.add_typer(group, name="demo", rich_help_panel="Processes")

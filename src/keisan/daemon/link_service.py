@@ -48,13 +48,17 @@ BACKOFF = Backoff(first_s=0.2, most_s=LINK_RETRY_S_MAX)
 
 @dataclass(frozen=True, slots=True)
 class LinkService:
-    """`folder` is the platform's own; `listen` is None for a platform that takes no children."""
+    """`folder` is the platform's own; `listen` is None for a platform that takes no children.
+
+    `parent_url` is dialled in place of what the parent tells.
+    """
 
     control: Control
     identity: PlatformIdentity
     folder: Path
     listen: Address | None
     release: str
+    parent_url: str | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Keep links until `stop` is set; raises SettingsInvalid if the address cannot be used."""
@@ -112,7 +116,8 @@ class LinkService:
                 if link is None:
                     wait_s = IDLE_S
                     continue
-                channel = await dial_link(link.link_url, self._build_context(link), link.neighbour_id, link.keys.keys)
+                url = self.parent_url or link.link_url
+                channel = await dial_link(url, self._build_context(link), link.neighbour_id, link.keys.keys)
                 outcome = await hub.serve(link.neighbour_id, channel)
                 attempt = 0 if outcome.code in LOSSES else attempt + 1
             except KeisanError as fault:

@@ -21,7 +21,11 @@ from keisan.federation.certificate import PlatformCertificate, name_host, parse_
 from keisan.kit.private_file import write_private_file
 
 OPEN_S_MAX = 10
-CLOSE_S_MAX = 1
+# What the system repeats of a lost first packet comes after one second, three and seven: a new try is sooner than the third.
+DIAL_S_MAX = 5
+# How long the other side is given to say that it closes too, and how long all of it may take.
+ANSWER_S_MAX = 1
+CLOSE_S_MAX = 2
 SUBPROTOCOL = Subprotocol("keisan.link")
 
 
@@ -61,8 +65,15 @@ class SocketChannel:
         return data
 
     async def close(self) -> None:
-        """End the connection, whatever the neighbour does."""
-        await self._connection.close()
+        """End the connection within CLOSE_S_MAX, whatever the neighbour does."""
+        try:
+            # Its own time to close begins when all that waits is sent: never, where nothing is taken.
+            async with asyncio.timeout(CLOSE_S_MAX):
+                await self._connection.close()
+        except TimeoutError:
+            return
+        finally:
+            self._connection.transport.abort()
 
 
 Accept = Callable[[PlatformCertificate, SocketChannel], Awaitable[object]]
@@ -93,7 +104,7 @@ async def listen_links(
         subprotocols=[SUBPROTOCOL],
         compression=None,
         open_timeout=OPEN_S_MAX,
-        close_timeout=CLOSE_S_MAX,
+        close_timeout=ANSWER_S_MAX,
         ping_interval=None,
         max_size=LINK_MESSAGE_BYTES_MAX,
         max_queue=4,
@@ -112,8 +123,8 @@ async def dial_link(url: str, context: ssl.SSLContext, parent_id: PlatformId, ke
             server_hostname=name_host(parent_id),
             subprotocols=[SUBPROTOCOL],
             compression=None,
-            open_timeout=OPEN_S_MAX,
-            close_timeout=CLOSE_S_MAX,
+            open_timeout=DIAL_S_MAX,
+            close_timeout=ANSWER_S_MAX,
             ping_interval=None,
             max_size=LINK_MESSAGE_BYTES_MAX,
             max_queue=4,

@@ -7,7 +7,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -69,7 +69,10 @@ class NationPlatform:
 
 @dataclass(slots=True)
 class Nation:
-    """All platforms, the national one first. `outcome` is what the run ends with, unless it fails or is killed."""
+    """All platforms, the national one first. `outcome` is what the run ends with, unless it fails or is killed.
+
+    `exits` is closed when all processes have ended.
+    """
 
     root: Path
     platforms: tuple[NationPlatform, ...]
@@ -77,6 +80,7 @@ class Nation:
     clock: Clock
     environment: Mapping[str, str]
     outcome: ExitCode = ExitCode.OK
+    exits: AsyncExitStack = field(default_factory=AsyncExitStack)
 
     @property
     def national(self) -> NationPlatform:
@@ -131,9 +135,10 @@ async def run_nation(request: NationRequest) -> ExitCode:
             nation = Nation(request.root, platforms, request.progress, request.clock, environment)
             supervisor = nation.national.supervisor
             with supervisor.handle_signals():
-                fault = await run_until_stopped(_take_steps(nation, request.steps), supervisor.stopping)
-                request.progress.tell("stopping")
-                await _stop_all(nation)
+                async with nation.exits:
+                    fault = await run_until_stopped(_take_steps(nation, request.steps), supervisor.stopping)
+                    request.progress.tell("stopping")
+                    await _stop_all(nation)
         if supervisor.killing.is_set():
             for folder in folders:
                 await end_engines(folder)

@@ -13,7 +13,8 @@ SLOTS: Final = 2
 class PlatformPlan:
     """One platform. `code` is its region and its folder's name, `chip` and `device_count` what its site plays.
 
-    With `has_model` a real model answers on the CPU. `organizations` are made there, with a key each.
+    With `has_model` a real model answers on the CPU. `organizations` are made there, with a key each. What is cabled dials the
+    nation over ports of its own, where it can be cut off.
     """
 
     code: str
@@ -26,6 +27,7 @@ class PlatformPlan:
     has_model: bool = False
     kind: str = "regional"
     region: str = ""
+    is_cabled: bool = False
 
 
 NATIONAL: Final = PlatformPlan(
@@ -117,7 +119,7 @@ def write_settings(plan: PlatformPlan, ports: Mapping[str, int]) -> str:
 name = "{plan.name}"
 kind = "{plan.kind}"
 listen = "127.0.0.1:{ports["platform"]}"
-{_write_link(ports) if is_parent else ""}
+{_write_link(ports) if is_parent else ""}{_write_cable(ports) if plan.is_cabled else ""}
 [gateway]
 name = "{plan.code} gateway"
 listen = "127.0.0.1:{ports["gateway"]}"
@@ -145,6 +147,17 @@ def _write_link(ports: Mapping[str, int]) -> str:
 [platform.link]
 listen = "127.0.0.1:{ports["link"]}"
 gateway_address = "127.0.0.1:{ports["federation"]}"
+"""
+
+
+def _write_cable(ports: Mapping[str, int]) -> str:
+    """Return where a province dials in place of the nation's own addresses."""
+    return f"""
+[platform.link]
+parent_url = "wss://127.0.0.1:{ports["cable_link"]}"
+
+[gateway.federation]
+parents = ["127.0.0.1:{ports["cable_federation"]}"]
 """
 
 

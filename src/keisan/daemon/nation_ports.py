@@ -8,7 +8,8 @@ from pathlib import Path
 from keisan.kit.private_file import write_private_file
 
 HOST = "127.0.0.1"
-NAMES = ("platform", "gateway", "link", "federation")
+# The last two are where a province dials that may be cut off.
+NAMES = ("platform", "gateway", "link", "federation", "cable_link", "cable_federation")
 
 
 def ensure_ports(path: Path) -> dict[str, int]:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.nation import NationRequest, run_nation
+from keisan.daemon.nation_cut import NationCut, read_cut
 from keisan.daemon.nation_plan import plan_nation
 from keisan.daemon.nation_sabotage import Sabotage
 from keisan.daemon.nation_step import check_step, list_steps, watch_step
@@ -20,19 +21,29 @@ from keisan.kit.private_file import create_private_folder
 
 @dataclass(frozen=True, slots=True)
 class NationOptions:
-    """What the command line says. `is_checking` ends the nation after its check, which finds out what `sabotage` does."""
+    """What the command line says. `is_checking` ends the nation after its check, which finds out what `sabotage` does.
+
+    `cut` names a province that is cut off while one watches, and for how long.
+    """
 
     root: Path
     province_count: int
     is_json: bool = False
     is_checking: bool = False
     sabotage: str | None = None
+    cut: tuple[str, str] | None = None
 
 
 async def start_nation(options: NationOptions) -> ExitCode:
     """Run a nation in a folder until Ctrl-C or the end of its check; raises as run_nation does."""
     root = options.root
-    last = check_step(read_sabotage(options)) if options.is_checking else watch_step(is_json=options.is_json)
+    plans = plan_nation(options.province_count)
+    steps = list_steps(
+        check_step(read_sabotage(options)) if options.is_checking else watch_step(is_json=options.is_json)
+    )
+    if options.cut is not None:
+        cut = NationCut(read_cut(options.cut, plans), options.is_json)
+        plans, steps = cut.plan.add_cable(plans), cut.add_steps(steps)
     create_private_folder(root)
     log = root / "nation.log"
     rotate_log(log)
@@ -40,8 +51,8 @@ async def start_nation(options: NationOptions) -> ExitCode:
         start_logs("nation", "info", stream)
         request = NationRequest(
             root=root,
-            plans=plan_nation(options.province_count),
-            steps=list_steps(last),
+            plans=plans,
+            steps=steps,
             progress=Progress(Console(stderr=options.is_json or options.is_checking, emoji=False)),
             clock=SystemClock(),
         )

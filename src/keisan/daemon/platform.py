@@ -121,7 +121,7 @@ async def serve_platform(settings: Settings, stop: asyncio.Event) -> None:
         development = Development(control, history, list_capacity_sources(fleet))
         parts = FleetParts(fleet, history, development, Pulse(control), regions)
         server = build_server(own, parts, announce)
-        links = LinkService(control, identity, folder.platform, own.link.listen, read_release())
+        links = LinkService(control, identity, folder.platform, own.link.listen, read_release(), own.link.parent_url)
         settle_platform()
         await _serve(server, own, parts, links, (listener, stop))
     finally:

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from keisan.agent.frame_feed import FrameFeed
 from keisan.cli.session import Session
+from keisan.daemon.duration import read_duration_s
 from keisan.daemon.progress import Progress
 from keisan.daemon.simulate_command import FleetOptions
 from keisan.daemon.simulated_feed import Cut, FeedCounts, SimulatedFeed, open_feeds
@@ -62,18 +63,6 @@ def read_options(options: FleetOptions) -> tuple[FleetPlan, tuple[Cut, ...], flo
     )
     duration_s = None if options.duration is None else read_duration_s(options.duration, "duration")
     return plan, tuple(read_cut(text, options.regions) for text in options.cut or ()), duration_s
-
-
-def read_duration_s(text: str, option: str) -> float:
-    """Return the seconds of a text like 10s, 5m or 1h; raises InvalidInput."""
-    scale = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    try:
-        duration_s = float(text[:-1]) * scale if scale else 0.0
-    except ValueError:
-        duration_s = 0.0
-    if duration_s <= 0:
-        raise InvalidInput(f"expected a duration like 10s, 5m or 1h, got {text!r}", option)
-    return duration_s
 
 
 def read_cut(text: str, regions: int) -> Cut:

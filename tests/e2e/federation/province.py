@@ -12,6 +12,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 
@@ -130,6 +131,12 @@ class Province:
             found = connection.execute("SELECT count(*), count(DISTINCT letter_id) FROM incoming_letter").fetchone()
         return int(found[0]), int(found[1])
 
+    def list_crossed(self) -> list[tuple[str, str, str]]:
+        """Return what either end says of calls across platforms, as it is kept here: record id, end, and state."""
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
+            found = connection.execute('SELECT record_id, "end", state FROM cross_record').fetchall()
+        return [(str(UUID(record_id)), end, state) for record_id, end, state in found]
+
     async def write_letters(self, audience: PlatformId, number: int) -> None:
         """Write letters to another platform on this one's disk, beside its process, each in a transaction of its own."""
         clock, identity = SystemClock(), ensure_identity(self.folder.platform / "identity.pem")
@@ -183,7 +190,7 @@ def run_land(root: Path) -> Iterator[Land]:
             for member in land.all:
                 member.wait()
             for province in land.provinces:
-                _join(land.nation, province)
+                join_province(land.nation, province)
             yield land
         finally:
             for member in land.all:
@@ -197,7 +204,8 @@ def _write_settings(member: Province) -> str:
     return own + f'kind = "national"\n\n[platform.link]\nlisten = "{member.place.address}:{LINK_PORT}"\n'
 
 
-def _join(nation: Province, province: Province) -> None:
+def join_province(nation: Province, province: Province) -> None:
+    """Join a province by what people type."""
     url = f"http://{nation.place.address}:{API_PORT}"
     invited, _ = nation.type("federation", "invite", "--region", REGIONS[province.name], "--parent-url", url)
     province.type("federation", "join", invited["token"])

@@ -25,7 +25,10 @@ use crate::snapshot::Neighbours;
 /// Connections to each parent's gateway that it may ask on. Each carries `STREAMS_MAX` calls.
 const SERVING_CONNECTIONS: usize = 2;
 const PAUSE_MIN: Duration = Duration::from_millis(100);
-const PAUSE_MAX: Duration = Duration::from_secs(5);
+/// With the time to connect it is less than the five seconds within which a link that has healed is to be back.
+const PAUSE_MAX: Duration = Duration::from_secs(2);
+/// The system repeats what nobody answers ever later: after a second, after three, after seven.
+const CONNECT_TIME: Duration = Duration::from_secs(2);
 /// A connection that lived so long was a good one.
 const GOOD_TIME: Duration = Duration::from_secs(5);
 const LOOK_TIME: Duration = Duration::from_secs(1);
@@ -101,7 +104,8 @@ async fn keep(gateway: Arc<Gateway>, place: Place, role: Role, expected: Expecte
 
 async fn dial(gateway: &Gateway, place: &Place, role: Role) -> Option<(TlsStream<TcpStream>, String)> {
     let connector = gateway.federation.credentials.as_ref()?.connector(role)?;
-    let stream = TcpStream::connect((place.host.as_str(), place.port)).await.ok()?;
+    let connecting = TcpStream::connect((place.host.as_str(), place.port));
+    let stream = tokio::time::timeout(CONNECT_TIME, connecting).await.ok()?.ok()?;
     stream.set_nodelay(true).ok()?;
     // Nobody is known by this name; but TLS wants one.
     let name = ServerName::try_from(AUTHORITY).ok()?;

@@ -14,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::federation::hearing::{Heard, Hearing};
 use crate::federation::{ANSWER_WINDOW_BYTES, PING_TIME, PING_TIMEOUT, STREAMS_MAX};
 
 type Sender = http2::SendRequest<LinkBody>;
@@ -80,11 +81,13 @@ struct Connection {
     streams: AtomicUsize,
     /// It failed a call: those on it may end there, no other begins.
     is_retired: AtomicBool,
+    /// While it is silent no call begins on it, and once it is heard again they do.
+    hearing: Arc<Hearing>,
 }
 
 impl Connection {
     fn is_usable(&self) -> bool {
-        !self.is_retired.load(Ordering::Relaxed) && !self.sender.is_closed()
+        !self.is_retired.load(Ordering::Relaxed) && !self.sender.is_closed() && !self.hearing.is_silent()
     }
 }
 
@@ -163,6 +166,8 @@ impl Link {
 
     /// Asks over a connection, whoever dialled it, until it ends.
     pub async fn drive(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
+        let hearing = Arc::new(Hearing::begin());
+        let stream = Heard::new(stream, Arc::clone(&hearing));
         let shaken = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(ANSWER_WINDOW_BYTES)
@@ -176,7 +181,7 @@ impl Link {
             .await;
         let Ok((sender, driving)) = shaken else { return };
         let connection =
-            Arc::new(Connection { sender, streams: AtomicUsize::new(0), is_retired: AtomicBool::new(false) });
+            Arc::new(Connection { sender, streams: AtomicUsize::new(0), is_retired: AtomicBool::new(false), hearing });
         self.lock().push(Arc::clone(&connection));
         let _listed = Listed { link: self, connection };
         // A fault of it reaches those who wait for answers.

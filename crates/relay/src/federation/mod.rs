@@ -5,6 +5,7 @@
 mod answer;
 mod call_block;
 mod credentials;
+mod hearing;
 mod keeper;
 mod link;
 mod listen;
@@ -36,9 +37,10 @@ pub const ECHO_PATH: &str = "/keisan/echo";
 /// What stands for a platform in a request's address; who it is, its certificate says.
 pub const AUTHORITY: &str = "platform.keisan";
 
-/// A peer that is gone without a word is found out within the sum of both.
-const PING_TIME: Duration = Duration::from_secs(3);
-const PING_TIMEOUT: Duration = Duration::from_secs(4);
+/// A connection whose other side is gone without a word ends within the sum of both; it is given no other call much sooner
+/// (`hearing`), for which it is pinged this often.
+const PING_TIME: Duration = Duration::from_secs(1);
+const PING_TIMEOUT: Duration = Duration::from_secs(6);
 /// How long a handshake may take.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(5);
 /// What a call may bind on each connection that it passes, as at a door (`door_pool`).

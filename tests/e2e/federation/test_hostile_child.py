@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 
@@ -18,19 +17,12 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import LetterKind
-from keisan.domain.link_log import FIRST_HASH, extend_hash
-from keisan.wire.letter import encode_letter
 from keisan.wire.link import (
-    LINK_MAJOR,
-    LINK_MINOR,
     Ack,
     Answer,
     Ask,
     Bye,
     Hello,
-    Items,
-    LinkMessage,
-    decode_message,
     encode_message,
 )
 from keisan.wire.link_check import CHECK_SUBJECT, CheckQuestion, encode_check
@@ -38,13 +30,19 @@ from tests.control.town import Country, Town
 from tests.daemon.test_link_service import HOST, build_service, certify, found, run
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 from tests.deadline import let_time_pass_async, wait_until_async
+from tests.e2e.federation.hostile import (
+    ANSWER_S_MAX,
+    FOREIGN,
+    LATENCY_S_MAX,
+    LIFE,
+    NOT_A_LETTER,
+    build_hello,
+    hear,
+    send_and_hear,
+    send_items,
+)
 from tests.e2e.relay.stage import find_free_port
-from tests.letters import write_letter
 
-LIFE = uuid4()
-# What is promised is a second; a host that other work keeps busy is given more.
-LATENCY_S_MAX = 3.0
-ANSWER_S_MAX = 30.0
 QUESTION = encode_check(CheckQuestion(cursors={}))
 
 
@@ -68,18 +66,7 @@ class Stage:
             await channel.close()
 
     def say_hello(self, platform_id: PlatformId | None = None, epoch: int = 1) -> bytes:
-        hello = Hello(
-            major=LINK_MAJOR,
-            minor=LINK_MINOR,
-            release="hostile",
-            platform_id=platform_id or self.hostile.id,
-            link_epoch=epoch,
-            ends={},
-            cursors={},
-            buckets=(0,) * 256,
-            now_ms=1,
-        )
-        return encode_message(hello)
+        return build_hello(platform_id or self.hostile.id, epoch)
 
     async def wait_for_closed(self, code: str) -> None:
         """Wait until a connection of the hostile child is counted by its code, and nothing else is."""
@@ -131,31 +118,6 @@ async def build_client_context(
     return build_service(town, identity, folder)._build_context(link)
 
 
-async def hear(channel: SocketChannel, *kinds: type[LinkMessage]) -> LinkMessage:
-    """Return the next message of some kinds; raises NeighbourUnreachable if the connection ends without."""
-    async with asyncio.timeout(ANSWER_S_MAX):
-        while True:
-            message = decode_message(await channel.receive())
-            if isinstance(message, kinds):
-                return message
-
-
-async def send_and_hear(channel: SocketChannel, data: bytes) -> LinkMessage:
-    await channel.send(data)
-    return await hear(channel, Bye)
-
-
-def send_items(letters: Sequence[bytes], first: int = 1, mark: bytes | None = None, log: str = "ledger") -> bytes:
-    running = FIRST_HASH
-    for letter in letters:
-        running = extend_hash(running, letter)
-    return encode_message(
-        Items(log=log, incarnation=LIFE, first_sequence=first, letters=tuple(letters), hash=mark or running)
-    )
-
-
-FOREIGN = encode_letter(write_letter())
-NOT_A_LETTER = b"not a letter"
 Try = Callable[[Stage], Sequence[bytes]]
 # What is said after each other, by the code with which the nation ends the connection.
 TRIES: dict[str, tuple[str, Try]] = {

@@ -4,9 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from uuid import uuid4
 
+import msgspec
+
 from keisan.daemon.link_socket import SocketChannel
 from keisan.domain.ids import PlatformId
 from keisan.domain.link_log import FIRST_HASH, extend_hash
+from keisan.kit.ids import create_id
+from keisan.kit.signature import Signer
 from keisan.wire.letter import encode_letter
 from keisan.wire.link import LINK_MAJOR, LINK_MINOR, Bye, Hello, Items, LinkMessage, decode_message, encode_message
 from tests.letters import write_letter
@@ -31,6 +35,13 @@ def build_hello(platform_id: PlatformId, epoch: int = 1, now_ms: int = 1) -> byt
         now_ms=now_ms,
     )
     return encode_message(hello)
+
+
+def forge_letter(signer: Signer, platform_id: PlatformId, **said: object) -> bytes:
+    """Return a letter with a signature that holds, of an offer unless it is said otherwise: no rule of letters is asked."""
+    content = {"id": create_id(), "kind": "offer", "author": platform_id, "name": "one", "version": 1, "made_at_ms": 1}
+    signed = msgspec.msgpack.encode(content | {"body": b"{}"} | said)
+    return msgspec.msgpack.encode((signed, signer.public_key, signer.sign(signed)))
 
 
 async def hear(channel: SocketChannel, *kinds: type[LinkMessage]) -> LinkMessage:

@@ -5,8 +5,9 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -17,6 +18,7 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import LetterKind
+from keisan.domain.settlement import HourlyTotal
 from keisan.wire.link import (
     Ack,
     Answer,
@@ -26,6 +28,7 @@ from keisan.wire.link import (
     encode_message,
 )
 from keisan.wire.link_check import CHECK_SUBJECT, CheckQuestion, encode_check
+from keisan.wire.settlement import write_total
 from tests.control.town import Country, Town
 from tests.daemon.test_link_service import HOST, build_service, certify, found, run
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
@@ -37,6 +40,7 @@ from tests.e2e.federation.hostile import (
     LIFE,
     NOT_A_LETTER,
     build_hello,
+    forge_letter,
     hear,
     send_and_hear,
     send_items,
@@ -204,3 +208,36 @@ async def test_a_byte_each_second_is_silence(stage: Stage) -> None:
         assert (await said).code == "silent"  # type: ignore[attr-defined]  # it is one
     assert await stage.measure_honest_s("after") < LATENCY_S_MAX
     await stage.wait_for_closed("silent")
+
+
+async def test_totals_of_anothers_region_are_refused_and_those_of_its_own_are_kept(stage: Stage) -> None:
+    """A child's region is what its parent has issued, whatever its letters say."""
+    async with stage.nation.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), stage.hostile.id))[0]
+        await transaction.links.update(replace(link, region="CN-SX", version=link.version + 1))
+    own, others = (
+        HourlyTotal(uuid4(), stage.hostile.id, f"2026-11-27T0{hour}", region, 1, 0, "ab" * 32, ())
+        for hour, region in enumerate(("CN-SX", "CN-XJ"))
+    )
+    signer = stage.hostile.control.get_identity().signer
+    letters = [
+        forge_letter(
+            signer,
+            stage.hostile.id,
+            kind="totals",
+            name="",
+            version=0,
+            audience=stage.nation.id,
+            body=write_total(total),
+        )
+        for total in (others, own)
+    ]
+    async with stage.dial() as channel:
+        await channel.send(stage.say_hello())
+        await channel.send(send_items(letters))
+        await hear(channel, Ack)
+    assert [code for code, _ in await stage.nation.list_refused()] == ["invalid_input"]
+    async with stage.nation.storage.read() as view:
+        kept = await view.totals.list_by_ids(PlatformScope(), [own.id, others.id])
+    assert [each.total for each in kept] == [own]
+    assert await stage.measure_honest_s("after") < LATENCY_S_MAX

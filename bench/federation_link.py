@@ -13,51 +13,30 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
+from statistics import median, quantiles
 
-import numpy as np
 import psutil
-import pyarrow as pa
 
-from keisan.control.capacity import OWN_SOURCES
-from keisan.control.context import Control
-from keisan.control.link_hub import LinkHub
-from keisan.control.live_capacity import LiveSource
-from keisan.control.region import RegionWatch
-from keisan.control.telemetry import FleetWatch
-from keisan.daemon.simulated_fleet import REGIONS
-from keisan.domain.capacity import CapacityKind
-from keisan.domain.errors import NeighbourUnreachable
-from keisan.domain.letter import LetterKind
-from keisan.domain.link import Link, LinkSide
-from keisan.domain.platform import Platform, PlatformKind
-from keisan.domain.roll_up import SUMMED_FIELDS, CountName, Level
-from keisan.federation.identity import LinkIdentity
-from keisan.kit.clock import SystemClock
-from keisan.storage.sqlite import open_sqlite
-from keisan.telemetry.live_site import SitePlace
-from keisan.telemetry.reading import RollUpQuery, read_rollups
-from keisan.wire.name import PLATFORM_REGISTER, NameBody, PlatformBody, encode_body, encode_key_chain
+from keisan.domain.roll_up import SUMMED_FIELDS, CountName
 from stage.cache import tell
+from stage.region import NATION_SEED, Place, build_nation, build_province, step_each_second
+from stage.region_channel import LENGTH_BYTES, Sample, TcpChannel, compute_rates, sample_bytes
+from stage.town import migrate_template
 from tests.control.link_world import build_identity
-from tests.control.town import Town, build_link
-from tests.factories import create_provider, create_site
-from tests.telemetry.fleet import build_head, build_inventory, build_values
 
-SITES = 4
-NATION_SEED = 90
 # Each count, a total and of how many devices it is, and four values: what a roll-up tells, at 8 bytes.
 BARE_BYTES = 8 * (len(CountName) + 2 * len(SUMMED_FIELDS) + 4)
-LENGTH_BYTES = 4
-SETTLE_S_MAX = 240
+SETTLE_S_MAX, END_S_MAX = 240, 10
+CONNECT_S_MAX = 30
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much is done: devices of one region in turn, then a nation."""
+    """How much is done: provinces of unlike sizes side by side, then a nation of like ones."""
 
     devices: tuple[int, ...]
     measured_s: int
@@ -66,168 +45,24 @@ class Size:
     nation_s: int
 
 
-WHOLE = Size((8, 1024, 32_768), 30, 31, 32_000, 60)
-QUICK = Size((8, 1024, 32_768), 5, 4, 8_192, 6)
+WHOLE = Size((8, 1024, 32_768), 60, 31, 32_000, 60)
+QUICK = Size((8, 1024, 32_768), 6, 4, 8_192, 6)
 
 
-@dataclass(slots=True)
-class TcpChannel:
-    """Carries messages over TCP, each after its length. `sent_bytes` counts them with it."""
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a nation's process is to wait for, and how long it is measured then."""
 
-    reader: asyncio.StreamReader
-    writer: asyncio.StreamWriter
-    sent_bytes: int = 0
-
-    async def send(self, data: bytes) -> None:
-        """Send a message; raises NeighbourUnreachable."""
-        self.sent_bytes += LENGTH_BYTES + len(data)
-        try:
-            self.writer.write(len(data).to_bytes(LENGTH_BYTES) + data)
-            await self.writer.drain()
-        except OSError as fault:
-            raise NeighbourUnreachable("the connection has ended") from fault
-
-    async def receive(self) -> bytes:
-        """Return the next message; raises NeighbourUnreachable."""
-        try:
-            length = int.from_bytes(await self.reader.readexactly(LENGTH_BYTES))
-            return await self.reader.readexactly(length)
-        except (OSError, asyncio.IncompleteReadError) as fault:
-            raise NeighbourUnreachable("the connection has ended") from fault
-
-    async def close(self) -> None:
-        """End the connection."""
-        self.writer.close()
+    regions: int
+    devices: int
+    measured_s: int
 
 
-@dataclass(slots=True)
-class Place:
-    """A platform of the bench. Its keys are made of its seed, so each process knows those of the other."""
-
-    town: Town
-    watch: FleetWatch
-    regions: RegionWatch
-    devices: int = 0
-    sequence: int = 0
-    random: np.random.Generator = field(default_factory=lambda: np.random.default_rng(7))
-
-    def feed(self) -> None:
-        """Read every device anew."""
-        now = self.watch.read_moment()
-        self.sequence += 1
-        for site in self.watch.fleet.sites.values():
-            count = site.columns.inventory.device_count
-            values = build_values(
-                count,
-                utilization_permille=self.random.integers(0, 1000, count),
-                memory_used_mib=self.random.integers(0, 60_000, count),
-                power_milliwatts=self.random.integers(50_000, 700_000, count),
-                temperature_millicelsius=self.random.integers(30_000, 80_000, count),
-                tokens_per_s=self.random.integers(0, 3000, count),
-            )
-            site.take(build_head(self.sequence, now.wall_ms), np.arange(count, dtype=np.uint32), values, now)
-        self.watch.fleet.roll_up(now)
-
-
-async def open_town(folder: Path, template: Path, name: str, identity: LinkIdentity) -> Town:
-    """Return a platform with a database of its own; one whose folder has none yet is made."""
-    path = folder / f"{name}.db"
-    shutil.copyfile(template, path)
-    clock = SystemClock()
-    storage = open_sqlite(path, clock)
-    platform_id, signer = identity.platform_id, identity.signer
-    platform = Platform(platform_id, name, PlatformKind.NATIONAL, None, signer.public_key, 1, clock.now())
-    async with storage.write() as transaction:
-        await transaction.platform.insert(platform)
-    control = Control(storage, clock, platform_id, signer=signer, identity=identity)
-    return Town(name, storage, control, LinkHub(control, "bench"), identity.keys)
-
-
-def imagine_town(town: Town, name: str, identity: LinkIdentity) -> Town:
-    """Return a platform of the other process, as far as a link needs it."""
-    return replace(
-        town, name=name, control=replace(town.control, platform_id=identity.platform_id), chain=identity.keys
-    )
-
-
-def build_place(town: Town) -> Place:
-    """Return a platform with its fleet, still without devices."""
-    watch = FleetWatch(town.control, {})
-    live = (LiveSource(watch, kind) for kind in (CapacityKind.CONNECTED, CapacityKind.SCHEDULABLE))
-    return Place(town, watch, RegionWatch(watch, (*OWN_SOURCES, *live)))
-
-
-async def insert_link(town: Town, link: Link) -> None:
-    """Join on one side."""
-    async with town.storage.write() as transaction:
-        await transaction.links.insert(link)
-
-
-async def build_nation(folder: Path, template: Path, regions: int) -> Place:
-    """Return the nation, joined to its provinces, each with its region."""
-    nation = await open_town(folder, template, "cn", build_identity(NATION_SEED))
-    for number in range(regions):
-        child = imagine_town(nation, f"p{number}", build_identity(number + 1))
-        link = replace(build_link(nation, child, LinkSide.CHILD, child.name), region=REGIONS[number])
-        await insert_link(nation, link)
-        keys = encode_key_chain(child.chain)
-        body = NameBody(platform_id=child.id, title=child.name, region=REGIONS[number], epoch=1, keys=keys)
-        await nation.put(LetterKind.NAME, child.name, encode_body(body))
-    return build_place(nation)
-
-
-async def build_province(folder: Path, template: Path, number: int, devices: int) -> Place:
-    """Return a province with its devices, joined to the nation."""
-    town = await open_town(folder, template, f"p{number}", build_identity(number + 1))
-    parent = imagine_town(town, "cn", build_identity(NATION_SEED))
-    await insert_link(town, build_link(town, parent, LinkSide.PARENT, town.name))
-    body = PlatformBody(
-        title=town.name,
-        kind="regional",
-        keys=encode_key_chain(town.chain),
-        parent_id=parent.id,
-        parent_keys=encode_key_chain(parent.chain),
-        epoch=1,
-        prefix=town.name,
-    )
-    await town.put(LetterKind.PLATFORM, PLATFORM_REGISTER, encode_body(body))
-    place = build_place(town)
-    for site_number in range(SITES):
-        await add_site(place, REGIONS[number], f"{number}-{site_number}", devices // SITES)
-    place.devices = devices
-    return place
-
-
-async def add_site(place: Place, region: str, name: str, devices: int) -> None:
-    """Open a site of a region."""
-    town = place.town
-    provider = replace(create_provider(), platform_id=town.id)
-    site = replace(create_site(provider, name), region=region, platform_id=town.id)
-    async with town.storage.write() as transaction:
-        await transaction.providers.insert(provider)
-        await transaction.sites.insert(site)
-    inventory = build_inventory([number // 8 for number in range(devices)])
-    ids = pa.array([f"GPU-{name}-{number:06d}" for number in range(devices)], pa.utf8())
-    place_of_site = SitePlace(site.id, site.provider_id, site.name, site.region)
-    place.watch.fleet.take_inventory(place_of_site, replace(inventory, hardware_ids=ids))
-
-
-async def step_each_second(places: list[Place], stop: asyncio.Event) -> None:
-    """Feed and tell each second, as platforms do."""
-    while not stop.is_set():
-        began_s = time.monotonic()
-        for place in places:
-            place.feed()
-            await place.regions.step()
-        await asyncio.sleep(max(0.0, 1 - (time.monotonic() - began_s)))
-
-
-async def run_nation(port: int, folder: Path, size: tuple[int, int, int]) -> None:
+async def run_nation(port: int, folder: Path, wanted: Wanted) -> None:
     """Be the nation: take links, and print what that cost once all is seen."""
-    regions, devices, duration_s = size
-    nation = await build_nation(folder, folder / "template.db", regions)
-    by_number = {number: build_identity(number + 1).platform_id for number in range(regions)}
-    process, stop = psutil.Process(), asyncio.Event()
+    nation = await build_nation(folder, folder / "template.db", wanted.regions)
+    by_number = [build_identity(number + 1).platform_id for number in range(wanted.regions)]
+    process = psutil.Process()
     bare_bytes = process.memory_info().rss
 
     async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -237,57 +72,38 @@ async def run_nation(port: int, folder: Path, size: tuple[int, int, int]) -> Non
     server = await asyncio.start_server(take, "127.0.0.1", port)
     async with asyncio.TaskGroup() as group:
         watching = group.create_task(nation.town.hub.watch())
-        stepping = group.create_task(step_each_second([nation], stop))
+        stepping = group.create_task(step_each_second(nation))
         print("ready", flush=True)
-        settled_s = await wait_until_seen(nation, regions * devices)
+        settled_s = await nation.wait_until_seen(wanted.devices, SETTLE_S_MAX)
         began_s, began_cpu_s = time.monotonic(), sum(process.cpu_times()[:2])
-        await asyncio.sleep(duration_s)
-        cpu_s = sum(process.cpu_times()[:2]) - began_cpu_s
+        await asyncio.sleep(wanted.measured_s)
+        cpu_s, took_s = sum(process.cpu_times()[:2]) - began_cpu_s, time.monotonic() - began_s
         found = {
             "settled_s": round(settled_s, 1),
-            "cpu_percent": round(100 * cpu_s / (time.monotonic() - began_s), 1),
+            "cpu_percent": round(100 * cpu_s / took_s, 1),
+            "cpu_ms_per_region_s": round(1000 * cpu_s / took_s / wanted.regions, 2),
             "resident_bytes": process.memory_info().rss,
             "resident_before_bytes": bare_bytes,
-            "devices": count_devices(nation),
+            "devices": nation.count_devices(),
             "database_bytes": (folder / "cn.db").stat().st_size,
         }
         print(json.dumps(found), flush=True)
-        stop.set()
         server.close()
         nation.town.hub.stop()
-        await asyncio.wait({stepping}, timeout=10)
+        stepping.cancel()
         watching.cancel()
 
 
-async def wait_until_seen(nation: Place, devices: int) -> float:
-    """Return after how long the nation saw all devices well, and had all their digests."""
-    began_s = time.monotonic()
-    while time.monotonic() - began_s < SETTLE_S_MAX:
-        seen = read_rollups(nation.watch.fleet, RollUpQuery(Level.PLATFORM))
-        platforms = nation.regions.hearing.list_platforms()
-        told = sum(platform.is_whole(site) for platform in platforms for site in platform.list_sites())
-        is_told = told == SITES * len(platforms)
-        if is_told and sum(each.counts[CountName.OK] for each in seen) == devices:
-            return time.monotonic() - began_s
-        await asyncio.sleep(0.2)
-    raise AssertionError("the nation did not see all devices")
-
-
-def count_devices(nation: Place) -> int:
-    """Return how many devices the nation sees well."""
-    return sum(each.counts[CountName.OK] for each in read_rollups(nation.watch.fleet, RollUpQuery(Level.PLATFORM)))
-
-
 @asynccontextmanager
-async def open_nation(
-    folder: Path, size: tuple[int, int, int]
-) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
+async def open_nation(folder: Path, wanted: Wanted) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """Start the nation's process and yield where it listens."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = ("--nation", str(port), str(folder), *map(str, size))
-    process = await asyncio.create_subprocess_exec(sys.executable, __file__, *words, stdout=asyncio.subprocess.PIPE)
+    words = ("--nation", port, folder, wanted.regions, wanted.devices, wanted.measured_s)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, __file__, *map(str, words), stdout=asyncio.subprocess.PIPE
+    )
     try:
         assert process.stdout is not None
         assert await process.stdout.readline() == b"ready\n"
@@ -298,69 +114,95 @@ async def open_nation(
         await process.wait()
 
 
-async def run_provinces(source: Path, size: tuple[int, int, int]) -> dict[str, object]:
-    """Run provinces against a nation; return what the nation says, and what each province sent a second."""
-    regions, devices, duration_s = size
+async def connect_province(number: int, port: int) -> TcpChannel:
+    """Return a province's connection, on which it has said which it is."""
+    reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), CONNECT_S_MAX)
+    writer.write(number.to_bytes(LENGTH_BYTES))
+    return TcpChannel(reader, writer)
+
+
+async def run_provinces(source: Path, sizes: Sequence[int], measured_s: int) -> dict[str, object]:
+    """Run provinces of so many devices each against a nation; return what they sent, and what the nation says."""
+    wanted = Wanted(len(sizes), sum(sizes), measured_s)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         shutil.copyfile(source, folder / "template.db")
-        places = [await build_province(folder, source, number, devices) for number in range(regions)]
-        channels: list[TcpChannel] = []
-        async with open_nation(folder, size) as (port, process), asyncio.TaskGroup() as group:
-            stop, tasks = asyncio.Event(), list[asyncio.Task[object]]()
-            for number, place in enumerate(places):
-                reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), SETTLE_S_MAX)
-                writer.write(number.to_bytes(LENGTH_BYTES))
-                channels.append(TcpChannel(reader, writer))
-                parent_id = build_identity(NATION_SEED).platform_id
-                tasks.append(group.create_task(place.town.hub.serve(parent_id, channels[-1])))
-                tasks.append(group.create_task(place.town.hub.watch()))
-            tasks.append(group.create_task(step_each_second(places, stop)))
-            samples: list[tuple[float, int]] = []
+        places = [await build_province(folder, source, number, devices) for number, devices in enumerate(sizes)]
+        samples: list[Sample] = []
+        async with open_nation(folder, wanted) as (port, process), asyncio.TaskGroup() as group:
+            channels = [await connect_province(number, port) for number in range(len(sizes))]
+            nation_id = build_identity(NATION_SEED).platform_id
+            tasks = [group.create_task(step_each_second(place)) for place in places]
+            tasks += [group.create_task(place.town.hub.watch()) for place in places]
             tasks.append(group.create_task(sample_bytes(channels, samples)))
+            serving = [
+                group.create_task(place.town.hub.serve(nation_id, channel))
+                for place, channel in zip(places, channels, strict=True)
+            ]
             assert process.stdout is not None
-            found: dict[str, object] = json.loads(await asyncio.wait_for(process.stdout.readline(), SETTLE_S_MAX))
-            stop.set()
-            for task in tasks:
+            async with asyncio.timeout(SETTLE_S_MAX + measured_s + END_S_MAX):
+                process_found: dict[str, object] = json.loads(await process.stdout.readline())
+            for task in (*tasks, *serving):
                 task.cancel()
-        (from_s, from_bytes), (to_s, to_bytes) = samples[-1 - duration_s], samples[-1]
-        rate = (to_bytes - from_bytes) / (to_s - from_s) / regions
+        found = format_provinces(places, samples, measured_s)
         for place in places:
             await place.town.storage.close()
-        return {
-            "bytes_per_region_s": round(rate),
-            "first_bytes_per_region": round(from_bytes / regions),
-            "ratio_to_bare": round(rate / BARE_BYTES, 2),
-            "nation": found,
-        }
+        return found | {"nation_process": process_found}
 
 
-async def sample_bytes(channels: list[TcpChannel], samples: list[tuple[float, int]]) -> None:
-    """Note each second what all provinces have sent."""
-    while True:
-        samples.append((time.monotonic(), sum(channel.sent_bytes for channel in channels)))
-        await asyncio.sleep(1)
+def format_provinces(places: Sequence[Place], samples: Sequence[Sample], measured_s: int) -> dict[str, object]:
+    """Return what the provinces sent in the last seconds; `steps_per_s` below 1 says that they told less often than platforms do."""
+    measured = samples[-1 - measured_s :]
+    whole_s = samples[-1][0] - samples[0][0]
+    regions = []
+    for number, place in enumerate(places):
+        rates = compute_rates(measured, number)
+        sent = measured[-1][1][number] - measured[0][1][number]
+        rate = sent / (measured[-1][0] - measured[0][0])
+        devices = sum(site.columns.inventory.device_count for site in place.watch.fleet.sites.values())
+        regions.append(
+            {
+                "devices": devices,
+                "bytes_s": round(rate),
+                "p50_bytes_s": round(median(rates)),
+                "p99_bytes_s": round(quantiles(rates, n=100, method="inclusive")[-1]),
+                "spread_bytes_s": [round(min(rates)), round(max(rates))],
+                "first_bytes": measured[0][1][number],
+                "ratio_to_bare": round(rate / BARE_BYTES, 2),
+            }
+        )
+    return {"steps_per_s": round(min(place.steps for place in places) / whole_s, 2), "regions": regions}
+
+
+def fold_regions(found: dict[str, object]) -> dict[str, object]:
+    """Return figures of regions that are alike as medians, with the least and the most."""
+    regions = found["regions"]
+    assert isinstance(regions, list)
+    folded = {}
+    for name in ("bytes_s", "p50_bytes_s", "p99_bytes_s", "first_bytes", "ratio_to_bare"):
+        values = [region[name] for region in regions]
+        folded[name] = [median(values), min(values), max(values)]
+    return found | {"regions": len(regions), "of_each_region": folded}
 
 
 async def run_bench(size: Size) -> dict[str, object]:
     """Return all figures."""
     with tempfile.TemporaryDirectory() as name:
-        source = Path(name) / "template.db"
-        template = open_sqlite(source, SystemClock())
-        await template.migrate()
-        await template.close()
-        by_devices = {}
-        for devices in size.devices:
-            tell(f"bench: one region of {devices} devices")
-            by_devices[devices] = await run_provinces(source, (1, devices, size.measured_s))
+        source = await migrate_template(Path(name) / "template.db")
+        tell(f"bench: regions of {', '.join(map(str, size.devices))} devices")
+        growth = await run_provinces(source, size.devices, size.measured_s)
         tell(f"bench: {size.regions} regions of {size.region_devices} devices")
-        nation = await run_provinces(source, (size.regions, size.region_devices, size.nation_s))
+        nation = await run_provinces(source, [size.region_devices] * size.regions, size.nation_s)
+    regions = growth["regions"]
+    assert isinstance(regions, list)
     return {
         "bench": "federation_link",
         "n": size.measured_s,
         "bare_bytes_per_region_s": BARE_BYTES,
-        "by_devices": by_devices,
-        "nation": {"regions": size.regions, "region_devices": size.region_devices, **nation},
+        "by_devices": growth,
+        "growth_of_bytes": round(regions[-1]["bytes_s"] / regions[0]["bytes_s"], 2),
+        "growth_of_devices": round(size.devices[-1] / size.devices[0]),
+        "nation": {"region_devices": size.region_devices, **fold_regions(nation)},
     }
 
 
@@ -371,8 +213,8 @@ def main() -> None:
     parser.add_argument("--nation", nargs=5, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.nation:
-        port, folder, *size = given.nation
-        asyncio.run(run_nation(int(port), Path(folder), (int(size[0]), int(size[1]), int(size[2]))))
+        port, folder, *wanted = given.nation
+        asyncio.run(run_nation(int(port), Path(folder), Wanted(*map(int, wanted))))
         return
     print(json.dumps(asyncio.run(run_bench(QUICK if given.quick else WHOLE))))
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from keisan.control.link_loop import MESSAGES_WAITING_MAX, LinkLoop, LinkNews
+from keisan.control.link_session import LinkSession
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StorageUnavailable
 from keisan.domain.link import Link
@@ -79,6 +80,27 @@ async def test_a_disk_that_fails_ends_it_and_nothing_is_acknowledged(
     link = await find_link_of(nation, shanxi)
     async with nation.storage.read() as view:
         assert await view.incoming_logs.read(PlatformScope(), link.id, LinkLog.LEDGER, None, 9) == []
+
+
+async def test_what_nobody_thought_of_ends_one_connection_and_not_the_process(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nation, shanxi = [await country.found(name) for name in ("cn", "sx")]
+    await country.join(shanxi, nation)
+
+    async def fail(*_: object) -> None:
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(LinkSession, "_apply_items", fail)
+    await shanxi.send(nation, "1")
+    country.connect(shanxi)
+    pipe = country.pipes["sx", "cn"]
+    await wait_until_async(lambda: pipe.other is None, "the connection is ended", 30)
+
+    def is_counted() -> bool:
+        return nation.control.link_board.list_closed(shanxi.id) == {"internal": 1}
+
+    await wait_until_async(is_counted, "the end is counted", 30)
 
 
 async def find_link_of(town: Town, neighbour: Town) -> Link:

@@ -16,6 +16,7 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.errors import SettingsInvalid
 from keisan.domain.letter import LetterKind
 from keisan.federation.certificate import CertificateHolder, build_authority, issue_certificate
+from keisan.storage.database import Database
 from tests.control.town import Country, Town
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 from tests.deadline import let_time_pass_async
@@ -34,9 +35,11 @@ async def country(
     await made.end()
 
 
-async def found(country: Country, folder: Path, name: str) -> tuple[Town, PlatformIdentity]:
+async def found(
+    country: Country, folder: Path, name: str, storage: Database | None = None
+) -> tuple[Town, PlatformIdentity]:
     identity = ensure_identity(folder / f"{name}.pem")
-    return await country.found(name, identity.link), identity
+    return await country.found(name, identity.link, storage), identity
 
 
 def build_service(town: Town, identity: PlatformIdentity, folder: Path, listen: Address | None = None) -> LinkService:

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from keisan.domain.limits import LINK_PING_MS, LINK_SILENCE_MS_MAX
+from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX
 from keisan.domain.link_log import LinkLog
 from keisan.domain.register import RegisterKey, find_bucket
 from keisan.federation.effect import Alarm, Answered, Asked, Close, NoteEpoch, NoteOffset, OpenIncarnation, Send
@@ -24,6 +24,7 @@ from keisan.wire.link import (
     LinkMessage,
     Merged,
     Ping,
+    Pong,
     Regained,
     Registers,
     Want,
@@ -314,6 +315,23 @@ def test_a_child_with_an_old_epoch_is_refused_and_begins_a_new_one(pair: Pair) -
     pair.meet()
     assert (pair.parent.disk.epoch, pair.child.disk.epoch) == (8, 8)
     assert pair.parent.closed is None
+
+
+def test_an_epoch_that_no_old_disk_explains_is_believed_by_nobody(pair: Pair) -> None:
+    for side in (pair.child, pair.parent):
+        own, other = pair.child.disk, pair.parent.disk
+        own.epoch = other.epoch = 1
+        side.disk.epoch = 2 + GRANT_EPOCH_JUMP_MAX
+        pair.meet()
+        codes = {each.closed.code for each in (pair.child, pair.parent) if each.closed is not None}
+        assert "wrong_epoch" in codes
+        assert not any(isinstance(effect, NoteEpoch) for each in (pair.child, pair.parent) for effect in each.seen)
+
+
+def test_a_clock_that_is_a_century_away_is_none(pair: Pair) -> None:
+    for now_ms in (2**63 - 1, -(2**63)):
+        pair.meet()
+        assert hear(pair, Pong(sent_ms=pair.now.wall_ms, now_ms=now_ms)) == "wrong_clock"
 
 
 def hear(pair: Pair, message: LinkMessage | bytes) -> str | None:

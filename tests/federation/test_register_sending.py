@@ -1,10 +1,13 @@
 """The writer's half of registers: long lists go in parts, and what is no longer offered is not sent when it is wanted."""
 
+import pytest
+
 from keisan.domain.ids import PlatformId
+from keisan.domain.limits import LETTER_NAME_CHARACTERS_MAX
 from keisan.domain.register import BUCKETS, RegisterKey, RegisterLine, RegisterMark, find_bucket
-from keisan.federation.effect import ReadLetters
-from keisan.federation.register_sending import LINES_MAX, RegisterSending, describe_line
-from keisan.wire.link import Lines, Want
+from keisan.federation.effect import LinkFault, ReadLetters
+from keisan.federation.register_sending import LINES_MAX, RegisterSending, describe_line, read_line
+from keisan.wire.link import Line, Lines, Want
 
 LINE = RegisterLine(RegisterKey(PlatformId("a"), "offer", "x"), RegisterMark(1, b"d"))
 
@@ -55,3 +58,11 @@ def test_what_is_told_again_as_it_is_known_is_not_sent_again() -> None:
     newer = RegisterLine(LINE.key, RegisterMark(2, b"d"))
     sending.note_lines([newer])
     assert sending.want_letters() == [ReadLetters((LINE.key,))]
+
+
+@pytest.mark.parametrize("name", ["author", "kind", "name"])
+def test_a_line_that_no_letter_could_have_is_refused(name: str) -> None:
+    texts = {"author": "a", "kind": "offer", "name": "x", name: "x" * (LETTER_NAME_CHARACTERS_MAX + 1)}
+    with pytest.raises(LinkFault) as fault:
+        read_line(Line(**texts, version=1, digest=b"d"))
+    assert fault.value.code == "wrong_line"

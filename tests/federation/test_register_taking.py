@@ -7,7 +7,7 @@ from keisan.domain.limits import LETTER_BYTES_MAX, LINK_WINDOW_BYTES
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, find_bucket
 from keisan.federation.effect import LinkFault, MergeLetters, Send
 from keisan.federation.register_sending import LINES_MAX, describe_line
-from keisan.federation.register_taking import LINES_OF_BUCKET_MAX, RegisterTaking
+from keisan.federation.register_taking import LINES_OPEN_MAX, RegisterTaking
 from keisan.wire.link import Line, Lines, Registers, Want, decode_message
 
 AUTHOR = PlatformId("a")
@@ -53,7 +53,7 @@ def test_a_list_without_end_is_refused() -> None:
 
 
 def list_without_end(taking: RegisterTaking) -> None:
-    for part in range(LINES_OF_BUCKET_MAX // LINES_MAX + 1):
+    for part in range(LINES_OPEN_MAX // LINES_MAX + 1):
         names = (f"{part}.{each}" for each in range(LINES_MAX))
         lines = tuple(Line(author="a", kind="k", name=name, version=1, digest=b"") for name in names)
         taking.take_lines(Lines(bucket=0, lines=lines, is_last=False))

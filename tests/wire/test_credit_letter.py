@@ -11,6 +11,7 @@ from keisan.domain.ids import OrganizationId
 from keisan.domain.limits import ADMISSION_KEYS_MAX, LETTER_NAME_CHARACTERS_MAX, PINNED_PRICES_MAX
 from keisan.domain.price import PRICE_NANO_MAX, TokenClass
 from keisan.kit.ids import create_id
+from keisan.wire.base import TOLD_INSTANT_MS_MAX
 from keisan.wire.credit_letter import (
     AdmissionBody,
     AdmittedKeyBody,
@@ -92,6 +93,11 @@ def test_counts_and_currencies_are_what_can_be_stored(number: int) -> None:
     for name in ("sent_at_ms", "number", "epoch"):
         with pytest.raises(InvalidInput):
             read_word(change(WORD, **{name: number}))
+    for late in ({"answers_at_ms": TOLD_INSTANT_MS_MAX + 1}, {"lease_s": TOLD_INSTANT_MS_MAX}):
+        with pytest.raises(InvalidInput):
+            read_lease(change(LEASE, **late))
+    with pytest.raises(InvalidInput):
+        read_word(change(WORD, sent_at_ms=TOLD_INSTANT_MS_MAX + 1))
     for currency in ("cny", "CN", "CNYX", "C1Y", "\u00c9UR"):
         for body, read in ((LEASE, read_lease), (WORD, read_word), (ADMISSION, read_admission)):
             with pytest.raises(InvalidInput):

@@ -9,6 +9,7 @@ import pytest
 from keisan.domain.cross_record import RecordEnd
 from keisan.domain.errors import InvalidInput
 from keisan.domain.limits import CROSS_LEAF_BYTES_MAX
+from keisan.wire.base import TOLD_INSTANT_MS_MAX
 from keisan.wire.cross_leaf import read_cross_leaf, write_cross_leaf
 from tests.federation.cross_samples import create_usage
 
@@ -35,6 +36,7 @@ def test_members_of_a_newer_platform_are_passed_over() -> None:
         {"amount_nano": "1e3"},
         {"amount_nano": "9" * 37},
         {"request_bytes": -1},
+        {"admitted_at_ms": TOLD_INSTANT_MS_MAX + 1},
         {"quantities": {"input": 2**63}},
         {"quantities": {"breath": 1}},
         {"home_id": "nobody"},

@@ -10,7 +10,7 @@ from keisan.domain.letter import Letter
 from keisan.domain.limits import LETTER_BYTES_MAX, LETTER_NAME_CHARACTERS_MAX
 from keisan.kit.ids import create_id
 from keisan.kit.signature import KeySigner, is_signed_by
-from keisan.wire.letter import LetterDraft, decode_letter, encode_letter, sign_letter
+from keisan.wire.letter import LetterDraft, check_body, decode_letter, encode_letter, sign_letter
 
 SIGNER = KeySigner(Ed25519PrivateKey.generate())
 AUTHOR = hash_public_key(SIGNER.public_key)
@@ -56,6 +56,9 @@ def test_what_is_appended_around_what_was_signed_is_not_carried_on() -> None:
         {"name": "x" * (LETTER_NAME_CHARACTERS_MAX + 1), "version": 1},
         {"kind": "k" * (LETTER_NAME_CHARACTERS_MAX + 1)},
         {"audience": "nobody"},
+        {"name": "a\x00b", "version": 1},
+        {"kind": "offer\x00"},
+        {"period": "\x00"},
     ],
 )
 def test_what_is_no_letter_is_refused(changes: dict[str, object]) -> None:
@@ -67,3 +70,14 @@ def test_what_is_no_letter_is_refused(changes: dict[str, object]) -> None:
 def test_bytes_that_are_no_letter_are_refused(encoded: bytes) -> None:
     with pytest.raises(InvalidInput):
         decode_letter(encoded)
+
+
+@pytest.mark.parametrize("body", [b'{"a":"\\u0000"}', b'{"a":"x\\\\\\u0000"}'])
+def test_a_text_with_nul_is_refused_before_a_database_sees_it(body: bytes) -> None:
+    with pytest.raises(InvalidInput):
+        check_body(body)
+
+
+@pytest.mark.parametrize("body", [b'{"a":"\\\\u0000"}', b'{"a":"u0000"}', b"{}"])
+def test_a_text_that_only_looks_like_nul_is_kept(body: bytes) -> None:
+    check_body(body)

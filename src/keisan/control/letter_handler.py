@@ -20,6 +20,7 @@ from keisan.domain.letter import Arrival, Letter, LetterKind, RefusedLetter
 from keisan.domain.link_log import LinkLog
 from keisan.federation.key_book import KeyBook, check_letter
 from keisan.storage.base import Transaction
+from keisan.wire.letter import check_body
 
 # Handlers check before they write: what one refuses stays undone, and the transaction goes on.
 LetterHandler = Callable[[Transaction, Control, Arrival, Letter], Awaitable[None]]
@@ -123,6 +124,7 @@ async def _apply(transaction: Transaction, control: Control, arrival: Arrival, l
     handler = HANDLERS.get(letter.kind)
     if handler is None:
         raise LetterUnknown(f"letters of kind {letter.kind!r} are not known to this release")
+    check_body(letter.body)
     await handler(transaction, control, arrival, letter)
 
 

@@ -145,6 +145,10 @@ class LinkLoop:
                 # Nothing of it was committed: the next connection begins where the disk is.
                 write_log("link.failed", neighbour_id=self._link.neighbour_id, code=fault.code, text=str(fault))
                 self._enqueue(machine.close("storage", "this platform cannot write at the moment"))
+            except (ArithmeticError, LookupError, TypeError, ValueError) as fault:
+                # A value that nobody thought of: it ends this connection, and not the process with all others.
+                write_log("link.failed", neighbour_id=self._link.neighbour_id, code="internal", text=repr(fault))
+                self._enqueue(machine.close("internal", "this platform failed at what was sent"))
 
     async def _take(self, machine: LinkMachine, heard: bytes | LinkNews | LinkQuestion | None) -> None:
         if heard is None:

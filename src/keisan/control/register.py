@@ -14,6 +14,7 @@ from keisan.domain.letter import Arrival, Letter, LetterKind
 from keisan.domain.register import RegisterKey, RegisterLine, mark_register
 from keisan.federation.key_book import check_letter, order_for_book
 from keisan.storage.base import Transaction
+from keisan.wire.letter import check_body
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ async def _apply(transaction: Transaction, control: Control, arrival: Arrival, l
     if handler is None or not (is_own or letter.audience in (None, control.platform_id)):
         return
     try:
+        check_body(letter.body)
         await handler(transaction, control, arrival, letter)
     except (InvalidInput, Refused) as refusal:
         await refuse_letter(transaction, arrival, letter, refusal)

@@ -111,6 +111,7 @@ class LinkService:
     async def _dial_parent(self, hub: LinkHub, stop: asyncio.Event) -> None:
         attempt, random, wait_s = 0, SystemRandom(), 0.0
         while not await _wait_for(stop, wait_s):
+            link = None
             try:
                 link = await self._find_parent()
                 if link is None:
@@ -122,6 +123,8 @@ class LinkService:
                 attempt = 0 if outcome.code in LOSSES else attempt + 1
             except KeisanError as fault:
                 attempt += 1
+                if link is not None:
+                    self.control.link_board.count_closed(link.neighbour_id, fault.code)
                 if attempt % SAID_EACH == 1:
                     write_log("link.unreachable", code=fault.code, text=str(fault), attempt=attempt)
             wait_s = BACKOFF.compute_wait_s(max(1, attempt), random)

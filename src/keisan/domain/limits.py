@@ -231,8 +231,9 @@ LINK_PING_MS = 2_500
 LINK_SILENCE_MS_MAX = 8_000
 LINK_RETRY_S_MAX = 2
 URL_CHARACTERS_MAX = 2048
-# Clocks further apart than this are alarmed.
+# Clocks further apart than this are alarmed, and one that is a century away is a lie.
 LINK_OFFSET_MS_MAX = 30_000
+LINK_OFFSET_MS_BOUND = 100 * 366 * 24 * 3_600_000
 # How wrong the reckoning of a grant's end may be, once it is corrected by the measured offset: twice the offset that is alarmed.
 GRANT_SKEW_S = 60
 GRANT_DURATION_S_MIN = 600

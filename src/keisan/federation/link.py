@@ -10,7 +10,13 @@ from uuid import UUID
 
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
-from keisan.domain.limits import LINK_BATCH_BYTES, LINK_PING_MS, LINK_SILENCE_MS_MAX
+from keisan.domain.limits import (
+    GRANT_EPOCH_JUMP_MAX,
+    LINK_BATCH_BYTES,
+    LINK_OFFSET_MS_BOUND,
+    LINK_PING_MS,
+    LINK_SILENCE_MS_MAX,
+)
 from keisan.domain.link_log import LinkLog, LogCursor, LogEnd, LogItem
 from keisan.domain.register import RegisterLine
 from keisan.federation.effect import (
@@ -243,6 +249,9 @@ class LinkMachine:
         self.minor = min(own.minor, hello.minor)
         if is_behind(own.epoch, hello.link_epoch, is_child=own.is_child):
             raise LinkFault("old_epoch", f"the link is in epoch {own.epoch}, got {hello.link_epoch}")
+        if hello.link_epoch > own.epoch + GRANT_EPOCH_JUMP_MAX:
+            # No disk is so old: whoever believed it would be at the last epoch there is, and could never join anybody again.
+            raise LinkFault("wrong_epoch", f"the link is in epoch {own.epoch}, got {hello.link_epoch}")
         effects: list[Effect] = []
         if hello.link_epoch > own.epoch:
             if own.is_child:
@@ -281,6 +290,8 @@ class LinkMachine:
                 return [_send(Pong(sent_ms=message.sent_ms, now_ms=now.wall_ms))]
             case Pong():
                 offset_ms = message.now_ms - (message.sent_ms + now.wall_ms) // 2
+                if abs(offset_ms) > LINK_OFFSET_MS_BOUND:
+                    raise LinkFault("wrong_clock", f"a clock that is {offset_ms} ms ahead is none")
                 return [NoteOffset(offset_ms, now.wall_ms - message.sent_ms)]
             case Ask():
                 return self._take_ask(message)

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Iterable
 
 from keisan.domain.ids import PlatformId
-from keisan.domain.limits import LINK_BATCH_LETTERS_MAX
+from keisan.domain.limits import LETTER_NAME_CHARACTERS_MAX, LINK_BATCH_LETTERS_MAX
 from keisan.domain.register import (
     BUCKETS,
     RegisterKey,
@@ -127,7 +127,9 @@ def describe_line(line: RegisterLine) -> Line:
 
 
 def read_line(line: Line) -> RegisterLine:
-    """Return a line from the wire."""
+    """Return a line from the wire; raises LinkFault for one that no letter could have."""
+    if max(map(len, (line.author, line.kind, line.name))) > LETTER_NAME_CHARACTERS_MAX:
+        raise LinkFault("wrong_line", f"names in a list have at most {LETTER_NAME_CHARACTERS_MAX} characters")
     key = RegisterKey(PlatformId(line.author), line.kind, line.name)
     return RegisterLine(key, RegisterMark(line.version, line.digest))
 

@@ -16,8 +16,8 @@ from keisan.federation.effect import Effect, LinkFault, MergeLetters, Send
 from keisan.federation.register_sending import LINES_MAX, describe_line, read_line
 from keisan.wire.link import Lines, Merged, Registers, Want, encode_message
 
-# What one neighbour may list of one bucket before anything is believed to be wrong with it.
-LINES_OF_BUCKET_MAX = 64 * LINES_MAX
+# What one neighbour may list, and leave unfinished, before anything is believed to be wrong with it: it lists one bucket at a time.
+LINES_OPEN_MAX = 64 * LINES_MAX
 
 
 class RegisterTaking:
@@ -38,7 +38,7 @@ class RegisterTaking:
 
         Whoever wrote it may have lost it together with the neighbour, and would write older versions that nobody further on takes.
 
-        Raises LinkFault for a bucket that is none, and for too long a list.
+        Raises LinkFault for a bucket that is none, for a line that is none, and for too long a list.
         """
         if not 0 <= message.bucket < BUCKETS:
             raise LinkFault("wrong_buckets", f"there is no bucket {message.bucket}")
@@ -46,8 +46,10 @@ class RegisterTaking:
         for line in message.lines:
             found = read_line(line)
             listed[found.key] = found.mark
-        if len(listed) > LINES_OF_BUCKET_MAX:
-            raise LinkFault("flood", f"bucket {message.bucket} has more than {LINES_OF_BUCKET_MAX} registers")
+        if sum(map(len, self._listed.values())) > LINES_OPEN_MAX:
+            raise LinkFault(
+                "flood", f"more than {LINES_OPEN_MAX} registers are listed, and no list of them is at its end"
+            )
         if not message.is_last:
             return [], ()
         del self._listed[message.bucket]

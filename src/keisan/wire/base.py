@@ -23,6 +23,8 @@ from keisan.domain.limits import NAME_CHARACTERS_MAX
 
 # The largest whole number that both databases store.
 INTEGER_MAX = 2**63 - 1
+# The year 3000: what is reckoned from an instant that somebody else told is still a date.
+TOLD_INSTANT_MS_MAX = 32_503_680_000_000
 
 
 def _check_time_zone(name: str) -> str:

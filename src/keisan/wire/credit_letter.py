@@ -15,7 +15,7 @@ from keisan.domain.ids import ModelId, OrganizationId, PlatformId, PriceId
 from keisan.domain.limits import ADMISSION_KEYS_MAX, PINNED_PRICES_MAX
 from keisan.domain.platform_ticket import PinnedPrice
 from keisan.domain.price import PRICE_NANO_MAX, TokenClass
-from keisan.wire.base import AMOUNT_NANO_MAX, INTEGER_MAX
+from keisan.wire.base import AMOUNT_NANO_MAX, INTEGER_MAX, TOLD_INSTANT_MS_MAX
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -133,8 +133,10 @@ def write_body(body: msgspec.Struct) -> bytes:
 def read_lease(body: bytes) -> LeaseBody:
     """Return home's lease; raises InvalidInput for what is none, or beyond what is stored."""
     lease = _read(body, LeaseBody)
-    for number in (lease.lease_s, lease.number, lease.answers_at_ms, lease.epoch):
+    for number in (lease.number, lease.epoch):
         _check_count(number)
+    _check_instant(lease.answers_at_ms)
+    _check_instant(lease.lease_s * 1000)
     _check_currency(lease.currency)
     read_nano(lease.ceiling_nano)
     return lease
@@ -148,8 +150,9 @@ def read_owner(body: bytes) -> OrganizationId:
 def read_word(body: bytes) -> WordBody:
     """Return the serving platform's word; raises InvalidInput for what is none, or beyond what is stored."""
     word = _read(body, WordBody)
-    for number in (word.number, word.sent_at_ms, word.epoch):
+    for number in (word.number, word.epoch):
         _check_count(number)
+    _check_instant(word.sent_at_ms)
     _check_currency(word.currency)
     for text in (word.spent_nano, word.wanted_nano):
         read_nano(text)
@@ -266,6 +269,11 @@ def _read(body: bytes, of: type[Body]) -> Body:
 def _check_count(number: int) -> None:
     if not 0 <= number <= INTEGER_MAX:
         raise InvalidInput("a count is at least 0, and one that can be stored", "body")
+
+
+def _check_instant(milliseconds: int) -> None:
+    if not 0 <= milliseconds <= TOLD_INSTANT_MS_MAX:
+        raise InvalidInput("an instant is before the year 3000, and a lease ends by then", "body")
 
 
 def _check_currency(currency: str) -> None:

@@ -12,7 +12,7 @@ from keisan.domain.ids import OrganizationId, PriceId, RecordId, TicketId, parse
 from keisan.domain.limits import CROSS_LEAF_BYTES_MAX, NAME_CHARACTERS_MAX
 from keisan.domain.price import TokenClass
 from keisan.domain.usage import CallOutcome, UsageSource
-from keisan.wire.base import INTEGER_MAX
+from keisan.wire.base import INTEGER_MAX, TOLD_INSTANT_MS_MAX
 
 CROSS_LEAF_SCHEMA = "keisan.cross.1"
 AMOUNT_DIGITS_MAX = 36
@@ -78,6 +78,7 @@ def read_cross_leaf(leaf: bytes) -> CrossUsage:
     numbers = [getattr(found, name) for name in _NUMBERS] + list(found.quantities.values()) + [found.max_tokens or 0]
     is_amount = found.amount_nano.isascii() and found.amount_nano.isdigit()
     is_bounded = all(0 <= number <= INTEGER_MAX for number in numbers) and len(found.amount_nano) <= AMOUNT_DIGITS_MAX
+    is_bounded = is_bounded and found.admitted_at_ms <= TOLD_INSTANT_MS_MAX
     is_stored = all(len(getattr(found, name)) <= NAME_CHARACTERS_MAX for name in _TEXTS) and b"\\u0000" not in leaf
     if found.schema != CROSS_LEAF_SCHEMA or not (is_amount and is_bounded and is_stored):
         raise InvalidInput("not the leaf of a call across platforms", "leaf")

@@ -4,6 +4,7 @@ An encoded letter is the array [content, public key, signature]. What a newer pl
 is passed over, and not carried on.
 """
 
+import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,6 +17,8 @@ from keisan.domain.limits import LETTER_BYTES_MAX, LETTER_NAME_CHARACTERS_MAX
 from keisan.kit.signature import Signer
 
 VERSION_MAX = 2**63 - 1
+# As JSON writes it; after an even number of backslashes, for two of them are one that is meant.
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class _Content(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
@@ -96,6 +99,12 @@ def decode_letter(encoded: bytes) -> Letter:
         raise InvalidInput("not a letter", "letter", str(fault)) from fault
 
 
+def check_body(body: bytes) -> None:
+    """Raise InvalidInput for a body with a NUL in one of its texts: PostgreSQL keeps none, and would end the whole transaction."""
+    if b"u0000" in body and _NUL.search(body):
+        raise InvalidInput("a text in this letter holds NUL, which no database keeps", "letter.body")
+
+
 def _build_letter(encoded: _Encoded) -> Letter:
     content = _read_content(encoded.content)
     if not 0 <= content.version <= VERSION_MAX or bool(content.name) != bool(content.version):
@@ -104,6 +113,10 @@ def _build_letter(encoded: _Encoded) -> Letter:
         )
     if len(content.name) > LETTER_NAME_CHARACTERS_MAX or len(content.kind) > LETTER_NAME_CHARACTERS_MAX:
         raise InvalidInput(f"names in letters have at most {LETTER_NAME_CHARACTERS_MAX} characters", "letter.name")
+    if "\x00" in content.name or "\x00" in content.kind or "\x00" in content.period:
+        raise InvalidInput(
+            "a letter's name, kind and period are texts without NUL, which no database keeps", "letter.name"
+        )
     return Letter(
         id=LetterId(content.id),
         kind=content.kind,

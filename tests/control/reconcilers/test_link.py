@@ -74,6 +74,7 @@ async def ask_once(child: Member, ask: Callable[..., Any]) -> Link:
         ({"state": "crowned"}, "does not know"),
         ({"kind_": "imperial"}, "does not know"),
         ({"epoch": 2**60}, "does not know"),
+        ({"epoch": 2**52}, "does not know"),
         ({"now_ms": -1}, "does not know"),
         ({"certificate": "none"}, "not a certificate"),
         ({"ca": "none"}, "not a certificate"),

@@ -5,7 +5,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import uuid4
 
@@ -18,33 +18,35 @@ from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import LetterKind
-from keisan.domain.link_log import FIRST_HASH, extend_hash
-from keisan.wire.letter import encode_letter
+from keisan.domain.settlement import HourlyTotal
 from keisan.wire.link import (
-    LINK_MAJOR,
-    LINK_MINOR,
     Ack,
     Answer,
     Ask,
     Bye,
     Hello,
-    Items,
-    LinkMessage,
-    decode_message,
     encode_message,
 )
 from keisan.wire.link_check import CHECK_SUBJECT, CheckQuestion, encode_check
+from keisan.wire.settlement import write_total
 from tests.control.town import Country, Town
 from tests.daemon.test_link_service import HOST, build_service, certify, found, run
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 from tests.deadline import let_time_pass_async, wait_until_async
+from tests.e2e.federation.hostile import (
+    ANSWER_S_MAX,
+    FOREIGN,
+    LATENCY_S_MAX,
+    LIFE,
+    NOT_A_LETTER,
+    build_hello,
+    forge_letter,
+    hear,
+    send_and_hear,
+    send_items,
+)
 from tests.e2e.relay.stage import find_free_port
-from tests.letters import write_letter
 
-LIFE = uuid4()
-# What is promised is a second; a host that other work keeps busy is given more.
-LATENCY_S_MAX = 3.0
-ANSWER_S_MAX = 30.0
 QUESTION = encode_check(CheckQuestion(cursors={}))
 
 
@@ -68,18 +70,7 @@ class Stage:
             await channel.close()
 
     def say_hello(self, platform_id: PlatformId | None = None, epoch: int = 1) -> bytes:
-        hello = Hello(
-            major=LINK_MAJOR,
-            minor=LINK_MINOR,
-            release="hostile",
-            platform_id=platform_id or self.hostile.id,
-            link_epoch=epoch,
-            ends={},
-            cursors={},
-            buckets=(0,) * 256,
-            now_ms=1,
-        )
-        return encode_message(hello)
+        return build_hello(platform_id or self.hostile.id, epoch)
 
     async def wait_for_closed(self, code: str) -> None:
         """Wait until a connection of the hostile child is counted by its code, and nothing else is."""
@@ -131,31 +122,6 @@ async def build_client_context(
     return build_service(town, identity, folder)._build_context(link)
 
 
-async def hear(channel: SocketChannel, *kinds: type[LinkMessage]) -> LinkMessage:
-    """Return the next message of some kinds; raises NeighbourUnreachable if the connection ends without."""
-    async with asyncio.timeout(ANSWER_S_MAX):
-        while True:
-            message = decode_message(await channel.receive())
-            if isinstance(message, kinds):
-                return message
-
-
-async def send_and_hear(channel: SocketChannel, data: bytes) -> LinkMessage:
-    await channel.send(data)
-    return await hear(channel, Bye)
-
-
-def send_items(letters: Sequence[bytes], first: int = 1, mark: bytes | None = None, log: str = "ledger") -> bytes:
-    running = FIRST_HASH
-    for letter in letters:
-        running = extend_hash(running, letter)
-    return encode_message(
-        Items(log=log, incarnation=LIFE, first_sequence=first, letters=tuple(letters), hash=mark or running)
-    )
-
-
-FOREIGN = encode_letter(write_letter())
-NOT_A_LETTER = b"not a letter"
 Try = Callable[[Stage], Sequence[bytes]]
 # What is said after each other, by the code with which the nation ends the connection.
 TRIES: dict[str, tuple[str, Try]] = {
@@ -242,3 +208,36 @@ async def test_a_byte_each_second_is_silence(stage: Stage) -> None:
         assert (await said).code == "silent"  # type: ignore[attr-defined]  # it is one
     assert await stage.measure_honest_s("after") < LATENCY_S_MAX
     await stage.wait_for_closed("silent")
+
+
+async def test_totals_of_anothers_region_are_refused_and_those_of_its_own_are_kept(stage: Stage) -> None:
+    """A child's region is what its parent has issued, whatever its letters say."""
+    async with stage.nation.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), stage.hostile.id))[0]
+        await transaction.links.update(replace(link, region="CN-SX", version=link.version + 1))
+    own, others = (
+        HourlyTotal(uuid4(), stage.hostile.id, f"2026-11-27T0{hour}", region, 1, 0, "ab" * 32, ())
+        for hour, region in enumerate(("CN-SX", "CN-XJ"))
+    )
+    signer = stage.hostile.control.get_identity().signer
+    letters = [
+        forge_letter(
+            signer,
+            stage.hostile.id,
+            kind="totals",
+            name="",
+            version=0,
+            audience=stage.nation.id,
+            body=write_total(total),
+        )
+        for total in (others, own)
+    ]
+    async with stage.dial() as channel:
+        await channel.send(stage.say_hello())
+        await channel.send(send_items(letters))
+        await hear(channel, Ack)
+    assert [code for code, _ in await stage.nation.list_refused()] == ["invalid_input"]
+    async with stage.nation.storage.read() as view:
+        kept = await view.totals.list_by_ids(PlatformScope(), [own.id, others.id])
+    assert [each.total for each in kept] == [own]
+    assert await stage.measure_honest_s("after") < LATENCY_S_MAX

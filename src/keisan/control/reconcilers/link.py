@@ -21,6 +21,7 @@ from keisan.domain.key_chain import check_key_chain
 from keisan.domain.letter import Letter
 from keisan.domain.limits import (
     EPOCH_MAX,
+    GRANT_EPOCH_JUMP_MAX,
     LINK_CERTIFICATE_S,
     LINK_LOOK_S,
     LINK_REVIEW_S_MAX,
@@ -203,7 +204,7 @@ class LinkReconciler:
             raise InvalidInput("what answered is not the parent's word to this question", "letter")
         if link.keys.first_key and not link.keys.is_continued_by(keys):
             raise InvalidInput("the parent's keys do not follow those that are known of it", "letter")
-        if not _is_known(told):
+        if not _is_known(told) or told.epoch > link.epoch + GRANT_EPOCH_JUMP_MAX:
             raise InvalidInput("this platform does not know what the parent told", "letter")
         return told
 

@@ -116,6 +116,7 @@ async def test_a_letter_that_comes_back_again_waits_until_the_way_is_known(count
     nation, shanxi, beijing, taiyuan = [await country.found(name) for name in ("cn", "sx", "bj", "sx.ty")]
     for town in (shanxi, beijing):
         await country.join(town, nation)
+    await country.still(nation)
     links = {town.id: await find_link(nation, town) for town in (shanxi, beijing)}
     async with nation.storage.write() as transaction:
         await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), links[shanxi.id])
@@ -123,7 +124,6 @@ async def test_a_letter_that_comes_back_again_waits_until_the_way_is_known(count
     await deliver(nation, beijing, letter)
     assert await count_sent(nation, links[shanxi.id]) == 1
     await deliver(nation, shanxi, letter)
-    await retry(nation)
     assert await list_codes(nation) == ["letter_unroutable"]
     async with nation.storage.write() as transaction:
         await transaction.registers.put(await taiyuan.put("offer", "m", b"2"), links[beijing.id])
@@ -141,3 +141,25 @@ async def count_sent(town: Town, link_id: LinkId) -> int:
     async with town.storage.read() as view:
         end = await view.outgoing_logs.get_end(PlatformScope(), link_id, LinkLog.LEDGER)
     return 0 if end is None else end.sequence
+
+
+async def test_a_letter_that_waited_goes_by_the_other_log_once(country: Country) -> None:
+    """Shanxi's way to Taiyuan is the nation, which sent the letter back: it knew no better then, and may now."""
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    await country.still(shanxi)
+    link_id = await find_link(shanxi, nation)
+    letter = sign(shanxi, "again", taiyuan)
+    async with shanxi.storage.write() as transaction:
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link_id)
+        await transaction.outgoing_logs.append(link_id, LinkLog.LEDGER, [letter])
+    await deliver(shanxi, nation, letter)
+    await retry(shanxi)
+    assert await list_codes(shanxi) == []
+    async with shanxi.storage.read() as view:
+        end = await view.outgoing_logs.get_end(PlatformScope(), link_id, LinkLog.EVENT)
+    assert end is not None
+    assert end.sequence == 1
+    await deliver(shanxi, nation, letter)
+    await retry(shanxi)
+    assert await list_codes(shanxi) == ["letter_unroutable"]

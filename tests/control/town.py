@@ -171,10 +171,14 @@ class Country:
         async with town.storage.write():
             return
 
-    async def shut(self, town: Town) -> None:
-        """Stop a town's links and let go of its disk."""
+    async def still(self, town: Town) -> None:
+        """Stop a town's links, and whoever watches what is known there."""
         town.hub.stop()
         await asyncio.wait_for(asyncio.gather(*self._tasks[town.hub]), END_S_MAX)
+
+    async def shut(self, town: Town) -> None:
+        """Stop a town's links and let go of its disk."""
+        await self.still(town)
         await town.storage.close()
 
     def replace_storage(self, town: Town, storage: Database) -> None:

@@ -16,6 +16,7 @@ from keisan.control.settlement_period import apply_countersignature, apply_perio
 from keisan.control.settlement_total import apply_totals
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, KeisanError, LetterUnknown, LetterUnroutable, PermissionDenied, Refused
+from keisan.domain.ids import LinkId
 from keisan.domain.letter import Arrival, Letter, LetterKind, RefusedLetter
 from keisan.domain.link_log import LinkLog
 from keisan.federation.key_book import KeyBook, check_letter
@@ -72,7 +73,7 @@ async def retry_letters(transaction: Transaction, control: Control) -> int:
             continue
         arrival = Arrival(each.link_id, link.neighbour_id, each.arrived_at)
         try:
-            await _deliver(transaction, office, arrival, LinkLog.LEDGER, each.letter)
+            await _deliver(transaction, office, arrival, None, each.letter)
         except (InvalidInput, PermissionDenied, Refused):
             continue
         await transaction.refused_letters.drop(each.letter.id)
@@ -94,7 +95,10 @@ async def open_office(transaction: Transaction, control: Control) -> Office:
     return Office(control, await load_key_book(transaction, control), await load_neighbourhood(transaction))
 
 
-async def _deliver(transaction: Transaction, office: Office, arrival: Arrival, log: LinkLog, letter: Letter) -> None:
+async def _deliver(
+    transaction: Transaction, office: Office, arrival: Arrival, log: LinkLog | None, letter: Letter
+) -> None:
+    """Apply a letter, or pass it on in a log; None for one that has waited."""
     check_letter(letter, office.book)
     if letter.audience in (None, office.control.platform_id):
         await _apply(transaction, office.control, arrival, letter)
@@ -103,7 +107,7 @@ async def _deliver(transaction: Transaction, office: Office, arrival: Arrival, l
 
 
 async def _pass_on(
-    transaction: Transaction, around: Neighbourhood, arrival: Arrival, log: LinkLog, letter: Letter
+    transaction: Transaction, around: Neighbourhood, arrival: Arrival, log: LinkLog | None, letter: Letter
 ) -> None:
     assert letter.audience is not None
     known = await find_known_way(transaction, around, letter.audience)
@@ -113,11 +117,23 @@ async def _pass_on(
     if link.id == arrival.link_id and (known is None or letter.audience == arrival.neighbour_id):
         # Who sent it knows no more than this platform does, or sends what is for itself: that would go in a circle.
         raise LetterUnroutable("the way to this letter's audience is the one it came by")
-    # It may go back where it came from: a neighbour sent it up before it had heard who is below it, and has told so since. That
-    # is once: if it comes back again, one of the two does not know yet, and a log that has it would take it for delivered.
-    if link.id == arrival.link_id and await transaction.outgoing_logs.has_letter(link.id, letter):
+    is_back = link.id == arrival.link_id
+    chosen = await _choose_log(transaction, link.id, log, letter) if is_back else log or LinkLog.LEDGER
+    await transaction.outgoing_logs.append(link.id, chosen, [letter])
+
+
+async def _choose_log(transaction: Transaction, link_id: LinkId, log: LinkLog | None, letter: Letter) -> LinkLog:
+    """Return the log in which a letter goes back where it came from; raises LetterUnroutable once it has gone that way.
+
+    It may go back: a neighbour sent it up before it had heard who is below it, and has told so since. If it comes back again, one of
+    the two does not know yet, and a log that has it would take it for delivered. So it waits, and goes by the other log
+    when more is known: the neighbour waits with it then, if it is the neighbour who does not know.
+    """
+    taken = [each for each in LinkLog if await transaction.outgoing_logs.has_letter(link_id, each, letter)]
+    left = [each for each in LinkLog if each not in taken and log in (None, each)]
+    if not left or (taken and log is not None):
         raise LetterUnroutable("this letter went that way before, and came back")
-    await transaction.outgoing_logs.append(link.id, log, [letter])
+    return left[0]
 
 
 async def _apply(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:

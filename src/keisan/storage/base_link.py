@@ -27,8 +27,8 @@ class OutgoingLogRepository(Protocol):
         """
         ...
 
-    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
-        """Tell whether a letter is kept in any log to a neighbour, by its author and id."""
+    async def has_letter(self, link_id: LinkId, log: LinkLog, letter: Letter) -> bool:
+        """Tell whether a letter is kept in a log, by its author and id."""
         ...
 
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:

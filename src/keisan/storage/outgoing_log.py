@@ -89,12 +89,9 @@ class OutgoingLogRepository:
         await self._letters.insert((link_id, log), appended, encoded, {"place": places, "hash": hashes})
         return (await self._write(replace(before, last_place=last_place, last_hash=last_hash))).tell_end()
 
-    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
-        """Tell whether a letter is kept in any log to a neighbour."""
-        for log in LinkLog:
-            if not await self._letters.pick_new(link_id, log, [letter]):
-                return True
-        return False
+    async def has_letter(self, link_id: LinkId, log: LinkLog, letter: Letter) -> bool:
+        """Tell whether a letter is kept in a log."""
+        return not await self._letters.pick_new(link_id, log, [letter])
 
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
         """Return where all logs of all links are."""

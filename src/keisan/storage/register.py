@@ -127,6 +127,8 @@ class RegisterRepository:
 
     async def redirect(self, key: RegisterKey, source: LinkId) -> None:
         """Let a register be one that came by another link."""
+        # As a put does, so that the two never wait for each other.
+        await self._head.lock()
         await self._connection.change(update(register).where(_match(key)).values(source=source))
 
     async def forget_source(self, source: LinkId) -> None:

@@ -99,8 +99,8 @@ async def test_it_is_known_whether_a_letter_went_to_a_neighbour(links: LinkStora
     await append(links, sent, log=EVENT)
     async with links.write() as transaction:
         has_letter = transaction.outgoing_logs.has_letter
-        assert [await has_letter(LINK, sent), await has_letter(LINK, other)] == [True, False]
-        assert not await has_letter(OTHER_LINK, sent)
+        assert [await has_letter(LINK, EVENT, sent), await has_letter(LINK, EVENT, other)] == [True, False]
+        assert [await has_letter(LINK, LEDGER, sent), await has_letter(OTHER_LINK, EVENT, sent)] == [False, False]
 
 
 async def test_nobody_keeps_anothers_letter_out_by_using_its_id(links: LinkStorage) -> None:

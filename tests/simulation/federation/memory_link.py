@@ -163,9 +163,9 @@ class MemoryOutgoingLogs:
                 found.keys.add((letter.author, letter.id))
         return found.tell_end()
 
-    async def has_letter(self, link_id: LinkId, letter: Letter) -> bool:
-        logs = [self._tables.outgoing.get((link_id, log)) for log in LinkLog]
-        return any(log is not None and (letter.author, letter.id) in log.keys for log in logs)
+    async def has_letter(self, link_id: LinkId, log: LinkLog, letter: Letter) -> bool:
+        found = self._tables.outgoing.get((link_id, log))
+        return found is not None and (letter.author, letter.id) in found.keys
 
     async def list_ends(self, scope: Scope) -> Mapping[tuple[LinkId, LinkLog], LogEnd]:
         return {key: each.tell_end() for key, each in self._tables.outgoing.items()} if is_platform(scope) else {}

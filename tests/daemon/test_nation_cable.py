@@ -56,7 +56,7 @@ async def lay_cable(*, is_proxy: bool, far: "Far | None" = None) -> AsyncIterato
 
 
 def list_tables() -> str:
-    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=True, timeout=20).stdout
 
 
 @dataclass
@@ -81,7 +81,8 @@ class Caller:
 @asynccontextmanager
 async def dial(cable: Cable) -> AsyncIterator[Caller]:
     place = cable.lines[0][0]
-    reader, writer = await asyncio.open_connection(place.host, place.port)
+    async with asyncio.timeout(PASSES_S_MAX):
+        reader, writer = await asyncio.open_connection(place.host, place.port)
     try:
         yield Caller(reader, writer)
     finally:

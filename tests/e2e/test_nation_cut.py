@@ -59,7 +59,7 @@ def run_cut(root: Path, *cut: str) -> Iterator[Run]:
 def list_tables() -> str:
     if os.geteuid() != 0 or shutil.which("nft") is None:
         return ""
-    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False).stdout
+    return subprocess.run(["nft", "list", "tables"], capture_output=True, text=True, check=False, timeout=20).stdout
 
 
 def count_silences(folder: Path) -> int:

@@ -15,6 +15,8 @@ from keisan.sdk import AsyncKeisan, ChatMessage, ChatOptions
 # Two of them take a tenth of a core.
 PERIOD_S = 3.0
 OUTPUT_TOKENS = 8
+# Many models share two cores: what is slow has not failed.
+CALL_S_MAX = 60.0
 ANSWERED = "answered"
 
 
@@ -44,7 +46,9 @@ class Traffic:
     async def _ask_once(self, platform: NationPlatform, key: str, question: str) -> None:
         kept = platform.read_operator()
         options = ChatOptions(output_tokens_max=OUTPUT_TOKENS, temperature=0.0)
-        async with AsyncKeisan(str(kept.platform_url), key, gateway_url=kept.gateway_url) as keisan:
+        async with AsyncKeisan(
+            str(kept.platform_url), key, gateway_url=kept.gateway_url, timeout_s=CALL_S_MAX
+        ) as keisan:
             async for _ in keisan.gateways.chat(MODEL, [ChatMessage("user", question)], options):
                 pass
 

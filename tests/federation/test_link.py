@@ -5,7 +5,13 @@ from uuid import uuid4
 
 import pytest
 
-from keisan.domain.limits import GRANT_EPOCH_JUMP_MAX, LINK_PING_MS, LINK_SILENCE_MS_MAX
+from keisan.domain.limits import (
+    GRANT_EPOCH_JUMP_MAX,
+    LINK_LOG_SHARE_PERCENT,
+    LINK_PING_MS,
+    LINK_SILENCE_MS_MAX,
+    LINK_WINDOW_BYTES,
+)
 from keisan.domain.link_log import LinkLog
 from keisan.domain.register import RegisterKey, find_bucket
 from keisan.federation.effect import Alarm, Answered, Asked, Close, NoteEpoch, NoteOffset, OpenIncarnation, Send
@@ -253,6 +259,17 @@ def test_a_log_has_its_share_while_state_changes_all_the_time(pair: Pair) -> Non
                 receiver.run(receiver.speaking.receive(sender.sent.popleft(), pair.now))
     # 40 letters of 50,000 bytes at a fifth of the link are 100 messages of state, and what was under way before.
     assert rounds < 250
+
+
+def test_what_is_under_way_of_logs_leaves_most_of_the_window_to_state(pair: Pair) -> None:
+    pair.child.write(*(bytes(100_000) for _ in range(30)))
+    pair.connect()
+    # The parent has not answered anything yet.
+    pair.child.run(pair.child.speaking.receive(pair.parent.sent.popleft(), pair.now))
+    waiting = sum(len(data) for data in pair.child.sent)
+    assert LINK_WINDOW_BYTES * LINK_LOG_SHARE_PERCENT // 100 <= waiting < LINK_WINDOW_BYTES // 3
+    pair.exchange()
+    assert len(take(pair.parent)) == 30
 
 
 def test_silence_ends_the_connection_and_pings_keep_it(pair: Pair) -> None:

@@ -271,8 +271,14 @@ class LinkMachine:
         match message:
             case Items():
                 return self._taking[_find_log(message.log)].take_items(message)
-            case Ack() | Want() | Merged():
-                self._turns.note_answered(self._count_answered(message))
+            case Ack():
+                self._turns.note_log_answered(self._sending[_find_log(message.log)].take_ack(message))
+                return None
+            case Want():
+                self._turns.note_answered(self._registers.take_want(message))
+                return None
+            case Merged():
+                self._turns.note_answered(self._registers.take_merged(message.number))
                 return None
             case Fork():
                 return self._taking[_find_log(message.log)].take_fork(message.end.incarnation)
@@ -299,13 +305,6 @@ class LinkMachine:
                 return self._take_answer(message)
             case _:
                 raise LinkFault("second_hello", "a connection begins once")
-
-    def _count_answered(self, message: Ack | Want | Merged) -> int:
-        if isinstance(message, Ack):
-            return self._sending[_find_log(message.log)].take_ack(message)
-        if isinstance(message, Want):
-            return self._registers.take_want(message)
-        return self._registers.take_merged(message.number)
 
     def _take_ask(self, message: Ask) -> list[Effect]:
         if len(self._to_answer) >= QUESTIONS_OPEN_MAX or message.number in self._to_answer:
@@ -339,7 +338,7 @@ class LinkMachine:
         if self.is_closed or not self.is_met:
             return effects
         while self._turns.has_room:
-            logs = [each for each in self._sending.values() if each.is_loaded]
+            logs = [each for each in self._sending.values() if each.is_loaded] if self._turns.has_log_room else []
             if self._turns.is_log_next(self._registers.is_loaded, bool(logs)):
                 message, size = logs[0].send_items()
                 self._turns.note_log(size, state_waits=self._registers.is_loaded)

@@ -68,6 +68,9 @@ def start_nation(root: Path) -> RunningNation:
 def root() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp") as folder:
         yield Path(folder) / "nation"
+        # What a kill has left running where the test failed before the next start.
+        for process in list_processes(Path(folder) / "nation"):
+            process.kill()
 
 
 def list_processes(root: Path) -> list[psutil.Process]:

@@ -30,9 +30,9 @@ from stage.link_plain import read_lots, send_plainly, take_plainly
 from stage.link_progress import NEWEST, Progress, count_held, wait_for_letters, watch_progress
 
 HOURS = (1, 72)
-# ServeGen's service has 57,600 requests an hour (16 a second). Of these one in 240 crosses here, in a batch each minute;
+# ServeGen's service has 57,600 requests an hour (16 a second). Of these one in 720 crosses here, four in a batch;
 # in the quick run one in 4,800.
-BATCHES_PER_H, QUICK_BATCHES_PER_H = 60, 3
+BATCHES_PER_H, QUICK_BATCHES_PER_H = 20, 3
 HEAL_S_MAX = 3600.0
 VAIN_S = 3.0
 ANSWER_S_MAX = 60.0

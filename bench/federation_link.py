@@ -114,11 +114,19 @@ async def open_nation(folder: Path, wanted: Wanted) -> AsyncIterator[tuple[int, 
         await process.wait()
 
 
-async def connect_province(number: int, port: int) -> TcpChannel:
-    """Return a province's connection, on which it has said which it is."""
+async def connect_province(number: int, port: int, sent_bytes: int = 0) -> TcpChannel:
+    """Return a province's connection, on which it has said which it is; it counts on from what was sent before."""
     reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), CONNECT_S_MAX)
     writer.write(number.to_bytes(LENGTH_BYTES))
-    return TcpChannel(reader, writer)
+    return TcpChannel(reader, writer, sent_bytes)
+
+
+async def keep_connected(place: Place, channels: list[TcpChannel], number: int, port: int) -> None:
+    """Serve a province's connection, and the next where a busy host let one fall silent, until cancelled."""
+    nation_id = build_identity(NATION_SEED).platform_id
+    while True:
+        await place.town.hub.serve(nation_id, channels[number])
+        channels[number] = await connect_province(number, port, channels[number].sent_bytes)
 
 
 async def run_provinces(source: Path, sizes: Sequence[int], measured_s: int) -> dict[str, object]:
@@ -131,18 +139,16 @@ async def run_provinces(source: Path, sizes: Sequence[int], measured_s: int) -> 
         samples: list[Sample] = []
         async with open_nation(folder, wanted) as (port, process), asyncio.TaskGroup() as group:
             channels = [await connect_province(number, port) for number in range(len(sizes))]
-            nation_id = build_identity(NATION_SEED).platform_id
             tasks = [group.create_task(step_each_second(place)) for place in places]
             tasks += [group.create_task(place.town.hub.watch()) for place in places]
             tasks.append(group.create_task(sample_bytes(channels, samples)))
-            serving = [
-                group.create_task(place.town.hub.serve(nation_id, channel))
-                for place, channel in zip(places, channels, strict=True)
+            tasks += [
+                group.create_task(keep_connected(place, channels, number, port)) for number, place in enumerate(places)
             ]
             assert process.stdout is not None
             async with asyncio.timeout(SETTLE_S_MAX + measured_s + END_S_MAX):
                 process_found: dict[str, object] = json.loads(await process.stdout.readline())
-            for task in (*tasks, *serving):
+            for task in tasks:
                 task.cancel()
         found = format_provinces(places, samples, measured_s)
         for place in places:

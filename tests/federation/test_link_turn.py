@@ -13,15 +13,21 @@ def test_what_is_under_way_is_bounded_and_comes_back_when_answered() -> None:
 
 
 def test_logs_alone_fill_no_more_than_their_share_of_the_window() -> None:
-    turns, sent = Turns(), 0
-    while turns.has_log_room:
-        sent += 1_000
-        turns.note_log(1_000, state_waits=False)
+    turns = Turns()
+    sent = fill_with_logs(turns)
     assert sent == -(-LINK_WINDOW_BYTES * LINK_LOG_SHARE_PERCENT // 100 // 1_000) * 1_000
     assert turns.has_room
     turns.note_log_answered(1_000)
     assert turns.has_log_room
     assert turns.under_way_bytes == sent - 1_000
+
+
+def fill_with_logs(turns: Turns) -> int:
+    sent = 0
+    while turns.has_log_room:
+        sent += 1_000
+        turns.note_log(1_000, state_waits=False)
+    return sent
 
 
 def test_state_goes_first_and_logs_have_their_share() -> None:

@@ -17,7 +17,7 @@ from keisan.daemon.nation_call import Served, ask_patiently, count_disputes, cou
 from keisan.daemon.nation_credit import read_id
 from keisan.daemon.nation_engine import IDLE, EngineCount, count_billed, count_engines, find_socket, link_engines
 from keisan.daemon.nation_sabotage import Sabotage, Saboteur
-from keisan.daemon.nation_silence import check_silence
+from keisan.daemon.nation_silence import SilenceWatch
 from keisan.domain.errors import KeisanError
 from keisan.domain.link import LinkSide, LinkState
 from keisan.domain.price import TokenClass
@@ -39,10 +39,11 @@ class CheckLine:
 
 @dataclass(slots=True)
 class NationCheck:
-    """The check of one nation."""
+    """The check of one nation; that of its silence is taken beside it."""
 
     nation: Nation
     sabotage: Sabotage | None
+    silence: SilenceWatch
     lines: list[CheckLine] = field(default_factory=list)
 
     async def run(self) -> None:
@@ -51,10 +52,9 @@ class NationCheck:
         self._note("nothing shared", held=True, said=f"{len(self.nation.platforms)} platforms were compared pairwise")
         ids = {await read_id(province): province for province in self.nation.platforms[1:]}
         await self._check_links(ids)
-        saboteur = Saboteur(self.sabotage)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._check_call(ids, saboteur))
-            group.create_task(self._check_silence(saboteur))
+        await self._check_call(ids, Saboteur(self.sabotage))
+        held, said = self.silence.found or (False, "no site was silent")
+        self._note("unknown is not nought", held=held, said=said)
         self._finish(self.nation.clock.monotonic_s() - begun_s)
 
     async def _check_links(self, ids: Mapping[str, NationPlatform]) -> None:
@@ -86,10 +86,6 @@ class NationCheck:
         await asyncio.to_thread(saboteur.bend_books, nation.national.folder, served.usage.organization_id)
         both = (nation.national, served.platform)
         await asyncio.gather(self._check_receipts(served), self._check_balances(both), self._check_books(both))
-
-    async def _check_silence(self, saboteur: Saboteur) -> None:
-        held, said = await check_silence(self.nation, self.nation.platforms[-1], saboteur)
-        self._note("unknown is not nought", held=held, said=said)
 
     def _note(self, name: str, *, held: bool, said: str) -> None:
         self.lines.append(CheckLine(name, held, said))

@@ -27,6 +27,28 @@ class Counts:
     devices: int
 
 
+@dataclass(slots=True)
+class SilenceWatch:
+    """The check of one province's silence, taken while others are still on their way up: it is mostly waiting.
+
+    `found` tells whether it held, and what was seen; None until it was taken.
+    """
+
+    saboteur: Saboteur
+    found: tuple[bool, str] | None = None
+
+    async def watch(self, nation: Nation, platform: NationPlatform) -> None:
+        """Take the check if a platform that is up and joined is the one to fall silent."""
+        if platform is choose_silent(nation):
+            self.found = await check_silence(nation, platform, self.saboteur)
+
+
+def choose_silent(nation: Nation) -> NationPlatform:
+    """Return the first province without a model, so that nobody's call waits for it; else the last one."""
+    provinces = nation.platforms[1:]
+    return next((province for province in provinces if not province.plan.has_model), provinces[-1])
+
+
 async def check_silence(nation: Nation, platform: NationPlatform, saboteur: Saboteur) -> tuple[bool, str]:
     """Tell whether it held, and what was seen, from the platform's public API."""
     code = platform.plan.code

@@ -10,7 +10,7 @@ from keisan.daemon.nation import NationRequest, run_nation
 from keisan.daemon.nation_cut import NationCut, read_cut
 from keisan.daemon.nation_plan import plan_nation
 from keisan.daemon.nation_sabotage import Sabotage
-from keisan.daemon.nation_step import check_step, list_steps, watch_step
+from keisan.daemon.nation_step import list_check_steps, list_watch_steps
 from keisan.daemon.progress import Progress
 from keisan.domain.errors import InvalidInput
 from keisan.executors.local import rotate_log
@@ -38,9 +38,8 @@ async def start_nation(options: NationOptions) -> ExitCode:
     """Run a nation in a folder until Ctrl-C or the end of its check; raises as run_nation does."""
     root = options.root
     plans = plan_nation(options.province_count)
-    steps = list_steps(
-        check_step(read_sabotage(options)) if options.is_checking else watch_step(is_json=options.is_json)
-    )
+    is_watched = not options.is_checking
+    steps = list_watch_steps(is_json=options.is_json) if is_watched else list_check_steps(read_sabotage(options))
     if options.cut is not None:
         cut = NationCut(read_cut(options.cut, plans), options.is_json)
         plans, steps = cut.plan.add_cable(plans), cut.add_steps(steps)

@@ -1,6 +1,7 @@
 """The steps of `keisan demo nation`, one after the other: databases, platforms, credit, and what is shown."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -9,41 +10,47 @@ from keisan.daemon.nation import Nation, NationPlatform, NationStep
 from keisan.daemon.nation_check import NationCheck
 from keisan.daemon.nation_credit import lease_credit
 from keisan.daemon.nation_join import join_province
-from keisan.daemon.nation_sabotage import Sabotage
+from keisan.daemon.nation_sabotage import Sabotage, Saboteur
 from keisan.daemon.nation_seed import seed_platform
 from keisan.daemon.nation_separation import Holdings, list_shared, read_holdings
+from keisan.daemon.nation_silence import SilenceWatch
 from keisan.daemon.nation_traffic import Traffic
 from keisan.daemon.nation_view import print_nation
 from keisan.daemon.platform_tree import PlatformTree, note_shown
 from keisan.domain.errors import Failed
 
+Beside = Callable[[Nation, NationPlatform], Awaitable[None]]
 LOOK_S = 1.0
 # Two cores do no more of them any sooner.
 AT_ONCE = 3
 
 
-def list_steps(last: NationStep) -> tuple[NationStep, ...]:
-    """Return the steps on the way up, and what is done with the nation once it is up."""
+def list_steps(last: NationStep, beside: Beside | None = None) -> tuple[NationStep, ...]:
+    """Return the steps on the way up, and what is done with the nation once it is up.
+
+    `beside` is called with each province that has joined, while others are still on their way.
+    """
     return (
         NationStep("migrating one database and copying it", make_databases),
-        NationStep("bringing platforms up and joining them", bring_up),
+        NationStep("bringing platforms up and joining them", partial(bring_up, beside=beside)),
         NationStep("leasing credit to provinces", lease_credit),
         last,
     )
 
 
-def watch_step(*, is_json: bool) -> NationStep:
-    """Return the last step of a nation that one watches."""
-    return NationStep("asking models", partial(show_and_ask, is_json=is_json))
+def list_watch_steps(*, is_json: bool) -> tuple[NationStep, ...]:
+    """Return the steps of a nation that one watches."""
+    return list_steps(NationStep("asking models", partial(show_and_ask, is_json=is_json)))
 
 
-def check_step(sabotage: Sabotage | None) -> NationStep:
-    """Return the last step of a nation that is checked from outside and ended."""
+def list_check_steps(sabotage: Sabotage | None) -> tuple[NationStep, ...]:
+    """Return the steps of a nation that is checked from outside and ended."""
+    silence = SilenceWatch(Saboteur(sabotage))
 
     async def check(nation: Nation) -> None:
-        await NationCheck(nation, sabotage).run()
+        await NationCheck(nation, sabotage, silence).run()
 
-    return NationStep("checking from outside", check)
+    return list_steps(NationStep("checking from outside", check), silence.watch)
 
 
 async def make_databases(nation: Nation) -> None:
@@ -53,7 +60,7 @@ async def make_databases(nation: Nation) -> None:
         await asyncio.to_thread(copy_template, template, platform.folder.platform)
 
 
-async def bring_up(nation: Nation) -> None:
+async def bring_up(nation: Nation, *, beside: Beside | None = None) -> None:
     """Start all, some at a time, and return when each would answer a call, is joined, and has its organizations."""
     arrivals = Arrivals(nation)
     # The first start of all compiles what the others then read.
@@ -66,6 +73,8 @@ async def bring_up(nation: Nation) -> None:
             await arrivals.start(province)
         # Joining is mostly waiting: meanwhile the next one starts.
         await arrivals.settle(province)
+        if beside is not None:
+            await beside(nation, province)
 
     async with asyncio.TaskGroup() as group:
         for province in nation.platforms[1:]:

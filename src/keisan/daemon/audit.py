@@ -6,7 +6,7 @@ from dataclasses import asdict
 from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
-from keisan.daemon.platform import open_archive, open_view
+from keisan.daemon.opening import open_archive, open_view
 from keisan.daemon.settings import Settings
 from keisan.kit.clock import SystemClock
 from keisan.ledger.audit import Audit, audit_ledger

@@ -3,10 +3,8 @@
 import asyncio
 import importlib.metadata
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from random import SystemRandom
 
 from keisan.api.app import create_app
@@ -39,6 +37,7 @@ from keisan.daemon.history import open_history
 from keisan.daemon.link_service import LinkService
 from keisan.daemon.listener import bind_listener
 from keisan.daemon.memory import settle_platform
+from keisan.daemon.opening import open_archive, open_storage
 from keisan.daemon.operator_file import note_platform, read_operator
 from keisan.daemon.platform_identity import ensure_identity
 from keisan.daemon.server import Server, build_config
@@ -48,14 +47,10 @@ from keisan.daemon.streams import carry_streams, open_streams
 from keisan.daemon.work_loop import build_loops
 from keisan.domain.capacity import CapacityKind
 from keisan.domain.chip import list_nominal_gflops
-from keisan.domain.errors import NotFound
 from keisan.domain.figure import Precision
-from keisan.kit.clock import Clock, SystemClock
+from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget
 from keisan.kit.observe import write_log
-from keisan.storage.archive_folder import ArchiveFolder
-from keisan.storage.base import Storage, Transaction
-from keisan.storage.sqlite import open_sqlite
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,36 +132,6 @@ def read_release() -> str:
         return "unknown"
 
 
-def open_storage(own: PlatformSettings, folder: Path, clock: Clock) -> Storage:
-    """Return the storage that the settings name: SQLite in `folder` unless there is a URL."""
-    if own.database_url is None:
-        return open_sqlite(folder / "keisan.db", clock)
-    if own.database_url.startswith("sqlite"):
-        return open_sqlite(Path(own.database_url.partition("///")[2]), clock)
-    # Its driver is only loaded where it is used: a laptop's start is quicker without.
-    from keisan.storage.postgresql import open_postgresql
-
-    return open_postgresql(own.database_url, clock)
-
-
-@asynccontextmanager
-async def open_view(settings: Settings, clock: Clock) -> AsyncIterator[Transaction]:
-    """Open a view of the platform that is here, whether it runs or not.
-
-    Raises NotFound without one, StorageUnavailable if its database cannot be read.
-    """
-    folder = DataFolder(settings.data_directory).platform
-    if settings.platform.database_url is None and not folder.exists():
-        raise NotFound(f"there is no platform in {settings.data_directory}")
-    storage = open_storage(settings.platform, folder, clock)
-    try:
-        await storage.check()
-        async with storage.read() as view:
-            yield view
-    finally:
-        await storage.close()
-
-
 def build_gateway_finder(own: ChallengeSettings, folder: DataFolder) -> Callable[[], HttpTarget | None]:
     """Return what finds the gateway that the settings name, or else the one that was started beside the platform here."""
 
@@ -178,12 +143,6 @@ def build_gateway_finder(own: ChallengeSettings, folder: DataFolder) -> Callable
         return HttpTarget(kept.gateway_url, ca_path=kept.ca_path) if kept and kept.gateway_url else None
 
     return find_gateway
-
-
-def open_archive(settings: Settings, clock: Clock) -> ArchiveFolder:
-    """Return the archive that the settings name; nothing is made."""
-    root = settings.platform.archive_directory or DataFolder(settings.data_directory).archive
-    return ArchiveFolder(root.expanduser().absolute(), clock)
 
 
 def build_server(own: PlatformSettings, parts: FleetParts, announce: Callable[[str], None]) -> Server:

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from keisan.cli.exit_code import ExitCode
 from keisan.control.retention import ExaminedDay, RetentionPlan, plan_retention
-from keisan.daemon.platform import open_view
+from keisan.daemon.opening import open_view
 from keisan.daemon.settings import Settings
 from keisan.domain.retention import RetentionMark
 from keisan.kit.clock import SystemClock

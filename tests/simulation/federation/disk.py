@@ -22,6 +22,7 @@ from keisan.domain.link import Invitation, Link, LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.domain.platform import Platform
 from keisan.domain.register import RegisterKey
+from keisan.kit.ids import create_id
 from keisan.wire.name import read_revocation_body
 from tests.simulation.federation.counter import State, Tally
 from tests.simulation.federation.kernel import NodeClock
@@ -30,6 +31,7 @@ from tests.simulation.federation.memory_link import (
     LinkTables,
     MemoryIncomingLogs,
     MemoryLinkTransaction,
+    MemoryOutgoingLogs,
     MemoryRefusedLetters,
     MemoryRegisters,
     is_platform,
@@ -244,22 +246,40 @@ class MarkedRegisters(MemoryRegisters):
 class MemoryTransaction(MemoryLinkTransaction):
     """Everything that the commands of links need, over one state of a disk."""
 
+    events, outbox = MemoryEvents(), MemoryOutbox()
+
     def __init__(self, tables: Tables, clock: NodeClock, world: World) -> None:
-        super().__init__(tables.links, clock)
+        # Most transactions use few of these, so those that are rarely asked for are made when they are.
         self.world = world
         self.clock = clock
         self.tables = tables
+        self.notes = tables.notes
+        self.outgoing_logs = MemoryOutgoingLogs(tables.links, clock, create_id)
         self.registers = MarkedRegisters(tables, world)
         self.incoming_logs = CountedIncomingLogs(tables.links, clock, world.tally)
-        self.refused_letters = CountedRefusedLetters(tables.links, world.tally)
-        self.platform = MemoryPlatforms(tables)
         self.links = MemoryNeighbours(tables)
-        self.grant_terms = MemoryGrantTerms(tables)
-        self.events = MemoryEvents()
-        self.deployments = self.replicas = MemoryPlacement(tables)
-        self.invitations = MemoryInvitations(tables)
-        self.outbox = MemoryOutbox()
-        self.notes = tables.notes
+
+    @property
+    def refused_letters(self) -> CountedRefusedLetters:  # type: ignore[override]  # made when asked for
+        return CountedRefusedLetters(self.tables.links, self.world.tally)
+
+    @property
+    def platform(self) -> MemoryPlatforms:
+        return MemoryPlatforms(self.tables)
+
+    @property
+    def grant_terms(self) -> MemoryGrantTerms:
+        return MemoryGrantTerms(self.tables)
+
+    @property
+    def deployments(self) -> MemoryPlacement:
+        return MemoryPlacement(self.tables)
+
+    replicas = deployments
+
+    @property
+    def invitations(self) -> MemoryInvitations:
+        return MemoryInvitations(self.tables)
 
 
 class Disk:

@@ -81,7 +81,10 @@ class NationCut:
         await self.cable.lay()
 
     async def run(self, nation: Nation) -> None:
-        """Print where to look, cut and heal while organizations ask, tell what came of it, and let them ask on until cancelled."""
+        """Print where to look, cut and heal while organizations ask, tell what came of it, and let them ask on until cancelled.
+
+        Raises Failed where no cable was laid.
+        """
         if self.cable is None:
             raise Failed("no cable was laid")
         nation.progress.finish()
@@ -172,7 +175,10 @@ class CutWatch:
 
 
 def list_lines(national: NationPlatform, province: NationPlatform) -> list[tuple[Address, Address]]:
-    """Return where the province dials, and where the nation takes that: the platforms' link, and the gateways'."""
+    """Return where the province dials, and where the nation takes that: the platforms' link, and the gateways'.
+
+    Raises Failed for a province whose settings name no cable.
+    """
     link, federation = province.settings.platform.link, province.settings.gateway.federation
     taken, gateways = national.settings.platform.link, national.settings.gateway.federation
     if link.parent_url is None or federation is None or taken.listen is None:

@@ -223,9 +223,9 @@ async def run_federation(
             lender.credit_nano[ORGANIZATION_ID] = credit_nano
             engine = await exits.enter_async_context(run_engine(root / f"{name}.sock", script))
             files = authority.issue(platform_id)
-            own = (
-                {"listen": f"127.0.0.1:{port}"} if platform_id == NATION else {"parents": [cables[platform_id].address]}
-            )
+            own: dict[str, object] = {"parents": [cables[platform_id].address]} if platform_id != NATION else {}
+            if platform_id == NATION or (is_direct and platform_id == INLAND):
+                own["listen"] = places[platform_id]
             paths = {"certificate": files.certificate, "certificate_key": files.key, "ca": files.authorities}
             more = {f"federation.{key}": value for key, value in own.items()}
             more |= {f"federation.{key}": str(path) for key, path in paths.items()}

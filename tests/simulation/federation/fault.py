@@ -146,8 +146,8 @@ def _roll_back(world: World, kind: FaultKind, child: int, parent: int) -> None:
 def _step_clock(world: World, kind: FaultKind, child: int, parent: int) -> None:
     world.fire(kind, is_busy=world.is_busy_between(child, parent))
     number = world.kernel.random.choice((child, parent))
-    if number in world.office.asking & world.rolled_back:
-        # What it asks would be older, by its clock, than what it asked and has forgotten: it would wait until its clock is there.
+    if number in world.office.asking:
+        # What it asks would be older, by its clock, than what it asked and has forgotten: it would wait until its clock is there (Q162).
         return
     world.stepped.add(number)
     world.platforms[number].clock.skew_ms = world.kernel.random.randint(-SKEW_MS_MAX, SKEW_MS_MAX)

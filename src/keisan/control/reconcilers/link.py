@@ -107,17 +107,19 @@ class LinkReconciler:
         """Ask the parent, and return what it told; whatever it does not tell in a signed letter changes nothing here."""
         if change.step is None:
             return change
-        asked_at = self.control.clock.now()
+        asked_at, asked_ms = self.control.clock.now(), 0
         try:
             question = self._build_question(change, change.step, asked_at)
+            # Also where no answer comes: the parent may have it, and takes none after it that is older.
+            asked_ms = question.made_at_ms
             letter = decode_letter(await self.ask(change.link.url, encode_letter(question)))
             told = self._read_answer(change.link, question, letter)
             # Whatever is wrong with it is found here, and changes nothing.
             self._take_answer(change.link, told, asked_at)
         except KeisanError as fault:
-            return replace(change, fault=fault.outside)
+            return replace(change, fault=fault.outside, asked_ms=asked_ms)
         middle_ms = (to_milliseconds(asked_at) + to_milliseconds(self.control.clock.now())) // 2
-        return replace(change, told=told, offset_ms=told.now_ms - middle_ms, asked_ms=question.made_at_ms)
+        return replace(change, told=told, offset_ms=told.now_ms - middle_ms, asked_ms=asked_ms)
 
     async def apply(self, transaction: Transaction, change: LinkWork, now: datetime) -> datetime | None:
         """Write what the parent told; look again when the next question is due.

@@ -17,6 +17,7 @@ from tests.daemon.nation_stage import build_request, give_identities, list_addre
 RECORD_ID = UUID("018f0000-0000-7000-8000-000000000001")
 REFUSED = "402 Payment Required", "more"
 BUSY = "503 Service Unavailable", "not yet"
+UNKNOWN = "403 Forbidden", '{"error":{"message":"no ticket","code":"ticket_unknown"}}'
 SERVED = "200 OK", '{"usage":{"prompt_tokens":4,"completion_tokens":2}}'
 
 
@@ -68,7 +69,7 @@ async def test_call_that_is_refused_or_not_answered_is_a_fault(tmp_path: Path) -
 
 async def test_call_that_is_refused_for_now_is_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def check(nation: Nation) -> None:
-        async with serve(iter([BUSY, BUSY, SERVED])) as port:
+        async with serve(iter([BUSY, UNKNOWN, SERVED])) as port:
             point_at(nation, port)
             call = await ask_patiently(nation)
         assert (call.record_id, call.usage["completion_tokens"]) == (RECORD_ID, 2)

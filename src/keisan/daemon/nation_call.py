@@ -22,6 +22,7 @@ CALL_S_MAX = 60.0
 PATIENCE_S = 20.0
 SETTLED_S_MAX = 30.0
 SERVICE_UNAVAILABLE = 503
+CREDIT_ON_ITS_WAY = "ticket_unknown"
 LOOK_S = 0.2
 Told = TypeVar("Told")
 
@@ -45,11 +46,11 @@ class Served:
 
 
 class Refusal(Failed):
-    """An answer that is none; one `is_for_now` if the server itself says that it cannot serve now."""
+    """An answer that is none; one `is_for_now` if nobody can serve just now, or no gateway knows yet of credit that was leased."""
 
     def __init__(self, status: int, text: str) -> None:
         super().__init__(f"the call was answered with {status}: {text[:200]}")
-        self.is_for_now = status == SERVICE_UNAVAILABLE
+        self.is_for_now = status == SERVICE_UNAVAILABLE or f'"code":"{CREDIT_ON_ITS_WAY}"' in text
 
 
 async def ask(platform: NationPlatform) -> Call:

@@ -71,8 +71,10 @@ def test_eleven_platforms_agree_within_their_time(
     environment: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
     """From the first process to the last: what the rest of this host's work takes of its two cores comes on top."""
+    # What measures lines would measure these processes too, and take half as much again of the processor.
+    plain = {name: text for name, text in environment.items() if not name.startswith("COVERAGE")}
     begun_s, before = time.monotonic(), read_work()
-    code, told = run_check(environment, provinces=10)
+    code, told = run_check(plain, provinces=10)
     taken_s, worked = time.monotonic() - begun_s, read_work().subtract(before)
     record_property("nation", f"{taken_s:.0f} s, {worked.own_s:.0f} CPU seconds, {worked.others_s:.0f} by others")
     assert list_not_held(told) == {}, told

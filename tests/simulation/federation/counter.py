@@ -1,6 +1,7 @@
 """What a run has seen: how often each fault fired with something under way, and how often each rare state was reached."""
 
 from collections import Counter
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 
@@ -55,14 +56,14 @@ class State(StrEnum):
     SILENT_NEIGHBOUR = "silent_neighbour"
 
 
+@dataclass
 class Tally:
     """Counts of one schedule, or of many."""
 
-    def __init__(self) -> None:
-        self.faults: Counter[str] = Counter()
-        self.idle_faults: Counter[str] = Counter()
-        self.states: Counter[str] = Counter()
-        self.work: Counter[str] = Counter()
+    faults: Counter[str] = field(default_factory=Counter)
+    idle_faults: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    work: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: "Tally") -> None:
         for name in ("faults", "idle_faults", "states", "work"):

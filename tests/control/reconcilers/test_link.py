@@ -11,6 +11,7 @@ import pytest
 
 from keisan.control.link_join import join_parent
 from keisan.control.reconcilers.link import LinkReconciler
+from keisan.domain.errors import PlatformUnreachable
 from keisan.domain.ids import LetterId
 from keisan.domain.link import Link, LinkState
 from keisan.domain.platform import PlatformKind
@@ -197,6 +198,23 @@ async def test_a_clock_that_was_set_back_makes_no_question_a_replay(nation: Nati
     await ask_once(child, child.ask)
     child.rotate(3)
     # It asks at once, too: what was heard last was, by this clock, in a month.
+    child.clock.instant -= timedelta(days=30)
+    assert (await ask_once(child, child.ask)).fault == ""
+    assert (await parent.get_child()).keys == child.control.get_identity().keys
+
+
+async def test_a_question_that_nobody_answered_is_remembered_when_the_clock_is_set_back(nation: Nation) -> None:
+    parent, child = nation.members[1], nation.members[2]
+    await parent.take_in(child, "CN-SX", "sx")
+    child.rotate(2)
+    child.clock.instant += timedelta(days=1)
+
+    async def lose_answer(url: str, content: bytes) -> bytes:
+        await child.ask(url, content)
+        raise PlatformUnreachable("the answer was lost")
+
+    assert (await ask_once(child, lose_answer)).fault
+    child.rotate(3)
     child.clock.instant -= timedelta(days=30)
     assert (await ask_once(child, child.ask)).fault == ""
     assert (await parent.get_child()).keys == child.control.get_identity().keys

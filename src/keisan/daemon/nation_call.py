@@ -45,16 +45,21 @@ class Served:
     receipts: Sequence[CrossReceiptView]
 
 
-class Refusal(Failed):
-    """An answer that is none; one `is_for_now` if nobody can serve just now, or no gateway knows yet of credit that was leased."""
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """An answer that is no call."""
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(f"the call was answered with {status}: {text[:200]}")
-        self.is_for_now = status == SERVICE_UNAVAILABLE or f'"code":"{CREDIT_ON_ITS_WAY}"' in text
+    status: int
+    text: str
+
+    @property
+    def is_for_now(self) -> bool:
+        """Tell whether nobody can serve just now, or no gateway knows yet of credit that was leased."""
+        return self.status == SERVICE_UNAVAILABLE or f'"code":"{CREDIT_ON_ITS_WAY}"' in self.text
 
 
-async def ask(platform: NationPlatform) -> Call:
-    """Make one call as any client would; raises Refusal for an answer that is none, Failed for no answer."""
+async def ask(platform: NationPlatform) -> Call | Refusal:
+    """Make one call as any client would; raises Failed for no answer."""
     kept = platform.read_operator()
     target = HttpTarget(str(kept.gateway_url), next(iter(platform.keys.values())), timeout_s=CALL_S_MAX)
     body = {
@@ -69,7 +74,7 @@ async def ask(platform: NationPlatform) -> Call:
         except httpx.HTTPError as fault:
             raise Failed(f"the call was not answered: {fault!r}") from fault
     if answer.status_code != 200:
-        raise Refusal(answer.status_code, answer.text)
+        return Refusal(answer.status_code, answer.text)
     return Call(UUID(answer.headers["keisan-record-id"]), answer.json()["usage"])
 
 
@@ -79,13 +84,11 @@ async def ask_patiently(nation: Nation) -> Call:
     Raises Failed with the last refusal once that has gone on for PATIENCE_S.
     """
     end_s = nation.clock.monotonic_s() + PATIENCE_S
-    while True:
-        try:
-            return await ask(nation.national)
-        except Refusal as refusal:
-            if not refusal.is_for_now or nation.clock.monotonic_s() > end_s:
-                raise
+    while isinstance(answer := await ask(nation.national), Refusal):
+        if not answer.is_for_now or nation.clock.monotonic_s() > end_s:
+            raise Failed(f"the call was answered with {answer.status}: {answer.text[:200]}")
         await nation.clock.sleep(LOOK_S)
+    return answer
 
 
 async def find_served(nation: Nation, ids: Mapping[str, NationPlatform], call: Call) -> Served:

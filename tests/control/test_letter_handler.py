@@ -17,6 +17,7 @@ from keisan.domain.link import LinkState
 from keisan.domain.link_log import LinkLog
 from keisan.wire.letter import sign_letter
 from tests.control.town import NOTE, Country, Town
+from tests.deadline import wait_until_async
 
 
 @pytest.fixture
@@ -39,9 +40,9 @@ async def deliver(town: Town, neighbour: Town, *letters: Letter) -> None:
         await deliver_items(transaction, town.control, arrival, LinkLog.LEDGER, letters)
 
 
-async def retry(town: Town) -> int:
+async def retry(town: Town, told: LinkId | None = None) -> int:
     async with town.storage.write() as transaction:
-        return await retry_letters(transaction, town.control)
+        return await retry_letters(transaction, town.control, told)
 
 
 async def list_codes(town: Town) -> list[str]:
@@ -90,28 +91,24 @@ async def test_what_came_over_a_link_that_is_over_waits_for_a_person(country: Co
     assert await list_codes(nation) == ["letter_unknown"]
 
 
-async def test_a_letter_that_was_sent_up_too_early_goes_back_down_once(country: Country) -> None:
+async def test_a_letter_that_was_sent_up_too_early_goes_back_down_once_its_sender_knows_why(country: Country) -> None:
     """Shanxi had not heard yet who is below it, and sent up; by the time the letter comes it has told where Taiyuan is."""
     nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
     await country.join(shanxi, nation)
-    early = sign(shanxi, "early", taiyuan)
-    await deliver(nation, shanxi, early)
-    assert await list_codes(nation) == ["letter_unroutable"]
+    await country.still(nation)
+    link_id = await find_link(nation, shanxi)
+    await deliver(nation, shanxi, sign(shanxi, "early", taiyuan))
+    assert await retry(nation, link_id) == 0
     async with nation.storage.write() as transaction:
-        link = (await transaction.links.list_neighbour(PlatformScope(), shanxi.id))[0]
-        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link.id)
-    # By this, or by whoever watches what is known here.
-    await retry(nation)
-    await deliver(nation, shanxi, early)
-    async with nation.storage.read() as view:
-        end = await view.outgoing_logs.get_end(PlatformScope(), link.id, LinkLog.LEDGER)
-    assert end is not None
-    assert end.sequence == 1
-    # What comes back again is kept, and waits.
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link_id)
+    assert await retry(nation) == 0
     assert await list_codes(nation) == ["letter_unroutable"]
+    assert await retry(nation, link_id) == 1
+    assert await list_codes(nation) == []
+    assert await count_sent(nation, link_id) == 1
 
 
-async def test_a_letter_that_comes_back_again_waits_until_the_way_is_known(country: Country) -> None:
+async def test_a_letter_that_comes_back_waits_until_the_way_is_known(country: Country) -> None:
     """The nation thinks that Taiyuan is behind Shanxi, which knows that it is not: the log has the letter, and would swallow it."""
     nation, shanxi, beijing, taiyuan = [await country.found(name) for name in ("cn", "sx", "bj", "sx.ty")]
     for town in (shanxi, beijing):
@@ -132,34 +129,42 @@ async def test_a_letter_that_comes_back_again_waits_until_the_way_is_known(count
     assert await list_codes(nation) == []
 
 
+async def test_a_letter_goes_again_where_it_went_by_a_log_that_has_not_had_it(country: Country) -> None:
+    """It went to Shanxi, Taiyuan moved to Beijing, and back again: each log would take it for delivered the second time."""
+    nation, shanxi, beijing, taiyuan = [await country.found(name) for name in ("cn", "sx", "bj", "sx.ty")]
+    for town in (shanxi, beijing):
+        await country.join(town, nation)
+    await country.still(nation)
+    link_id = await find_link(nation, shanxi)
+    async with nation.storage.write() as transaction:
+        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link_id)
+    letter = sign(nation, "again", taiyuan)
+    for _ in LinkLog:
+        await deliver(nation, beijing, letter)
+    assert [await count_sent(nation, link_id, log) for log in LinkLog] == [1, 1]
+    await deliver(nation, beijing, letter)
+    assert await list_codes(nation) == ["letter_unroutable"]
+
+
 async def find_link(town: Town, neighbour: Town) -> LinkId:
     async with town.storage.read() as view:
         return (await view.links.list_neighbour(PlatformScope(), neighbour.id))[0].id
 
 
-async def count_sent(town: Town, link_id: LinkId) -> int:
+async def count_sent(town: Town, link_id: LinkId, log: LinkLog = LinkLog.LEDGER) -> int:
     async with town.storage.read() as view:
-        end = await view.outgoing_logs.get_end(PlatformScope(), link_id, LinkLog.LEDGER)
+        end = await view.outgoing_logs.get_end(PlatformScope(), link_id, log)
     return 0 if end is None else end.sequence
 
 
-async def test_a_letter_that_waited_goes_by_the_other_log_once(country: Country) -> None:
-    """Shanxi's way to Taiyuan is the nation, which sent the letter back: it knew no better then, and may now."""
+async def test_both_ends_send_a_letter_back_once_the_other_knows_better(country: Country) -> None:
+    """Shanxi has told the nation that Taiyuan is below it, and is sent what came too early, over a pipe, by its hub."""
     nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
     await country.join(shanxi, nation)
-    await country.still(shanxi)
-    link_id = await find_link(shanxi, nation)
-    letter = sign(shanxi, "again", taiyuan)
-    async with shanxi.storage.write() as transaction:
-        await transaction.registers.put(await taiyuan.put("offer", "m", b"1"), link_id)
-        await transaction.outgoing_logs.append(link_id, LinkLog.LEDGER, [letter])
-    await deliver(shanxi, nation, letter)
-    await retry(shanxi)
-    assert await list_codes(shanxi) == []
-    async with shanxi.storage.read() as view:
-        end = await view.outgoing_logs.get_end(PlatformScope(), link_id, LinkLog.EVENT)
-    assert end is not None
-    assert end.sequence == 1
-    await deliver(shanxi, nation, letter)
-    await retry(shanxi)
-    assert await list_codes(shanxi) == ["letter_unroutable"]
+    await deliver(nation, shanxi, sign(shanxi, "early", taiyuan))
+    assert await list_codes(nation) == ["letter_unroutable"]
+    await country.join(taiyuan, shanxi)
+    for town in (shanxi, taiyuan):
+        country.connect(town)
+    await wait_until_async(lambda: country.list_arrived(taiyuan) == ["early"], "the letter has come", 30)
+    assert await list_codes(nation) == []

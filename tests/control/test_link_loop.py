@@ -110,6 +110,6 @@ async def find_link_of(town: Town, neighbour: Town) -> Link:
 
 async def test_news_that_find_no_room_are_told_again(country: Country) -> None:
     _, loop, _ = await build_loop(country)
-    news = LinkNews({}, (), {}, is_book_changed=False)
+    news = LinkNews({}, (), 0, {}, is_book_changed=False)
     assert all(loop.note(news) for _ in range(MESSAGES_WAITING_MAX))
     assert not loop.note(news)

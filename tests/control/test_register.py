@@ -63,6 +63,28 @@ async def test_of_whom_nobody_vouches_for_nothing_is_kept_and_it_may_come_again(
     assert await nation.list_refused() == []
 
 
+@pytest.mark.parametrize(
+    ("kind", "is_from_above", "is_taken"),
+    [
+        (LetterKind.PRICE, True, True),
+        (LetterKind.PRICE, False, False),
+        (LetterKind.ROLL_UP, True, False),
+        (LetterKind.ROLL_UP, False, True),
+        (LetterKind.OFFER, True, True),
+        (LetterKind.OFFER, False, True),
+    ],
+)
+async def test_what_goes_one_way_is_not_taken_from_the_other(
+    towns: tuple[Town, Town], kind: LetterKind, *, is_from_above: bool, is_taken: bool
+) -> None:
+    """A child that has moved gives its new parent what it had of the old one; a parent that lies, another's roll-up."""
+    nation, shanxi = towns
+    author, holder = (nation, shanxi) if is_from_above else (shanxi, nation)
+    outcome = await merge(holder, author, letter := await author.put(kind, "m", b"1"))
+    assert (await holder.find(author, kind, "m") == b"1") == is_taken
+    assert outcome.unknown == ([] if is_taken else [letter])
+
+
 async def test_a_forged_register_is_refused_and_kept_apart(towns: tuple[Town, Town]) -> None:
     nation, shanxi = towns
     letter = replace(await shanxi.put(LetterKind.OFFER, "m", b"1"), signature=bytes(64))

@@ -1,5 +1,6 @@
 """The sender's half of a log: what comes at the wrong moment changes nothing."""
 
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
@@ -51,6 +52,26 @@ def test_a_log_that_was_dropped_meanwhile_is_compared_anew() -> None:
         sending.take_items((build_item(2),))
     assert fault.value.code == "log_trimmed"
     assert not sending.is_loaded
+
+
+def test_a_log_of_which_all_was_dropped_meanwhile_is_compared_anew() -> None:
+    """Nothing is left to be read, so nothing would ever be sent."""
+    sending = LogSending(LinkLog.LEDGER, build_end(3))
+    sending.meet(None)
+    sending.want_items()
+    sending.take_items(())
+    with pytest.raises(LinkFault) as fault:
+        sending.note_end(replace(build_end(3), trimmed_sequence=3))
+    assert fault.value.code == "log_trimmed"
+
+
+def test_a_log_that_is_trimmed_of_what_was_sent_goes_on() -> None:
+    sending = LogSending(LinkLog.LEDGER, build_end(3))
+    sending.meet(None)
+    sending.want_items()
+    sending.take_items(tuple(map(build_item, (1, 2))))
+    sending.note_end(replace(build_end(3), trimmed_sequence=2))
+    assert sending.is_loaded
 
 
 def test_nothing_where_there_should_be_something_is_read_again_when_the_log_is_told_of() -> None:

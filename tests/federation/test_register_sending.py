@@ -66,3 +66,24 @@ def test_a_line_that_no_letter_could_have_is_refused(name: str) -> None:
     with pytest.raises(LinkFault) as fault:
         read_line(Line(**texts, version=1, digest=b"d"))
     assert fault.value.code == "wrong_line"
+
+
+def test_it_is_in_step_once_all_that_was_to_be_sent_is_answered() -> None:
+    sending = RegisterSending([LINE])
+    assert sending.is_in_step
+    seen: list[bool] = []
+    sending.meet((0,) * BUCKETS)
+    seen.append(sending.is_in_step)
+    sending.send_next(1)
+    seen.append(sending.is_in_step)
+    sending.take_want(Want(bucket=find_bucket(LINE.key), lines=(describe_line(LINE),)))
+    seen.append(sending.is_in_step)
+    sending.want_letters()
+    seen.append(sending.is_in_step)
+    sending.take_letters((b"a",))
+    seen.append(sending.is_in_step)
+    sending.send_next(1)
+    seen.append(sending.is_in_step)
+    assert not any(seen)
+    sending.take_merged(1)
+    assert sending.is_in_step

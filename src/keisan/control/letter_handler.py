@@ -1,7 +1,7 @@
 """What is done with letters that came: passed on, handed to who applies their kind, or refused and kept. None is lost, none blocks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from keisan.control.admission import apply_admission
 from keisan.control.context import Control
@@ -16,7 +16,7 @@ from keisan.control.settlement_period import apply_countersignature, apply_perio
 from keisan.control.settlement_total import apply_totals
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, KeisanError, LetterUnknown, LetterUnroutable, PermissionDenied, Refused
-from keisan.domain.ids import LinkId
+from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import Arrival, Letter, LetterKind, RefusedLetter
 from keisan.domain.link_log import LinkLog
 from keisan.federation.key_book import KeyBook, check_letter
@@ -52,28 +52,43 @@ REGAIN_HANDLERS: Mapping[str, LetterHandler] = {}
 
 async def deliver_items(
     transaction: Transaction, control: Control, arrival: Arrival, log: LinkLog, letters: Sequence[Letter]
-) -> None:
-    """Pass on or apply items of a neighbour's log, in order, within the transaction that moves its cursor."""
-    office = await open_office(transaction, control)
+) -> int:
+    """Pass on or apply items of a neighbour's log, in order, within the transaction that moves its cursor.
+
+    Returns how many are kept as refused: some of them may go on once more is known.
+    """
+    office, refused = await open_office(transaction, control), 0
     for letter in letters:
         try:
             await _deliver(transaction, office, arrival, log, letter)
         except (InvalidInput, PermissionDenied, Refused) as refusal:
             await refuse_letter(transaction, arrival, letter, refusal)
+            refused += 1
+    return refused
 
 
-async def retry_letters(transaction: Transaction, control: Control) -> int:
-    """Deliver letters that were refused because too little was known here, and return how many are delivered now."""
-    office, delivered = await open_office(transaction, control), 0
-    refused = await transaction.refused_letters.list_link(PlatformScope(), None, RETRIED_MAX)
-    # In the order in which they came.
-    for each in reversed([each for each in refused if each.code in RETRIED_CODES]):
+async def list_retried(transaction: Transaction, link_id: LinkId | None) -> Sequence[RefusedLetter]:
+    """Return what was refused because too little was known, by one link or by all, in the order in which it came."""
+    refused = await transaction.refused_letters.list_link(PlatformScope(), link_id, RETRIED_MAX)
+    return [each for each in reversed(refused) if each.code in RETRIED_CODES]
+
+
+async def retry_letters(transaction: Transaction, control: Control, told: LinkId | None = None) -> int:
+    """Deliver letters that were refused because too little was known, and return how many are delivered now.
+
+    With the link `told`, whose neighbour knows by now all that is known here, those that came by it: they may also go back.
+    """
+    waiting, delivered = await list_retried(transaction, told), 0
+    if not waiting:
+        return 0
+    office = await open_office(transaction, control)
+    for each in waiting:
         link = office.around.find(each.link_id)
         if link is None:
             continue
         arrival = Arrival(each.link_id, link.neighbour_id, each.arrived_at)
         try:
-            await _deliver(transaction, office, arrival, None, each.letter)
+            await _deliver(transaction, replace(office, told=told), arrival, LinkLog.LEDGER, each.letter)
         except (InvalidInput, PermissionDenied, Refused):
             continue
         await transaction.refused_letters.drop(each.letter.id)
@@ -83,11 +98,12 @@ async def retry_letters(transaction: Transaction, control: Control) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """Whom this platform believes, and where its links lead, as of one transaction."""
+    """Whom this platform believes, and where its links lead, as of one transaction. `told` is the link back, if one may be taken."""
 
     control: Control
     book: KeyBook
     around: Neighbourhood
+    told: LinkId | None = None
 
 
 async def open_office(transaction: Transaction, control: Control) -> Office:
@@ -95,45 +111,45 @@ async def open_office(transaction: Transaction, control: Control) -> Office:
     return Office(control, await load_key_book(transaction, control), await load_neighbourhood(transaction))
 
 
-async def _deliver(
-    transaction: Transaction, office: Office, arrival: Arrival, log: LinkLog | None, letter: Letter
-) -> None:
-    """Apply a letter, or pass it on in a log; None for one that has waited."""
+async def _deliver(transaction: Transaction, office: Office, arrival: Arrival, log: LinkLog, letter: Letter) -> None:
+    """Apply a letter, or pass it on in a log, or in another if that had it before."""
     check_letter(letter, office.book)
     if letter.audience in (None, office.control.platform_id):
         await _apply(transaction, office.control, arrival, letter)
     else:
-        await _pass_on(transaction, office.around, arrival, log, letter)
+        link_id = await _find_onward(transaction, office, arrival, letter.audience)
+        await transaction.outgoing_logs.append(link_id, await _choose_log(transaction, link_id, log, letter), [letter])
 
 
-async def _pass_on(
-    transaction: Transaction, around: Neighbourhood, arrival: Arrival, log: LinkLog | None, letter: Letter
-) -> None:
-    assert letter.audience is not None
-    known = await find_known_way(transaction, around, letter.audience)
-    link = known or around.parent
+async def _find_onward(transaction: Transaction, office: Office, arrival: Arrival, audience: PlatformId) -> LinkId:
+    """Return the link by which a letter goes on; raises LetterUnroutable where none leads on, or none yet.
+
+    It may go back: the neighbour sent it before it had heard where its audience is. That waits until the neighbour knows as
+    much as this platform, else the letter would come back again.
+    """
+    known = await find_known_way(transaction, office.around, audience)
+    link = known or office.around.parent
     if link is None:
         raise LetterUnroutable("no link leads to this letter's audience")
-    if link.id == arrival.link_id and (known is None or letter.audience == arrival.neighbour_id):
+    if link.id != arrival.link_id:
+        return link.id
+    if known is None or audience == arrival.neighbour_id:
         # Who sent it knows no more than this platform does, or sends what is for itself: that would go in a circle.
         raise LetterUnroutable("the way to this letter's audience is the one it came by")
-    is_back = link.id == arrival.link_id
-    chosen = await _choose_log(transaction, link.id, log, letter) if is_back else log or LinkLog.LEDGER
-    await transaction.outgoing_logs.append(link.id, chosen, [letter])
+    if link.id != office.told:
+        raise LetterUnroutable("this letter goes back where it came from, once that neighbour knows whom it is for")
+    return link.id
 
 
-async def _choose_log(transaction: Transaction, link_id: LinkId, log: LinkLog | None, letter: Letter) -> LinkLog:
-    """Return the log in which a letter goes back where it came from; raises LetterUnroutable once it has gone that way.
+async def _choose_log(transaction: Transaction, link_id: LinkId, log: LinkLog, letter: Letter) -> LinkLog:
+    """Return the log in which a letter goes, the one it came by if that has not had it: it would take it for delivered.
 
-    It may go back: a neighbour sent it up before it had heard who is below it, and has told so since. If it comes back again, one of
-    the two does not know yet, and a log that has it would take it for delivered. So it waits, and goes by the other log
-    when more is known: the neighbour waits with it then, if it is the neighbour who does not know.
+    Raises LetterUnroutable once all have.
     """
-    taken = [each for each in LinkLog if await transaction.outgoing_logs.has_letter(link_id, each, letter)]
-    left = [each for each in LinkLog if each not in taken and log in (None, each)]
-    if not left or (taken and log is not None):
-        raise LetterUnroutable("this letter went that way before, and came back")
-    return left[0]
+    for each in sorted(LinkLog, key=lambda each: each is not log):
+        if not await transaction.outgoing_logs.has_letter(link_id, each, letter):
+            return each
+    raise LetterUnroutable("this letter went that way before, and came back")
 
 
 async def _apply(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:

@@ -151,4 +151,4 @@ def is_news(place: RegisterPlace, before: _Seen, ways: Ways) -> bool:
 def _build_news(link_id: LinkId, before: _Seen, after: _Seen, places: Sequence[RegisterPlace]) -> LinkNews:
     own = {log: end for (of, log), end in after.ends.items() if of == link_id and end != before.ends.get((of, log))}
     is_book_changed = any(place.line.key.kind in BOOK_KINDS for place in places)
-    return LinkNews(own, tuple(places), after.ways, is_book_changed)
+    return LinkNews(own, tuple(places), after.change, after.ways, is_book_changed)

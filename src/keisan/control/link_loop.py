@@ -36,10 +36,11 @@ class LinkChannel(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LinkNews:
-    """What has changed on disk since the last: ends of own logs, registers, and whether it may be believed whom nobody knew."""
+    """What has changed on disk since the last: ends of own logs, registers up to a change, and whether others are known now."""
 
     ends: dict[LinkLog, LogEnd]
     places: tuple[RegisterPlace, ...]
+    change: int
     ways: Ways
     is_book_changed: bool
 
@@ -167,12 +168,14 @@ class LinkLoop:
             await self._carry_out(machine, machine.ask(heard.subject, heard.body))
         else:
             if heard.is_book_changed:
-                await self._session.retry_unknown(machine)
+                await self._session.take_book(machine)
             effects = machine.note_lines(self._session.list_offered(heard.places, heard.ways))
             effects += machine.note_returned(self._session.list_held(heard.places))
             for log, end in heard.ends.items():
                 effects += machine.note_end(log, end)
             await self._carry_out(machine, effects)
+            self._session.note_told(heard.change)
+        await self._session.return_letters(machine)
 
     async def _carry_out(self, machine: LinkMachine, effects: Iterable[Effect]) -> None:
         waiting = deque(effects)

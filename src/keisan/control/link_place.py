@@ -57,10 +57,13 @@ async def find_known_way(transaction: Transaction, around: Neighbourhood, audien
 
 
 def find_author_link(around: Neighbourhood, book: KeyBook, author: PlatformId) -> Link | None:
-    """Return the link by which an author's registers come: of the child that it is, or is below, else of the parent."""
+    """Return the link by which an author's registers come: of the child that it is, or is below, else of the parent.
+
+    None for one that was below here and has left: until somebody else vouches for it, nobody knows where it is.
+    """
     path = book.list_path(author)
     below = next((link for link in around.links if link.side is LinkSide.CHILD and link.neighbour_id in path), None)
-    return below or around.parent
+    return below if below is not None or book.own_id in path else around.parent
 
 
 async def find_ways(transaction: Transaction, around: Neighbourhood, places: Iterable[RegisterPlace]) -> Ways:
@@ -73,6 +76,20 @@ async def find_ways(transaction: Transaction, around: Neighbourhood, places: Ite
         link = await find_known_way(transaction, around, audience)
         ways[audience] = None if link is None else link.id
     return ways
+
+
+def is_reached(author: PlatformId, kind: str, holder: PlatformId, book: KeyBook) -> bool:
+    """Tell whether registers of a kind travel from their author to this holder at all, by where the book says that both are.
+
+    A neighbour that has moved here gives back what it seems to have from this side, and had from where it was before.
+    """
+    match _find_reach(kind):
+        case Reach.UP:
+            return holder in book.list_path(author)
+        case Reach.DOWN:
+            return author in book.list_path(holder)
+        case _:
+            return True
 
 
 def is_offered(place: RegisterPlace, link: Link, towards_audience: LinkId | None) -> bool:

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 from keisan.control.context import Control
 from keisan.control.fence import follow_link
-from keisan.control.letter_handler import deliver_items
+from keisan.control.letter_handler import deliver_items, list_retried, retry_letters
 from keisan.control.link_place import Ways, is_offered, list_held
 from keisan.control.link_return import take_back
 from keisan.control.register import merge_registers
@@ -41,6 +41,9 @@ class LinkSession:
         self._control = control
         self._link = link
         self._unknown: dict[RegisterKey, Letter] = {}
+        self._is_return_due = True
+        # The last change of a register that the machine was told of.
+        self._told_change = 0
 
     async def load_start(self, ways: Ways) -> LinkStart:
         """Return what is on disk now; `ways` says towards which link each audience of a register is."""
@@ -49,6 +52,7 @@ class LinkSession:
             ends = {log: await view.outgoing_logs.get_end(scope, link.id, log) for log in LinkLog}
             cursors = {log: await view.incoming_logs.get_cursor(scope, link.id, log) for log in LinkLog}
             places = await view.registers.list_places(scope, 0)
+        self.note_told(max((place.change for place in places), default=0))
         return LinkStart(
             ends={log: end for log, end in ends.items() if end is not None},
             cursors={log: cursor for log, cursor in cursors.items() if cursor is not None},
@@ -99,11 +103,32 @@ class LinkSession:
             case _:
                 return []
 
-    async def retry_unknown(self, machine: LinkMachine) -> None:
-        """Look again at registers whose author nobody vouched for: the book has changed."""
+    def note_told(self, change: int) -> None:
+        """Take up to which change of registers the machine has been told."""
+        self._told_change = change
+
+    async def take_book(self, machine: LinkMachine) -> None:
+        """Take that others are known now than before: look again at registers whose author nobody vouched for."""
+        self._is_return_due = True
         if self._unknown:
             letters, self._unknown = list(self._unknown.values()), {}
             machine.note_held(await self._merge(letters))
+
+    async def return_letters(self, machine: LinkMachine) -> None:
+        """Let letters that came from the neighbour and belong there go back, as soon as it knows all that is known here."""
+        if not (self._is_return_due and machine.is_in_step):
+            return
+        async with self._control.storage.read() as view:
+            self._is_return_due = bool(await list_retried(view, self._link.id))
+        if not self._is_return_due:
+            return
+        async with self._control.storage.write() as transaction:
+            if await transaction.registers.list_places(PlatformScope(), self._told_change):
+                # More is known here than the machine was told of, and it is about to be.
+                return
+            await retry_letters(transaction, self._control, self._link.id)
+        self._is_return_due = False
+        self._control.link_bell.ring()
 
     async def note_heard(self, machine: LinkMachine, offset_ms: int | None) -> None:
         """Write down when the neighbour was heard last, how far ahead its clock is, and what of the logs it has."""
@@ -132,8 +157,9 @@ class LinkSession:
         async with self._control.storage.write() as transaction:
             new = frozenset(await transaction.incoming_logs.keep(self._link.id, effect.log, letters))
             fresh = [letter for letter in letters if letter.id in new]
-            await deliver_items(transaction, self._control, self._build_arrival(), effect.log, fresh)
+            refused = await deliver_items(transaction, self._control, self._build_arrival(), effect.log, fresh)
             await transaction.incoming_logs.move_cursor(self._link.id, effect.log, effect.before, effect.after)
+        self._is_return_due |= refused > 0
         # What was passed on, or answered, waits for another neighbour now.
         self._control.link_bell.ring()
         return effect.after

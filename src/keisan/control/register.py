@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from keisan.control.context import Control
 from keisan.control.key_book import BOOK_KINDS, load_key_book
 from keisan.control.letter_handler import REGAIN_HANDLERS, REGISTER_HANDLERS, refuse_letter
-from keisan.control.link_place import find_author_link, load_neighbourhood
+from keisan.control.link_place import find_author_link, is_reached, load_neighbourhood
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import InvalidInput, PermissionDenied, Refused
 from keisan.domain.ids import LinkId
@@ -19,7 +19,7 @@ from keisan.wire.letter import check_body
 
 @dataclass(frozen=True, slots=True)
 class MergeOutcome:
-    """`lines` is what is kept now of the registers that came; `unknown` those whose author nobody vouches for yet."""
+    """`lines` is what is kept now of the registers that came; `unknown` those whose author is not known yet, or not to be there."""
 
     lines: Sequence[RegisterLine]
     unknown: Sequence[Letter]
@@ -42,6 +42,9 @@ async def merge_registers(
             continue
         except InvalidInput as refusal:
             await refuse_letter(transaction, arrival, letter, refusal)
+            continue
+        if not is_reached(letter.author, letter.kind, control.platform_id, book):
+            unknown.append(letter)
             continue
         way = find_author_link(around, book, letter.author)
         lines.append(await _merge(transaction, control, arrival, (letter, None if way is None else way.id)))

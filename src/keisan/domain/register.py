@@ -2,12 +2,15 @@
 
 import hashlib
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import Letter
 
 BUCKETS = 256
+# Keys whose bucket is remembered: it is asked for at each connection, of each register.
+KEYS_MAX = 16_384
 
 
 class RegisterKey(NamedTuple):
@@ -59,6 +62,7 @@ def mark_register(letter: Letter) -> RegisterMark:
     return RegisterMark(letter.version, hashlib.sha256(letter.content).digest())
 
 
+@lru_cache(KEYS_MAX)
 def find_bucket(key: RegisterKey) -> int:
     """Return in which of 256 buckets registers of this key are compared."""
     return hashlib.sha256("\0".join(key).encode()).digest()[0]

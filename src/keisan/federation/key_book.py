@@ -30,6 +30,9 @@ from keisan.wire.name import (
 # What registers say is read, and rotations in them are verified, once: a book is made anew with whatever changes.
 READ_MAX = 4_096
 
+# Who is who comes before what they say, in this order.
+_RANKS: Mapping[str, int] = {LetterKind.NAME: 0, LetterKind.PLATFORM: 1, LetterKind.REVOCATION: 2}
+
 # What a platform that was revoked has signed is taken all the same if it is of these kinds: what was before the revocation is
 # settled, what was after goes to suspense. That is decided by whoever applies it, with find_revocation.
 SETTLED_KINDS = frozenset(
@@ -125,10 +128,7 @@ def check_letter(letter: Letter, book: KeyBook) -> None:
 
 def order_for_book(letters: Iterable[Letter]) -> list[Letter]:
     """Return letters with those first that say who is who, parents before those they vouch for as far as that can be seen."""
-    rank = {LetterKind.NAME: 0, LetterKind.PLATFORM: 1, LetterKind.REVOCATION: 2}
-    return sorted(
-        letters, key=lambda each: (rank.get(LetterKind(each.kind), 3) if each.kind in rank else 3, len(each.name))
-    )
+    return sorted(letters, key=lambda each: (_RANKS.get(each.kind, len(_RANKS)), len(each.name)))
 
 
 def build_key_book(

@@ -198,6 +198,11 @@ class LinkMachine:
         """Take that registers of this neighbour are kept after all: whoever vouches for their author has been heard meanwhile."""
         self._held.held.update((line.key, line.mark) for line in lines)
 
+    @property
+    def is_in_step(self) -> bool:
+        """Tell whether the neighbour has answered for all registers that it may have, as far as this side has been told of them."""
+        return self.is_met and self._registers.is_in_step
+
     def find_incarnation(self, log: LinkLog) -> UUID | None:
         """Return in which incarnation an own log is sent, None before there is one."""
         end = self._sending[log].end
@@ -337,20 +342,21 @@ class LinkMachine:
         effects: list[Effect] = []
         if self.is_closed or not self.is_met:
             return effects
+        logs, registers = tuple(self._sending.values()), self._registers
         while self._turns.has_room:
-            logs = [each for each in self._sending.values() if each.is_loaded] if self._turns.has_log_room else []
-            if self._turns.is_log_next(self._registers.is_loaded, bool(logs)):
-                message, size = logs[0].send_items()
-                self._turns.note_log(size, state_waits=self._registers.is_loaded)
-            elif self._registers.is_loaded:
-                message, size = self._registers.send_next(LINK_BATCH_BYTES)
-                self._turns.note_state(size, log_waits=any(each.is_waiting for each in self._sending.values()))
+            loaded = next((log for log in logs if log.is_loaded), None) if self._turns.has_log_room else None
+            if loaded and self._turns.is_log_next(registers.is_loaded, log_waits=True):
+                message, size = loaded.send_items()
+                self._turns.note_log(size, state_waits=registers.is_loaded)
+            elif registers.is_loaded:
+                message, size = registers.send_next(LINK_BATCH_BYTES)
+                self._turns.note_state(size, log_waits=any(each.is_waiting for each in logs))
             else:
                 break
             effects.append(_send(message))
-        for sending in self._sending.values():
-            effects += sending.want_items()
-        return effects + self._registers.want_letters()
+        for log in logs:
+            effects += log.want_items()
+        return effects + registers.want_letters()
 
     def _close(self, code: str, text: str) -> list[Effect]:
         self.is_closed = True

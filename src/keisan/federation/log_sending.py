@@ -78,10 +78,11 @@ class LogSending:
         return answered
 
     def note_end(self, end: LogEnd) -> None:
-        """Take that the own log has grown."""
+        """Take that the own log has grown, or was trimmed; raises LinkFault where what comes next was."""
         if self.end is None or end.incarnation == self.end.incarnation:
             self.end = end
             self._is_stalled = False
+            self._check_trimmed(end.trimmed_sequence)
 
     def want_items(self) -> list[Effect]:
         """Ask for the next items if there are some and none are loaded."""
@@ -93,16 +94,12 @@ class LogSending:
         return [ReadItems(self.log, self._read, LINK_BATCH_BYTES)]
 
     def take_items(self, items: tuple[LogItem, ...]) -> None:
-        """Take items that were read; they are sent at the log's next turn.
-
-        Raises LinkFault where what comes next was dropped meanwhile: the receiver had it by another connection, and settled it.
-        """
+        """Take items that were read; they are sent at the log's next turn. Raises LinkFault where what comes next is gone."""
         self._is_reading = False
         self._is_stalled = not items
         if self.phase is not SendingPhase.SENDING or not items:
             return
-        if items[0].sequence > self._read + 1:
-            raise LinkFault("log_trimmed", f"{self.log}: what follows {self._read} is settled and gone")
+        self._check_trimmed(items[0].sequence - 1)
         if items[0].sequence == self._read + 1:
             self._loaded = items
             self._read = items[-1].sequence
@@ -132,6 +129,11 @@ class LogSending:
             hash=items[-1].hash,
         )
         return message, size
+
+    def _check_trimmed(self, sequence: int) -> None:
+        """Raise LinkFault if all up to a sequence is gone and not sent: the receiver had it by another connection, and settled it."""
+        if self.phase is SendingPhase.SENDING and sequence > self._read:
+            raise LinkFault("log_trimmed", f"{self.log}: what follows {self._read} is settled and gone")
 
     @property
     def _last_sent(self) -> int:

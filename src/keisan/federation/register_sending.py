@@ -103,6 +103,12 @@ class RegisterSending:
         """Tell whether something waits for its turn."""
         return bool(self._compared or self._loaded)
 
+    @property
+    def is_in_step(self) -> bool:
+        """Tell whether nothing is to be sent any more, and all that was is answered."""
+        is_left = self._compared or self._changed or self._is_reading or self._loaded
+        return not (is_left or self._under_way or self._lines_under_way)
+
     def send_next(self, bytes_max: int) -> tuple[LinkMessage, int]:
         """Return the next message and its size in bytes: lists first, then as many letters as fit, at least one."""
         if self._compared:

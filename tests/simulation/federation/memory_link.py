@@ -296,23 +296,28 @@ class MemoryRegisters:
         if not mark.is_newer_than(None if before is None else before.mark):
             return False
         self._tables.puts += 1
-        self._tables.own_registers()[key] = KeptRegister(letter, mark, source, self._tables.puts)
+        own = self._tables.own_registers()
+        # What changed last stands last.
+        own.pop(key, None)
+        own[key] = KeptRegister(letter, mark, source, self._tables.puts)
         return True
 
     async def list_lines(self, scope: Scope, source: LinkId | None) -> Sequence[RegisterLine]:
         return [RegisterLine(key, each.mark) for key, each in self._list(scope) if each.source == source]
 
     async def list_places(self, scope: Scope, after_change: int) -> Sequence[RegisterPlace]:
-        later = [pair for pair in self._list(scope) if pair[1].number > after_change]
-        places = [
-            RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
-            for key, each in later
-        ]
-        return sorted(places, key=lambda place: place.change)
+        places: list[RegisterPlace] = []
+        for key, each in reversed(self._tables.registers.items() if is_platform(scope) else {}.items()):
+            if each.number <= after_change:
+                break
+            places.append(
+                RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
+            )
+        return places[::-1]
 
     async def list_letters(self, scope: Scope, keys: Sequence[RegisterKey]) -> Sequence[Letter]:
-        wanted = set(keys)
-        return [each.letter for key, each in self._list(scope) if key in wanted]
+        kept = self._tables.registers if is_platform(scope) else {}
+        return [kept[key].letter for key in sorted(set(keys)) if key in kept]
 
     async def list_kind(self, scope: Scope, kind: str) -> Sequence[Letter]:
         return [each.letter for key, each in self._list(scope) if key.kind == kind and not each.letter.is_deleted]

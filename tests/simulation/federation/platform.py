@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
@@ -31,6 +31,7 @@ from tests.simulation.federation.task import Task, run_at_once
 
 if TYPE_CHECKING:
     from keisan.storage.base import Storage, Transaction
+    from tests.simulation.federation.memory_link import KeptRegister
     from tests.simulation.federation.world import World
 
 REDIAL_MS = (200, 1_500)
@@ -274,6 +275,10 @@ class SimulatedPlatform:
         self.disk.tables = backup.copy()
 
     # What it says.
+
+    def list_registers(self) -> Iterable[KeptRegister]:
+        """Return the registers that it has, its own and those of others."""
+        return self.disk.tables.links.registers.values()
 
     def upgrade(self) -> None:
         """Run a later release from now on."""

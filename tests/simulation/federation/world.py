@@ -29,7 +29,7 @@ GRANTED_AT_ONCE = 10
 
 if TYPE_CHECKING:
     from tests.simulation.federation.application import Books
-    from tests.simulation.federation.disk import Tables
+    from tests.simulation.federation.disk import MemoryTransaction, Tables
     from tests.simulation.federation.session import Session
     from tests.simulation.federation.tree import Tree
 
@@ -68,6 +68,23 @@ class World:
             self._join(self.platforms[child], self.platforms[parent])
         for platform in self.platforms:
             platform.write_now(platform.introduce)
+
+    def acquaint(self) -> None:
+        """Let all have heard already who the others are: they were linked long ago."""
+        said = [(author.number, each.letter) for author in self.platforms for each in author.list_registers()]
+        for platform in self.platforms:
+            ways = {
+                number: platform.links[self.tree.find_path(platform.number, number)[1]].id
+                for number in range(self.tree.size)
+                if number != platform.number
+            }
+
+            async def hear(transaction: MemoryTransaction, ways: dict[int, LinkId] = ways) -> None:
+                for number, letter in said:
+                    if number in ways:
+                        await transaction.registers.put(letter, ways[number])
+
+            platform.write_now(hear)
 
     def name_prefix(self, number: int) -> str:
         """Return the prefix that a platform's parent issued it: the root's begins none."""

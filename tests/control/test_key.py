@@ -35,6 +35,7 @@ async def test_created_key_is_stored_by_digest_and_marked_in_the_snapshot(contro
         stored = await view.keys.get(EVERYTHING, created.key.id)
     assert stored == created.key
     assert stored.digest == digest_secret(created.secret)
+    assert created.secret.reveal().startswith(f"sk-keisan-{stored.platform_id[:12]}-")
     assert stored.models == (world.model.facts.name,)
     assert stored.organization_id == world.left.organization.id
     assert created.snapshot_version == before + 1 == await get_version(control)

@@ -7,11 +7,14 @@ import pytest
 
 from keisan.domain.access import RIGHTS_BY_ROLE, OrganizationScope, ProviderScope, Role
 from keisan.domain.errors import PermissionDenied
+from keisan.domain.ids import PlatformId
 from keisan.domain.key import (
+    KEY_HOME_DIGITS,
     KEY_PREFIX,
     KEY_SECRET_BYTES,
     MACHINE_PREFIX,
     Secret,
+    create_home_secret,
     create_salt,
     create_secret,
     digest_secret,
@@ -26,6 +29,16 @@ def test_secret_holds_256_random_bits_behind_its_prefix() -> None:
         assert text.startswith(KEY_PREFIX)
         assert len(base64.urlsafe_b64decode(text.removeprefix(KEY_PREFIX) + "=")) == KEY_SECRET_BYTES
     assert create_secret(MACHINE_PREFIX).reveal().startswith(MACHINE_PREFIX)
+
+
+def test_a_key_tells_its_home_before_its_random_bits() -> None:
+    home = PlatformId("ab" * 32)
+    texts = {create_home_secret(home).reveal() for _ in range(100)}
+    assert len(texts) == 100
+    for text in texts:
+        assert text.startswith(f"{KEY_PREFIX}{home[:KEY_HOME_DIGITS]}-")
+        secret = text[len(KEY_PREFIX) + KEY_HOME_DIGITS + 1 :]
+        assert len(base64.urlsafe_b64decode(secret + "=")) == KEY_SECRET_BYTES
 
 
 def test_secret_is_masked_in_every_print() -> None:

@@ -4,6 +4,7 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Code {
     InvalidApiKey,
+    KeyNotAdmitted,
     PermissionDenied,
     NotFound,
     MethodNotAllowed,
@@ -50,8 +51,9 @@ pub enum Code {
 
 impl Code {
     /// Every code, so that metrics and tests can walk them.
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::InvalidApiKey,
+        Self::KeyNotAdmitted,
         Self::PermissionDenied,
         Self::NotFound,
         Self::MethodNotAllowed,
@@ -100,6 +102,7 @@ impl Code {
     pub const fn name(self) -> &'static str {
         match self {
             Self::InvalidApiKey => "invalid_api_key",
+            Self::KeyNotAdmitted => "key_not_admitted",
             Self::PermissionDenied => "permission_denied",
             Self::NotFound => "not_found",
             Self::MethodNotAllowed => "method_not_allowed",
@@ -156,6 +159,7 @@ impl Code {
             Self::InvalidApiKey => 401,
             Self::InsufficientCredit | Self::TicketSpent => 402,
             Self::PermissionDenied
+            | Self::KeyNotAdmitted
             | Self::PolicyUnsatisfied
             | Self::CallOffPath
             | Self::CallLooped

@@ -20,7 +20,7 @@ from keisan.domain.call_limits import CallLimits
 from keisan.domain.errors import InvalidInput, PermissionDenied, StateConflict
 from keisan.domain.event import EventDraft
 from keisan.domain.ids import KeyId, OrganizationId, ProjectId, ProviderId
-from keisan.domain.key import Key, Secret, create_secret, digest_secret
+from keisan.domain.key import Key, Secret, create_home_secret, digest_secret
 from keisan.domain.policy import parse_policy
 from keisan.domain.project import Project
 from keisan.domain.snapshot import SnapshotTable
@@ -55,7 +55,7 @@ async def create_key(control: Control, principal: Principal, body: KeyCreate) ->
     names no provider.
     """
     principal.require(Right.WRITE_KEYS)
-    secret = create_secret()
+    secret = create_home_secret(control.platform_id)
     async with control.storage.write() as transaction:
         project = await transaction.projects.get(principal.scope, ProjectId(body.project_id))
         check_own(control, project.platform_id)

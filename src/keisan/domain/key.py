@@ -16,6 +16,8 @@ KEY_SECRET_BYTES = 32
 KEY_PREFIX = "sk-keisan-"
 MACHINE_PREFIX = "mk-keisan-"
 JOIN_TOKEN_PREFIX = "jt-keisan-"
+# So many digits of its home's id stand in a key, so that gateways elsewhere can say whose it is.
+KEY_HOME_DIGITS = 12
 SALT_BYTES = 32
 
 
@@ -74,6 +76,11 @@ def create_secret(prefix: str = KEY_PREFIX) -> Secret:
     """Return a new secret: the prefix and 256 random bits in unpadded base64url."""
     body = base64.urlsafe_b64encode(secrets.token_bytes(KEY_SECRET_BYTES)).rstrip(b"=").decode()
     return Secret(prefix + body)
+
+
+def create_home_secret(home: PlatformId) -> Secret:
+    """Return a new key that names its home: behind the prefix, before the random bits."""
+    return create_secret(f"{KEY_PREFIX}{home[:KEY_HOME_DIGITS]}-")
 
 
 def digest_secret(secret: Secret) -> str:

@@ -78,6 +78,13 @@ impl Neighbours {
         self.sides.get(platform_id).copied()
     }
 
+    /// The one platform whose id begins with these digits.
+    pub fn find_by_digits(&self, digits: &str) -> Option<&PlatformRow> {
+        let mut found = self.platforms.range(digits.to_owned()..).take_while(|(id, _)| id.starts_with(digits));
+        let (_, platform) = found.next()?;
+        found.next().is_none().then_some(platform)
+    }
+
     /// The neighbour towards a platform, which side it is on, and what is known of the platform.
     pub fn find_way(&self, platform_id: &str) -> Option<(String, Side, Verdict)> {
         let verdict = self.platforms.get(platform_id).map(|platform| platform.verdict);

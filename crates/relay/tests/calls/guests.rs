@@ -10,7 +10,8 @@ use tempfile::TempDir;
 
 use crate::engine::{chat_answer, token_event};
 use crate::peer::{Answer, Authority, Peer, build_call};
-use crate::stage::{Setting, Stage, chat_body, stream};
+use crate::refusals::refuse;
+use crate::stage::{Setting, Stage, build_post, chat_body, stream};
 
 const OWN: &str = "abababababababababababababababababababababababababababababababab";
 const PARENT: &str = "cdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcdcd";
@@ -99,6 +100,24 @@ fn a_guest_is_served_at_the_pinned_price_and_its_record_names_who_pays() {
         json!({"home_platform_id": SIBLING, "serving_platform_id": OWN, "ticket_id": "of-sibling"})
     );
     assert_eq!((&record["price_id"], &record["organization_id"]), (&json!("wholesale"), &json!("o")));
+}
+
+#[test]
+fn a_key_of_another_platform_is_told_its_home_and_any_other_is_told_nothing() {
+    let world = World::open(Value::Null);
+    let ask = |digits: &str| {
+        let key = format!("sk-keisan-{digits}-c2VjcmV0");
+        let (status, error) = refuse(&world.stage, build_post("/v1/chat/completions", &key, chat_body(&json!({}))));
+        (status, error["code"].as_str().unwrap().to_owned(), error["message"].as_str().unwrap().to_owned())
+    };
+    let (status, code, message) = ask(&SIBLING[..12]);
+    assert_eq!((status, &*code), (403, "key_not_admitted"));
+    assert!(message.contains("'sibling'"), "{message}");
+    for digits in [&OWN[..12], "0123456789ab", &SIBLING[..11], "EFEFEFEFEFEF"] {
+        let (status, code, message) = ask(digits);
+        assert_eq!((status, &*code), (401, "invalid_api_key"), "{digits}");
+        assert!(message.ends_with("unknown or was revoked"), "{message}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 """Where letters go: to the neighbour, down towards who is known to be below, else up; and never back."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from keisan.control.link_place import (
     list_held,
     load_neighbourhood,
 )
+from keisan.domain.access import PlatformScope
 from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import LetterKind
-from keisan.domain.link import Link, LinkSide
+from keisan.domain.link import Link, LinkSide, LinkState
 from keisan.domain.register import RegisterKey, RegisterLine, RegisterMark, RegisterPlace
 from keisan.kit.ids import create_id
 from tests.control.town import Country, Town, build_link
@@ -112,3 +114,16 @@ async def test_registers_come_from_the_side_on_which_their_author_is(country: Co
         around, book = await load_neighbourhood(view), await load_key_book(view, shanxi.control)
     ways = [find_author_link(around, book, each) for each in (nation.id, taiyuan.id)]
     assert [way.neighbour_id for way in ways if way] == [nation.id, taiyuan.id]
+
+
+async def test_nobody_knows_where_one_is_that_has_left_until_another_vouches_for_it(country: Country) -> None:
+    """It is known by its ended link alone: to say that it is above would send what is for it there, and back."""
+    nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
+    await country.join(shanxi, nation)
+    await country.join(taiyuan, shanxi)
+    async with shanxi.storage.write() as transaction:
+        link = (await transaction.links.list_neighbour(PlatformScope(), taiyuan.id))[0]
+        await transaction.links.update(replace(link, state=LinkState.LEFT, version=link.version + 1))
+        around, book = await load_neighbourhood(transaction), await load_key_book(transaction, shanxi.control)
+    assert book.find(taiyuan.id) is not None
+    assert find_author_link(around, book, taiyuan.id) is None

@@ -342,21 +342,26 @@ class LinkMachine:
         effects: list[Effect] = []
         if self.is_closed or not self.is_met:
             return effects
-        logs, registers = tuple(self._sending.values()), self._registers
-        while self._turns.has_room:
-            loaded = next((log for log in logs if log.is_loaded), None) if self._turns.has_log_room else None
-            if loaded and self._turns.is_log_next(registers.is_loaded, log_waits=True):
-                message, size = loaded.send_items()
-                self._turns.note_log(size, state_waits=registers.is_loaded)
-            elif registers.is_loaded:
-                message, size = registers.send_next(LINK_BATCH_BYTES)
-                self._turns.note_state(size, log_waits=any(each.is_waiting for each in logs))
-            else:
-                break
+        while self._turns.has_room and (message := self._take_turn()) is not None:
             effects.append(_send(message))
-        for log in logs:
-            effects += log.want_items()
-        return effects + registers.want_letters()
+        for sending in self._sending.values():
+            effects += sending.want_items()
+        return effects + self._registers.want_letters()
+
+    def _take_turn(self) -> LinkMessage | None:
+        """Return the next message of what is loaded, of logs or of state, as it is their turn; None if nothing may go."""
+        turns, registers, logs = self._turns, self._registers, self._sending.values()
+        is_state_loaded = registers.is_loaded
+        loaded = [each for each in logs if each.is_loaded]
+        if loaded and turns.has_log_room and turns.is_log_next(is_state_loaded, log_waits=True):
+            message, size = loaded[0].send_items()
+            turns.note_log(size, state_waits=is_state_loaded)
+        elif is_state_loaded:
+            message, size = registers.send_next(LINK_BATCH_BYTES)
+            turns.note_state(size, log_waits=any(each.is_waiting for each in logs))
+        else:
+            return None
+        return message
 
     def _close(self, code: str, text: str) -> list[Effect]:
         self.is_closed = True

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 # A disk answers after less than so long, drawn anew for each transaction; what it wrote was committed somewhere within. What is
 # read is in memory half of the time, and nobody waits.
 WAIT_MS = 9
-WAIT_CHANCE = 0.5
+WAIT_CHANCE = 0.3
 MARKS = count(1)
 
 

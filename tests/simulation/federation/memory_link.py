@@ -310,9 +310,7 @@ class MemoryRegisters:
         for key, each in reversed(self._tables.registers.items() if is_platform(scope) else {}.items()):
             if each.number <= after_change:
                 break
-            places.append(
-                RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number)
-            )
+            places.append(RegisterPlace(RegisterLine(key, each.mark), each.source, each.letter.audience, each.number))
         return places[::-1]
 
     async def list_letters(self, scope: Scope, keys: Sequence[RegisterKey]) -> Sequence[Letter]:

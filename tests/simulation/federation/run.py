@@ -20,8 +20,6 @@ from tests.simulation.federation.counter import Tally
 from tests.simulation.federation.schedule import Outcome, run_schedule
 
 FAILED_SEEDS = Path(__file__).with_name("failed_seeds.txt")
-# What still fails, and is to be mended (docs/open-questions.md, Q163 and Q164): each is tried, and has to leave as soon as it holds.
-OPEN_SEEDS = Path(__file__).with_name("open_seeds.txt")
 NATION = "nation"
 CHUNK = 8
 
@@ -76,16 +74,7 @@ def read_seed(name: str) -> tuple[int, bool]:
 
 def list_failed_seeds() -> list[tuple[int, bool]]:
     """Return the schedules that ever failed: they are played in every run."""
-    return _read_seeds(FAILED_SEEDS)
-
-
-def list_open_seeds() -> list[tuple[int, bool]]:
-    """Return the schedules that fail still, each for a reason that is written down."""
-    return _read_seeds(OPEN_SEEDS)
-
-
-def _read_seeds(path: Path) -> list[tuple[int, bool]]:
-    lines = (line.partition("#")[0].strip() for line in path.read_text().splitlines())
+    lines = (line.partition("#")[0].strip() for line in FAILED_SEEDS.read_text().splitlines())
     return [read_seed(line) for line in lines if line]
 
 

@@ -22,12 +22,12 @@ ACTIVE_MS = 10_000
 # The longest fault that is under way when the quiet begins, the silence that ends a dead connection, and some round trips.
 QUIET_MS_MAX = 60_000
 LOOK_MS = 2_000
-# Not all is played in each schedule: what leaves room for one another is found where one of them is missing.
-PART_CHANCE = 0.5
+# Beside calls and their credit, not all is played in each schedule: faults are found sooner where less happens around them.
+PART_CHANCE = 0.4
 # Whether a nation begins with all that is said of who is who, or has to hear it first.
 ACQUAINTED_CHANCE = 0.8
 NEWER_CHANCE = 0.3
-FAULTS = (2, 6)
+FAULTS = (2, 5)
 FLOOD_CHANCE = 0.1
 FLOOD_BURSTS = 7
 FLOOD_GAP_MS = 40
@@ -94,7 +94,8 @@ def _play(world: World) -> None:
     active_ms = ACTIVE_MS // 2 if world.tree.size > 7 else ACTIVE_MS
     for platform in world.platforms:
         platform.start()
-    for part in (world.market, world.granting, world.sites, world.forwarding):
+    world.market.open(active_ms)
+    for part in (world.granting, world.sites, world.forwarding):
         if chance.random() < PART_CHANCE:
             part.open(active_ms)
     for _ in range(world.tree.size):

@@ -82,8 +82,8 @@ class Tree:
 
 
 def grow_tree(chance: random.Random) -> Tree:
-    """Return a tree of three to seven platforms of any shape: a chain, a star, or between the two."""
-    size = chance.randint(3, 7)
+    """Return a tree of three to seven platforms, more often of few, of any shape: a chain, a star, or between the two."""
+    size = min(chance.randint(3, 7), chance.randint(3, 7))
     parents: list[int | None] = [NATIONAL if number else None for number in range(size)]
     regions = [""]
     for number in range(1, size):

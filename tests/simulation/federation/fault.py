@@ -140,6 +140,10 @@ def _roll_back(world: World, kind: FaultKind, child: int, parent: int) -> None:
     if world.kernel.random.random() < EPOCH_CHANCE:
         world.kernel.call_in(age_ms // 2, lambda: world.platforms[child].raise_epoch(parent))
     world.kernel.call_in(age_ms - 30, lambda: send_burst(world, number))
+    for delay_ms in (-400, 400):
+        # What it orders then, and will have forgotten, stands beside what it orders next.
+        moved_ms = max(0, age_ms + delay_ms + world.kernel.random.randint(-300, 300))
+        world.kernel.call_in(moved_ms, lambda: world.sites.place_at(number))
     world.kernel.call_in(age_ms, restore)
 
 

@@ -95,7 +95,7 @@ def _play(world: World) -> None:
     for platform in world.platforms:
         platform.start()
     world.market.open(active_ms)
-    for part in (world.granting, world.sites, world.forwarding):
+    for part in (world.sites, world.granting, world.forwarding):
         if chance.random() < PART_CHANCE:
             part.open(active_ms)
     for _ in range(world.tree.size):

@@ -120,6 +120,13 @@ class Sites:
             site.answers.clear()
             self.exchange(site)
 
+    def place_at(self, number: int) -> None:
+        """Have a platform place what it has anew, and tell its agents."""
+        for site in self.sites:
+            if site.platform.number == number:
+                self._place_anew(site)
+                self.exchange(site)
+
     # At the platform.
 
     def _place_anew(self, site: Site) -> None:

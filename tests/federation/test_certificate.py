@@ -25,6 +25,7 @@ from keisan.federation.certificate import (
     name_host,
     parse_certificate,
     read_authority_key,
+    split_certificates,
 )
 from keisan.kit.clock import SystemClock
 from keisan.kit.ids import create_id
@@ -120,6 +121,14 @@ def test_an_authority_is_known_by_the_platforms_id_alone() -> None:
     assert read_authority_key(authority) == PARENT.chain.first_key
     with pytest.raises(InvalidInput, match="not the certificate of an authority"):
         read_authority_key(issue(CHILD))
+
+
+def test_a_text_of_certificates_is_read_one_by_one_and_any_other_is_refused() -> None:
+    texts = [build_authority(PARENT.signers[0], PARENT.id, number) for number in (1, 2)]
+    assert split_certificates("".join(texts)) == texts
+    for text in ("", "certificates"):
+        with pytest.raises(InvalidInput, match="not certificates"):
+            split_certificates(text)
 
 
 def issue(person: Person, issuer: Person = PARENT, **changes: object) -> str:

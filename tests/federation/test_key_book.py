@@ -130,6 +130,22 @@ def test_a_rotated_key_speaks_once_somebody_vouched_for_it(nation: Nation) -> No
         check_letter(nation.ty.write("usage"), unaware)
 
 
+def test_newer_keys_of_somebody_further_off_are_known_before_its_parent_vouches_for_them(nation: Nation) -> None:
+    vouched = nation.sx.vouch(nation.ty)
+    nation.ty.rotate()
+    letters = [nation.cn.tell(), nation.sx.tell(), nation.ty.tell(), nation.cn.vouch(nation.sx), vouched]
+    book = nation.hb.build_book([nation.hb.link(nation.cn)], letters)
+    assert book.platforms[nation.ty.id].keys == nation.ty.chain
+    check_letter(nation.ty.write("usage"), book)
+
+
+def test_whom_nobody_claims_of_those_it_names_is_not_known(nation: Nation) -> None:
+    elsewhere = nation.ty.tell(parent_id=nation.hb.id, parent_keys=encode_key_chain(nation.hb.chain))
+    letters = [each for each in nation.list_letters() if (each.author, each.kind) != (nation.ty.id, "platform")]
+    book = nation.cn.build_book([nation.cn.link(each) for each in (nation.sx, nation.hb)], [*letters, elsewhere])
+    assert book.find(nation.ty.id) is None
+
+
 def test_a_rotation_that_the_key_before_did_not_sign_is_none(nation: Nation) -> None:
     thief = make_signer()
     honest = nation.ty.chain

@@ -7,11 +7,11 @@ import pytest
 
 from keisan.domain.account import AccountKind
 from keisan.domain.page import PageRequest
-from keisan.domain.platform_ticket import CreditSide, PlatformTicketState
+from keisan.domain.platform_ticket import CreditSide, CrossChargeState, PlatformTicketState
 from keisan.ledger.audit_credit import CreditAudit, audit_conserved
 from keisan.ledger.rule_platform_ticket import name_receivable
-from tests.domain.credit_samples import OTHER_ID
-from tests.factories import NOW, create_budget
+from tests.domain.credit_samples import OTHER_ID, create_cross_charge, create_platform_ticket
+from tests.factories import NOW, create_budget, create_organization
 from tests.ledger.credit_pair import WHOLESALE_NANO, audit, pin_world, plant_guest, plant_ticket, read_ticket
 from tests.ledger.credit_world import (
     EVERYTHING,
@@ -166,3 +166,11 @@ async def test_money_that_is_not_all_there_is_named(ledger: IntakeWorld, gateway
     assert found is not None
     assert (found.what, found.where) == ("conserved credit", f"wallet account {wallet.id}")
     assert (await audit(ledger)).difference is None
+
+
+def test_only_what_was_posted_counts_as_spent() -> None:
+    ticket, found = create_platform_ticket(create_organization("o").id), CreditAudit()
+    posted = create_cross_charge(ticket, wholesale_nano=7, charged_nano=9)
+    found.count([posted, replace(posted, state=CrossChargeState.SUSPENDED), replace(posted, charged_nano=0)])
+    assert (found.spent, found.charged) == ({ticket.id: 14}, {ticket.id: 9})
+    assert sum(found.paid.values()) == 9

@@ -49,13 +49,13 @@ class Served:
 class Refusal:
     """An answer that is no call."""
 
-    status: int
+    http_status: int
     text: str
 
     @property
     def is_for_now(self) -> bool:
         """Tell whether nobody can serve just now, or no gateway knows yet of credit that was leased."""
-        return self.status == SERVICE_UNAVAILABLE or f'"code":"{CREDIT_ON_ITS_WAY}"' in self.text
+        return self.http_status == SERVICE_UNAVAILABLE or f'"code":"{CREDIT_ON_ITS_WAY}"' in self.text
 
 
 async def ask(platform: NationPlatform) -> Call | Refusal:
@@ -86,7 +86,7 @@ async def ask_patiently(nation: Nation) -> Call:
     end_s = nation.clock.monotonic_s() + PATIENCE_S
     while isinstance(answer := await ask(nation.national), Refusal):
         if not answer.is_for_now or nation.clock.monotonic_s() > end_s:
-            raise Failed(f"the call was answered with {answer.status}: {answer.text[:200]}")
+            raise Failed(f"the call was answered with {answer.http_status}: {answer.text[:200]}")
         await nation.clock.sleep(LOOK_S)
     return answer
 

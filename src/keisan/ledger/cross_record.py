@@ -87,8 +87,8 @@ def build_cross_usage(
 
 async def keep_served(
     transaction: Transaction, posted: Sequence[PostedRecord], charges: Iterable[CrossCharge], now: datetime
-) -> None:
-    """Keep what this platform says of those calls, of the ones it has just posted, that their homes owe it.
+) -> Sequence[IntakeOutcome]:
+    """Keep what this platform says of those calls, of the ones it has just posted, that their homes owe it; return what became of each.
 
     What suspense pays for here is told to nobody: it is this platform's risk. Nor does a call need to have crossed: a guest may
     have shown its key here.
@@ -96,15 +96,18 @@ async def keep_served(
     owed = {charge.record_id: charge for charge in charges}
     served = [each for each in posted if each.record.id in owed]
     if not served:
-        return
+        return ()
     ticket_ids = {charge.ticket_id for charge in owed.values()}
     names = await _load_names(transaction, [each.record for each in served], ticket_ids)
-    for each in served:
-        charge = owed[each.record.id]
-        crossing = Crossing(charge.counterparty_id, charge.platform_id, charge.ticket_id)
-        usage = build_cross_usage(each.record, crossing, RecordEnd.SERVING, each.charge.chip, names)
-        # As it was charged here: at the pinned price, or at a lower one that everybody pays by now.
-        await keep_own_record(transaction, replace(usage, amount_nano=charge.wholesale_nano), now)
+    usages = [_build_served(each, owed[each.record.id], names) for each in served]
+    return [await keep_own_record(transaction, usage, now) for usage in usages]
+
+
+def _build_served(posted: PostedRecord, charge: CrossCharge, names: CrossNames) -> CrossUsage:
+    """Return what is said of a call as it was charged here: at the pinned price, or at a lower one that everybody pays by now."""
+    crossing = Crossing(charge.counterparty_id, charge.platform_id, charge.ticket_id)
+    usage = build_cross_usage(posted.record, crossing, RecordEnd.SERVING, posted.charge.chip, names)
+    return replace(usage, amount_nano=charge.wholesale_nano)
 
 
 async def keep_forwarded(

@@ -42,7 +42,7 @@ up: $(STAMPS)/run $(STAMPS)/native ## set up and start a platform (Ctrl-C stops 
 .PHONY: setup
 setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that development needs, in .venv
 
-# Platforms that are cut off, stopped and restored, by seeds. The ten thousand schedules have both cores to themselves.
+# Platforms that are cut off, stopped and restored, by seeds. Ten thousand of them use all cores by themselves.
 SCHEDULES := tests/simulation/test_federation.py
 MANY := test_everything_converges_once_faults_have_stopped
 
@@ -51,10 +51,10 @@ test: setup ## set up, bring up the servers that tests need, run all tests
 	@make/postgresql.sh
 	@make/nats.sh
 	cargo test --workspace --locked
+	@rm -f .coverage .coverage.*
 ifneq ($(ARGS),)
 	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
 else
-	@rm -f .coverage .coverage.*
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/e2e --ignore $(SCHEDULES) --cov --cov-report=
 	$(BIN)/python -m pytest tests/e2e --cov --cov-append --cov-report=
 	@$(BIN)/python -m coverage json --quiet -o .coverage.json

@@ -157,8 +157,8 @@ async def count_sent(town: Town, link_id: LinkId, log: LinkLog = LinkLog.LEDGER)
     return 0 if end is None else end.sequence
 
 
-async def test_both_ends_send_a_letter_back_once_the_other_knows_better(country: Country) -> None:
-    """Shanxi has told the nation that Taiyuan is below it, and is sent what came too early, over a pipe, by its hub."""
+async def test_what_came_too_early_goes_back_over_the_link_once_its_sender_was_told(country: Country) -> None:
+    """Taiyuan joins Shanxi only now: the nation hears it from Shanxi, and sends it the letter by itself."""
     nation, shanxi, taiyuan = [await country.found(name) for name in ("cn", "sx", "sx.ty")]
     await country.join(shanxi, nation)
     await deliver(nation, shanxi, sign(shanxi, "early", taiyuan))

@@ -101,6 +101,7 @@ async def test_what_nobody_thought_of_ends_one_connection_and_not_the_process(
         return nation.control.link_board.list_closed(shanxi.id) == {"internal": 1}
 
     await wait_until_async(is_counted, "the end is counted", 30)
+    assert country.list_arrived(nation) == []
 
 
 async def find_link_of(town: Town, neighbour: Town) -> Link:

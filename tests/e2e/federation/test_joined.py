@@ -57,6 +57,7 @@ def test_a_call_crosses_platforms_that_were_joined_by_commands() -> None:
         wait_until(lambda: bool(list_offers(coast)), "coast's gateway lists inland's offer", JOINED_S_MAX)
         (offer,) = list_offers(coast)
         assert (offer["platform"], offer["region"], offer["verdict"]) == ("inland", "CN-SX", "ok")
+        check_key_elsewhere(nation, inland)
         coast.run("organizations", "top-up", "default", "100", "CNY")
         coast.run("organizations", "admit", "default", inland_id, "--credit-max", "20")
         wait_until(lambda: bool(find_tickets(coast, "home")), "credit is leased", JOINED_S_MAX)
@@ -66,6 +67,21 @@ def test_a_call_crosses_platforms_that_were_joined_by_commands() -> None:
             wait_for_books(town, inland_id, records)
         wait_until(lambda: int(find_tickets(coast, "home")[0]["spent_nano"]) > 0, "credit is spent at home", SOON_S)
         check_parent_killed(nation, coast, inland, records)
+
+
+def check_key_elsewhere(home: Town, elsewhere: Town) -> None:
+    """Show a key where its organization was not admitted: the gateway names the key's home, as it does for no other text."""
+    secret = home.run("keys", "create", "traveller")["secret"]
+    told = [refuse(elsewhere, text) for text in (secret, secret.replace(home.platform_id[:12], "0" * 12))]
+    assert [code for code, _ in told] == ["key_not_admitted", "invalid_api_key"]
+    assert f"'{home.name}'" in told[0][1]
+
+
+def refuse(town: Town, api_key: str) -> tuple[str | None, str]:
+    """Call with a key that is none here, and return the code and the text of the refusal."""
+    with town.open_client() as client, pytest.raises(openai.APIStatusError) as refused:
+        client.with_options(api_key=api_key).models.list()
+    return refused.value.code, refused.value.message
 
 
 def wait_for_books(town: Town, serving_id: str, records: list[str]) -> None:

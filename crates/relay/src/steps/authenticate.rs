@@ -8,6 +8,7 @@ use keisan_route::{Code, Refusal};
 
 use crate::snapshot::{Key, KeyDigest, Snapshot};
 
+// As src/keisan/domain/key.py writes a key.
 const KEY_PREFIX: &[u8] = b"sk-keisan-";
 /// So many of its home's id stand in a key.
 const HOME_DIGITS: usize = 12;

@@ -79,8 +79,8 @@ def check_key_elsewhere(home: Town, elsewhere: Town) -> None:
 
 def refuse(town: Town, api_key: str) -> tuple[str | None, str]:
     """Call with a key that is none here, and return the code and the text of the refusal."""
-    with town.open_client() as client, pytest.raises(openai.APIStatusError) as refused:
-        client.with_options(api_key=api_key).models.list()
+    with town.open_client(api_key) as client, pytest.raises(openai.APIStatusError) as refused:
+        client.models.list()
     return refused.value.code, refused.value.message
 
 

@@ -30,7 +30,8 @@ class Town:
     @property
     def platform_id(self) -> str:
         """Return its id, as its API tells it."""
-        told = self.stack.open_api().get("/api/v1/platform").json()["id"]
+        with self.stack.open_api() as api:
+            told = api.get("/api/v1/platform").json()["id"]
         assert isinstance(told, str)
         return told
 
@@ -46,9 +47,10 @@ class Town:
         assert done.returncode == 0, (words, done.stdout, done.stderr)
         return json.loads(done.stdout) if done.stdout.strip() else None
 
-    def open_client(self) -> openai.OpenAI:
-        """Return the ordinary client of its first developer, at its own gateway, without repeats."""
-        return openai.OpenAI(base_url=f"{self.stack.gateway_url}/v1", api_key=self.api_key, max_retries=0, timeout=60)
+    def open_client(self, api_key: str | None = None) -> openai.OpenAI:
+        """Return the ordinary client of its first developer, or of whoever has a key, at its own gateway, without repeats."""
+        url, key = f"{self.stack.gateway_url}/v1", api_key or self.api_key
+        return openai.OpenAI(base_url=url, api_key=key, max_retries=0, timeout=60)
 
     def kill(self) -> None:
         """End all its processes as `kill -9` does."""

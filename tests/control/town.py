@@ -36,15 +36,20 @@ END_S_MAX = 20
 
 @dataclass
 class Pipe:
-    """One end of a pipe; what is sent comes out at the other end, until the pipe is cut."""
+    """One end of a pipe; what is sent comes out at the other end, until the pipe is cut. One that leaks loses what is sent."""
 
     inbox: asyncio.Queue[bytes | None] = field(default_factory=lambda: asyncio.Queue(10_000))
     other: "Pipe | None" = None
+    is_leaking: bool = False
+    lost: list[bytes] = field(default_factory=list)
 
     async def send(self, data: bytes) -> None:
         if self.other is None:
             raise NeighbourUnreachable("the pipe is cut")
-        self.other.inbox.put_nowait(data)
+        if self.is_leaking:
+            self.lost.append(data)
+        else:
+            self.other.inbox.put_nowait(data)
 
     async def receive(self) -> bytes:
         data = await self.inbox.get()

@@ -130,6 +130,14 @@ class SettlementRepository(TableRepository[Settlement, SettlementId]):
 
     async def take(self, key: SettlementKey, created_at: datetime) -> Settlement:
         """Return a settlement, open if it is new, locked until commit."""
+        wanted = select(settlement).where(*_match(key))
+        rows = await self._connection.fetch_locked(wanted)
+        if not rows:
+            await self._open(key, created_at)
+            rows = await self._connection.fetch_locked(wanted)
+        return self._to_noun(rows[0])
+
+    async def _open(self, key: SettlementKey, created_at: datetime) -> None:
         fresh = Settlement(
             id=SettlementId(create_id()),
             platform_id=await self._platform.get_id(),
@@ -146,8 +154,6 @@ class SettlementRepository(TableRepository[Settlement, SettlementId]):
             countersigned_at=None,
         )
         await self._connection.insert_or_ignore(settlement, self._to_row(fresh))
-        rows = await self._connection.fetch_locked(select(settlement).where(*_match(key)))
-        return self._to_noun(rows[0])
 
     async def find(self, scope: Scope, key: SettlementKey) -> Settlement | None:
         """Return a settlement by what it is of."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from keisan.control.admission import apply_admission
 from keisan.control.context import Control
+from keisan.control.office import open_office
 from keisan.control.platform_credit import apply_credit, apply_credit_return
 from keisan.control.reconcilers.platform_ticket import PlatformTicketReconciler
 from keisan.domain.access import PlatformScope, Principal, Role
@@ -80,7 +81,9 @@ class End:
             if letter.is_register and not await transaction.registers.put(letter, link_id):
                 return
             arrival = Arrival(link_id, letter.author, self.control.clock.now())
-            await HANDLERS[letter.kind](transaction, self.control, arrival, letter)
+            is_of_log = letter.kind == LetterKind.CREDIT_RETURN
+            given = await open_office(transaction, self.control) if is_of_log else self.control
+            await HANDLERS[letter.kind](transaction, given, arrival, letter)
 
     async def work(self) -> int:
         """Look after every platform ticket that is due."""

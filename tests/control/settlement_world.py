@@ -12,6 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from keisan.control import settlement_sign
 from keisan.control.context import Control
+from keisan.control.link_place import Neighbourhood
+from keisan.control.office import Office
 from keisan.control.reconcilers import settlement as settlement_reconciler
 from keisan.control.settlement_batch import apply_usage, send_batches
 from keisan.control.settlement_compare import apply_comparison
@@ -104,8 +106,10 @@ class Post:
         if not self.is_losing:
             self.letters += [sign_letter(draft, control.platform_id, control.signer) for draft in drafts]
 
-    async def load_book(self, _transaction: Transaction, control: Control) -> KeyBook:
-        return KeyBook(control.platform_id, {party.id: party.known for party in self.parties}, verify=control.verify)
+    def open_office(self, control: Control) -> Office:
+        """Return what a platform believes of the others; there are no links."""
+        known = {party.id: party.known for party in self.parties}
+        return Office(control, KeyBook(control.platform_id, known, verify=control.verify), Neighbourhood(()))
 
     async def load_neighbourhood(self, _transaction: Transaction) -> None:
         """Say nothing of links: there are none."""
@@ -131,7 +135,7 @@ class Post:
         arrival = Arrival(LinkId(name_id(90)), letter.author, NOW)
         try:
             async with party.storage.write() as transaction:
-                await HANDLERS[LetterKind(letter.kind)](transaction, party.control, arrival, letter)
+                await HANDLERS[LetterKind(letter.kind)](transaction, self.open_office(party.control), arrival, letter)
         except KeisanError as refusal:
             party.refused.append(refusal)
 
@@ -176,7 +180,6 @@ def open_post(monkeypatch: pytest.MonkeyPatch, *parties: Party) -> Post:
     """Return the post between parties, in the place of links."""
     post = Post(list(parties))
     monkeypatch.setattr(settlement_sign, "send_letters", post.send)
-    monkeypatch.setattr(settlement_sign, "load_key_book", post.load_book)
     monkeypatch.setattr(settlement_sign, "load_neighbourhood", post.load_neighbourhood)
     monkeypatch.setattr(settlement_sign, "find_way", post.find_way)
     return post

@@ -115,7 +115,7 @@ async def test_what_comes_after_the_ticket_s_end_is_suspended_and_nobody_pays(tr
     charges = await trade.home.list_charges()
     assert (charges[record_id].state, charges[record_id].code) == (CrossChargeState.SUSPENDED, "closed_ticket")
     async with trade.home.town.storage.read() as view:
-        (kept,) = await view.cross_records.find_ends(EVERYTHING, record_id)
+        (kept,) = await view.cross_records.list_ends(EVERYTHING, [record_id])
     assert (kept.state, kept.code) == (CrossState.SUSPENDED, "closed_ticket")
     await trade.check_conserved()
     assert (await trade.home.sum_balances())[AccountKind.WALLET] == FILLED_NANO

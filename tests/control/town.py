@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from keisan.control.context import Control
 from keisan.control.letter import build_draft, put_register, send_letters
 from keisan.control.link_hub import LinkHub
+from keisan.control.office import Office
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import NeighbourUnreachable
 from keisan.domain.ids import LinkId, PlatformId
@@ -217,8 +218,8 @@ class Country:
         assert child.parent is not None
         self.pipes[child.name, child.parent.name].cut()
 
-    async def take_note(self, _: Transaction, control: Control, __: Arrival, letter: Letter) -> None:
-        self.arrived.setdefault(control.platform_id, []).append(letter.body.decode())
+    async def take_note(self, _: Transaction, office: Office, __: Arrival, letter: Letter) -> None:
+        self.arrived.setdefault(office.control.platform_id, []).append(letter.body.decode())
 
     def list_arrived(self, town: Town) -> list[str]:
         return self.arrived.get(town.id, [])

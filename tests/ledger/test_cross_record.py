@@ -50,7 +50,7 @@ def cross(home: str, serving: str, ticket_id: str) -> dict[str, str]:
 
 async def find_kept(ledger: IntakeWorld, record_id: RecordId) -> list[CrossRecord]:
     async with ledger.storage.read() as view:
-        return list(await view.cross_records.find_ends(SCOPE, record_id))
+        return list(await view.cross_records.list_ends(SCOPE, [record_id]))
 
 
 async def test_what_was_served_for_another_platform_is_posted_and_waits_to_be_told(ledger: IntakeWorld) -> None:

@@ -16,6 +16,8 @@ async def test_name_finds_its_model(storage: Database) -> None:
     async with storage.read() as view:
         found = await view.models.find_by_name(scope, world.model.facts.name)
         assert await view.models.find_by_name(scope, "nothing") is None
+        assert await view.models.list_by_names(scope, ["nothing", world.model.facts.name]) == (world.model,)
+        assert await view.models.list_by_names(scope, []) == ()
     assert found == world.model
     assert all(isinstance(surface, Surface) for surface in found.facts.surfaces)
 

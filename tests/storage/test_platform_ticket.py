@@ -42,6 +42,9 @@ async def test_ticket_is_read_as_it_was_written(storage: Database) -> None:
         assert (await view.platform_tickets.list(ProviderScope(world.left.provider.id), PageRequest())).items == ()
         with pytest.raises(NotFound):
             await view.platform_tickets.get(own, right.id)
+        asked = [right.id, TicketId(create_id()), left.id]
+        assert await view.platform_tickets.find_many(EVERYTHING, asked) == {left.id: left, right.id: right}
+        assert await view.platform_tickets.find_many(own, asked) == {left.id: left}
 
 
 async def test_what_changes_of_a_ticket_is_written_and_the_rest_is_not(storage: Database) -> None:

@@ -1,14 +1,14 @@
 """What is done with letters that came: passed on, handed to who applies their kind, or refused and kept. None is lost, none blocks."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from keisan.control.admission import apply_admission
 from keisan.control.context import Control
 from keisan.control.grant import apply_grant_want
 from keisan.control.grant_want import apply_grant
-from keisan.control.key_book import load_key_book
-from keisan.control.link_place import Neighbourhood, find_known_way, load_neighbourhood
+from keisan.control.link_place import find_known_way
+from keisan.control.office import Office, open_office
 from keisan.control.platform_credit import apply_credit, apply_credit_return
 from keisan.control.settlement_batch import apply_usage
 from keisan.control.settlement_compare import apply_comparison
@@ -19,12 +19,13 @@ from keisan.domain.errors import InvalidInput, KeisanError, LetterUnknown, Lette
 from keisan.domain.ids import LinkId, PlatformId
 from keisan.domain.letter import Arrival, Letter, LetterKind, RefusedLetter
 from keisan.domain.link_log import LinkLog
-from keisan.federation.key_book import KeyBook, check_letter
+from keisan.federation.key_book import check_letter
 from keisan.storage.base import Transaction
 from keisan.wire.letter import check_body
 
 # Handlers check before they write: what one refuses stays undone, and the transaction goes on.
-LetterHandler = Callable[[Transaction, Control, Arrival, Letter], Awaitable[None]]
+LetterHandler = Callable[[Transaction, Office, Arrival, Letter], Awaitable[None]]
+RegisterHandler = Callable[[Transaction, Control, Arrival, Letter], Awaitable[None]]
 
 
 # What may be otherwise once more platforms are known, or a newer release runs.
@@ -41,13 +42,13 @@ HANDLERS: Mapping[str, LetterHandler] = {
     LetterKind.COMPARISON: apply_comparison,
     LetterKind.CREDIT_RETURN: apply_credit_return,
 }
-REGISTER_HANDLERS: Mapping[str, LetterHandler] = {
+REGISTER_HANDLERS: Mapping[str, RegisterHandler] = {
     LetterKind.GRANT_WANT: apply_grant_want,
     LetterKind.GRANT: apply_grant,
     LetterKind.CREDIT: apply_credit,
     LetterKind.ADMISSION: apply_admission,
 }
-REGAIN_HANDLERS: Mapping[str, LetterHandler] = {}
+REGAIN_HANDLERS: Mapping[str, RegisterHandler] = {}
 
 
 async def deliver_items(
@@ -96,26 +97,11 @@ async def retry_letters(transaction: Transaction, control: Control, told: LinkId
     return delivered
 
 
-@dataclass(frozen=True, slots=True)
-class Office:
-    """Whom this platform believes, and where its links lead, as of one transaction. `told` is the link back, if one may be taken."""
-
-    control: Control
-    book: KeyBook
-    around: Neighbourhood
-    told: LinkId | None = None
-
-
-async def open_office(transaction: Transaction, control: Control) -> Office:
-    """Return what it takes to deliver letters."""
-    return Office(control, await load_key_book(transaction, control), await load_neighbourhood(transaction))
-
-
 async def _deliver(transaction: Transaction, office: Office, arrival: Arrival, log: LinkLog, letter: Letter) -> None:
     """Apply a letter, or pass it on in a log, or in another if that had it before."""
     check_letter(letter, office.book)
     if letter.audience in (None, office.control.platform_id):
-        await _apply(transaction, office.control, arrival, letter)
+        await _apply(transaction, office, arrival, letter)
     else:
         link_id = await _find_onward(transaction, office, arrival, letter.audience)
         await transaction.outgoing_logs.append(link_id, await _choose_log(transaction, link_id, log, letter), [letter])
@@ -152,12 +138,12 @@ async def _choose_log(transaction: Transaction, link_id: LinkId, log: LinkLog, l
     raise LetterUnroutable("this letter went that way before, and came back")
 
 
-async def _apply(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+async def _apply(transaction: Transaction, office: Office, arrival: Arrival, letter: Letter) -> None:
     handler = HANDLERS.get(letter.kind)
     if handler is None:
         raise LetterUnknown(f"letters of kind {letter.kind!r} are not known to this release")
     check_body(letter.body)
-    await handler(transaction, control, arrival, letter)
+    await handler(transaction, office, arrival, letter)
 
 
 async def refuse_letter(transaction: Transaction, arrival: Arrival, letter: Letter, refusal: KeisanError) -> None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from keisan.control.context import CONTROL_ACTOR, Control
 from keisan.control.letter import build_draft, put_register, send_letters
+from keisan.control.office import Office
 from keisan.domain.access import PlatformScope
 from keisan.domain.account import AccountKey, AccountKind
 from keisan.domain.admission import Admission
@@ -92,8 +93,9 @@ async def apply_credit(transaction: Transaction, control: Control, arrival: Arri
         raise InvalidInput("this organization is a third platform's", "organization_id")
 
 
-async def apply_credit_return(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+async def apply_credit_return(transaction: Transaction, office: Office, arrival: Arrival, letter: Letter) -> None:
     """Take back what another platform signed that it returns; a repeat changes nothing. Raises InvalidInput."""
+    control = office.control
     body = read_return(letter.body)
     ticket_id, owner_id = TicketId(body.ticket_id), OrganizationId(body.organization_id)
     credit = await lock_credit(transaction, owner_id, body.currency, arrival.arrived_at)

@@ -111,7 +111,7 @@ async def find_cross_receipt(
 
     Raises NotFound without such a record in scope, and while it waits for its batch.
     """
-    ends = [each for each in await view.cross_records.find_ends(scope, record_id) if each.batch_id is not None]
+    ends = [each for each in await view.cross_records.list_ends(scope, [record_id]) if each.batch_id is not None]
     wanted = [each for each in ends if (each.usage.author == author if author else _is_serving(each))]
     if not wanted:
         raise NotFound(f"no batch tells a record {record_id} of a call across platforms")

@@ -5,9 +5,11 @@ A batch is believed by its own signature, whoever brings it: so a platform whose
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from keisan.control.context import Control
-from keisan.control.settlement_match import keep_record, match_own_record
+from keisan.control.office import Office
+from keisan.control.settlement_match import keep_records, match_own_records
 from keisan.control.settlement_money import charge_served, note_forwarded
 from keisan.control.settlement_period import check_period_again
 from keisan.control.settlement_sign import (
@@ -123,8 +125,7 @@ def cut_batch(records: Sequence[CrossRecord]) -> list[CrossRecord]:
 async def _send_batch(
     transaction: Transaction, control: Control, key: SettlementKey, records: Sequence[CrossRecord]
 ) -> None:
-    for record in records:
-        await match_own_record(transaction, control, record)
+    await match_own_records(transaction, control, records)
     await note_forwarded(transaction, control, key.audience, records)
     marks = list_marks(records)
     header = BatchHeader(
@@ -160,12 +161,13 @@ def draft_batch(
     return draft_settlement_letter(control, LetterKind.USAGE, body, audience, period)
 
 
-async def apply_usage(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
+async def apply_usage(transaction: Transaction, office: Office, _arrival: Arrival, letter: Letter) -> None:
     """Take a batch of another platform, or one of its own that another gives back, charge what it tells, and sign for it.
 
     Raises InvalidInput for one that is not between the two, whose signature does not hold, or whose leaves are not under its root.
     """
-    correspondence = await open_letter(transaction, control, letter)
+    control = office.control
+    correspondence = open_letter(office, letter)
     read = read_batch_letter(correspondence)
     key, header = read.key, read.batch.header
     state = await take_pair(transaction, control, key)
@@ -178,30 +180,25 @@ async def apply_usage(transaction: Transaction, control: Control, _arrival: Arri
             # What comes back is this platform's own word, whoever brings it.
             standing=correspondence.standing if header.author == letter.author else Standing(),
         )
-        kept = await _keep_records(transaction, control, read, facts)
+        kept = await keep_records(transaction, control, _build_records(read, control.clock.now()), facts)
         if header.author == control.platform_id:
             await note_forwarded(transaction, control, header.audience, kept)
         else:
             posting = await charge_served(transaction, control, header.author, kept)
     if header.audience == control.platform_id:
         await _sign_batch(transaction, control, read.batch)
-    await check_period_again(transaction, control, key)
+    if state is not SettlementState.OPEN:
+        await check_period_again(transaction, control, key)
     # Last: what writes an entry locks the journal's end, and waits for nothing else after it.
     await write_cross_entry(transaction, control.journal, posting)
 
 
-async def _keep_records(
-    transaction: Transaction, control: Control, read: ReadBatch, facts: BatchFacts
-) -> list[CrossRecord]:
-    """Judge and keep a batch's records, and return those that were not here."""
-    header, now = read.batch.header, control.clock.now()
-    kept: list[CrossRecord] = []
-    for usage, leaf in read.lines:
-        record = CrossRecord(usage, leaf, hash_leaf(leaf), header.period, header.id, CrossState.SETTLED, "", now)
-        judged = await keep_record(transaction, control, record, facts)
-        if judged is not None:
-            kept.append(judged)
-    return kept
+def _build_records(read: ReadBatch, now: datetime) -> list[CrossRecord]:
+    header = read.batch.header
+    return [
+        CrossRecord(usage, leaf, hash_leaf(leaf), header.period, header.id, CrossState.SETTLED, "", now)
+        for usage, leaf in read.lines
+    ]
 
 
 def read_batch_letter(correspondence: Correspondence) -> ReadBatch:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from keisan.control.context import Control
+from keisan.control.office import Office
 from keisan.control.settlement_batch import draft_batch
 from keisan.control.settlement_period import list_leaves
 from keisan.control.settlement_sign import answer_settlement, draft_settlement_letter, open_letter
@@ -21,12 +22,13 @@ from keisan.wire.settlement import ComparisonBody, read_comparison, write_compar
 EVERYTHING = PlatformScope()
 
 
-async def apply_comparison(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
+async def apply_comparison(transaction: Transaction, office: Office, _arrival: Arrival, letter: Letter) -> None:
     """Answer what is asked of a settlement's tree, go further down what was told, and hand over what the other side lacks.
 
     Raises InvalidInput for a settlement of others, and for a subtree that no tree has.
     """
-    correspondence = await open_letter(transaction, control, letter)
+    control = office.control
+    correspondence = open_letter(office, letter)
     body = read_comparison(letter.body)
     key = SettlementKey(body.author, body.audience, body.period)
     correspondence.check_pair(key)
@@ -63,10 +65,8 @@ async def draft_leaves(
     transaction: Transaction, control: Control, key: SettlementKey, leaf_ids: Sequence[UUID], audience: PlatformId
 ) -> list[LetterDraft]:
     """Return letters that tell leaves again, each batch once and with the bytes that its author signed."""
-    batch_ids: set[UUID] = set()
-    for leaf_id in leaf_ids:
-        ends = await transaction.cross_records.find_ends(EVERYTHING, RecordId(leaf_id))
-        batch_ids |= {each.batch_id for each in ends if each.usage.author == key.author and each.batch_id is not None}
+    ends = await transaction.cross_records.list_ends(EVERYTHING, [RecordId(leaf_id) for leaf_id in leaf_ids])
+    batch_ids = {each.batch_id for each in ends if each.usage.author == key.author and each.batch_id is not None}
     drafts: list[LetterDraft] = []
     for batch_id in sorted(batch_ids):
         batch = await transaction.cross_batches.find(EVERYTHING, batch_id)

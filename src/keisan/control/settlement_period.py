@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from keisan.control.context import Control
+from keisan.control.office import Office
 from keisan.control.settlement_sign import (
     answer_settlement,
     draft_settlement_letter,
@@ -83,12 +84,13 @@ async def end_period(transaction: Transaction, control: Control, key: Settlement
     return ended
 
 
-async def apply_period_end(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
+async def apply_period_end(transaction: Transaction, office: Office, _arrival: Arrival, letter: Letter) -> None:
     """Take an author's word that a period is over, and sign for it if all of it is here; else ask where trees differ.
 
     Raises InvalidInput for a word that is not its author's, or not to this platform.
     """
-    correspondence = await open_letter(transaction, control, letter)
+    control = office.control
+    correspondence = open_letter(office, letter)
     signed = read_signed(letter.body)
     statement = read_period_end(signed.content)
     key = SettlementKey(statement.author, statement.audience, statement.period)
@@ -123,12 +125,13 @@ async def check_period_again(transaction: Transaction, control: Control, key: Se
         await _ask(transaction, control, settlement)
 
 
-async def apply_countersignature(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
+async def apply_countersignature(transaction: Transaction, office: Office, _arrival: Arrival, letter: Letter) -> None:
     """Take the other side's signature, for a batch or for a period.
 
     Raises InvalidInput for one that does not hold, is not the letter's author's, or is for what this platform did not sign.
     """
-    correspondence = await open_letter(transaction, control, letter)
+    control = office.control
+    correspondence = open_letter(office, letter)
     body = read_countersigned(letter.body)
     correspondence.check_signed(body.signed, letter.author)
     if body.of is CountersignatureOf.BATCH:

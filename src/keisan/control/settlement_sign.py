@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from keisan.control.context import Control
-from keisan.control.key_book import load_key_book
 from keisan.control.letter import build_draft, send_letters
 from keisan.control.link_place import find_way, load_neighbourhood
+from keisan.control.office import Office
 from keisan.domain.errors import InvalidInput
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import Letter, LetterKind
@@ -51,9 +51,9 @@ class Correspondence:
             raise InvalidInput("this settlement is between other platforms", "audience")
 
 
-async def open_letter(transaction: Transaction, control: Control, letter: Letter) -> Correspondence:
+def open_letter(office: Office, letter: Letter) -> Correspondence:
     """Return a letter with what is known of its author now."""
-    return Correspondence(letter, control.platform_id, await load_key_book(transaction, control))
+    return Correspondence(letter, office.control.platform_id, office.book)
 
 
 def sign_text(control: Control, content: bytes) -> SignedText:

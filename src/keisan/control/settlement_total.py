@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from keisan.control.context import Control
+from keisan.control.office import Office
 from keisan.control.settlement_period import check_period_again
 from keisan.control.settlement_sign import draft_settlement_letter, open_letter
 from keisan.domain.errors import InvalidInput
@@ -87,12 +88,13 @@ def draft_total(control: Control, told: ToldTotal) -> LetterDraft:
     return draft_settlement_letter(control, LetterKind.TOTALS, told.body, told.audience, told.total.period)
 
 
-async def apply_totals(transaction: Transaction, control: Control, _arrival: Arrival, letter: Letter) -> None:
+async def apply_totals(transaction: Transaction, office: Office, _arrival: Arrival, letter: Letter) -> None:
     """Keep another platform's hourly total as it was told.
 
     Raises InvalidInput for a total of another author than the letter's, or of a region that is not its author's.
     """
-    correspondence = await open_letter(transaction, control, letter)
+    control = office.control
+    correspondence = open_letter(office, letter)
     total = read_total(letter.body)
     if total.author != letter.author or letter.author == control.platform_id:
         raise InvalidInput("a platform tells its own totals", "platform_id")

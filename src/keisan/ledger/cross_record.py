@@ -17,7 +17,6 @@ from keisan.domain.cross_record import (
     find_admission_ms,
     name_settlement,
 )
-from keisan.domain.errors import NotFound
 from keisan.domain.ids import ModelId, PlatformId, RecordId, SiteId, TicketId
 from keisan.domain.lease import WorkNoun
 from keisan.domain.merkle import hash_leaf
@@ -132,7 +131,7 @@ async def keep_own_record(transaction: Transaction, usage: CrossUsage, now: date
     if await transaction.cross_records.insert(record):
         await transaction.outbox.put(WorkNoun.SETTLEMENT, SETTLEMENT_ID, now)
         return IntakeOutcome.CREATED
-    ends = await transaction.cross_records.find_ends(EVERYTHING, usage.record_id)
+    ends = await transaction.cross_records.list_ends(EVERYTHING, [usage.record_id])
     is_same = any(each.leaf == leaf for each in ends)
     return IntakeOutcome.EXISTS if is_same else IntakeOutcome.DIFFERS
 
@@ -142,16 +141,8 @@ async def _load_names(
 ) -> CrossNames:
     models = await transaction.models.list_by_ids(EVERYTHING, {record.context.model_id for record in records})
     sites = await transaction.sites.list_all(EVERYTHING)
-    tickets = [await _find_ticket(transaction, ticket_id) for ticket_id in sorted(ticket_ids)]
     return CrossNames(
         {model.id: model.facts.name for model in models},
         {site.id: site.region for site in sites},
-        {ticket.id: ticket for ticket in tickets if ticket is not None},
+        await transaction.platform_tickets.find_many(EVERYTHING, ticket_ids),
     )
-
-
-async def _find_ticket(transaction: Transaction, ticket_id: TicketId) -> PlatformTicket | None:
-    try:
-        return await transaction.platform_tickets.get(EVERYTHING, ticket_id)
-    except NotFound:
-        return None

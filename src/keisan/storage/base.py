@@ -199,6 +199,10 @@ class ModelRepository(Repository[Model, ModelId], Protocol):
     """Models; public on the platform."""
 
     async def find_by_name(self, scope: Scope, name: str) -> Model | None: ...
+    async def list_by_names(self, scope: Scope, names: Iterable[str]) -> Sequence[Model]:
+        """Return the models with these names, in order of id."""
+        ...
+
     async def list_by_ids(self, scope: Scope, ids: Iterable[ModelId] | None) -> Sequence[Model]:
         """Return the models with these ids, or all for None."""
         ...

@@ -3,7 +3,7 @@
 All of it is the platform's own: in any other scope there is nothing. Signed bytes are kept as they were signed.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -24,8 +24,12 @@ class CrossRecordRepository(Protocol):
         """Keep a record and tell whether it is new; one of its author and id that is kept already stays as it is."""
         ...
 
-    async def find_ends(self, scope: Scope, record_id: RecordId) -> Sequence[CrossRecord]:
-        """Return what both ends say of a call, home's first."""
+    async def insert_missing(self, records: Sequence[CrossRecord]) -> None:
+        """Keep those that are new, as insert does."""
+        ...
+
+    async def list_ends(self, scope: Scope, record_ids: Iterable[RecordId]) -> Sequence[CrossRecord]:
+        """Return what both ends say of calls, in order of record id, home's first."""
         ...
 
     async def list_waiting(

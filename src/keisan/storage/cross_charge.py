@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import Index, Table, Text, bindparam, select, update
 
 from keisan.domain.access import Scope
-from keisan.domain.errors import AlreadyExists
 from keisan.domain.ids import EntryId, OrganizationId, PlatformId, RecordId, TicketId
 from keisan.domain.page import PageOf, PageRequest
 from keisan.domain.platform_ticket import CrossCharge, CrossChargeCode, CrossChargeState
@@ -97,9 +96,8 @@ class CrossChargeRepository:
     async def insert_many(self, charges: Sequence[CrossCharge]) -> None:
         """Insert new ones; raises AlreadyExists if one of their records has one."""
         rows = [{column.name: getattr(each, column.name) for column in cross_charge.columns} for each in charges]
-        for row in rows:
-            if not await self._connection.insert_or_ignore(cross_charge, row):
-                raise AlreadyExists(f"the record {row['record_id']} was charged before")
+        if rows:
+            await self._connection.change(cross_charge.insert(), rows)
 
     async def settle_many(self, charges: Sequence[CrossCharge]) -> None:
         """Write what became of waiting ones, whose ticket this transaction has locked."""

@@ -1,6 +1,6 @@
 """Records of calls that crossed platforms and their batches: leaves and headers byte for byte, by author."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from uuid import UUID
 
 from sqlalchemy import Index, LargeBinary, PrimaryKeyConstraint, Table, Text, func, select, update
@@ -70,9 +70,17 @@ class CrossRecordRepository:
         """Keep a record and tell whether it is new; one of its author and id that is kept already stays as it is."""
         return await self._connection.insert_or_ignore(cross_record, _to_row(record))
 
-    async def find_ends(self, scope: Scope, record_id: RecordId) -> Sequence[CrossRecord]:
-        """Return what both ends say of a call, home's first."""
-        return await self._list(VISIBILITY.limit(scope), cross_record.c.record_id == record_id)
+    async def insert_missing(self, records: Sequence[CrossRecord]) -> None:
+        """Keep those that are new, as insert does."""
+        await self._connection.insert_missing(cross_record, [_to_row(record) for record in records])
+
+    async def list_ends(self, scope: Scope, record_ids: Iterable[RecordId]) -> Sequence[CrossRecord]:
+        """Return what both ends say of calls, in order of record id, home's first."""
+        found: list[CrossRecord] = []
+        for chunk in split_chunks(sorted(set(record_ids)), PARAMETERS_PER_STATEMENT_MAX):
+            is_wanted = self._connection.match_any(cross_record.c.record_id, chunk)
+            found += await self._list(VISIBILITY.limit(scope), is_wanted)
+        return found
 
     async def list_waiting(
         self, scope: Scope, author: PlatformId, audience: PlatformId, limit: int

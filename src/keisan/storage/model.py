@@ -64,6 +64,10 @@ class ModelRepository(TableRepository[Model, ModelId]):
         """Return the model with this name."""
         return await self._find(scope, model.c.name == name)
 
+    async def list_by_names(self, scope: Scope, names: Iterable[str]) -> Sequence[Model]:
+        """Return the models with these names, in order of id."""
+        return await self._list_where(scope, self._connection.match_any(model.c.name, sorted(set(names))))
+
     async def list_by_ids(self, scope: Scope, ids: Iterable[ModelId] | None) -> Sequence[Model]:
         """Return the models with these ids, or all for None."""
         return await (self._list_where(scope) if ids is None else self._list_ids(scope, ids))

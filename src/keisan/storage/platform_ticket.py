@@ -102,6 +102,10 @@ class PlatformTicketRepository(FixedRepository[PlatformTicket, TicketId]):
     noun_type = PlatformTicket
     visibility = Visibility(organization=limit_to_owner(platform_ticket.c.organization_id))
 
+    async def find_many(self, scope: Scope, ids: Iterable[TicketId]) -> Mapping[TicketId, PlatformTicket]:
+        """Return those that there are, closed ones too."""
+        return {each.id: each for each in await self._list_ids(scope, ids)}
+
     async def list_open(self, scope: Scope, organization_ids: Iterable[OrganizationId]) -> Sequence[PlatformTicket]:
         """Return those of these organizations that are not closed, in order of id."""
         found: tuple[PlatformTicket, ...] = ()

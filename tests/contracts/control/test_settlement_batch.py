@@ -1,7 +1,11 @@
 """Batches over two real databases: signed by both, judged by rule, and told in a settlement that is open."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+
+from sqlalchemy import Engine, event
 
 from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.settlement import SettlementKey
@@ -51,7 +55,7 @@ async def test_what_a_revoked_platform_made_later_waits_and_what_it_made_before_
     await post.deliver()
     async with home.storage.read() as view:
         sums = await view.cross_records.sum(EVERYTHING, SettlementKey(serving.id, home.id, PERIOD))
-        (held,) = await view.cross_records.find_ends(EVERYTHING, after[1].record_id)
+        (held,) = await view.cross_records.list_ends(EVERYTHING, [after[1].record_id])
     assert [(each.state, each.record_count) for each in sums] == [(CrossState.SETTLED, 1), (CrossState.SUSPENDED, 1)]
     assert held.code == "revoked"
 
@@ -62,7 +66,7 @@ async def test_a_region_is_the_certificate_s_and_not_the_record_s(home: Party, s
     await serving.tell()
     await post.deliver()
     async with home.storage.read() as view:
-        (held,) = await view.cross_records.find_ends(EVERYTHING, theirs.record_id)
+        (held,) = await view.cross_records.list_ends(EVERYTHING, [theirs.record_id])
     assert (held.state, held.code) == (CrossState.SUSPENDED, "wrong_region")
 
 
@@ -74,7 +78,7 @@ async def test_a_batch_is_signed_by_both_and_its_bytes_stay(home: Party, serving
     for party in (serving, home):
         async with party.storage.read() as view:
             (first, *_) = await view.cross_records.list_marks(EVERYTHING, SettlementKey(serving.id, home.id, PERIOD))
-            ends = await view.cross_records.find_ends(EVERYTHING, first.leaf_id)  # type: ignore[arg-type]  # a record's
+            ends = await view.cross_records.list_ends(EVERYTHING, [first.leaf_id])  # type: ignore[list-item]  # a record's
             (theirs,) = [each for each in ends if each.usage.end is RecordEnd.SERVING]
             assert theirs.batch_id is not None
             batches.append(await view.cross_batches.find(EVERYTHING, theirs.batch_id))
@@ -97,3 +101,33 @@ async def test_what_no_link_leads_to_waits_and_holds_up_nobody(home: Party, serv
         assert len(await view.cross_records.list_marks(EVERYTHING, SettlementKey(serving.id, home.id, PERIOD))) == 2
     async with serving.storage.read() as view:
         assert await view.cross_records.list_waiting_audiences(EVERYTHING, serving.id) == [stranger.home_id]
+
+
+@contextmanager
+def count_statements() -> Iterator[list[str]]:
+    """Yield a list of the statements that databases are given in the meantime; one with many rows is one."""
+    given: list[str] = []
+
+    def note(*said: object) -> None:
+        given.append(str(said[2]))
+
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        yield given
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+
+async def test_a_batch_takes_as_many_statements_as_one_of_its_records(home: Party, serving: Party, post: Post) -> None:
+    """Of home's word beforehand too: then each record is compared with the other end's."""
+    counts = []
+    # Accounts, and the settlement, are opened with the first.
+    for number_of_calls in (1, 2, 40):
+        await call(home, serving, number_of_calls)
+        await home.tell()
+        await post.deliver()
+        await serving.tell()
+        with count_statements() as given:
+            await post.deliver()
+        counts.append(len(given))
+    assert counts[1] == counts[2], counts

@@ -89,7 +89,7 @@ async def test_two_provinces_settle_through_their_nation_and_drop_what_is_settle
         assert verify_cross_receipt(receipt, shanghai.id)[0].amount_nano == create_usage().amount_nano
         assert await town.list_refused() == []
     async with nation.storage.read() as view:
-        assert not await view.cross_records.find_ends(EVERYTHING, record_id)
+        assert not await view.cross_records.list_ends(EVERYTHING, [record_id])
         assert not await view.settlements.list_period(EVERYTHING, period)
     before = await count_kept(shanghai)
     await work(shanghai)

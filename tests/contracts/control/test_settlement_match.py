@@ -28,6 +28,6 @@ async def test_ends_that_do_not_agree_are_disputed_on_both_sides(
     await post.deliver()
     for party in (home, serving):
         async with party.storage.read() as view:
-            ends = await view.cross_records.find_ends(EVERYTHING, ours.record_id)
+            ends = await view.cross_records.list_ends(EVERYTHING, [ours.record_id])
         held = {each.usage.end: (each.state, each.code) for each in ends}
         assert held == dict.fromkeys(RecordEnd, (CrossState.DISPUTED, "output_above_bytes"))

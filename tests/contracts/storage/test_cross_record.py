@@ -36,15 +36,28 @@ async def test_records_of_both_ends_come_back_byte_for_byte_and_once(storage: Da
         assert not await transaction.cross_records.insert(other)
     async with storage.read() as view:
         record_id = serving.usage.record_id
-        assert list(await view.cross_records.find_ends(EVERYTHING, record_id)) == [home, serving]
+        assert list(await view.cross_records.list_ends(EVERYTHING, [record_id])) == [home, serving]
         assert list(await view.cross_records.list_batch(EVERYTHING, BATCH_ID)) == [home, serving]
         assert list(await view.cross_records.list_marks(EVERYTHING, KEY)) == [LeafMark(record_id, serving.leaf_hash)]
         for scope in OTHERS:
-            assert not await view.cross_records.find_ends(scope, record_id)
+            assert not await view.cross_records.list_ends(scope, [record_id])
             assert not await view.cross_records.list_marks(scope, KEY)
             assert not await view.cross_records.sum(scope, KEY)
             assert not await view.cross_records.list_batch(scope, BATCH_ID)
             assert not (await view.cross_records.list_page(scope, KEY, PageRequest())).items
+
+
+async def test_many_are_kept_at_once_where_they_are_new(storage: Database) -> None:
+    first, second, third = (create_cross_record(number) for number in (1, 2, 3))
+    other = create_cross_record(1, amount_nano=10**30)
+    async with storage.write() as transaction:
+        await transaction.cross_records.insert_missing([])
+        await transaction.cross_records.insert(first)
+        await transaction.cross_records.insert_missing([third, other, second])
+    async with storage.read() as view:
+        ids = [name_record_id(number) for number in (3, 9, 1)]
+        assert list(await view.cross_records.list_ends(EVERYTHING, ids)) == [first, third]
+        assert not list(await view.cross_records.list_ends(EVERYTHING, []))
 
 
 async def test_what_waits_is_in_no_settlement_until_a_batch_tells_it(storage: Database) -> None:
@@ -78,7 +91,7 @@ async def test_sums_tell_what_is_held_and_are_exact(storage: Database) -> None:
         await transaction.cross_records.judge(SERVING, name_record_id(3), CrossState.DISPUTED, "a,b")
     async with storage.read() as view:
         found = await view.cross_records.sum(EVERYTHING, KEY)
-        (disputed,) = await view.cross_records.find_ends(EVERYTHING, name_record_id(3))
+        (disputed,) = await view.cross_records.list_ends(EVERYTHING, [name_record_id(3)])
     assert list(found) == [
         CrossSum(RecordEnd.SERVING, CrossState.DISPUTED, "CNY", 1, 5),
         CrossSum(RecordEnd.SERVING, CrossState.SETTLED, "CNY", 2, 2 * 10**30 + 1),

@@ -235,4 +235,4 @@ async def test_settlements_that_prove_nothing_are_refused(attack: Attack) -> Non
     ]
     assert await tell(attack, *letters, is_log=True) == ["invalid_input"] * 3
     async with attack.child.storage.read() as view:
-        assert not await view.cross_records.find_ends(EVERYTHING, LAST_RECORD_ID)
+        assert not await view.cross_records.list_ends(EVERYTHING, [LAST_RECORD_ID])

@@ -7,7 +7,17 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
-from keisan.control import departure, key_book, letter, letter_handler, link_ask, link_return, link_session, register
+from keisan.control import (
+    departure,
+    key_book,
+    letter,
+    letter_handler,
+    link_ask,
+    link_return,
+    link_session,
+    office,
+    register,
+)
 from keisan.control.reconcilers import link as link_reconciler
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import REGISTER_REACH, Arrival, Letter, LetterKind
@@ -22,16 +32,17 @@ from tests.simulation.federation.signer import is_signed_by_test
 
 if TYPE_CHECKING:
     from keisan.control.context import Control
+    from keisan.control.office import Office
     from keisan.federation.key_book import KeyBook
     from keisan.storage.base import Transaction
     from tests.simulation.federation.disk import MemoryTransaction
 
 
-async def count_letter(transaction: Transaction, control: Control, arrival: Arrival, item: Letter) -> None:
+async def count_letter(transaction: Transaction, desk: Office, arrival: Arrival, item: Letter) -> None:
     """Apply a letter that is for this platform: once, also when it comes anew after both sides have dropped it."""
     handler = HANDLERS.get(item.kind)
     if handler is not None:
-        await handler(transaction, control, arrival, item)
+        await handler(transaction, desk, arrival, item)
     cast("MemoryTransaction", transaction).notes["applied", item.id] = 1
 
 
@@ -92,7 +103,7 @@ def apply_letters() -> Iterator[Books]:
         (departure, "DEPARTURE_WAIT", DEPARTURE_WAIT),
         (link_reconciler, "RETRY", RETRY),
         *((module, "is_signed_by", is_signed_by_test) for module in (certificate, link_ask, link_reconciler)),
-        *((module, "load_key_book", books.load) for module in (letter_handler, link_return, register)),
+        *((module, "load_key_book", books.load) for module in (office, link_return, register)),
     )
     before = [(module, name, vars(module)[name]) for module, name, _ in replaced]
     for module, name, value in replaced:

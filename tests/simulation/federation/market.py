@@ -32,6 +32,7 @@ from tests.simulation.federation.counter import State
 
 if TYPE_CHECKING:
     from keisan.control.context import Control
+    from keisan.control.office import Office
     from keisan.storage.base import Transaction
     from tests.simulation.federation.disk import MemoryTransaction, Tables
     from tests.simulation.federation.platform import SimulatedPlatform
@@ -316,7 +317,7 @@ def build_ticket(pair: Pair, side: CreditSide) -> PlatformTicket:
     )
 
 
-async def apply_usage(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+async def apply_usage(transaction: Transaction, office: Office, arrival: Arrival, letter: Letter) -> None:
     """Judge a record of the serving platform and charge it, once."""
     memory = cast("MemoryTransaction", transaction)
     try:
@@ -325,7 +326,7 @@ async def apply_usage(transaction: Transaction, control: Control, arrival: Arriv
         return
     if ("judged", usage.record_id) in memory.notes:
         return
-    revoked_at_ms = (await memory.world.books.load(transaction, control)).find_revocation(letter)
+    revoked_at_ms = office.book.find_revocation(letter)
     facts = rule_settlement.BatchFacts(
         period=name_settlement(usage.admitted_at_ms),
         made_at_ms=letter.made_at_ms,
@@ -430,11 +431,11 @@ def _find_pair(transaction: MemoryTransaction, letter: Letter) -> tuple[Pair | N
     return next((each for each in pairs if each.ticket_id == credit.ticket_id), None), credit
 
 
-async def apply_total(transaction: Transaction, control: Control, arrival: Arrival, letter: Letter) -> None:
+async def apply_total(transaction: Transaction, office: Office, arrival: Arrival, letter: Letter) -> None:
     """Keep a total under the region that is vouched for, whatever it says."""
     memory = cast("MemoryTransaction", transaction)
     told = msgspec.json.decode(letter.body)["region"]
-    known = (await memory.world.books.load(transaction, control)).find(letter.author)
+    known = office.book.find(letter.author)
     vouched = known.region if known is not None and known.region else None
     region = rule_settlement.choose_region(vouched, told)
     memory.world.tally.states[State.FALSE_REGION] += told == FALSE_REGION

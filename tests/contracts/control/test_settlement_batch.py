@@ -1,11 +1,7 @@
 """Batches over two real databases: signed by both, judged by rule, and told in a settlement that is open."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
-
-from sqlalchemy import Engine, event
 
 from keisan.domain.cross_record import CrossState, RecordEnd
 from keisan.domain.settlement import SettlementKey
@@ -22,6 +18,7 @@ from tests.control.settlement_world import (
 from tests.domain.samples import NOW
 from tests.factories import FixedClock
 from tests.federation.cross_samples import PERIOD, create_usage
+from tests.statements import list_statements
 
 NANO = create_usage().amount_nano
 
@@ -103,21 +100,6 @@ async def test_what_no_link_leads_to_waits_and_holds_up_nobody(home: Party, serv
         assert await view.cross_records.list_waiting_audiences(EVERYTHING, serving.id) == [stranger.home_id]
 
 
-@contextmanager
-def count_statements() -> Iterator[list[str]]:
-    """Yield a list of the statements that databases are given in the meantime; one with many rows is one."""
-    given: list[str] = []
-
-    def note(*said: object) -> None:
-        given.append(str(said[2]))
-
-    event.listen(Engine, "before_cursor_execute", note)
-    try:
-        yield given
-    finally:
-        event.remove(Engine, "before_cursor_execute", note)
-
-
 async def test_a_batch_takes_as_many_statements_as_one_of_its_records(home: Party, serving: Party, post: Post) -> None:
     """Of home's word beforehand too: then each record is compared with the other end's."""
     counts = []
@@ -127,7 +109,7 @@ async def test_a_batch_takes_as_many_statements_as_one_of_its_records(home: Part
         await home.tell()
         await post.deliver()
         await serving.tell()
-        with count_statements() as given:
+        with list_statements() as given:
             await post.deliver()
         counts.append(len(given))
     assert counts[1] == counts[2], counts

@@ -62,21 +62,25 @@ async def make_databases(nation: Nation) -> None:
 
 async def bring_up(nation: Nation, *, beside: Beside | None = None) -> None:
     """Start all, some at a time, and return when each would answer a call, is joined, and has its organizations."""
-    arrivals = Arrivals(nation)
-    # The first start of all compiles what the others then read.
-    await arrivals.start(nation.national)
-    await arrivals.settle(nation.national)
-    turns = asyncio.Semaphore(AT_ONCE)
+    arrivals, turns, is_founded = Arrivals(nation), asyncio.Semaphore(AT_ONCE), asyncio.Event()
+
+    async def found() -> None:
+        async with turns:
+            await arrivals.start(nation.national)
+        await arrivals.settle(nation.national)
+        is_founded.set()
 
     async def bring(province: NationPlatform) -> None:
         async with turns:
             await arrivals.start(province)
         # Joining is mostly waiting: meanwhile the next one starts.
+        await is_founded.wait()
         await arrivals.settle(province)
         if beside is not None:
             await beside(nation, province)
 
     async with asyncio.TaskGroup() as group:
+        group.create_task(found())
         for province in nation.platforms[1:]:
             group.create_task(bring(province))
 

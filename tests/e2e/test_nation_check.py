@@ -19,8 +19,9 @@ from tests.e2e.test_nation import list_processes
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 RUN_S_MAX = 400.0
-# Issue 6: on two cores.
-RUN_S, CORES = 90.0, 2
+# Issue 6: on two cores, where what a platform's process loads is loaded in this many seconds of the processor.
+RUN_S, CORES, LOAD_S = 90.0, 2, 1.9
+LOAD = "import time; import keisan.daemon.platform; print(time.process_time())"
 FOUND_BY = {
     "usage": {"engine's own count"},
     "route": {"engine's own count", "served where the record says"},
@@ -70,16 +71,29 @@ def test_all_agrees(environment: dict[str, str]) -> None:
 def test_eleven_platforms_agree_within_their_time(
     environment: dict[str, str], record_property: Callable[[str, object], None]
 ) -> None:
-    """From the first process to the last: what the rest of this host's work takes of its two cores comes on top."""
+    """From the first process to the last: what the rest of this host's work takes of its two cores comes on top.
+
+    A host that takes longer to load a platform, before and after, is given as much more time.
+    """
     # What measures lines would measure these processes too, and take half as much again of the processor.
     plain = {name: text for name, text in environment.items() if not name.startswith("COVERAGE")}
+    loaded_s = measure_load_s(plain)
     begun_s, before = time.monotonic(), read_work()
     code, told = run_check(plain, provinces=10)
     taken_s, worked = time.monotonic() - begun_s, read_work().subtract(before)
+    loaded_s = (loaded_s + measure_load_s(plain)) / 2
     record_property("nation", f"{taken_s:.0f} s, {worked.own_s:.0f} CPU seconds, {worked.others_s:.0f} by others")
+    record_property("load", f"{loaded_s:.1f} CPU seconds a platform")
     assert list_not_held(told) == {}, told
     assert (code, told["checks"][0]["said"]) == (0, "11 platforms were compared pairwise")
-    assert taken_s <= RUN_S + worked.others_s / min(CORES, os.cpu_count() or 1), worked
+    slowness = max(1.0, loaded_s / LOAD_S)
+    assert taken_s <= RUN_S * slowness + worked.others_s / min(CORES, os.cpu_count() or 1), (worked, slowness)
+
+
+def measure_load_s(environment: dict[str, str]) -> float:
+    """Return what loading a platform's code takes of the processor, the least of three."""
+    command = [sys.executable, "-c", LOAD]
+    return min(float(subprocess.check_output(command, env=environment, timeout=60)) for _ in range(3))
 
 
 @dataclass(frozen=True, slots=True)

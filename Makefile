@@ -3,8 +3,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 ARGS   ?=
-# Test files run side by side, but for those that start a whole platform: much of what they do is waiting.
-WORKERS ?= logical
+# Test files run side by side, but for those that start a whole platform: much of what they do is waiting, so three for two cores.
+WORKERS ?= $(shell echo $$(($(shell nproc) * 3 / 2)))
 MINUTES ?= 10
 
 SHELL := /bin/bash
@@ -32,7 +32,7 @@ PROFILE := target/profile/relay.profdata
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' Makefile
 	@echo "  ARGS=... is passed to keisan by \`make up\`, to pytest by \`make test\`, and to each bench by \`make bench\`"
-	@echo "  WORKERS=1 lets `make test` run one file after another, and not as many side by side as there are cores"
+	@echo "  WORKERS=1 lets \`make test\` run one file after another, and not three side by side for two cores"
 	@echo "  MINUTES=10 or SECONDS=20 is for each parser of \`make fuzz\`, and PARSER=stream is for one of them"
 
 .PHONY: up
@@ -45,24 +45,32 @@ setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that d
 # Platforms that are cut off, stopped and restored, by seeds. Ten thousand of them use all cores by themselves.
 SCHEDULES := tests/simulation/test_federation.py
 MANY := test_everything_converges_once_faults_have_stopped
+BESIDE := -n $(WORKERS) --dist loadfile -k "not $(MANY)"
 
 .PHONY: test
 test: setup ## set up, bring up the servers that tests need, run all tests
 	@make/postgresql.sh
 	@make/nats.sh
 	cargo test --workspace --locked
-	@rm -f .coverage .coverage.*
 ifneq ($(ARGS),)
-	$(BIN)/python -m pytest --cov --cov-report= $(ARGS)
+	$(BIN)/python -m pytest $(ARGS)
 else
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --ignore tests/e2e --ignore $(SCHEDULES) --cov --cov-report=
+	$(BIN)/python -m pytest $(BESIDE) --ignore tests/e2e
+	$(BIN)/python -m pytest $(BESIDE) tests/e2e -m waits
+	$(BIN)/python -m pytest tests/e2e -m "not waits"
+	$(BIN)/python -m pytest -q $(SCHEDULES) -k $(MANY)
+endif
+
+# Looking at each line takes half as long again. What schedules run is tried beside the code too.
+.PHONY: coverage
+coverage: setup ## run all tests but the ten thousand schedules, and hold each room to its share of lines and branches
+	@make/postgresql.sh
+	@make/nats.sh
+	@rm -f .coverage .coverage.*
+	$(BIN)/python -m pytest $(BESIDE) --ignore tests/e2e --cov --cov-report=
 	$(BIN)/python -m pytest tests/e2e --cov --cov-append --cov-report=
 	@$(BIN)/python -m coverage json --quiet -o .coverage.json
 	@$(BIN)/python make/coverage_floors.py .coverage.json
-	# What lines schedules run is known: to look at each would take most of their time.
-	$(BIN)/python -m pytest -q -n $(WORKERS) $(SCHEDULES) -k "not $(MANY)"
-	$(BIN)/python -m pytest -q $(SCHEDULES) -k $(MANY)
-endif
 
 .PHONY: check
 check: setup ## format, lint, types, import contracts, house rules

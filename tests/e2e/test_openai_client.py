@@ -9,7 +9,7 @@ from openai.types.chat import ChatCompletionMessageParam
 
 from tests.e2e.stack import MODEL, Stack
 
-pytestmark = [pytest.mark.e2e]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Japan?"}]
 
 

@@ -24,6 +24,8 @@ from tests.e2e.federation.stage import (
 from tests.e2e.relay.engine import Asked
 from tests.e2e.relay.snapshot import API_KEY, MODEL
 
+pytestmark = pytest.mark.waits
+
 CROSSING = {"home_platform_id": COAST, "serving_platform_id": INLAND, "ticket_id": str(TICKET_ID)}
 # Found by pings, whose times add up to 7 s.
 FOUND_S_MAX = 10.0

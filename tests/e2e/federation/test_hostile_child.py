@@ -47,6 +47,8 @@ from tests.e2e.federation.hostile import (
 )
 from tests.e2e.relay.stage import find_free_port
 
+pytestmark = pytest.mark.waits
+
 QUESTION = encode_check(CheckQuestion(cursors={}))
 
 

@@ -26,6 +26,8 @@ from tests.deadline import let_time_pass_async
 from tests.e2e.federation.attack import EPOCH, Attack, send_registers
 from tests.e2e.federation.hostile import FOREIGN, LATENCY_S_MAX, NOT_A_LETTER, build_hello, hear, send_items
 
+pytestmark = pytest.mark.waits
+
 EVERYTHING = PlatformScope()
 
 Try = Callable[[Attack], Sequence[bytes]]

@@ -26,6 +26,8 @@ from tests.e2e.federation.hostile import forge_letter
 from tests.factories import create_organization
 from tests.federation.cross_samples import PERIOD, create_usage
 
+pytestmark = pytest.mark.waits
+
 EVERYTHING = PlatformScope()
 # Of the last moment that an id has room for, in the year 10889.
 LAST_RECORD_ID = RecordId(UUID(int=(2**48 - 1) << 80 | 7 << 76 | 2 << 62))

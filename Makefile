@@ -45,6 +45,7 @@ setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that d
 # Platforms that are cut off, stopped and restored, by seeds. Ten thousand of them use all cores by themselves.
 SCHEDULES := tests/simulation/test_federation.py
 MANY := test_everything_converges_once_faults_have_stopped
+# How test files run side by side; those ten thousand run by themselves.
 BESIDE := -n $(WORKERS) --dist loadfile -k "not $(MANY)"
 
 .PHONY: test

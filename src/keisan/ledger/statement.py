@@ -29,7 +29,7 @@ from keisan.domain.statement import (
     add_sums,
     sum_totals,
 )
-from keisan.domain.statement_draft import OpenSeal, StatementDraft
+from keisan.domain.statement_draft import ONE_DAY, OpenSeal, StatementDraft
 from keisan.domain.usage import PostedRecord
 from keisan.storage.base import Transaction
 from keisan.wire.leaf import LeafWriter
@@ -68,18 +68,29 @@ async def begin_draft(view: Transaction, scope: Scope, holder: StatementHolder, 
         lines=[StatementLine(each) for each in late],
         adjustments=adjustments,
     )
-    has_days = await view.statement_records.has_any(scope, span)
-    return StatementDraft(content, before.id if before else None, after, None if has_days else period.last_day)
+    draft = StatementDraft(content, before.id if before else None, after)
+    return await _pass_empty_days(view, scope, draft)
 
 
 async def sum_next_day(view: Transaction, scope: Scope, draft: StatementDraft) -> StatementDraft:
-    """Return the draft with one more day summed: a whole month in one statement of SQL could take too long."""
+    """Return the draft with the next day that has a record summed: a whole month in one statement could take too long."""
     day = draft.next_day
     more = await view.statement_records.sum(scope, replace(draft.span, period=day))
     sums = add_sums([*(line.sum for line in draft.content.lines), *more])
     totals = sum_totals(sums, draft.content.adjustments)
     content = replace(draft.content, lines=[StatementLine(each) for each in sums], totals=totals)
-    return replace(draft, content=content, summed_through=day.last_day)
+    return await _pass_empty_days(view, scope, replace(draft, content=content, summed_through=day.last_day))
+
+
+async def _pass_empty_days(view: Transaction, scope: Scope, draft: StatementDraft) -> StatementDraft:
+    """Return the draft as of the day before the next one that has a record: most holders have none on most days."""
+    if draft.is_summed:
+        return draft
+    first_day, last_day = draft.next_day.first_day, draft.content.period.last_day
+    found = await view.statement_records.find_first_day(scope, replace(draft.span, period=Period(first_day, last_day)))
+    if found == first_day:
+        return draft
+    return replace(draft, summed_through=last_day if found is None else found - ONE_DAY)
 
 
 async def name_content(view: Transaction, scope: Scope, content: StatementContent) -> StatementContent:

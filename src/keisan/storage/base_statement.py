@@ -68,8 +68,8 @@ class StatementRecordRepository(Protocol):
         """Return the sequence of the journal's last entry, and the balance of the holder's account as of it."""
         ...
 
-    async def has_any(self, scope: Scope, span: StatementSpan) -> bool:
-        """Tell whether a span's period has a record."""
+    async def find_first_day(self, scope: Scope, span: StatementSpan) -> date | None:
+        """Return the first day of a span's period that has a record, None if none has."""
         ...
 
     async def sum(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:

@@ -81,10 +81,11 @@ class StatementRecordRepository:
         assert row is not None
         return int(row["entry_sequence"]), int(row["balance_nano"] or 0)
 
-    async def has_any(self, scope: Scope, span: StatementSpan) -> bool:
-        """Tell whether a span's period has a record."""
-        wanted = select(usage_record.c.id).where(*_match_own(scope, span)).limit(1)
-        return await self._connection.fetch_first(_join_context(wanted)) is not None
+    async def find_first_day(self, scope: Scope, span: StatementSpan) -> date | None:
+        """Return the first day of a span's period that has a record, None if none has."""
+        wanted = select(usage_record.c.day).where(*_match_own(scope, span)).order_by(usage_record.c.id).limit(1)
+        row = await self._connection.fetch_first(_join_context(wanted))
+        return None if row is None else row["day"]
 
     async def sum(self, scope: Scope, span: StatementSpan) -> Sequence[StatementSum]:
         """Return the sums of a span's period, without its late records."""

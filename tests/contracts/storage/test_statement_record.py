@@ -65,6 +65,20 @@ async def test_month_is_from_its_first_moment_to_its_last(storage: Database) -> 
         assert await list_ids(storage, name_span(side, kind), limit=3) == expected
 
 
+async def test_days_without_a_record_are_passed_over(storage: Database) -> None:
+    world = await plant_world(storage)
+    await insert(storage, world, *EDGES)
+    first_days = {"2026-11-01": "2026-11-01", "2026-11-02": str(NOW.date()), "2026-11-29": "2026-11-30"}
+    for kind, side in ((HolderKind.CUSTOMER, world.left), (HolderKind.PROVIDER, world.right)):
+        span = name_span(side, kind)
+        async with storage.read() as view:
+            find = view.statement_records.find_first_day
+            for begun, expected in first_days.items():
+                period = Period(date.fromisoformat(begun), NOVEMBER.last_day)
+                assert await find(EVERYTHING, replace(span, period=period)) == date.fromisoformat(expected)
+            assert await find(EVERYTHING, replace(span, period=Period(date(2026, 11, 2), date(2026, 11, 3)))) is None
+
+
 async def test_sums_are_exact_and_each_side_has_its_own_amount(storage: Database) -> None:
     world = await plant_world(storage)
     posted = await insert(storage, world, *EDGES)
@@ -109,7 +123,7 @@ async def test_scope_bounds_every_read(storage: Database) -> None:
             async with storage.read() as view:
                 records = view.statement_records
                 assert bool(await records.sum(scope, span)) is has_rights
-                assert await records.has_any(scope, span) is has_rights
+                assert (await records.find_first_day(scope, span) is not None) is has_rights
                 assert await records.has_all(scope, span, await list_ids(storage, span)) is has_rights
 
 

@@ -169,7 +169,7 @@ async def _judge_holder(view: Transaction, holder: StatementHolder, period: Peri
         return CloseOutcome.EXISTS if is_closed else CloseOutcome.PASSED
     draft = await begin_draft(view, EVERYTHING, holder, period)
     gap = _find_gap(period, last)
-    if gap is not None and await view.statement_records.has_any(EVERYTHING, replace(draft.span, period=gap)):
+    if gap is not None and await view.statement_records.find_first_day(EVERYTHING, replace(draft.span, period=gap)):
         return CloseOutcome.EARLIER_OPEN
     is_empty = draft.is_summed and not draft.content.lines and not draft.content.adjustments
     return CloseOutcome.EMPTY if is_empty else draft

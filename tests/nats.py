@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.deadline import wait_until
+from tests.ports import find_free_port
 
 START_S_MAX = 30.0
 STOP_S_MAX = 30.0
@@ -65,14 +66,6 @@ class NatsServer:
 def find_program() -> str | None:
     """Return nats-server as it is found on PATH, or where Debian has it."""
     return shutil.which("nats-server") or shutil.which("nats-server", path="/usr/sbin")
-
-
-def find_free_port() -> int:
-    """Return a port of loopback that nobody has now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from keisan.storage.database import Database
 from tests.control.town import Country, Town
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
 from tests.deadline import let_time_pass_async
-from tests.e2e.relay.stage import find_free_port
+from tests.ports import find_free_port
 
 HOST = "127.0.0.1"
 

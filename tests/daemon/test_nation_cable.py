@@ -14,7 +14,7 @@ from keisan.daemon.nation_cable import Cable, find_obstacle, run_nft
 from keisan.daemon.settings_address import Address
 from keisan.domain.errors import Failed
 from tests.deadline import wait_until_async
-from tests.e2e.relay.stage import find_free_port
+from tests.ports import find_free_port
 
 PASSES_S_MAX, SILENT_S = 10.0, 0.5
 CAN_DROP = os.geteuid() == 0 and shutil.which("nft") is not None and not asyncio.run(find_obstacle())

@@ -15,6 +15,7 @@ import httpx
 import psutil
 
 from tests.deadline import wait_until
+from tests.ports import find_free_port
 
 READY_S_MAX = 120.0
 STOP_S_MAX = 60.0
@@ -134,7 +135,9 @@ def run_stack() -> Iterator[Stack]:
     """Run a platform in a new folder and end it afterwards, whatever happened."""
     # A short folder, because the path of an engine's socket ends at 107 bytes.
     with tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp") as folder:
-        stack = start_stack(Path(folder) / "data")
+        # Whoever is killed listens again where it did.
+        gateway, platform = (f"127.0.0.1:{find_free_port()}" for _ in range(2))
+        stack = start_stack(Path(folder) / "data", options=["--gateway", gateway, "--platform", platform])
         try:
             yield stack
         finally:

@@ -22,8 +22,8 @@ from tests.e2e.reconciliation.books import Books, Reader, count_words
 from tests.e2e.reconciliation.report import read_reports
 from tests.e2e.reconciliation.stage import DAY_S, PRICES, Stage
 from tests.e2e.reconciliation.tally import Fate, Progress, read_tally
-from tests.e2e.relay.stage import find_free_port
 from tests.e2e.relay.wall_clock import build_wall_clock
+from tests.ports import find_free_port
 from tests.postgresql import find_programs, run_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgresql, pytest.mark.timeout(7_200)]

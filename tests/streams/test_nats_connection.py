@@ -6,7 +6,8 @@ import pytest
 
 from keisan.domain.errors import StorageUnavailable
 from keisan.streams.nats_connection import Message, NatsConnection, StoredMessage, translate_errors
-from tests.nats import NatsServer, find_free_port
+from tests.nats import NatsServer
+from tests.ports import find_free_port
 
 
 async def test_messages_are_at_their_sequences_and_a_refused_one_at_none(nats_server: NatsServer) -> None:

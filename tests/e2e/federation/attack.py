@@ -24,7 +24,7 @@ from tests.daemon.test_link_service import HOST, build_service, certify, found, 
 from tests.databases import SharedPostgresql
 from tests.deadline import let_time_pass_async, wait_until_async
 from tests.e2e.federation.hostile import ANSWER_S_MAX, LATENCY_S_MAX, build_hello, forge_letter, hear, send_items
-from tests.e2e.relay.stage import find_free_port
+from tests.ports import find_free_port
 
 EPOCH = 3
 

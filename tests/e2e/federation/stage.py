@@ -33,7 +33,8 @@ from tests.e2e.relay.client import Answer, KeepAliveClient, build_request
 from tests.e2e.relay.engine import Script, ScriptedEngine, run_engine
 from tests.e2e.relay.gateway import GatewayFolder, GatewayProcess, start_gateway
 from tests.e2e.relay.snapshot import MODEL, build_snapshot, build_tables
-from tests.e2e.relay.stage import answer_plainly, find_free_port
+from tests.e2e.relay.stage import answer_plainly
+from tests.ports import find_free_port
 
 NATION, COAST, INLAND = "aa" * 32, "cc" * 32, "ee" * 32
 NAMES = {NATION: "nation", COAST: "coast", INLAND: "inland"}

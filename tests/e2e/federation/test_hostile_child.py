@@ -45,7 +45,7 @@ from tests.e2e.federation.hostile import (
     send_and_hear,
     send_items,
 )
-from tests.e2e.relay.stage import find_free_port
+from tests.ports import find_free_port
 
 pytestmark = pytest.mark.waits
 

@@ -16,8 +16,8 @@ from keisan.streams.nats import NatsStreams
 from tests.control.town import NOTE, Country, Town
 from tests.daemon.test_link_service import HOST, build_service, certify, found, run
 from tests.deadline import let_time_pass_async, wait_until_async
-from tests.e2e.relay.stage import find_free_port
 from tests.nats import NatsServer, nats_server  # noqa: F401  # a fixture, which pytest finds by its name here
+from tests.ports import find_free_port
 
 ROUNDS, ROUND_LETTERS = 12, 25
 KILLED_AT, STARTED_AT = 4, 8

@@ -12,8 +12,8 @@ from typing import Any
 import openai
 
 from tests.deadline import wait_until
-from tests.e2e.stack import FREE_PORT, MODEL, Program, Stack, start_stack
-from tests.nats import find_free_port
+from tests.e2e.stack import MODEL, Program, Stack, start_stack
+from tests.ports import find_free_port
 
 JOINED_S_MAX = 120.0
 
@@ -65,7 +65,7 @@ class Town:
         self.stack = _start(self.folder, gateway, platform)
 
 
-def _start(folder: Path, gateway: str = FREE_PORT, platform: str = FREE_PORT) -> Stack:
+def _start(folder: Path, gateway: str, platform: str) -> Stack:
     config = str(folder / "keisan.toml")
     # The last of an option counts.
     return start_stack(folder / "data", options=["--config", config, "--gateway", gateway, "--platform", platform])
@@ -91,7 +91,7 @@ def run_towns() -> Iterator[tuple[Town, Town, Town]]:
             # A short folder, because the path of an engine's socket ends at 107 bytes.
             folder = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp")))
             _write_settings(folder, name, region, replicas, is_parent=name == "nation")
-            stack = _start(folder)
+            stack = _start(folder, *(f"127.0.0.1:{find_free_port()}" for _ in range(2)))
             assert stack.api_key is not None
             towns.append(Town(name, folder, stack, stack.api_key))
             exits.callback(_stop, towns[-1])

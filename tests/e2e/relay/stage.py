@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import socket
 import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, nullcontext
@@ -21,6 +20,7 @@ from tests.e2e.relay.engine import Asked, Script, ScriptedEngine, build_answer, 
 from tests.e2e.relay.gateway import QUIET_S_MAX, GatewayFolder, GatewayProcess, start_gateway
 from tests.e2e.relay.platform import RecordKeeper, run_platform
 from tests.e2e.relay.snapshot import build_snapshot, build_tables
+from tests.ports import find_free_port
 
 # The numbers of calls that only ask whether all is well again; tests count up from 0.
 SOUND_NUMBER = 1_000_000_000
@@ -182,15 +182,6 @@ async def run_stage(setting: Setting | None = None) -> AsyncIterator[Stage]:
         stage = Stage(root, platform, engines, folder, tables, await start_gateway(folder))
         exits.push_async_callback(_end_gateway, stage)
         yield stage
-
-
-def find_free_port() -> int:
-    """Return a port of this host that nobody listens on now, for gateways that come one after the other."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    assert isinstance(port, int)
-    return port
 
 
 async def _end_gateway(stage: Stage) -> None:

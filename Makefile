@@ -45,8 +45,9 @@ setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that d
 # Platforms that are cut off, stopped and restored, by seeds. Ten thousand of them use all cores by themselves.
 SCHEDULES := tests/simulation/test_federation.py
 MANY := test_everything_converges_once_faults_have_stopped
-# How test files run side by side; those ten thousand run by themselves.
-BESIDE := -n $(WORKERS) --dist loadfile -k "not $(MANY)"
+# How test files run side by side, in their order: by their number of tests, the longest would come last. Those ten thousand run
+# by themselves.
+BESIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -k "not $(MANY)"
 
 .PHONY: test
 test: setup ## set up, bring up the servers that tests need, run all tests
@@ -57,7 +58,7 @@ ifneq ($(ARGS),)
 	$(BIN)/python -m pytest $(ARGS)
 else
 	$(BIN)/python -m pytest $(BESIDE) --ignore tests/e2e
-	$(BIN)/python -m pytest $(BESIDE) tests/e2e -m waits
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e -m waits
 	$(BIN)/python -m pytest tests/e2e -m "not waits"
 	$(BIN)/python -m pytest -q $(SCHEDULES) -k $(MANY)
 endif

@@ -26,7 +26,7 @@ from keisan.kit.private_file import write_private_file
 from keisan.wire.snapshot import Snapshot, SnapshotAnswer, SnapshotDoor, SnapshotTables, SnapshotUpstream
 from keisan.wire.usage import split_usage_batch
 from tests.daemon.certificate import write_certificate
-from tests.deadline import wait_until_async
+from tests.deadline import let_time_pass_async, wait_until_async
 from tests.e2e.stack import MODEL, Stack
 from tests.gateway.small_platform import Reply, Request, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
@@ -35,6 +35,8 @@ from tests.gateway.test_native import ANSWER, SECRET, build_tables
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 START_S_MAX = 60.0
 CALLERS = 4
+# A gateway looks at the file of whom it trusts each second.
+TRUSTED_S = 3.0
 CALLS_PER_STEP = 20
 
 
@@ -193,11 +195,16 @@ class Place:
 
     folder: Path
 
-    def renew_certificate(self) -> None:
-        """Put another certificate in force, and trust it beside those before."""
-        write_certificate(self.folder / "door.pem", self.folder / "door.key", is_authority=False)
+    def trust_certificate(self) -> None:
+        """Write another certificate, and trust it beside those before."""
+        write_certificate(self.folder / "next.pem", self.folder / "next.key", is_authority=False)
         with (self.folder / "roots.pem").open("ab") as roots:
-            roots.write((self.folder / "door.pem").read_bytes())
+            roots.write((self.folder / "next.pem").read_bytes())
+
+    def use_certificate(self) -> None:
+        """Put the certificate in force that was written last."""
+        for kind in ("pem", "key"):
+            (self.folder / f"next.{kind}").replace(self.folder / f"door.{kind}")
 
     def write_access(self, tables: SnapshotTables, *secrets: str) -> None:
         access = {
@@ -244,7 +251,8 @@ async def test_real_engine_answers_through_a_door(stack: Stack, tmp_path: Path) 
     assert stack.api_key is not None
     tables = Snapshot.model_validate_json((stack.data / "gateway" / "snapshot.json").read_bytes()).tables
     platform, place = Platform(tables), Place(tmp_path)
-    place.renew_certificate()
+    place.trust_certificate()
+    place.use_certificate()
     place.write_access(tables, "secret")
     async with run_process(tmp_path, *place.list_door()) as (_, door_url):
         platform.tell_door(door_url, "secret")
@@ -260,7 +268,8 @@ async def test_calls_pass_while_secret_certificate_and_door_are_replaced(tmp_pat
     tables = build_tables(tmp_path / "e.sock")
     replica_id = next(iter(tables.replicas))
     platform, place = Platform(tables), Place(tmp_path)
-    place.renew_certificate()
+    place.trust_certificate()
+    place.use_certificate()
     place.write_access(tables, "first")
     (tmp_path / "second").mkdir()
     engine = await asyncio.start_unix_server(answer_as_engine, tmp_path / "e.sock")
@@ -282,9 +291,11 @@ async def test_calls_pass_while_secret_certificate_and_door_are_replaced(tmp_pat
             place.write_access(tables, "second")
             await traffic.advance()
             assert (await ask_door(first_url, replica_id, "first")).status_code == 401
-            # The certificate: who is inside stays inside.
+            # The certificate: gateways trust it before the door shows it, and who is inside stays inside.
             old = await read_certificate(first_url)
-            place.renew_certificate()
+            place.trust_certificate()
+            await let_time_pass_async(TRUSTED_S)
+            place.use_certificate()
             async with asyncio.timeout(20):
                 while await read_certificate(first_url) == old:
                     await traffic.advance()

@@ -89,6 +89,7 @@ def lay_network(names: Sequence[str]) -> Iterator[dict[str, Place]]:
         for number, name in enumerate(names, 1)
     }
     spaces = [switch, *(place.space for place in places.values())]
+    outside = [name_outside(number) for number, _ in enumerate(names, 1)]
     try:
         for space in spaces:
             run("ip", "netns", "add", space)
@@ -99,8 +100,17 @@ def lay_network(names: Sequence[str]) -> Iterator[dict[str, Place]]:
             _connect(switch, place, number)
         yield places
     finally:
-        for space in spaces:
-            subprocess.run(["ip", "netns", "del", space], capture_output=True, check=False, timeout=NFT_S_MAX)
+        # A space goes once the last process in it has, and this host's ends of its ways only then; the next network has the same.
+        removals = [["ip", "link", "del", link] for link in outside] + [
+            ["ip", "netns", "del", space] for space in spaces
+        ]
+        for words in removals:
+            subprocess.run(words, capture_output=True, check=False, timeout=NFT_S_MAX)
+
+
+def name_outside(number: int) -> str:
+    """Return what this host's end of the way to a namespace is called."""
+    return f"kn{os.getpid() % 100_000}m{number}"
 
 
 def _connect(switch: str, place: Place, number: int) -> None:
@@ -109,8 +119,7 @@ def _connect(switch: str, place: Place, number: int) -> None:
     run("ip", "-n", switch, "link", "set", f"p{number}", "up")
     run("ip", "-n", place.space, "address", "add", f"{place.address}/24", "dev", "fed0")
     run("ip", "-n", place.space, "link", "set", "fed0", "up")
-    # It goes away with its other end.
-    own = f"kn{os.getpid() % 100_000}m{number}"
+    own = name_outside(number)
     run("ip", "link", "add", own, "type", "veth", "peer", "mgt0", "netns", place.space)
     run("ip", "address", "add", f"{OUTSIDE}.{number}.1/30", "dev", own)
     run("ip", "link", "set", own, "up")

@@ -18,7 +18,7 @@ import pytest
 from tests.deadline import wait_until
 from tests.e2e.test_nation import STOP_S_MAX, list_processes
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(600)]
 READY_S_MAX, CUT_S_MAX, TOLD_S_MAX = 240.0, 60.0, 150.0
 
 

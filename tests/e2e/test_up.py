@@ -16,7 +16,7 @@ from tests.deadline import wait_until
 from tests.e2e.ledger import ask, list_records, wait_for_upload
 from tests.e2e.stack import Stack, build_command, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(300)]
 
 
 @pytest.fixture
@@ -102,7 +102,7 @@ def test_pasted_curl_answers(data: Path) -> None:
         process = subprocess.Popen(command, stdout=screen, stderr=screen, start_new_session=True)
     try:
         wait_until(lambda: "curl" in output.read_text(), "the screen shows a curl line", 120.0)
-        wait_until(lambda: output.read_text().endswith("\n"), "the screen is complete", 5.0)
+        wait_until(lambda: output.read_text().endswith("\n"), "the screen is complete", 30.0)
         pasted = read_curl_line(output.read_text())
         answer = subprocess.run(["bash", "-c", pasted], capture_output=True, text=True, timeout=60, check=True)
         assert "Tokyo" in json.loads(answer.stdout)["choices"][0]["message"]["content"]

@@ -45,8 +45,8 @@ setup: $(STAMPS)/run $(STAMPS)/development $(STAMPS)/native ## everything that d
 # Platforms that are cut off, stopped and restored, by seeds. Ten thousand of them use all cores by themselves.
 SCHEDULES := tests/simulation/test_federation.py
 MANY := test_everything_converges_once_faults_have_stopped
-# How test files run side by side, in their order: by their number of tests, the longest would come last. Those ten thousand run
-# by themselves.
+# How test files run side by side, in any order: by their number of tests, those that take longest would come last. Those ten
+# thousand run by themselves.
 BESIDE := -n $(WORKERS) --dist loadfile --no-loadscope-reorder -k "not $(MANY)"
 
 .PHONY: test

@@ -5,6 +5,9 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
+import pytest
+
+from tests import ports
 from tests.ports import FIRST, LAST, find_free_port
 
 
@@ -21,9 +24,12 @@ def test_the_system_gives_none_of_them() -> None:
     assert int(lowest) > LAST
 
 
-def test_one_that_somebody_has_is_passed_over() -> None:
-    after = find_free_port() + 1
+def test_one_that_somebody_has_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = find_free_port()
+    # It is the next in turn.
+    monkeypatch.setattr(ports, "NEXT", tmp_path / "next")
+    ports.NEXT.write_text(str(taken))
     with socket.socket() as other:
-        other.bind(("127.0.0.1", after if after <= LAST else FIRST))
+        other.bind(("127.0.0.1", taken))
         other.listen(1)
-        assert find_free_port() != other.getsockname()[1]
+        assert find_free_port() != taken

@@ -22,6 +22,7 @@ from keisan.control.reconcilers.ticket import TicketReconciler
 from keisan.control.reconcilers.top_up import TopUpReconciler
 from keisan.control.snapshot import SnapshotFeed
 from keisan.control.telemetry import FleetWatch
+from keisan.domain.access import PlatformScope
 from keisan.domain.lease import WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, TICKET_LATENESS_S, TICKET_LEASE_S, TOP_UP_PROPOSED_S
 from keisan.domain.ticket import CreditTerms
@@ -29,6 +30,7 @@ from keisan.kit.ids import create_id
 from tests.api.stage import BASE_URL, Stage, build_credit_report, build_record, copy_stage
 from tests.books import Books, check_whole, drop_settlement, dump, read_books
 from tests.faults import Crash, Faults, Side, open_faulty
+from tests.storage.rows import execute_unguarded
 
 # Every step of everything, on a machine that others share and with every line counted.
 pytestmark = pytest.mark.timeout(900)
@@ -330,6 +332,18 @@ async def crash_everywhere(hands: Hands, run: Operation, end: Books) -> int:
                         await run(hands)
                     return count
                 before = await dump(storage)
+
+
+async def test_a_dump_sees_what_changed(any_stage: Stage) -> None:
+    """What compares nothing finds no crash that left something behind."""
+    storage = any_stage.storage
+    before = await dump(storage)
+    async with storage.read() as view:
+        organizations = await view.organizations.list_all(PlatformScope())
+    await execute_unguarded(storage, (), "UPDATE organization SET name = name || '!'")
+    after = await dump(storage)
+    assert len(after) == len(before)
+    assert len(set(after) - set(before)) == len(organizations) > 0
 
 
 async def test_every_crash_point_ends_in_the_same_place(

@@ -14,7 +14,7 @@ from pathlib import Path
 from keisan.cli.exit_code import ExitCode
 from keisan.daemon.folder import DataFolder, lock_folder, prepare_folder
 from keisan.daemon.nation_plan import PlatformPlan, write_settings
-from keisan.daemon.nation_ports import ensure_ports
+from keisan.daemon.nation_ports import hold_ports
 from keisan.daemon.operator_file import OperatorFile, read_operator
 from keisan.daemon.platform_tree import STOP_ORDER, Brought, TreePlan, end_engines, end_leftovers
 from keisan.daemon.progress import Progress
@@ -127,11 +127,11 @@ async def run_nation(request: NationRequest) -> ExitCode:
     start has ended.
     """
     environment = build_environment(request.root)
-    with hold_folders(request.root, request.plans) as folders:
+    with hold_folders(request.root, request.plans) as folders, ExitStack() as held:
         for folder in folders:
             await end_leftovers(folder, request.progress)
         async with asyncio.TaskGroup() as group:
-            platforms = build_platforms(request.plans, folders, group)
+            platforms = build_platforms(request.plans, folders, group, held)
             nation = Nation(request.root, platforms, request.progress, request.clock, environment)
             supervisor = nation.national.supervisor
             with supervisor.handle_signals():
@@ -161,14 +161,14 @@ def hold_folders(root: Path, plans: Sequence[PlatformPlan]) -> Iterator[tuple[Da
 
 
 def build_platforms(
-    plans: Sequence[PlatformPlan], folders: Sequence[DataFolder], group: asyncio.TaskGroup
+    plans: Sequence[PlatformPlan], folders: Sequence[DataFolder], group: asyncio.TaskGroup, held: ExitStack
 ) -> tuple[NationPlatform, ...]:
-    """Return the platforms with their settings written; Ctrl-C for one is Ctrl-C for all."""
+    """Return the platforms with their settings written, and their ports held; Ctrl-C for one is Ctrl-C for all."""
     first = Supervisor(group)
     platforms = []
     for plan, folder in zip(plans, folders, strict=True):
         path = folder.root / SETTINGS_NAME
-        write_private_file(path, write_settings(plan, ensure_ports(folder.root / "ports.json")).encode())
+        write_private_file(path, write_settings(plan, hold_ports(folder.root / "ports.json", held)).encode())
         settings = load_settings({"data_directory": folder.root}, {}, path)
         supervisor = Supervisor(group, stopping=first.stopping, killing=first.killing)
         platforms.append(NationPlatform(plan, folder, settings, supervisor))

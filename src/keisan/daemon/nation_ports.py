@@ -12,30 +12,42 @@ HOST = "127.0.0.1"
 NAMES = ("platform", "gateway", "link", "federation", "cable_link", "cable_federation")
 
 
-def ensure_ports(path: Path) -> dict[str, int]:
-    """Return a port for each of NAMES, kept at `path`; raises OSError. One that somebody else has by now is chosen anew."""
+def hold_ports(path: Path, held: ExitStack) -> dict[str, int]:
+    """Return a port for each of NAMES, kept at `path`; raises OSError. One that somebody else has by now is chosen anew.
+
+    Until `held` is closed the system gives them to nobody, while whoever is told one can listen there: a platform does so
+    much later, and each connection out of this host takes a port meanwhile.
+    """
     kept = _read(path)
-    with ExitStack() as held:
-        # All are held until all are chosen, or two could be the same.
-        ports = {name: _take(kept.get(name, 0), held) for name in NAMES}
+    ports = {name: _hold(kept.get(name, 0), held) for name in NAMES}
     if ports != kept:
         write_private_file(path, json.dumps(ports).encode())
     return ports
 
 
-def _take(port: int, held: ExitStack) -> int:
+def _hold(port: int, held: ExitStack) -> int:
     for wanted in (port, 0):
-        listener = held.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            listener.bind((HOST, wanted))
-            # Without, two that reuse addresses could both have it.
-            listener.listen(1)
+            holder = held.enter_context(_bind(wanted))
+            taken: int = holder.getsockname()[1]
+            # Whoever has it may let others bind there too, but not listen.
+            with _bind(taken) as listener:
+                listener.listen(1)
         except OSError:
             continue
-        taken: int = listener.getsockname()[1]
         return taken
     raise OSError(f"there is no free port on {HOST}")
+
+
+def _bind(port: int) -> socket.socket:
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((HOST, port))
+    except OSError:
+        bound.close()
+        raise
+    return bound
 
 
 def _read(path: Path) -> dict[str, int]:

@@ -8,7 +8,6 @@ Wrong if: a letter is missing, refused or twice at the end, or what one costs gr
 import argparse
 import asyncio
 import json
-import socket
 import sys
 import tempfile
 import time
@@ -28,6 +27,7 @@ from stage.link_backlog import BATCH_RECORDS, Backlog, plant_terms, write_backlo
 from stage.link_pair import HOST, PARENT, Side, build_pair, open_side
 from stage.link_plain import read_lots, send_plainly, take_plainly
 from stage.link_progress import NEWEST, Progress, count_held, wait_for_letters, watch_progress
+from stage.ports import find_free_ports
 
 HOURS = (1, 72)
 # ServeGen's service has 57,600 requests an hour (16 a second). Of these one in 720 crosses here, four in a batch;
@@ -143,7 +143,7 @@ async def heal(parent: ParentProcess, child: Side, backlog: Backlog) -> dict[str
 async def measure(backlog: Backlog) -> dict[str, object]:
     """Write a backlog, heal, check that nothing is missing, and send the same letters plainly."""
     with tempfile.TemporaryDirectory() as name:
-        folder, port = Path(name), find_free_port()
+        folder, (port,) = Path(name), find_free_ports(1)
         parent, child = await build_pair(folder, port)
         now = datetime.now(UTC)
         await plant_terms(parent, child.town.id, now)
@@ -179,13 +179,6 @@ def check_held(sides: tuple[Side, Side], backlog: Backlog) -> None:
     for side in sides:
         held = count_held(side)
         assert held == told, f"{side.town.name} has {held} of {told}"
-
-
-def find_free_port() -> int:
-    """Return a port of this host that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        return int(found.getsockname()[1])
 
 
 def compute_growth(steps: Sequence[dict[str, object]], name: str) -> float:

@@ -7,7 +7,6 @@ Wrong if: a call fails, or does not reach the engine.
 
 import argparse
 import json
-import socket
 import statistics
 import time
 from collections.abc import Iterator
@@ -24,6 +23,7 @@ from stage.federation import HOME, PARENT, SERVING, Joined, Member, wait_until
 from stage.load import Shape, run_load
 from stage.nginx import start_nginx
 from stage.opening import open_folder
+from stage.ports import find_free_ports
 from stage.process import Pinned, note_trees
 from stage.report import describe_conditions
 from stage.snapshot import KEYS, create_keys
@@ -50,13 +50,6 @@ class Way:
     def read_cpu_ns(self) -> int:
         """Return the CPU time of all its processes."""
         return sum(one.read_cpu_ns() for one in self.pinned)
-
-
-def find_free_port() -> int:
-    """Return a port of this host that nobody listens on now."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +79,7 @@ def open_ways(folder: Path) -> Iterator[tuple[Base, list[Way]]]:
         ways.append(
             Way("through_parent", tree["home"].port, tree["home"].key_path, [one.pinned for one in tree.values()], 2)
         )
-        address = f"127.0.0.1:{find_free_port()}"
+        address = f"127.0.0.1:{find_free_ports(1)[0]}"
         joined = Joined(make_folder(folder / "direct"), keys, engine, platform, authority, {})
         pair = start_tree(stack, joined, address)
         ways.append(Way("direct", pair["home"].port, pair["home"].key_path, [one.pinned for one in pair.values()], 1))
@@ -114,7 +107,7 @@ def start_tree(stack: ExitStack, joined: Joined, address: str | None) -> dict[st
     members = {}
     upward = {}
     if address is None:
-        place = f"127.0.0.1:{find_free_port()}"
+        place = f"127.0.0.1:{find_free_ports(1)[0]}"
         members["parent"] = joined.start("parent", PARENT, {"listen": place})
         upward = {"parents": [place]}
     members["serving"] = joined.start("serving", SERVING, {"listen": address} if address else upward)

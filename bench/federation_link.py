@@ -9,7 +9,6 @@ import argparse
 import asyncio
 import json
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -23,6 +22,7 @@ import psutil
 
 from keisan.domain.roll_up import SUMMED_FIELDS, CountName
 from stage.cache import tell
+from stage.ports import find_free_ports
 from stage.region import NATION_SEED, Place, build_nation, build_province, step_each_second
 from stage.region_channel import LENGTH_BYTES, Sample, TcpChannel, compute_rates, sample_bytes
 from stage.town import migrate_template
@@ -97,9 +97,7 @@ async def run_nation(port: int, folder: Path, wanted: Wanted) -> None:
 @asynccontextmanager
 async def open_nation(folder: Path, wanted: Wanted) -> AsyncIterator[tuple[int, asyncio.subprocess.Process]]:
     """Start the nation's process and yield where it listens."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    (port,) = find_free_ports(1)
     words = ("--nation", port, folder, wanted.regions, wanted.devices, wanted.measured_s)
     process = await asyncio.create_subprocess_exec(
         sys.executable, __file__, *map(str, words), stdout=asyncio.subprocess.PIPE

@@ -19,8 +19,9 @@ from stage.cache import Programs, compile_programs, tell
 from stage.engine import Engine, Platform, start_engine, start_platform
 from stage.gateway import GatewayPlace, restart_gateway, start_gateway
 from stage.load import LoadResult, Shape, run_load, start_load
-from stage.nginx import find_free_ports, start_nginx
+from stage.nginx import start_nginx
 from stage.opening import open_folder
+from stage.ports import find_free_ports
 from stage.report import describe_conditions
 from stage.snapshot import Governance, create_keys
 from stage.subject import Subject

@@ -2,7 +2,6 @@
 
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from keisan.domain.key import Secret
 from stage.cache import tell
 from stage.engine import Engine
+from stage.ports import find_free_ports
 from stage.process import SUBJECT_CORE, Pinned, start_pinned, wait_until_listening
 from stage.snapshot import CONNECTION_IDLE_S, CONNECTION_REQUESTS_MAX
 from stage.subject import Subject, write_keys
@@ -113,15 +113,3 @@ def start_nginx(folder: Path, engine: Engine, keys: Sequence[Secret]) -> tuple[S
     wait_until_listening(pinned, ports[1])
     key_path = write_keys(folder / "keys", keys)
     return Subject("nginx", ports[0], key_path, pinned), Subject("nginx_unix", ports[1], key_path, pinned)
-
-
-def find_free_ports(count: int) -> list[int]:
-    """Return TCP ports that nobody has now; the few who cannot be told to take a free one get these."""
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()

@@ -11,7 +11,7 @@ from pathlib import Path
 from keisan.domain.key import Secret
 from stage.cache import find_cache_folder, tell
 from stage.engine import Engine
-from stage.nginx import find_free_ports
+from stage.ports import find_free_ports
 from stage.process import SUBJECT_CORE, start_pinned, wait_until_listening
 from stage.subject import Subject, write_keys
 

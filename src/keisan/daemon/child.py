@@ -3,14 +3,14 @@
 import asyncio
 import json
 import signal
-from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
+from keisan.daemon.child_process import ChildOrder, ChildProcess, Launch, spawn
 from keisan.daemon.process_file import forget_process, record_process
-from keisan.executors.local import open_log
 from keisan.kit.clock import Clock
 from keisan.kit.observe import write_log, write_warning
 from keisan.kit.retry import Backoff
@@ -21,7 +21,7 @@ HEALTHY_S = 30.0
 
 @dataclass(frozen=True, slots=True)
 class ChildPlan:
-    """What to run. `command` may change between starts, as when a free port was taken; `stop_s` is the time to end."""
+    """What to run, and how. `command` may change between starts, as when a free port was taken; `stop_s` is the time to end."""
 
     name: str
     command: Callable[[], tuple[str, ...]]
@@ -29,6 +29,7 @@ class ChildPlan:
     log_path: Path
     process_path: Path
     stop_s: float
+    launch: Launch = spawn
 
 
 @dataclass(slots=True)
@@ -43,7 +44,7 @@ class Child:
     announced: asyncio.Event = field(default_factory=asyncio.Event)
     deaths: int = 0
     exit_code: int | None = None
-    _process: Process | None = None
+    _process: ChildProcess | None = None
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _ended: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -92,22 +93,15 @@ class Child:
         is_healthy = self.clock.monotonic_s() - started_s >= HEALTHY_S
         self.deaths = 1 if is_healthy else self.deaths + 1
 
-    async def _start(self) -> Process:
-        with open_log(self.plan.log_path) as log:
-            process = await asyncio.create_subprocess_exec(
-                *self.plan.command(),
-                stdin=DEVNULL,
-                stdout=PIPE,
-                stderr=log,
-                env=dict(self.plan.environment),
-                start_new_session=True,
-            )
+    async def _start(self) -> ChildProcess:
+        plan = self.plan
+        process = await plan.launch(ChildOrder(plan.name, plan.command(), plan.environment, plan.log_path))
         self._process = process
-        record_process(self.plan.process_path, process.pid)
-        write_log("child.started", name=self.plan.name, process_id=process.pid)
+        record_process(plan.process_path, process.pid)
+        write_log("child.started", name=plan.name, process_id=process.pid)
         return process
 
-    async def _read_announcement(self, process: Process) -> None:
+    async def _read_announcement(self, process: ChildProcess) -> None:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
@@ -120,7 +114,7 @@ class Child:
         self.announcement = said if isinstance(said, dict) else {}
         self.announced.set()
 
-    async def _clear(self, process: Process) -> None:
+    async def _clear(self, process: ChildProcess) -> None:
         if process.returncode is None:
             # Only when this task is cancelled: nothing may be left behind.
             self._signal(signal.SIGKILL)
@@ -131,7 +125,8 @@ class Child:
     def _signal(self, number: signal.Signals) -> None:
         # It is this process's own child and not waited for yet, so nobody else can have its pid.
         if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(number)
+            with suppress(ProcessLookupError):
+                self._process.send_signal(number)
 
     async def _wait_backoff(self) -> None:
         wait_s = self.backoff.compute_wait_s(self.deaths, self.random)

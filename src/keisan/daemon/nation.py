@@ -12,7 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keisan.cli.exit_code import ExitCode
+from keisan.daemon.child_process import Launch
 from keisan.daemon.folder import DataFolder, lock_folder, prepare_folder
+from keisan.daemon.forking import open_fork_server
 from keisan.daemon.nation_plan import PlatformPlan, write_settings
 from keisan.daemon.nation_ports import hold_ports
 from keisan.daemon.operator_file import OperatorFile, read_operator
@@ -71,7 +73,7 @@ class NationPlatform:
 class Nation:
     """All platforms, the national one first. `outcome` is what the run ends with, unless it fails or is killed.
 
-    `exits` is closed when all processes have ended.
+    `launch` starts their processes; `exits` is closed when all have ended.
     """
 
     root: Path
@@ -79,6 +81,7 @@ class Nation:
     progress: Progress
     clock: Clock
     environment: Mapping[str, str]
+    launch: Launch
     outcome: ExitCode = ExitCode.OK
     exits: AsyncExitStack = field(default_factory=AsyncExitStack)
 
@@ -98,6 +101,7 @@ class Nation:
             clock=self.clock,
             environment=self.environment,
             ask_s=ASK_S,
+            launch=self.launch,
         )
 
 
@@ -130,9 +134,9 @@ async def run_nation(request: NationRequest) -> ExitCode:
     with hold_folders(request.root, request.plans) as folders, ExitStack() as held:
         for folder in folders:
             await end_leftovers(folder, request.progress)
-        async with asyncio.TaskGroup() as group:
+        async with open_fork_server(request.root, environment) as forking, asyncio.TaskGroup() as group:
             platforms = build_platforms(request.plans, folders, group, held)
-            nation = Nation(request.root, platforms, request.progress, request.clock, environment)
+            nation = Nation(request.root, platforms, request.progress, request.clock, environment, forking.launch)
             supervisor = nation.national.supervisor
             with supervisor.handle_signals():
                 async with nation.exits:

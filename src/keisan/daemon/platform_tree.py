@@ -4,11 +4,11 @@
 """
 
 import os
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from keisan.daemon.child import Child, ChildPlan
+from keisan.daemon.child_process import COMMAND, Launch, spawn
 from keisan.daemon.first_start import FirstStart, ensure_first_start, mark_key_shown
 from keisan.daemon.folder import DataFolder
 from keisan.daemon.listener import bind_listener
@@ -35,7 +35,10 @@ PLATFORM_STOP_S = 15.0
 
 @dataclass(frozen=True, slots=True)
 class TreePlan:
-    """What to run: `options` go to every process as they came, `environment` is theirs; `ask_s` is as a Watch has it."""
+    """What to run: `options` go to every process as they came, `environment` is theirs, `launch` starts them.
+
+    `ask_s` is as a Watch has it.
+    """
 
     settings: Settings
     folder: DataFolder
@@ -44,6 +47,7 @@ class TreePlan:
     clock: Clock
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     ask_s: float = ASK_S
+    launch: Launch = spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +102,12 @@ class PlatformTree:
         shared = ("--data", str(folder.root), "--log", str(log_path), *self._plan.options)
         plan = ChildPlan(
             name=name,
-            command=lambda: (sys.executable, "-m", "keisan.daemon.main", name, *shared, *options()),
+            command=lambda: (*COMMAND, name, *shared, *options()),
             environment=self._plan.environment,
             log_path=log_path,
             process_path=folder.processes / f"{name}.json",
             stop_s=stop_s,
+            launch=self._plan.launch,
         )
         child = Child(plan, self._plan.clock)
         self._supervisor.start(child)

@@ -26,8 +26,12 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[bytes], socket.soc
     with ours, subprocess.Popen(command, stdin=theirs.fileno(), env=environment) as process:
         theirs.close()
         ours.settimeout(ANSWER_S_MAX)
-        yield process, ours
-        process.kill()
+        try:
+            yield process, ours
+            ours.close()
+            process.wait(ANSWER_S_MAX)
+        finally:
+            process.kill()
 
 
 def ask(orders: socket.socket, order: object, *files: int) -> dict[str, int]:

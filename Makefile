@@ -60,7 +60,7 @@ else
 	$(BIN)/python -m pytest $(BESIDE) --ignore tests/e2e
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests/e2e -m waits
 	$(BIN)/python -m pytest tests/e2e -m "not waits"
-	$(BIN)/python -m pytest -q $(SCHEDULES) -k $(MANY)
+	$(BIN)/python -m pytest -q $(SCHEDULES) -k $(MANY) -o faulthandler_timeout=0
 endif
 
 # Looking at each line takes half as long again. What schedules run is tried beside the code too.

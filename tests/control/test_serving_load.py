@@ -37,6 +37,8 @@ async def load(gateway: SmallGateway, **changes: object) -> StepSeen:
 
 
 async def test_calls_follow_one_another_by_so_many_callers(gateway: SmallGateway) -> None:
+    # Long enough that all three are under way at once on any host.
+    gateway.habits.first_wait_s = 0.2
     seen = await load(gateway, concurrency=3)
     assert gateway.open_calls_most == 3
     assert len(seen.calls) == len(gateway.bodies) >= 6

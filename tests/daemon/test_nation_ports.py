@@ -63,7 +63,10 @@ def test_whoever_is_told_a_held_port_listens_there(tmp_path: Path, held: ExitSta
     for port in hold_ports(tmp_path / "ports.json", held).values():
         listener = held.enter_context(bind_listener(Address(HOST, port)))
         listener.listen(1)
-        held.enter_context(socket.create_connection((HOST, port)))
+        caller = held.enter_context(socket.create_connection((HOST, port)))
+        answered, address = listener.accept()
+        held.enter_context(answered)
+        assert address == caller.getsockname()
 
 
 @pytest.mark.skipif(find_obstacle() != "", reason="needs a network of its own")

@@ -1,7 +1,8 @@
 """A process that has loaded the code of others and forks them: eleven platforms on two cores spend half of their start loading it.
 
-Each message on its standard input, a socket, is an order, and is answered by one: to fork, with two open files for what is
-printed, and to tell how one ended. It ends when the other end is closed; what it forked lives on.
+Each message on its standard input, a socket, is an order in JSON, and is answered by one. `{"arguments": [...], "environment": {...}}`,
+with two open files for what is printed and for errors, forks `keisan` with these arguments: `{"pid": ...}`. `{"ended": pid}` waits for
+one that it forked: `{"returncode": ...}`. It ends when the other end is closed; what it forked lives on.
 """
 
 import gc

@@ -8,7 +8,7 @@ import socket
 import sys
 from asyncio.subprocess import DEVNULL
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,8 +22,8 @@ MODULES: Final[Mapping[str, tuple[str, ...]]] = {
     "platform": ("uvloop", "keisan.daemon.platform"),
     "site": ("keisan.daemon.site",),
 }
-# How one ended that nobody was left to wait for.
-UNKNOWN_END: Final = -1
+# How one ended that nobody was left to wait for: no code of a process, and no signal.
+UNKNOWN_END: Final = 256
 CONNECT_S_MAX = 10.0
 _ANSWER_BYTES_MAX = 1024
 Output = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -71,18 +71,18 @@ class ForkServer:
         """Return None if there is no server any more."""
         message = {"arguments": order.command[len(COMMAND) :], "environment": dict(order.environment)}
         ours, theirs = socket.socketpair()
-        try:
-            with theirs, open_log(order.log_path) as log:
-                pid = (await self._ask(message, (theirs.fileno(), log.fileno())))["pid"]
-        except BaseException as fault:
-            ours.close()
-            if isinstance(fault, ForkServerGone):
+        with ExitStack() as undoing:
+            undoing.callback(ours.close)
+            try:
+                with theirs, open_log(order.log_path) as log:
+                    pid = (await self._ask(message, (theirs.fileno(), log.fileno())))["pid"]
+            except ForkServerGone:
                 return None
-            raise
-        # Before anybody waits for it, so that nobody else can have its pid.
-        handle = os.pidfd_open(pid)
-        async with asyncio.timeout(CONNECT_S_MAX):
-            output = await asyncio.open_connection(sock=ours)
+            # Before anybody waits for it, so that nobody else can have its pid.
+            handle = os.pidfd_open(pid)
+            async with asyncio.timeout(CONNECT_S_MAX):
+                output = await asyncio.open_connection(sock=ours)
+            undoing.pop_all()
         forked = ForkedProcess(pid, handle, output)
         self.group.create_task(forked.follow(self.read_end), name=f"end of {pid}")
         return forked

@@ -45,7 +45,8 @@ def list_processes(folder: Path) -> list[psutil.Process]:
 
 
 def find_server(folder: Path) -> psutil.Process:
-    [server] = [process for process in psutil.Process().children() if str(folder) in process.cmdline()]
+    # Other tests' children may be anything by now, even ended and not waited for: of those nothing can be read.
+    [server] = set(list_processes(folder)) & set(psutil.Process().children())
     return server
 
 
@@ -114,3 +115,22 @@ async def test_launch_that_is_cancelled_leaves_nothing_behind(tmp_path: Path) ->
         assert await following.wait() == 2
         only = find_server(tmp_path)
         await wait_until_async(lambda: list_processes(tmp_path) == [only], "nothing but the server is there")
+
+
+async def test_block_that_fails_holds_nothing_of_what_it_forked(tmp_path: Path) -> None:
+    async def fail() -> None:
+        async with open_quick(tmp_path) as server:
+            forked.append(await server.launch(order(tmp_path, "--listen", "127.0.0.1:0")))
+            left.append(psutil.Process(forked[0].pid))
+            raise OSError
+
+    forked: list[ChildProcess] = []
+    left: list[psutil.Process] = []
+    held = psutil.Process().num_fds()
+    with pytest.raises(ExceptionGroup):
+        await fail()
+    left[0].kill()
+    assert forked[0].returncode == UNKNOWN_END
+    # A transport lets go of its socket at the loop's next turn.
+    await asyncio.sleep(0)
+    assert psutil.Process().num_fds() == held

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from keisan.daemon.child_process import COMMAND, ChildOrder, ChildProcess, spawn
-from keisan.executors.local import open_log
+from keisan.executors.local import open_log, wait_for_end
 from keisan.kit.observe import write_warning
 
 # Of the processes that are forked, what each runs. A gateway must hold nothing of what a platform's process does.
@@ -123,18 +123,16 @@ class ForkedProcess:
         signal.pidfd_send_signal(self._handle, number)
 
     async def follow(self, read_end: Callable[[int], Awaitable[int]]) -> None:
-        """Wait until it has ended, ask how, and let go of it."""
-        leaving, loop = asyncio.Event(), asyncio.get_running_loop()
-        # A pidfd becomes readable when its process ends (pidfd_open(2)).
-        loop.add_reader(self._handle, leaving.set)
+        """Wait until it has ended, ask how, and let go of it; of one that is not waited for, nobody knows how."""
+        end = UNKNOWN_END
         try:
-            await leaving.wait()
+            await wait_for_end(self._handle)
+            end = await read_end(self.pid)
         finally:
-            loop.remove_reader(self._handle)
-        self.returncode = await read_end(self.pid)
-        os.close(self._handle)
-        self._output.close()
-        self._ended.set()
+            self.returncode = end
+            os.close(self._handle)
+            self._output.close()
+            self._ended.set()
 
 
 @asynccontextmanager

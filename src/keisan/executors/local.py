@@ -97,6 +97,18 @@ def rotate_log(path: Path) -> None:
         path.replace(path.with_name(path.name + ".1"))
 
 
+async def wait_for_end(handle: int) -> None:
+    """Return once the process of a pidfd has ended."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    # A pidfd becomes readable when its process ends (pidfd_open(2)).
+    loop.add_reader(handle, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(handle)
+
+
 def _spawn_process(plan: ProcessPlan, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
     try:
         rotate_log(plan.log_path)
@@ -131,15 +143,9 @@ def _list_signals(grace_s: float) -> tuple[tuple[signal.Signals, float], ...]:
 
 
 async def _is_gone_within(handle: int, wait_s: float) -> bool:
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    # A pidfd becomes readable when its process ends (pidfd_open(2)).
-    loop.add_reader(handle, ended.set)
     try:
         async with asyncio.timeout(wait_s):
-            await ended.wait()
+            await wait_for_end(handle)
     except TimeoutError:
         return False
-    finally:
-        loop.remove_reader(handle)
     return True

@@ -99,8 +99,8 @@ async def test_output_is_appended_to_the_private_log(executor: Executor, tmp_pat
 async def test_environment_is_added(executor: Executor, tmp_path: Path) -> None:
     code = "import os; print(os.environ['ADDED'], 'PATH' in os.environ)"
     plan = replace(plan_python(tmp_path, code), environment={"ADDED": "yes"})
-    await executor.start(plan)
-    wait_until(lambda: "yes True" in plan.log_path.read_text(), "it has written")
+    await wait_until_ended(executor, await executor.start(plan))
+    assert plan.log_path.read_text() == "yes True\n"
 
 
 async def test_owned_processes_are_found_by_their_folder(executor: Executor, tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from keisan.storage.copy import bind_columns
 from keisan.storage.database import Database
 from keisan.storage.dialect import Changes
 from keisan.storage.schema import AnyColumn
+from keisan.storage.sqlite_connection import create_connection
 
 READERS_MAX = 4
 BUSY_TIMEOUT_MS = 5_000
@@ -175,7 +176,9 @@ class SqliteDialect:
         if connections_max:
             pool = {"pool_size": connections_max, "max_overflow": 0, "pool_timeout": WAIT_S_MAX}
         url = URL.create("sqlite+aiosqlite", database=str(self._path))
-        engine = create_async_engine(url, hide_parameters=True, **pool)
+        engine = create_async_engine(
+            url, async_creator=lambda: create_connection(self._path), hide_parameters=True, **pool
+        )
 
         def prepare(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
             # The driver must not begin transactions of its own: `start` does, in the way this engine is for.

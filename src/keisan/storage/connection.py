@@ -61,10 +61,11 @@ class GuardedConnection:
         self.require_writable()
         return await self.fetch_all(statement.with_for_update(skip_locked=is_skipping))
 
-    async def change(self, statement: Executable, rows: Sequence[Values] | None = None) -> int:
-        """Run a write and return how many rows it touched (not meaningful with `rows`).
+    async def change(self, statement: Executable, rows: Values | Sequence[Values] | None = None) -> int:
+        """Run a write and return how many rows it touched (not meaningful with many `rows`).
 
-        Raises InvariantBroken in a read view.
+        `rows` are one row's values or many rows': beside the statement they cost half of what they do within it. Raises
+        InvariantBroken in a read view.
         """
         self.require_writable()
         with self._watch():
@@ -72,7 +73,7 @@ class GuardedConnection:
 
     async def insert_or_ignore(self, table: Table, row: Values) -> bool:
         """Insert a row unless one of its unique keys is taken, and tell whether it went in."""
-        return await self.change(self._dialect.insert_or_ignore(table).values(row)) == 1
+        return await self.change(self._dialect.insert_or_ignore(table), row) == 1
 
     async def insert_missing(self, table: Table, rows: Sequence[Values]) -> None:
         """Insert those rows of which no unique key is taken."""

@@ -58,7 +58,7 @@ class EntryRepository:
         if added.sequence != head.entry_sequence + 1:
             raise InvariantBroken("entries are appended in order", f"expected {head.entry_sequence + 1}")
         row = {column.name: getattr(added, column.name) for column in entry.columns}
-        await self._connection.change(entry.insert().values(row))
+        await self._connection.change(entry.insert(), row)
         await self._head.move(replace(head, entry_sequence=added.sequence, entry_hash=added.hash))
 
     async def get(self, scope: Scope, entry_id: EntryId) -> Entry:

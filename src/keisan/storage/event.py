@@ -66,7 +66,7 @@ class EventRepository:
         )
         appended = replace(unsealed, hash=hash_event(unsealed))
         row = {column.name: getattr(appended, column.name) for column in event.columns}
-        await self._connection.change(event.insert().values(row))
+        await self._connection.change(event.insert(), row)
         await self._head.move(replace(head, event_sequence=appended.sequence, event_hash=appended.hash))
         return appended
 

@@ -197,7 +197,7 @@ class GrantTermsRepository:
     async def update(self, terms: GrantTerms) -> None:
         """Write the terms; raises VersionMismatch unless the stored version is one less."""
         is_expected = (grant_terms.c.platform_id == terms.platform_id) & (grant_terms.c.version == terms.version - 1)
-        if await self._connection.change(update(grant_terms).where(is_expected).values(asdict(terms))) != 1:
+        if await self._connection.change(update(grant_terms).where(is_expected), asdict(terms)) != 1:
             raise VersionMismatch(f"the terms of grants are not at version {terms.version - 1}")
 
 

@@ -74,7 +74,7 @@ class HeadRow:
 
     async def move(self, after: Head) -> None:
         """Write the head; only a transaction that has locked it may."""
-        await self._connection.change(update(head).values(asdict(after)))
+        await self._connection.change(update(head), asdict(after))
         self._locked = after
 
 

@@ -45,4 +45,4 @@ class IncarnationRepository:
         row = {column.name: getattr(newest, column.name) for column in incarnation.columns}
         changed = ("incarnation", "sequence", "default_share_ppm", "heard_at")
         statement = self._connection.upsert(incarnation, lambda excluded: {name: excluded[name] for name in changed})
-        await self._connection.change(statement.values(row))
+        await self._connection.change(statement, row)

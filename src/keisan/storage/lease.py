@@ -145,7 +145,7 @@ class OutboxRepository:
 
     async def _write_put(self, work: Work, due_at: datetime) -> None:
         row = {"noun": work[0], "noun_id": work[1], "due_at": due_at, "generation": 1, "attempt": 0}
-        await self._connection.change(self._connection.upsert(outbox, _raise_generation).values(row))
+        await self._connection.change(self._connection.upsert(outbox, _raise_generation), row)
         await self._connection.insert_or_ignore(lease, {"noun": work[0], "noun_id": work[1]})
 
     async def _write_finished(self, held: Lease, due_again_at: datetime | None) -> None:

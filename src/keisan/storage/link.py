@@ -109,7 +109,7 @@ class LinkRepository(TableRepository[Link, LinkId]):
     async def note_heard(self, link_id: LinkId, heard_at: datetime, offset_ms: int | None) -> None:
         """Note when the neighbour spoke; raises NotFound for an unknown link."""
         values = {"heard_at": heard_at} | ({} if offset_ms is None else {"offset_ms": offset_ms})
-        if await self._connection.change(update(link).where(link.c.id == link_id).values(values)) != 1:
+        if await self._connection.change(update(link).where(link.c.id == link_id), values) != 1:
             raise NotFound(f"there is no link {link_id}")
 
 

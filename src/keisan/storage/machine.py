@@ -64,7 +64,7 @@ class MachineRepository(TableRepository[Machine, MachineId]):
     async def acknowledge(self, machine_id: MachineId, version: int, seen_at: datetime) -> None:
         """Note what snapshot version a gateway serves; raises NotFound for an unknown machine."""
         values = {"acknowledged_version": version, "seen_at": seen_at}
-        if await self._connection.change(update(machine).where(machine.c.id == machine_id).values(values)) != 1:
+        if await self._connection.change(update(machine).where(machine.c.id == machine_id), values) != 1:
             raise NotFound(f"there is no machine {machine_id}")
 
 

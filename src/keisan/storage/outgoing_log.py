@@ -215,7 +215,7 @@ class OutgoingLogRepository:
         return locked
 
     async def _write(self, log: _LogRow) -> _LogRow:
-        await self._connection.change(update(outgoing_log).where(_match(log.link_id, log.link_log)).values(asdict(log)))
+        await self._connection.change(update(outgoing_log).where(_match(log.link_id, log.link_log)), asdict(log))
         return log
 
 

@@ -84,5 +84,5 @@ class PlatformRepository:
         """Write what may change of the platform; raises VersionMismatch unless the stored version is one less."""
         values = {"name": noun.name, "four_eyes_nano": noun.four_eyes_nano, "version": noun.version}
         is_expected = (platform.c.id == noun.id) & (platform.c.version == noun.version - 1)
-        if await self._connection.change(update(platform).where(is_expected).values(values)) != 1:
+        if await self._connection.change(update(platform).where(is_expected), values) != 1:
             raise VersionMismatch(f"the platform is not at version {noun.version - 1}")

@@ -88,8 +88,8 @@ class RegisterRepository:
         }
         own = register.c
         is_older = (own.version < mark.version) | ((own.version == mark.version) & (own.digest < mark.digest))
-        renewed = update(register).where(_match(key), is_older).values(told)
-        is_put = await self._connection.change(renewed) == 1 or await self._connection.insert_or_ignore(
+        renewed = update(register).where(_match(key), is_older)
+        is_put = await self._connection.change(renewed, told) == 1 or await self._connection.insert_or_ignore(
             register, {**key._asdict(), **told}
         )
         if is_put:

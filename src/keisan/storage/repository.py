@@ -179,5 +179,5 @@ class TableRepository(FixedRepository[VersionedNoun, NounId]):
             if name not in FIXED_COLUMNS and name not in self.unwritten
         }
         is_expected = (self.table.c.id == noun.id) & (self.table.c.version == noun.version - 1)
-        if await self._connection.change(update(self.table).where(is_expected).values(values)) != 1:
+        if await self._connection.change(update(self.table).where(is_expected), values) != 1:
             raise VersionMismatch(f"the {self._word()} {noun.id} is not at version {noun.version - 1}")

@@ -133,4 +133,4 @@ async def test_block_that_fails_holds_nothing_of_what_it_forked(tmp_path: Path) 
     assert forked[0].returncode == UNKNOWN_END
     # A transport lets go of its socket at the loop's next turn.
     await asyncio.sleep(0)
-    assert psutil.Process().num_fds() == held
+    assert psutil.Process().num_fds() <= held

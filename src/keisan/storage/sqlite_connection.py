@@ -52,7 +52,7 @@ class _ThreadConnection(sqlite3.Connection):
 
 
 class _Cursor:
-    """On the loop: it holds what was read."""
+    """On the loop: it holds what was read until it is taken."""
 
     arraysize = 1
 
@@ -76,7 +76,8 @@ class _Cursor:
         self.rowcount = (await self._connection.executemany(sql, parameters)).rowcount
 
     async def fetchall(self) -> Iterable[Any]:
-        return self._rows
+        rows, self._rows = self._rows, _Rows()
+        return rows
 
     async def close(self) -> None:
         """Do nothing: it was closed on the thread."""

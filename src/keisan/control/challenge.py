@@ -204,15 +204,22 @@ async def commit_challenge(
         check_move(found, ChallengeState.COMMITTED)
         if committed_at > found.due_at:
             raise StateConflict("the challenge's deadline is over")
-        taken = replace(found, committed_at=committed_at, told_us=body.told_us, version=found.version + 1)
+        taken = replace(found, committed_at=committed_at, version=found.version + 1)
         if body.commitment is None:
+            # No work was done, so no time is told of it.
             flags = (ChallengeFlag.UNABLE,)
             refused = replace(taken, state=ChallengeState.ANSWERED, flags=flags, message=body.message)
             await write_answer(transaction, refused, control)
             return ChallengeOpening(positions=())
         most = count_leaves(found.work)
         positions = tuple(sorted(SystemRandom().sample(range(most), min(CHALLENGE_POSITIONS, most))))
-        taken = replace(taken, state=ChallengeState.COMMITTED, commitment=body.commitment, positions=positions)
+        taken = replace(
+            taken,
+            state=ChallengeState.COMMITTED,
+            commitment=body.commitment,
+            told_us=body.told_us,
+            positions=positions,
+        )
         await transaction.challenges.update(taken)
     return ChallengeOpening(positions=positions)
 

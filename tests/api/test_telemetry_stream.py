@@ -323,6 +323,7 @@ async def test_reader_that_reads_nothing_is_cut_off(live: LiveStage, monkeypatch
             return context.streams.open_count == 0
 
         await wait_until_async(is_gone, "it is cut off")
+    assert context.streams.open_count == 0
 
 
 async def test_end_of_the_process_ends_streams_at_once(live: LiveStage) -> None:

@@ -263,6 +263,7 @@ async def test_refusal_is_kept_with_its_reason_and_judged_as_unknown(stage: Chal
     await stage.judge()
     for each in await stage.read(started):
         assert (each.verdict, each.flags, each.message) == (Verdict.UNKNOWN, (ChallengeFlag.UNABLE,), "no PyTorch")
+        assert each.told_us is None
 
 
 async def test_round_is_judged_once_with_one_event(stage: ChallengeWorld) -> None:

@@ -63,6 +63,9 @@ async def test_certificate_is_loaded_again_when_it_changes(tmp_path: Path) -> No
 async def test_without_tls_there_is_nothing_to_follow() -> None:
     config = uvicorn.Config(answer_nothing, log_config=None)
     config.load()
+    following = asyncio.create_task(Server(config, lambda url: None, lambda: None).follow_certificate(SystemClock()))
     # It would look for ever if there were something.
-    async with asyncio.timeout(10):
-        await Server(config, lambda url: None, lambda: None).follow_certificate(SystemClock())
+    ended, _ = await asyncio.wait({following}, timeout=10)
+    following.cancel()
+    assert ended == {following}
+    following.result()

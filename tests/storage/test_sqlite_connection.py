@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from keisan.domain.access import PlatformScope
@@ -19,7 +20,7 @@ from tests.factories import plant_world
 
 # A database that nobody closes: its thread must not hold up the end.
 LEAVE = (
-    "import asyncio, os, sys; from pathlib import Path; from keisan.storage.sqlite_connection import create_connection\n"
+    "import asyncio, sys; from pathlib import Path; from keisan.storage.sqlite_connection import create_connection\n"
     "async def leave():\n"
     "    kept.append(await create_connection(Path(sys.argv[1])))\n"
     "kept = []; asyncio.run(leave()); print('left', flush=True)"
@@ -85,7 +86,7 @@ async def test_columns_are_named_even_without_rows(connection: AsyncConnection) 
 async def test_refused_statement_leaves_the_next_ones_be(connection: AsyncConnection) -> None:
     await connection.execute(text("INSERT INTO noun (name) VALUES ('x')"))
     for _ in range(2):
-        with pytest.raises(Exception, match="UNIQUE"):
+        with pytest.raises(IntegrityError, match="UNIQUE"):
             await connection.execute(text("INSERT INTO noun (name) VALUES ('x')"))
     assert (await connection.execute(text("SELECT count(*) FROM noun"))).scalar_one() == 1
 

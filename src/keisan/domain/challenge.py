@@ -87,8 +87,8 @@ class Challenge:
     """`rate_per_s` is operations or bytes per second by the platform's own time, None unless the answer was right.
 
     `claim_per_s` is what it is compared with, None if nothing is claimed. `commitment` is the root over the whole result,
-    hex; `positions` are drawn after it. `told_us` is how long the agent says it took: shown, never believed.
-    `answered_at` is when its answer came, before anything of it was checked.
+    hex; `positions` are drawn after it. `told_us` is how long the agent says it took, None of work that it refused:
+    shown, never believed. `answered_at` is when its answer came, before anything of it was checked.
     `asked_by` is the key that asked for the round, None if the platform chose the time by itself.
     """
 

@@ -55,6 +55,7 @@ async def test_started_process_is_alive_until_stopped(executor: Executor, tmp_pa
 async def test_process_that_ends_by_itself_is_not_alive(executor: Executor, tmp_path: Path) -> None:
     identity = await executor.start(plan_python(tmp_path, "pass"))
     await wait_until_ended(executor, identity)
+    assert not await executor.is_alive(identity)
 
 
 async def test_stubborn_process_is_killed_after_the_grace(executor: Executor, tmp_path: Path) -> None:
@@ -67,6 +68,7 @@ async def test_stop_of_a_gone_process_does_nothing(executor: Executor, tmp_path:
     identity = await start_and_wait(executor, tmp_path, OBEDIENT)
     await executor.stop(identity, grace_s=10)
     await executor.stop(identity, grace_s=10)
+    assert not await executor.is_alive(identity)
 
 
 @pytest.mark.parametrize("change", [{"started_ticks": 1}, {"boot_id": "another"}], ids=["recycled pid", "other boot"])

@@ -16,6 +16,8 @@ from tests.deadline import wait_until
 from tests.e2e.stack import Program
 
 START_S_MAX = 60.0
+# Characters: a fault and what it came of.
+LOG_SHOWN = 20_000
 # The key of the tests' own platform.
 PLATFORM_KEY = Ed25519PrivateKey.from_private_bytes(b"\x07" * 32)
 
@@ -34,7 +36,7 @@ class Platform:
 
     def start(self) -> None:
         """Start it and wait until it says where it answers."""
-        log = self._folder.root / "log"
+        log = self._log
         command = [sys.executable, "-m", "keisan.daemon.main", "platform", "--data", str(self._folder.root)]
         command += ["--config", str(self._folder.root / "keisan.toml"), "--listen", self._listen]
         with log.open("wb") as output:
@@ -43,13 +45,22 @@ class Platform:
             )
 
         def find_url() -> bool:
-            assert self.process.poll() is None, f"the platform ended with {self.process.returncode}:\n{log.read_text()}"
+            self.check()
             said = [line for line in log.read_text().splitlines() if '"ready"' in line or "http://127.0.0.1:" in line]
             urls = [word.strip('",}') for line in said for word in line.split() if "http://127.0.0.1:" in word]
             self.url = urls[-1] if urls else ""
             return bool(urls)
 
         wait_until(find_url, f"the platform answers (its log: {log})", START_S_MAX)
+
+    def check(self) -> None:
+        """Raise AssertionError if it has ended, which it does only when it is killed."""
+        ended = self.process.poll()
+        assert ended is None, f"the platform ended with {ended}:\n{self._log.read_text()[-LOG_SHOWN:]}"
+
+    @property
+    def _log(self) -> Path:
+        return self._folder.root / "log"
 
     def kill(self) -> None:
         """End it as `kill -9` does."""

@@ -33,6 +33,7 @@ BATCH_RECORDS = 500
 KILLS = int(os.environ.get("KEISAN_TEST_LEDGER_KILLS", "6"))
 # What is answered and said again all the same.
 REPEAT_SHARE = 0.1
+WORK_S_MAX = 1_800.0
 # With fsync: what is lost here is lost in earnest.
 SERVER_OPTIONS = ("listen_addresses=", "max_connections=60")
 
@@ -44,6 +45,8 @@ class Tally:
     created: int = 0
     repeats: int = 0
     failures: int = 0
+    # Nobody goes on asking a platform that has ended.
+    is_over: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -89,7 +92,7 @@ def hand_in(platform: Platform, secret: Secret, bodies: Iterator[bytes], tally: 
     headers = {"authorization": f"Bearer {secret.reveal()}", "content-type": USAGE_BATCH_TYPE}
     for body in bodies:
         is_answered = False
-        while not is_answered or source.random() < REPEAT_SHARE:
+        while not tally.is_over and (not is_answered or source.random() < REPEAT_SHARE):
             try:
                 answer = httpx.post(
                     f"{platform.url}/api/v1/gateway/usage", content=body, headers=headers, timeout=60, trust_env=False
@@ -113,7 +116,7 @@ def kill_in_turn(server: PostgresqlServer, platform: Platform, tally: Tally, sou
     """Kill one or both, at moments spread over the work."""
     for number in range(KILLS):
         due = (number + source.random()) * RECORDS / (KILLS + 1)
-        wait_until(lambda due=due: tally.created >= due, "records are posted", 1800)  # type: ignore[misc]  # bound here
+        wait_for_work(platform, lambda due=due: tally.created >= due, "records are posted")  # type: ignore[misc]  # bound here
         let_time_pass(source.random() * 0.2)
         if number % 3 != 1:
             server.kill()
@@ -123,6 +126,16 @@ def kill_in_turn(server: PostgresqlServer, platform: Platform, tally: Tally, sou
             server.start()
         if number % 3 != 0:
             platform.start()
+
+
+def wait_for_work(platform: Platform, is_done: Callable[[], bool], what: str) -> None:
+    """Wait until it is done; raises AssertionError if the platform has ended by itself."""
+
+    def is_met() -> bool:
+        platform.check()
+        return is_done()
+
+    wait_until(is_met, what, WORK_S_MAX)
 
 
 def test_each_record_is_posted_once(
@@ -147,8 +160,12 @@ def test_each_record_is_posted_once(
                 )
                 for place, (gateway_id, secret) in enumerate(zip(books.gateway_ids, secrets, strict=True))
             ]
-            # Here, since PostgreSQL ends with the thread that started it.
-            kill_in_turn(server, platform, tally, source)
+            try:
+                # Here, since PostgreSQL ends with the thread that started it.
+                kill_in_turn(server, platform, tally, source)
+                wait_for_work(platform, lambda: all(each.done() for each in work), "all is handed in")
+            finally:
+                tally.is_over = True
             for each in work:
                 each.result()
     finally:

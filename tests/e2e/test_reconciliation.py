@@ -114,10 +114,10 @@ async def run_moments(stage: Stage, progress: Progress, source: random.Random) -
 
 
 async def wait_for_calls(stage: Stage, progress: Progress, count: int) -> None:
-    """Wait until so many calls have ended; raises AssertionError if engine or clients have ended before."""
+    """Wait until so many calls have ended; raises AssertionError if a process has ended by itself before."""
 
     def has_ended() -> bool:
-        stage.check_others()
+        stage.check_processes()
         return progress.count_ended() >= count
 
     await wait_until_async(has_ended, f"{count} calls have ended", PROGRESS_S_MAX)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import date, timedelta
 
@@ -25,15 +27,24 @@ from keisan.domain.usage import UsageRecord
 from keisan.kit.ids import create_id
 from keisan.storage import postgresql
 from keisan.storage.account import account
-from keisan.storage.database import Database
+from keisan.storage.database import Database, DatabaseTransaction
 from keisan.storage.postgresql import name_partition, open_postgresql
 from tests.databases import SharedPostgresql, connect_postgresql
+from tests.deadline import let_time_pass_async
 from tests.domain.samples import build_posted, change_record, create_record_id
 from tests.factories import NOW, FixedClock, create_organization, plant_world
+from tests.postgresql import PostgresqlServer, find_programs, run_server
+from tests.storage.announced_end import stand_between
 from tests.storage.rows import execute, fetch_value
 
 pytestmark = pytest.mark.postgresql
+DATABASE = "killed"
+KILLS = 10
+CALLERS = 12
+# As long as a busy server takes for a few statements, so that some connections are idle, and some in use.
+BETWEEN_S_MAX = 0.3
 DAY = date(2031, 5, 17)
+Door = Callable[[], contextlib.AbstractAsyncContextManager[DatabaseTransaction]]
 PARTITIONS = text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'usage_record'::regclass")
 
 
@@ -274,6 +285,29 @@ async def test_connection_cut_before_commit_leaves_nothing(
         await transaction.organizations.insert(organization)
 
 
+async def test_view_that_has_read_is_not_told_of_a_cut(
+    shared_postgresql: SharedPostgresql, postgresql_storage: Database
+) -> None:
+    async with postgresql_storage.read() as view:
+        await view.snapshot.get_mark()
+        await cut_all(shared_postgresql)
+
+
+@pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])
+async def test_error_of_a_block_outlives_a_rollback_that_fails(
+    shared_postgresql: SharedPostgresql, postgresql_storage: Database, error: type[BaseException]
+) -> None:
+    async def fail(door: Door) -> None:
+        async with door() as view:
+            await view.snapshot.get_mark()
+            await cut_all(shared_postgresql)
+            raise error
+
+    for door in (postgresql_storage.read, postgresql_storage.write):
+        with pytest.raises(error):
+            await fail(door)
+
+
 async def cut_all(shared: SharedPostgresql) -> None:
     connection = await connect_postgresql(shared.server, "postgres")
     async with contextlib.AsyncExitStack() as stack:
@@ -281,6 +315,85 @@ async def cut_all(shared: SharedPostgresql) -> None:
         await connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = $1", shared.name
         )
+
+
+@pytest.fixture
+async def killed() -> AsyncIterator[tuple[PostgresqlServer, Database]]:
+    """A server of this test's own, and storage on it."""
+    programs = find_programs()
+    if programs is None:
+        pytest.skip("PostgreSQL is not installed")
+    with run_server(programs) as server:
+        server.create_database(DATABASE)
+        storage = open_postgresql(server.format_url(DATABASE), FixedClock())
+        await storage.migrate()
+        try:
+            yield server, storage
+        finally:
+            await storage.close()
+
+
+async def kill_and_start(server: PostgresqlServer) -> None:
+    """Kill the server, and return once it takes connections again."""
+    server.kill()
+    starting = asyncio.ensure_future(asyncio.to_thread(server.start))
+    try:
+        await asyncio.shield(starting)
+    finally:
+        # Nothing ends a thread: whoever stops the server waits for it.
+        await starting
+
+
+async def read_twice(storage: Database) -> None:
+    async with storage.read() as view:
+        await view.snapshot.get_mark()
+        await view.snapshot.get_mark()
+
+
+async def write_once(storage: Database) -> None:
+    async with storage.write() as transaction:
+        await transaction.organizations.insert(create_organization())
+
+
+async def test_killed_server_is_unavailable_and_nothing_else(killed: tuple[PostgresqlServer, Database]) -> None:
+    server, storage = killed
+    told: Counter[str] = Counter()
+    is_over = asyncio.Event()
+
+    async def call(source: random.Random) -> None:
+        while not is_over.is_set():
+            try:
+                await source.choice((read_twice, write_once))(storage)
+                told["done"] += 1
+            except StorageUnavailable:
+                told["unavailable"] += 1
+            await let_time_pass_async(source.uniform(0, BETWEEN_S_MAX / 10))
+
+    async with asyncio.TaskGroup() as group:
+        for seed in range(CALLERS):
+            group.create_task(call(random.Random(seed)))
+        for _ in range(KILLS):
+            await let_time_pass_async(random.uniform(0, BETWEEN_S_MAX))
+            await kill_and_start(server)
+        is_over.set()
+    assert told["done"]
+    assert told["unavailable"]
+    await read_twice(storage)
+    await write_once(storage)
+
+
+async def test_connection_whose_end_was_announced_is_not_used_again(
+    killed: tuple[PostgresqlServer, Database],
+) -> None:
+    """A server says that it ends before it closes: in between, the driver refuses statements with an error of its own."""
+    async with stand_between(killed[0], DATABASE) as (url, announce):
+        storage = open_postgresql(url, FixedClock())
+        await read_twice(storage)
+        await announce()
+        with pytest.raises(StorageUnavailable, match="another operation"):
+            await read_twice(storage)
+        await read_twice(storage)
+        await storage.close()
 
 
 async def test_pool_has_an_end(postgresql_storage: Database, monkeypatch: pytest.MonkeyPatch) -> None:

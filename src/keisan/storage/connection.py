@@ -1,7 +1,7 @@
 """A connection as repositories see it: guarded against writes in a read view, with errors of domain only."""
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import date
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Executable, Insert, Table
 from sqlalchemy.exc import StatementError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from keisan.domain.errors import InvariantBroken, KeisanError
+from keisan.domain.errors import InvariantBroken, KeisanError, StorageUnavailable
 from keisan.storage.dialect import Changes, Dialect
 from keisan.storage.schema import AnyColumn, AnyRow, AnySelect, Values
 
@@ -29,12 +29,19 @@ def translate_errors(dialect: Dialect) -> Iterator[None]:
 
 @asynccontextmanager
 async def open_connection(dialect: Dialect, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
-    """Open a connection within a transaction, rolled back at the end unless committed. Raises StorageUnavailable."""
-    async with AsyncExitStack() as stack:
+    """Open a connection within a transaction, rolled back at the end unless committed. Raises StorageUnavailable.
+
+    A rollback that the database does not answer is none of the block's concern: what is not committed is gone with the connection.
+    """
+    stack = AsyncExitStack()
+    try:
         with translate_errors(dialect):
             connection = await stack.enter_async_context(engine.connect())
             _begun = await connection.begin()
         yield connection
+    finally:
+        with suppress(StorageUnavailable), translate_errors(dialect):
+            await stack.aclose()
 
 
 class GuardedConnection:

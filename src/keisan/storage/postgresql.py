@@ -54,6 +54,8 @@ UNAVAILABLE_CODES = ("42P01", "42703", "25P03")
 # A failed serialization and a deadlock: the server has undone the transaction whole, and would take it again at once. Not so
 # 40003, after which nobody knows.
 CONFLICT_CODES = ("40001", "40P01")
+# What is known without the server's word. The driver's internal error: a connection whose end was announced is asked for more.
+UNAVAILABLE_ERRORS = (asyncpg.InterfaceError, asyncpg.InternalClientError, PoolTimeout, OSError, TimeoutError)
 UNIQUE_VIOLATION = "23505"
 FOREIGN_KEY_VIOLATION = "23503"
 # Days outside these have one partition before and one after, made by the first migration.
@@ -83,6 +85,7 @@ class PostgresqlDialect:
         SQLAlchemyError,
         asyncpg.PostgresError,
         asyncpg.InterfaceError,
+        asyncpg.InternalClientError,
         OSError,
         TimeoutError,
         OverflowError,
@@ -147,7 +150,7 @@ class PostgresqlDialect:
         code = getattr(cause, "sqlstate", None)
         if code is not None:
             return _translate_code(str(code), str(cause))
-        if isinstance(cause, asyncpg.InterfaceError | PoolTimeout | OSError | TimeoutError):
+        if isinstance(cause, UNAVAILABLE_ERRORS):
             return StorageUnavailable("the database cannot be reached or is busy", str(cause))
         return None
 

@@ -262,8 +262,9 @@ class Stage:
                 subprocess.Popen(command, stdout=output, stderr=output, env=environment, start_new_session=True)
             )
 
-    def check_others(self) -> None:
-        """Raise AssertionError if engine or clients have ended by themselves."""
+    def check_processes(self) -> None:
+        """Raise AssertionError if platform, engine or clients have ended by themselves."""
+        self.platform.check()
         ended = [" ".join(map(str, each.args[2:4])) for each in self.others if each.poll() is not None]  # type: ignore[index]  # a list
         faults = [path.read_text()[-2000:] for path in self.root.glob("*.err")]
         assert not ended, f"{ended} ended: {faults}"

@@ -382,6 +382,18 @@ async def test_killed_server_is_unavailable_and_nothing_else(killed: tuple[Postg
     await write_once(storage)
 
 
+async def test_server_that_is_back_refuses_nobody(killed: tuple[PostgresqlServer, Database]) -> None:
+    server, storage = killed
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(3):
+            await (await stack.enter_async_context(storage.read())).snapshot.get_mark()
+    await kill_and_start(server)
+    # One after the other, so that each would have its turn with what is left of a connection.
+    for _ in range(3):
+        await read_twice(storage)
+        await write_once(storage)
+
+
 async def test_connection_whose_end_was_announced_is_not_used_again(
     killed: tuple[PostgresqlServer, Database],
 ) -> None:

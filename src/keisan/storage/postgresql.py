@@ -9,10 +9,11 @@ import asyncpg
 from sqlalchemy import ARRAY, ColumnElement, Insert, Table, any_, bindparam, event, func, make_url, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.dialects.postgresql.asyncpg import AsyncAdapt_asyncpg_connection
-from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool, PoolProxiedConnection
 
 from keisan.domain.errors import (
     AlreadyExists,
@@ -248,6 +249,7 @@ async def _lock_pair(connection: AsyncConnection, pair: tuple[int, int]) -> None
 def _create_engine(url: str, **options: object) -> AsyncEngine:
     engine = create_async_engine(url, hide_parameters=True, **options)
     event.listen(engine.sync_engine, "connect", _prepare_connection)
+    event.listen(engine.sync_engine, "checkout", _refuse_closed)
     return engine
 
 
@@ -258,6 +260,14 @@ def _prepare_connection(connection: AsyncAdapt_asyncpg_connection, _record: Conn
             "numeric", schema="pg_catalog", encoder=encode_numeric, decoder=decode_numeric, format="binary"
         )
     )
+
+
+def _refuse_closed(_connection: DBAPIConnection, entry: ConnectionPoolEntry, _lent: PoolProxiedConnection) -> None:
+    """Have the pool connect anew where a connection ended while it was idle: then the server did, and all others with it."""
+    driver = entry.driver_connection
+    assert isinstance(driver, asyncpg.Connection)
+    if driver.is_closed():
+        raise InvalidatePoolError
 
 
 def _build_arguments(statement_timeout_s: int, lock_timeout_s: int) -> dict[str, object]:

@@ -1,6 +1,7 @@
 """Statements that go behind the repositories' back, as a careless or hostile operator's would."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Executable, text
 
@@ -35,3 +36,10 @@ async def fetch_value(storage: Database, statement: Executable) -> object:
     async with storage._dialect.open_reader() as connection:
         with translate_errors(storage._dialect):
             return await connection.scalar(statement)
+
+
+async def fetch_rows(storage: Database, statement: Executable) -> Sequence[Sequence[Any]]:
+    """Return all rows, each with its columns in order."""
+    async with storage._dialect.open_reader() as connection:
+        with translate_errors(storage._dialect):
+            return (await connection.execute(statement)).all()

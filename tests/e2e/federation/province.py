@@ -12,9 +12,9 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import httpx
+from sqlalchemy import select
 
 from keisan.control.context import Control
 from keisan.control.letter import build_draft, send_letters
@@ -23,10 +23,14 @@ from keisan.daemon.platform_identity import ensure_identity
 from keisan.domain.ids import PlatformId
 from keisan.domain.letter import LetterKind
 from keisan.kit.clock import SystemClock
+from keisan.storage.cross_record import cross_record
+from keisan.storage.database import Database
+from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from tests.deadline import wait_until
 from tests.e2e.federation.network import Place, lay_network
 from tests.e2e.stack import Program
+from tests.storage.rows import fetch_rows
 
 API_PORT, LINK_PORT = 8080, 9443
 START_S_MAX, JOIN_S_MAX, COMMAND_S_MAX = 90.0, 90.0, 60
@@ -41,6 +45,8 @@ class Province:
     place: Place
     folder: DataFolder
     process: subprocess.Popen[bytes] | None = None
+    # Of PostgreSQL; None for a file.
+    database_url: str | None = None
 
     @property
     def url(self) -> str:
@@ -69,8 +75,7 @@ class Province:
 
     def wait(self) -> None:
         def answers() -> bool:
-            assert self.process is not None
-            assert self.process.poll() is None, (self.folder.root / "log").read_text()[-3000:]
+            self.check()
             try:
                 return httpx.get(f"{self.url}/api/v1/healthz", trust_env=False, timeout=2).is_success
             except httpx.HTTPError:
@@ -131,16 +136,35 @@ class Province:
             found = connection.execute("SELECT count(*), count(DISTINCT letter_id) FROM incoming_letter").fetchone()
         return int(found[0]), int(found[1])
 
-    def list_crossed(self) -> list[tuple[str, str, str]]:
+    def check(self) -> None:
+        """Raise AssertionError if the process has ended by itself."""
+        assert self.process is not None
+        ended = self.process.poll()
+        assert ended is None, f"{self.name} ended with {ended}: {(self.folder.root / 'log').read_text()[-3000:]}"
+
+    def open_storage(self) -> Database:
+        """Open its database beside its process; the caller closes it."""
+        clock = SystemClock()
+        return (
+            open_sqlite(self.database, clock)
+            if self.database_url is None
+            else open_postgresql(self.database_url, clock)
+        )
+
+    async def list_crossed(self) -> list[tuple[str, str, str]]:
         """Return what either end says of calls across platforms, as it is kept here: record id, end, and state."""
-        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
-            found = connection.execute('SELECT record_id, "end", state FROM cross_record').fetchall()
-        return [(str(UUID(record_id)), end, state) for record_id, end, state in found]
+        columns = cross_record.c
+        storage = self.open_storage()
+        try:
+            found = await fetch_rows(storage, select(columns.record_id, columns.end, columns.state))
+        finally:
+            await storage.close()
+        return [(str(record_id), end, state) for record_id, end, state in found]
 
     async def write_letters(self, audience: PlatformId, number: int) -> None:
         """Write letters to another platform on this one's disk, beside its process, each in a transaction of its own."""
         clock, identity = SystemClock(), ensure_identity(self.folder.platform / "identity.pem")
-        storage = open_sqlite(self.database, clock)
+        storage = self.open_storage()
         control = Control(
             storage, clock, identity.link.platform_id, signer=identity.link.signer, identity=identity.link
         )

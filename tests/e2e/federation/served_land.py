@@ -4,6 +4,7 @@ Both provinces serve `SHARED`, the first alone `ALONE`. The nation has customers
 """
 
 import asyncio
+import json
 import subprocess
 import sys
 import tempfile
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from keisan.daemon.database_template import copy_template, ensure_template
 from keisan.daemon.folder import prepare_folder
@@ -119,8 +121,11 @@ class ServedLand:
 
 
 @asynccontextmanager
-async def run_served_land() -> AsyncIterator[ServedLand]:
-    """Start all, joined, with credit leased, and return when a call of each kind is answered; ends everything afterwards."""
+async def run_served_land(databases: Mapping[str, str] = MappingProxyType({})) -> AsyncIterator[ServedLand]:
+    """Start all, joined, with credit leased, and return when a call of each kind is answered; ends everything afterwards.
+
+    `databases` are URLs by the names of platforms; the others keep a file.
+    """
     async with AsyncExitStack() as exits:
         # A short folder, because the path of an engine's socket ends at 107 bytes.
         root = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp")))
@@ -128,7 +133,7 @@ async def run_served_land() -> AsyncIterator[ServedLand]:
         sites = await exits.enter_async_context(asyncio.TaskGroup())
         playing: list[asyncio.Task[None]] = []
         exits.callback(lambda: [task.cancel() for task in playing])
-        members = await _start_platforms(root, places, exits)
+        members = await _start_platforms(root, places, databases, exits)
         for member in members.values():
             for model in SERVED[member.name]:
                 path = root / f"{member.name}-{model}.sock"
@@ -145,13 +150,15 @@ async def run_served_land() -> AsyncIterator[ServedLand]:
         yield land
 
 
-async def _start_platforms(root: Path, places: Mapping[str, Place], exits: AsyncExitStack) -> dict[str, Member]:
+async def _start_platforms(
+    root: Path, places: Mapping[str, Place], databases: Mapping[str, str], exits: AsyncExitStack
+) -> dict[str, Member]:
     template = await ensure_template(root / "template", SystemClock())
     members = {}
     for name, place in places.items():
         folder = prepare_folder(root / name)
         copy_template(template, folder.platform)
-        province = Province(name, place, folder)
+        province = Province(name, place, folder, database_url=databases.get(name))
         (folder.root / "keisan.toml").write_text(_write_settings(province))
         members[name] = Member(province)
         exits.callback(members[name].kill)
@@ -165,6 +172,8 @@ def _write_settings(province: Province) -> str:
     address, is_parent = province.place.address, province.name not in REGIONS
     lines = ["[platform]", f'name = "{province.name}"', f'kind = "{"national" if is_parent else "regional"}"']
     lines += [f'listen = "0.0.0.0:{API_PORT}"', "insecure = true"]
+    if province.database_url is not None:
+        lines += [f"database_url = {json.dumps(province.database_url)}"]
     lines += ["[gateway]", f'listen = "0.0.0.0:{GATEWAY_PORT}"', "insecure = true"]
     if is_parent:
         gateways = f"{address}:{GATEWAY_LINK_PORT}"

@@ -7,19 +7,16 @@ networks and the cut are real. `TESTS_CUT_S` in the environment makes the cut a 
 import asyncio
 import os
 import time
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pytest
 
-from keisan.domain.cross_record import CrossState, RecordEnd
-from keisan.domain.usage import CallOutcome
 from tests.deadline import let_time_pass_async
+from tests.e2e.federation.land_books import Tell, check_books, check_invariants
 from tests.e2e.federation.network import find_obstacle
 from tests.e2e.federation.open_load import Load, Outcome, count_codes, find_percentile_s
-from tests.e2e.federation.served_land import Member, ServedLand, run_served_land
+from tests.e2e.federation.served_land import ServedLand, run_served_land
 
 OBSTACLE = find_obstacle()
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE), pytest.mark.timeout(600)]
@@ -30,9 +27,7 @@ BEFORE_S, AFTER_S = 8.0, 12.0
 # back; a host that other work keeps busy is given as much again, and all calls that time.
 NOTICED_S_MAX, TOLD_S_MAX, BACK_S_MAX = 5.0, 10.0, 10.0
 INSIDE_P99_S_MAX, AT_ONCE_P99_S_MAX = 2.0, 2.0
-UNDER_WAY_S, SETTLED_S_MAX, LOOK_S, READ_S = 1.0, 90.0, 0.1, 2.0
-
-Tell = Callable[[str, object], None]
+UNDER_WAY_S, LOOK_S = 1.0, 0.1
 
 
 @dataclass(slots=True)
@@ -59,7 +54,7 @@ async def test_a_province_is_cut_off_while_calls_go_on(record_property: Tell) ->
         check_shared(cut, land)
         check_alone(cut)
         check_back(cut, record_property)
-        await check_books(cut, land, record_property)
+        await check_books(cut.load, land, record_property)
         for member in land.all:
             await check_invariants(member, record_property)
 
@@ -163,102 +158,4 @@ def check_back(cut: Cut, tell: Tell) -> None:
     tell(
         "back",
         f"the platforms' link after {cut.linked_s - cut.healed_s:.1f} s, all calls answered after {served_s:.1f} s",
-    )
-
-
-async def check_books(cut: Cut, land: ServedLand, tell: Tell) -> None:
-    """Every call that was answered is in the books of those whom it concerns, once, and both ends have settled the same."""
-    crossed = {
-        each.record_id for name in ("shared", "alone") for each in cut.load.list_outcomes(name) if each.is_answered
-    }
-    inside = {each.record_id for each in cut.load.list_outcomes("inside")}
-    served = {member.name: member.count_served() for member in land.all}
-    for record in crossed | inside:
-        assert sum(counts.get(record, 0) for counts in served.values()) == 1, (
-            f"{record} was worked on twice, or by nobody"
-        )
-    begun_s = time.monotonic()
-    while True:
-        books = {member.name: await read_books(member) for member in land.all}
-        sums = {member.name: await sum_settlements(member) for member in land.all}
-        faults = list_faults(crossed, inside, served, books) + list_differences(land, sums)
-        if not faults:
-            break
-        assert time.monotonic() < begun_s + SETTLED_S_MAX, faults
-        # To read all books costs the platforms more than some calls.
-        await let_time_pass_async(READ_S)
-    told = f"{len(crossed)} calls across and {len(inside)} inside"
-    tell("books", f"{told} are in all books once, {time.monotonic() - cut.healed_s:.1f} s after healing")
-    lines = Counter(
-        (line[0], line[1]) for each in sums["cn"].values() for line, count in each.items() for _ in range(count)
-    )
-    tell("settlements of the nation", {" ".join(line): count for line, count in sorted(lines.items())})
-
-
-@dataclass(frozen=True, slots=True)
-class Books:
-    """What a platform has: calls that it was paid for, by record id, and what is said of calls across, by record id and end."""
-
-    completed: Counter[str]
-    crossed: Counter[tuple[str, str, str]]
-
-
-async def read_books(member: Member) -> Books:
-    """Return what the platform's API says it served, and what its database holds of calls across, which no list shows one by one."""
-    async with member.open_as_operator() as keisan:
-        completed = [str(each.id) async for each in keisan.usage.list() if each.outcome is CallOutcome.COMPLETED]
-    return Books(Counter(completed), Counter(await asyncio.to_thread(member.province.list_crossed)))
-
-
-def list_faults(
-    crossed: set[str], inside: set[str], served: dict[str, dict[str, int]], books: dict[str, Books]
-) -> list[str]:
-    """Return what is wrong: a call is paid for where it was served and nowhere else, and both ends of one across are kept by both sides."""
-    faults = []
-    for record in crossed | inside:
-        where = next(name for name, counts in served.items() if record in counts)
-        kept = {where, "cn"} if record in crossed else set()
-        for name, book in books.items():
-            if book.completed[record] != int(name == where):
-                faults.append(f"{record}: {name} has it {book.completed[record]} times, and {where} served it")
-            for end in RecordEnd:
-                if book.crossed[record, end, CrossState.SETTLED] != int(name in kept):
-                    faults.append(f"{record}: {name} lacks the {end} end, or has it and should not")
-    return faults[:5]
-
-
-Sums = dict[tuple[str, str, str], Counter[tuple[str, str, int]]]
-
-
-async def sum_settlements(member: Member) -> Sums:
-    """Return by author, audience and period how many records of each end and state a platform has, and what they come to."""
-    found: Sums = {}
-    async with member.open_as_operator() as keisan:
-        for each in [line async for line in keisan.settlements.list()]:
-            detail = await keisan.settlements.get(each.id)
-            lines = {(str(line.end), str(line.state), line.amount_nano): line.record_count for line in detail.sums}
-            found[each.author, each.audience, each.period] = Counter(lines)
-    return found
-
-
-def list_differences(land: ServedLand, sums: dict[str, Sums]) -> list[str]:
-    """Return where the two sides of a settlement differ in number, state or amount."""
-    faults = []
-    for member in (land.cut, land.other):
-        own, nation = sums[member.name], sums["cn"]
-        both = {member.province.platform_id, land.nation.province.platform_id}
-        for key in own | nation:
-            if set(key[:2]) == both and own.get(key) != nation.get(key):
-                faults.append(f"{key}: {own.get(key)} at {member.name} and {nation.get(key)} at the nation")
-    return faults
-
-
-async def check_invariants(member: Member, tell: Tell) -> None:
-    """Have the command that a person types check every invariant; unknown is not held."""
-    told, code = await asyncio.to_thread(member.province.type, "federation", "check")
-    broken = [each for each in told["findings"] if each["state"] != "held"]
-    assert (broken, code) == ([], 0), member.name
-    tell(
-        f"check of {member.name}",
-        " ".join(sorted({f"{each['invariant']}: {each['state']}" for each in told["findings"]})),
     )

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -18,15 +19,21 @@ settings.load_profile("keisan")
 
 
 @pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgresqlServer]:
-    """A private server for the whole run."""
+def postgresql_programs() -> Path:
+    """The folder with PostgreSQL's programs."""
     programs = find_programs()
     if programs is None:
         reason = "PostgreSQL is not installed (no initdb under /usr/lib/postgresql or on PATH)"
         if os.environ.get("CI") == "true":
             pytest.fail(f"{reason}, and CI must not skip its tests")
         pytest.skip(reason)
-    with run_server(programs) as server:
+    return programs
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(postgresql_programs: Path) -> Iterator[PostgresqlServer]:
+    """A private server for the whole run."""
+    with run_server(postgresql_programs) as server:
         yield server
 
 

@@ -25,7 +25,7 @@ from keisan.wire.usage import USAGE_BATCH_TYPE
 from stage.ledger import Books, plant_books, write_batches
 from tests.deadline import let_time_pass, wait_until
 from tests.e2e.platform_process import Platform, prepare_data
-from tests.postgresql import PostgresqlServer, find_programs, run_server
+from tests.postgresql import PostgresqlServer, run_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgresql, pytest.mark.timeout(3600)]
 RECORDS = int(os.environ.get("KEISAN_TEST_LEDGER_RECORDS", "30000"))
@@ -51,12 +51,9 @@ class Tally:
 
 
 @pytest.fixture
-def server() -> Iterator[PostgresqlServer]:
+def server(postgresql_programs: Path) -> Iterator[PostgresqlServer]:
     """A server of this test's own, with fsync."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with run_server(programs, SERVER_OPTIONS) as started:
+    with run_server(postgresql_programs, SERVER_OPTIONS) as started:
         started.create_database("books")
         yield started
 

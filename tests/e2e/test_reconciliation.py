@@ -24,7 +24,7 @@ from tests.e2e.reconciliation.stage import DAY_S, PRICES, Stage
 from tests.e2e.reconciliation.tally import Fate, Progress, read_tally
 from tests.e2e.relay.wall_clock import build_wall_clock
 from tests.ports import find_free_port
-from tests.postgresql import find_programs, run_server
+from tests.postgresql import run_server
 
 pytestmark = [pytest.mark.e2e, pytest.mark.postgresql, pytest.mark.timeout(7_200)]
 CALLS = int(os.environ.get("KEISAN_TEST_RECONCILED_CALLS", "6000"))
@@ -67,18 +67,15 @@ def plan_moments(source: random.Random) -> list[Moment]:
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(tmp_path: Path, postgresql_programs: Path) -> AsyncIterator[Stage]:
     """The whole chain, ready for calls."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
     root, clocks = tmp_path / "data", []
     for name in ("platform", "0", "1"):
         (tmp_path / name).mkdir()
         clocks.append(build_wall_clock(tmp_path / name))
     # A short folder, because the path of an engine's socket ends at 107 bytes.
     short = tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp")
-    with short as socket_folder, run_server(programs, SERVER_OPTIONS) as server:
+    with short as socket_folder, run_server(postgresql_programs, SERVER_OPTIONS) as server:
         server.create_database("books")
         url = server.format_url("books")
         folder = prepare_data(root, url)

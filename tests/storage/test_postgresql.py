@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import select, text
@@ -33,7 +34,7 @@ from tests.databases import SharedPostgresql, connect_postgresql
 from tests.deadline import let_time_pass_async
 from tests.domain.samples import build_posted, change_record, create_record_id
 from tests.factories import NOW, FixedClock, create_organization, plant_world
-from tests.postgresql import PostgresqlServer, find_programs, run_server
+from tests.postgresql import PostgresqlServer, run_server
 from tests.storage.announced_end import stand_between
 from tests.storage.rows import execute, fetch_value
 
@@ -318,12 +319,9 @@ async def cut_all(shared: SharedPostgresql) -> None:
 
 
 @pytest.fixture
-async def killed() -> AsyncIterator[tuple[PostgresqlServer, Database]]:
+async def killed(postgresql_programs: Path) -> AsyncIterator[tuple[PostgresqlServer, Database]]:
     """A server of this test's own, and storage on it."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
-    with run_server(programs) as server:
+    with run_server(postgresql_programs) as server:
         server.create_database(DATABASE)
         storage = open_postgresql(server.format_url(DATABASE), FixedClock())
         await storage.migrate()

@@ -10,6 +10,7 @@ import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -18,7 +19,7 @@ from tests.e2e.federation.land_books import Tell, check_books, check_invariants
 from tests.e2e.federation.network import find_obstacle
 from tests.e2e.federation.open_load import Load, count_codes, find_percentile_s
 from tests.e2e.federation.served_land import SERVED, ServedLand, run_served_land
-from tests.postgresql import PostgresqlServer, find_programs, run_server
+from tests.postgresql import PostgresqlServer, run_server
 
 OBSTACLE = find_obstacle()
 pytestmark = [
@@ -39,13 +40,10 @@ Servers = Mapping[str, PostgresqlServer]
 
 
 @pytest.fixture
-def servers() -> Iterator[Servers]:
+def servers(postgresql_programs: Path) -> Iterator[Servers]:
     """A server for each platform, by its name."""
-    programs = find_programs()
-    if programs is None:
-        pytest.skip("PostgreSQL is not installed")
     with ExitStack() as exits:
-        started = {name: exits.enter_context(run_server(programs, SERVER_OPTIONS)) for name in SERVED}
+        started = {name: exits.enter_context(run_server(postgresql_programs, SERVER_OPTIONS)) for name in SERVED}
         for server in started.values():
             server.create_database(DATABASE)
         yield started

@@ -87,8 +87,8 @@ class ArchiveRepository:
     async def put_cursor(self, cursor: ArchiveCursor) -> None:
         """Write how far the archive reaches; only who holds the lease on it does."""
         values = asdict(cursor)
-        if await self._connection.change(update(archive).values(values)) == 0:
-            await self._connection.change(archive.insert().values(values | {"position": 1}))
+        if await self._connection.change(update(archive), values) == 0:
+            await self._connection.change(archive.insert(), values | {"position": 1})
 
     async def list_pending(self, after_sequence: int, limit: int) -> Sequence[PendingEntry]:
         """Return entries in order of sequence, after the given one."""

@@ -69,8 +69,8 @@ class RetentionRepository:
     async def put_mark(self, mark: RetentionMark) -> None:
         """Write how far it has come; only who holds the lease on it does."""
         values = {column.name: getattr(mark, column.name) for column in _FIELDS}
-        if await self._connection.change(update(retention).values(values)) == 0:
-            await self._connection.change(retention.insert().values(values | {"position": 1}))
+        if await self._connection.change(update(retention), values) == 0:
+            await self._connection.change(retention.insert(), values | {"position": 1})
 
     async def hold_days(self) -> None:
         """Let no day be deleted until this view or transaction ends."""

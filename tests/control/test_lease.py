@@ -11,12 +11,13 @@ import pytest
 
 from keisan.control.context import Control
 from keisan.control.lease import LEASE_LIFE, LeaseLoop
+from keisan.control.pulse import Pulse
 from keisan.control.reconcilers.deployment import DeploymentReconciler
 from keisan.control.reconcilers.site import SiteReconciler
 from keisan.domain.access import PlatformScope
 from keisan.domain.errors import StateConflict, StorageUnavailable, VersionMismatch
 from keisan.domain.event import EventDraft
-from keisan.domain.lease import WorkNoun
+from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.replica import ReplicaState
 from keisan.domain.verdict import Verdict
 from keisan.kit.retry import Backoff
@@ -172,22 +173,42 @@ async def test_work_put_while_it_is_done_is_done_again(control: Control) -> None
     assert scripted.applied == [FIRST, FIRST]
 
 
-async def test_work_that_cannot_be_postponed_comes_back_with_the_end_of_its_lease(
-    control: Control, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+async def untold(control: Control, monkeypatch: pytest.MonkeyPatch) -> LeaseLoop:
+    """A loop whose work failed for want of a database, which was not told of it either, and is back."""
+
     async def fail(*_: object) -> None:
         raise StorageUnavailable("locked")
 
-    scripted = Scripted()
-    loop = build_loop(control, scripted)
+    loop = build_loop(control, Scripted())
     await put(control, FIRST)
     with monkeypatch.context() as patch:
         patch.setattr(OutboxRepository, "finish", fail)
         assert await loop.run_round() == 1
-    assert await loop.run_round() == 0
+    # The try wrote its event and could not finish, so all of it was undone.
+    assert await count_events(control) == 0
+    return loop
+
+
+async def test_work_that_could_not_be_postponed_is_by_the_next_round(
+    control: Control, clock: FixedClock, untold: LeaseLoop
+) -> None:
+    assert await untold.run_round() == 0
+    clock.instant += timedelta(seconds=1)
+    assert await untold.run_round() == 1
+    assert await count_events(control) == 1
+
+
+async def test_work_that_could_not_be_postponed_comes_back_with_the_end_of_its_lease(
+    control: Control, clock: FixedClock, untold: LeaseLoop
+) -> None:
+    """Its process has ended meanwhile, or another did the work since."""
+    other = build_loop(control, Scripted())
+    clock.instant += timedelta(seconds=1)
+    assert await other.run_round() == 0
     clock.instant += LEASE_LIFE
-    assert await loop.run_round() == 1
-    # The first try wrote its event and could not finish, so all of it was undone.
+    assert await other.run_round() == 1
+    assert await untold.run_round() == 0
     assert await count_events(control) == 1
 
 
@@ -232,6 +253,27 @@ async def test_loop_outlives_rounds_that_fail_whatever_the_fault(
     async with asyncio.timeout(30):
         await build_loop(replace(control, clock=clock), scripted).run(clock.stop)
     assert scripted.applied == [FIRST]
+
+
+async def test_loop_tells_what_is_untold_though_nothing_is_due(
+    control: Control, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults = iter([StorageUnavailable("locked")] * 3)
+    finish = OutboxRepository.finish
+
+    async def fail_thrice(self: OutboxRepository, lease: Lease, due_again_at: datetime | None) -> None:
+        for fault in faults:
+            raise fault
+        await finish(self, lease, due_again_at)
+
+    monkeypatch.setattr(OutboxRepository, "finish", fail_thrice)
+    clock, scripted = CountingClock(), Scripted()
+    moved = replace(control, clock=clock)
+    await put(moved, FIRST)
+    loop = replace(build_loop(moved, scripted, first_s=0.0), pulse=Pulse(moved))
+    async with asyncio.timeout(30):
+        await loop.run(clock.stop)
+    assert scripted.applied == [FIRST] * 2
 
 
 async def test_platform_comes_to_rest_with_the_real_reconcilers(

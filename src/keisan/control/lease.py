@@ -5,16 +5,17 @@ catch everything: a fault in one piece of work must not stop the others.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
 from keisan.control.context import Control
 from keisan.control.pulse import Pulse
 from keisan.control.reconcilers.base import Performer, Reconciler
-from keisan.domain.errors import KeisanError, LeaseLost
+from keisan.domain.errors import KeisanError, LeaseLost, StorageUnavailable
 from keisan.domain.lease import Lease, WorkNoun
 from keisan.domain.limits import LEASE_LIFE_S, LEASES_TAKEN_MAX
 from keisan.kit.clock import wait_unless_stopped
@@ -41,6 +42,8 @@ class LeaseLoop:
     random: Random = field(default_factory=Random)
     leases_max: int = LEASES_TAKEN_MAX
     pulse: Pulse | None = None
+    # What failed, and when it is due again, as long as the database was not there to be told.
+    untold: deque[tuple[Lease, datetime]] = field(default_factory=deque, init=False)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set; the round under way is finished first."""
@@ -56,10 +59,11 @@ class LeaseLoop:
                 await wait_unless_stopped(self.control.clock, self.idle_s, stop)
 
     async def _is_due(self) -> bool:
-        return self.pulse is None or await self.pulse.is_due(self.reconcilers)
+        return self.pulse is None or bool(self.untold) or await self.pulse.is_due(self.reconcilers)
 
     async def run_round(self) -> int:
         """Take what is due, work on it, and return how many pieces there were."""
+        await self._tell_untold()
         now = self.control.clock.now()
         async with self.control.storage.write() as transaction:
             leases = await transaction.outbox.take(now, LEASE_LIFE, self.leases_max, self.reconcilers)
@@ -94,9 +98,22 @@ class LeaseLoop:
 
     async def _postpone(self, lease: Lease) -> None:
         wait_s = self.backoff.compute_wait_s(lease.attempt, self.random)
+        self.untold.append((lease, self.control.clock.now() + timedelta(seconds=wait_s)))
         try:
-            async with self.control.storage.write() as transaction:
-                await transaction.outbox.finish(lease, self.control.clock.now() + timedelta(seconds=wait_s))
-        except KeisanError as fault:
-            # The lease then runs out by itself and the work is due again.
+            await self._tell_untold()
+        except StorageUnavailable as fault:
+            # The next round does, or the lease runs out by itself.
             write_warning("lease.postpone_failed", noun=lease.noun, noun_id=lease.noun_id, fault=str(fault))
+
+    async def _tell_untold(self) -> None:
+        while self.untold:
+            lease, due_again_at = self.untold.popleft()
+            try:
+                async with self.control.storage.write() as transaction:
+                    await transaction.outbox.finish(lease, due_again_at)
+            except StorageUnavailable:
+                self.untold.appendleft((lease, due_again_at))
+                raise
+            except KeisanError as fault:
+                # Another's now, or over.
+                write_warning("lease.postpone_failed", noun=lease.noun, noun_id=lease.noun_id, fault=str(fault))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 POLL_S = 0.01
 
 
-def wait_until(is_met: Callable[[], bool], what: str, deadline_s: float = 10.0) -> None:
+def wait_until(is_met: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
     """Return as soon as `is_met()`; raises AssertionError naming `what` after `deadline_s`."""
     end_s = time.monotonic() + deadline_s
     while not is_met():
@@ -15,7 +15,7 @@ def wait_until(is_met: Callable[[], bool], what: str, deadline_s: float = 10.0) 
         time.sleep(POLL_S)
 
 
-async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: float = 10.0) -> None:
+async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
     """Same, and lets the event loop run meanwhile."""
     end_s = time.monotonic() + deadline_s
     while not is_met():

@@ -30,7 +30,7 @@ async def test_reader_that_was_away_is_told_the_newest_at_once(live: LiveStage) 
         for power in (1, 2, 3):
             live.feed(power_milliwatts=power)
             live.tick()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             second = await anext(pieces)
     assert isinstance(second, StreamPiece)
     assert (second.is_whole, second.items) == (False, (b"JP-13 12",))
@@ -48,7 +48,7 @@ async def test_nothing_is_told_twice(live: LiveStage, monkeypatch: pytest.Monkey
 async def test_end_of_the_process_ends_it(live: LiveStage) -> None:
     async with aclosing(RollUpStreams().follow(live.watch, RollUpQuery(Level.REGION), encode)) as pieces:
         await anext(pieces)
-        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(30), asyncio.TaskGroup() as group:
             ending = group.create_task(list_rest(pieces))
             # It waits for the next picture by now.
             await asyncio.sleep(0)

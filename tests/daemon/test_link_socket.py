@@ -69,7 +69,7 @@ async def meet(
     async with listen_links(HOST, 0, server, PARENT.keys, echo) as port:
         channel = await dial_link(f"wss://{HOST}:{port}", client, parent_id, PARENT.keys)
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await speak(channel)
         finally:
             await channel.close()

@@ -50,7 +50,7 @@ def test_inside_text_is_told_too(tmp_path: Path, capsys: pytest.CaptureFixture[s
 def test_signal_sets_the_event(tmp_path: Path, number: signal.Signals) -> None:
     async def wait(stop: asyncio.Event) -> None:
         os.kill(os.getpid(), number)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await stop.wait()
 
     assert run(wait, tmp_path / "log") == 0

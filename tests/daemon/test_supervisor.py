@@ -21,7 +21,7 @@ async def test_first_ctrl_c_asks_and_the_second_kills(tmp_path: Path) -> None:
         await wait_announced(child)
         with tree.supervisor.handle_signals():
             os.kill(os.getpid(), signal.SIGINT)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(30):
                 await tree.supervisor.stopping.wait()
                 assert not tree.supervisor.killing.is_set()
                 async with asyncio.TaskGroup() as group:

@@ -67,5 +67,5 @@ async def run_tree(folder: Path) -> AsyncIterator[Tree]:
 
 async def wait_announced(*children: Child) -> None:
     for child in children:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await child.announced.wait()

@@ -246,7 +246,7 @@ async def test_revoked_key_is_refused_with_the_next_snapshot(tmp_path: Path, eng
     async with run_platform(platform.answer) as server, serve(make_options(tmp_path, server.url)) as client:
         assert (await ask(client)).status_code == 200
         platform.snapshot = build_snapshot(4, tables.model_copy(update={"keys": {}}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while (await ask(client)).status_code != 401:
                 pass
 
@@ -260,7 +260,7 @@ async def test_age_is_the_time_since_the_platform_last_spoke(tmp_path: Path, eng
             health = (await client.get("/healthz")).json()
             return int(health["snapshot"]["age_s"])
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             while await read_age_s() > 60:
                 pass
 

@@ -3,6 +3,7 @@
 fsync is off: nothing here outlives the run, and no test asserts what survives a power cut.
 """
 
+import asyncio
 import os
 import shutil
 import signal
@@ -50,6 +51,15 @@ class PostgresqlServer:
             return self.is_ready()
 
         wait_until(is_up, f"PostgreSQL starts (its log: {self._log})", START_S_MAX)
+
+    async def start_beside(self) -> None:
+        """Same, and lets the event loop run meanwhile."""
+        starting = asyncio.ensure_future(asyncio.to_thread(self.start))
+        try:
+            await asyncio.shield(starting)
+        finally:
+            # Nothing ends a thread: whoever stops the server waits for it.
+            await starting
 
     def kill(self) -> None:
         """End it as `kill -9` does, with all its processes."""

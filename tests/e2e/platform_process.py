@@ -58,14 +58,14 @@ class Platform:
         ended = self.process.poll()
         assert ended is None, f"the platform ended with {ended}:\n{self._log.read_text()[-LOG_SHOWN:]}"
 
-    @property
-    def _log(self) -> Path:
-        return self._folder.root / "log"
-
     def kill(self) -> None:
         """End it as `kill -9` does."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(30)
+
+    @property
+    def _log(self) -> Path:
+        return self._folder.root / "log"
 
 
 def prepare_data(root: Path, url: str) -> DataFolder:

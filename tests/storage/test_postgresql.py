@@ -290,8 +290,10 @@ async def test_view_that_has_read_is_not_told_of_a_cut(
     shared_postgresql: SharedPostgresql, postgresql_storage: Database
 ) -> None:
     async with postgresql_storage.read() as view:
-        await view.snapshot.get_mark()
+        mark = await view.snapshot.get_mark()
         await cut_all(shared_postgresql)
+    async with postgresql_storage.read() as view:
+        assert await view.snapshot.get_mark() == mark
 
 
 @pytest.mark.parametrize("error", [KeyError, asyncio.CancelledError])
@@ -331,17 +333,6 @@ async def killed(postgresql_programs: Path) -> AsyncIterator[tuple[PostgresqlSer
             await storage.close()
 
 
-async def kill_and_start(server: PostgresqlServer) -> None:
-    """Kill the server, and return once it takes connections again."""
-    server.kill()
-    starting = asyncio.ensure_future(asyncio.to_thread(server.start))
-    try:
-        await asyncio.shield(starting)
-    finally:
-        # Nothing ends a thread: whoever stops the server waits for it.
-        await starting
-
-
 async def read_twice(storage: Database) -> None:
     async with storage.read() as view:
         await view.snapshot.get_mark()
@@ -372,7 +363,8 @@ async def test_killed_server_is_unavailable_and_nothing_else(killed: tuple[Postg
             group.create_task(call(random.Random(seed)))
         for _ in range(KILLS):
             await let_time_pass_async(random.uniform(0, BETWEEN_S_MAX))
-            await kill_and_start(server)
+            server.kill()
+            await server.start_beside()
         is_over.set()
     assert told["done"]
     assert told["unavailable"]
@@ -385,11 +377,13 @@ async def test_server_that_is_back_refuses_nobody(killed: tuple[PostgresqlServer
     async with contextlib.AsyncExitStack() as stack:
         for _ in range(3):
             await (await stack.enter_async_context(storage.read())).snapshot.get_mark()
-    await kill_and_start(server)
+    server.kill()
+    await server.start_beside()
     # One after the other, so that each would have its turn with what is left of a connection.
-    for _ in range(3):
+    for count in range(3):
         await read_twice(storage)
         await write_once(storage)
+        assert await fetch_value(storage, text("SELECT count(*) FROM organization")) == count + 1
 
 
 async def test_connection_whose_end_was_announced_is_not_used_again(

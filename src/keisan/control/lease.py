@@ -62,7 +62,7 @@ class LeaseLoop:
         return self.pulse is None or bool(self.untold) or await self.pulse.is_due(self.reconcilers)
 
     async def run_round(self) -> int:
-        """Take what is due, work on it, and return how many pieces there were."""
+        """Tell what is untold, take what is due, work on it, and return how many pieces that were. Raises StorageUnavailable."""
         await self._tell_untold()
         now = self.control.clock.now()
         async with self.control.storage.write() as transaction:

@@ -82,16 +82,7 @@ def open_postgresql(url: str, clock: Clock) -> Database:
 class PostgresqlDialect:
     """Connections to one database and PostgreSQL's own statements."""
 
-    errors = (
-        SQLAlchemyError,
-        asyncpg.PostgresError,
-        asyncpg.InterfaceError,
-        asyncpg.InternalClientError,
-        OSError,
-        TimeoutError,
-        OverflowError,
-        UnicodeError,
-    )
+    errors = (SQLAlchemyError, asyncpg.PostgresError, OverflowError, UnicodeError, *UNAVAILABLE_ERRORS)
 
     def __init__(self, url: str) -> None:
         self._url = url

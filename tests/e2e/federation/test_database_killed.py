@@ -76,21 +76,11 @@ async def kill_databases(land: ServedLand, servers: Servers, source: random.Rand
         for name in chosen:
             servers[name].kill()
         await let_time_pass_async(source.uniform(0, GONE_S_MAX))
-        await start_again([servers[name] for name in chosen])
+        await asyncio.gather(*(servers[name].start_beside() for name in chosen))
         for member in land.all:
             member.province.check()
         kills.update(chosen)
     return kills
-
-
-async def start_again(servers: list[PostgresqlServer]) -> None:
-    """Start servers that were killed, while this process plays engines and agents."""
-    starting = asyncio.gather(*(asyncio.to_thread(server.start) for server in servers))
-    try:
-        await asyncio.shield(starting)
-    finally:
-        # Nothing ends a thread: whoever stops the servers waits for it.
-        await starting
 
 
 def tell_calls(load: Load, tell: Tell) -> None:

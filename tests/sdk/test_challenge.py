@@ -15,7 +15,7 @@ async def test_challenges_are_waited_for_until_judged(stage: Stage, admin: Async
     [started] = (await admin.challenges.start(body)).challenges
     seen: list[ChallengeView] = []
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(admin.challenges.wait_judged([started.id], seen.append))
+        waiting = group.create_task(admin.challenges.wait_judged([started], seen.append))
         await wait_until_async(lambda: bool(seen), "somebody waits")
         await stage.ask("site", "POST", "/site/report", build_report())
         refusal = {"commitment": None, "told_us": 0, "message": "no PyTorch"}

@@ -26,7 +26,7 @@ async def test_challenge_is_waited_for_until_it_is_judged(stage: Stage, admin: A
     started = await admin.serving_challenges.start(ServingChallengeStart(deployment_id=stage.ids["deployment"]))
     seen: list[ServingChallengeView] = []
     async with asyncio.TaskGroup() as group:
-        waiting = group.create_task(admin.serving_challenges.wait_judged(started.id, seen.append))
+        waiting = group.create_task(admin.serving_challenges.wait_judged(started, seen.append))
         await wait_until_async(lambda: len(seen) == 1, "somebody waits")
         await write(stage, started, state=ServingState.RUNNING, steps=(STEP,))
         await wait_until_async(lambda: len(seen) == 2, "a step is told")
@@ -38,9 +38,9 @@ async def test_challenge_is_waited_for_until_it_is_judged(stage: Stage, admin: A
     listed = [each async for each in admin.serving_challenges.list()]
     assert [each.id for each in listed] == [stage.ids["serving_challenge"], started.id]
     # Told of nothing, it waits all the same.
-    assert await admin.serving_challenges.wait_judged(started.id) == judged
+    assert await admin.serving_challenges.wait_judged(started) == judged
 
 
 def test_the_same_without_asyncio(keisan: Keisan) -> None:
     [listed] = keisan.serving_challenges.list()
-    assert keisan.serving_challenges.wait_judged(listed.id) == keisan.serving_challenges.get(listed.id) == listed
+    assert keisan.serving_challenges.wait_judged(listed) == keisan.serving_challenges.get(listed.id) == listed

@@ -45,7 +45,7 @@ async def run_challenges(
     def tell(seen: ChallengeView) -> None:
         session.output.tell(f"{seen.hardware_id}: {seen.state}")
 
-    judged = await session.keisan.challenges.wait_judged([each.id for each in started.challenges], tell)
+    judged = await session.keisan.challenges.wait_judged(started.challenges, tell)
     if session.output.is_json:
         session.output.show_json(ChallengesStarted(challenges=judged).model_dump(mode="json")["challenges"])
         return

@@ -67,7 +67,7 @@ async def run_serving_challenge(session: Session, deployment: DeploymentArgument
             session.output.tell(_describe_step(step))
         told = len(seen.steps)
 
-    judged = await session.keisan.serving_challenges.wait_judged(started.id, tell)
+    judged = await session.keisan.serving_challenges.wait_judged(started, tell)
     if session.output.is_json:
         session.output.show_json(judged.model_dump(mode="json"))
         return

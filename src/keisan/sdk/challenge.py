@@ -41,22 +41,22 @@ class AsyncChallenges:
         return await self._transport.fetch(VerifiedCapacityList, "/challenges/verified")
 
     async def wait_judged(
-        self, challenge_ids: Sequence[UUID], on_change: OnChange | None = None
+        self, started: Sequence[ChallengeView], on_change: OnChange = lambda _: None
     ) -> tuple[ChallengeView, ...]:
-        """Return once all are judged, which they are after their deadline at the latest; `on_change` is told of each step."""
-        told: dict[UUID, ChallengeView] = {}
-        while True:
-            for challenge_id in challenge_ids:
-                known = told.get(challenge_id)
-                if known is not None and known.state is ChallengeState.JUDGED:
-                    continue
-                seen = await self.get(challenge_id)
-                if on_change is not None and (known is None or known.state is not seen.state):
-                    on_change(seen)
-                told[challenge_id] = seen
-            if all(seen.state is ChallengeState.JUDGED for seen in told.values()):
-                return tuple(told.values())
+        """Return once all are judged, which they are after their deadline at the latest.
+
+        `on_change` is told of each as given, and then of each state it is seen in.
+        """
+        seen = {each.id: each for each in started}
+        for each in started:
+            on_change(each)
+        while pending := [each for each in seen.values() if each.state is not ChallengeState.JUDGED]:
             await self._transport.clock.sleep(CHALLENGE_POLL_S)
+            for known in pending:
+                seen[known.id] = await self.get(known.id)
+                if seen[known.id].state is not known.state:
+                    on_change(seen[known.id])
+        return tuple(seen.values())
 
 
 class Challenges(Blocking[AsyncChallenges]):

@@ -31,17 +31,21 @@ class AsyncServingChallenges:
         """Challenge a deployment at a site, paid by a project; raises StateConflict if nothing can be served now."""
         return await self._transport.write(ServingChallengeView, "POST", "/serving-challenges", body)
 
-    async def wait_judged(self, serving_challenge_id: UUID, on_change: OnChange | None = None) -> ServingChallengeView:
-        """Return once it is judged, which it is after its deadline at the latest; `on_change` is told of each version."""
-        told_version = 0
-        while True:
-            seen = await self.get(serving_challenge_id)
-            if on_change is not None and seen.version != told_version:
-                on_change(seen)
-            told_version = seen.version
-            if seen.state is ServingState.JUDGED:
-                return seen
+    async def wait_judged(
+        self, started: ServingChallengeView, on_change: OnChange = lambda _: None
+    ) -> ServingChallengeView:
+        """Return once it is judged, which it is after its deadline at the latest.
+
+        `on_change` is told of it as given, and then of each version that is seen.
+        """
+        seen = started
+        on_change(seen)
+        while seen.state is not ServingState.JUDGED:
             await self._transport.clock.sleep(POLL_S)
+            known, seen = seen, await self.get(started.id)
+            if seen.version != known.version:
+                on_change(seen)
+        return seen
 
 
 class ServingChallenges(Blocking[AsyncServingChallenges]):

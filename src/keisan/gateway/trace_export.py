@@ -10,7 +10,7 @@ from random import Random
 import httpx
 
 from keisan.gateway.relay import Relay
-from keisan.kit.clock import Clock
+from keisan.kit.clock import Clock, wait_unless_stopped
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.observe import write_warning
 from keisan.kit.retry import Backoff
@@ -22,7 +22,6 @@ EXPORT_S = 2.0
 EXPORT_TIMEOUT_S = 5.0
 # About 2 MB; a collector need not take more than 20.
 SPANS_PER_EXPORT_MAX = 2_048
-_SLICE_S = 0.25
 
 
 @dataclass(slots=True)
@@ -45,7 +44,7 @@ class TraceExport:
             if is_last:
                 return
             pause_s = self.backoff.compute_wait_s(attempt, self.random) if attempt else EXPORT_S
-            await self._pause(pause_s, finish)
+            await wait_unless_stopped(self.clock, pause_s, finish)
 
     async def export_batch(self) -> bool:
         """Post what waits; return False if it is held to be tried again. What a collector refuses for good is dropped."""
@@ -69,11 +68,6 @@ class TraceExport:
     async def _post(self, body: bytes) -> httpx.Response:
         headers = {"content-type": "application/json"}
         return await self.client.post(TRACES_PATH, content=body, headers=headers, timeout=EXPORT_TIMEOUT_S)
-
-    async def _pause(self, pause_s: float, finish: asyncio.Event) -> None:
-        end_s = self.clock.monotonic_s() + pause_s
-        while not finish.is_set() and (left_s := end_s - self.clock.monotonic_s()) > 0:
-            await self.clock.sleep(min(_SLICE_S, left_s))
 
 
 async def export_traces(url: str | None, relay: Relay, clock: Clock, finish: asyncio.Event) -> None:

@@ -14,15 +14,13 @@ from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.gateway.link import UPLOAD_TIMEOUT_S, PlatformLink
 from keisan.gateway.relay import Relay, UsageBatch
-from keisan.kit.clock import Clock
+from keisan.kit.clock import Clock, wait_unless_stopped
 from keisan.kit.observe import write_warning
 from keisan.kit.retry import Backoff
 from keisan.wire.usage import UsageAnswer
 
 # A record is safe where it lies; an exchange costs as much for one as for hundreds.
 IDLE_S = 1.0
-# How soon the end of the gateway is noticed.
-LOOK_S = 0.25
 # A platform that does not answer so few in time is away.
 BATCH_RECORDS_MIN = 100
 # A batch may grow to twice its size if it took no longer than this.
@@ -113,12 +111,10 @@ class UsageUpload:
                 write_warning(f"usage.{answer.outcome}", record_id=record_id, code=answer.code)
 
     async def _pause(self, pause_s: float, finish: asyncio.Event) -> None:
-        end_s = self.clock.monotonic_s() + pause_s
-        is_finishing = finish.is_set()
-        while (left_s := end_s - self.clock.monotonic_s()) > 0:
-            await self.clock.sleep(min(LOOK_S, left_s))
-            if finish.is_set() and not is_finishing:
-                return
+        if finish.is_set():
+            await self.clock.sleep(pause_s)
+        else:
+            await wait_unless_stopped(self.clock, pause_s, finish)
 
 
 def _check_answer(answer: UsageAnswer, count: int) -> None:

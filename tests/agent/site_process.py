@@ -41,7 +41,6 @@ def build_settings(url: str, directory: Path, *, is_ending_engines: bool = False
         is_stopping_replicas_on_exit=is_ending_engines,
         probe_period_s=0.1,
         sample_period_s=1.0,
-        driver_wait_s=0.5,
         platform_backoff=Backoff(first_s=0.05, most_s=0.2),
     )
 

@@ -23,6 +23,7 @@ from keisan.wire.inventory import Inventory, decode_inventory
 from keisan.wire.machine import MachineJoin, MachineView
 from keisan.wire.site import OrderAction, ReplicaOrder, ReplicaReport, SiteOrders, SiteReport
 from tests.agent.live_platform import LivePlatform
+from tests.ports import find_free_port
 
 JOIN_TOKEN = "jt-keisan-test"
 MACHINE_ID = UUID("01900000-0000-7000-8000-000000000001")
@@ -77,9 +78,9 @@ class SmallPlatform:
             def log_message(self, format: str, *_: object) -> None:  # noqa: A002  # the name that http.server gives it
                 """Say nothing."""
 
+        self._port = self._port or find_free_port()
         self._server = ThreadingHTTPServer(("127.0.0.1", self._port), Handler)
         self._server.daemon_threads = True
-        self._port = self._server.server_address[1]
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,))
         self._thread.start()
 

@@ -53,6 +53,7 @@ async def test_one_that_hangs_is_left_alone_and_not_asked_again() -> None:
     for _ in range(3):
         with pytest.raises(DevicesUnreadable, match="has hung"):
             await thread.read(hang, 0.05)
+    await wait_until_async(lambda: bool(asked), "it is asked")
     assert (len(asked), thread.is_busy, thread.take()) == (1, True, None)
     free.set()
     await wait_until_async(lambda: not thread.is_busy, "it answers")

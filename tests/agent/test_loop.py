@@ -278,7 +278,7 @@ def run_agent_process(platform: SmallPlatform, directory: Path, *options: str) -
     try:
         yield process
         process.send_signal(signal.SIGTERM)
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
     finally:
         process.kill()
         process.wait()

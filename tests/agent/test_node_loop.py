@@ -32,6 +32,7 @@ from keisan.wire.node import NodeReport
 from tests.agent.many_hosts import OWN_NODE
 from tests.agent.test_inventory import report
 from tests.deadline import wait_until_async
+from tests.ports import find_free_port
 
 SECRET = Secret("s" * 32)
 
@@ -98,14 +99,14 @@ async def wait_for_clock(desk: NodeDesk, path: Path) -> None:
 
 async def test_a_site_that_starts_again_hears_its_node_again(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text(SECRET.reveal())
-    port = 0
+    port = find_free_port()
     async with asyncio.timeout(60):
         for start in ("first", "second"):
             # The second knows nothing of the first: its disk was lost.
             folder = tmp_path / start
             folder.mkdir()
             desk = NodeDesk(HostBook(folder / "nodes.json", OWN_NODE), OWN_NODE, SystemClock())
-            async with listen(desk, tmp_path / "secret", port) as port:
+            async with listen(desk, tmp_path / "secret", port):
                 settings = replace(build_settings(tmp_path), site_url=f"http://127.0.0.1:{port}")
                 async with run_here(settings):
                     await wait_for_clock(desk, folder / "inventory.json")

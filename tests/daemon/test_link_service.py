@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -81,6 +81,16 @@ async def wait_for(town: Town, author: Town, name: str, body: bytes) -> None:
     raise AssertionError(f"{town.name} never had {name} of {author.name}")
 
 
+async def wait_for_listener(port: int) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(ConnectionRefusedError):
+                _, writer = await asyncio.open_connection(HOST, port)
+                writer.close()
+                return
+            await let_time_pass_async(0.01)
+
+
 async def test_a_child_is_connected_and_again_after_its_parent_was_away(country: Country, tmp_path: Path) -> None:
     (nation, nations), (shanxi, shanxis) = [await found(country, tmp_path, name) for name in ("cn", "sx")]
     await country.join(shanxi, nation)
@@ -125,6 +135,6 @@ async def test_an_address_in_use_is_a_fault_of_the_settings(country: Country, tm
     nation, nations = await found(country, tmp_path, "cn")
     port = find_free_port()
     async with run(build_service(nation, nations, tmp_path, Address(HOST, port))):
-        await let_time_pass_async(0.5)
+        await wait_for_listener(port)
         with pytest.raises(SettingsInvalid):
             await build_service(nation, nations, tmp_path, Address(HOST, port)).run(asyncio.Event())

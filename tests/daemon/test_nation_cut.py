@@ -12,6 +12,7 @@ from keisan.daemon.nation_plan import plan_nation
 from keisan.daemon.nation_traffic import Traffic
 from keisan.domain.errors import Failed, InvalidInput
 from tests.daemon.nation_stage import build_request, give_identities, list_addresses
+from tests.factories import FixedClock
 
 PLANS = plan_nation(2)
 
@@ -93,7 +94,8 @@ async def test_calls_are_told_by_part_of_the_run_and_by_what_became_of_them(tmp_
         assert phase.nation == {"answered": 1, "platform_unreachable": 3, "engine_lost": 1}
         nation.national.supervisor.stopping.set()
 
-    await run_nation(build_request(tmp_path, NationStep("watching", watch), screen=screen))
+    request = build_request(tmp_path, NationStep("watching", watch), screen=screen)
+    await run_nation(replace(request, clock=FixedClock()))
     told = "inside 2 calls answered, 0 failed; of the nation 1 calls answered, 4 failed (engine_lost, platform_unreachable)"
     assert f"keisan: cut, 0 s: {told}" in screen.getvalue()
 

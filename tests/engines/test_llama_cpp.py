@@ -43,7 +43,8 @@ def test_connections_live_as_measured() -> None:
 async def test_a_probe_becomes_a_verdict(
     answer: bytes | None, verdict: Verdict, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(llama_cpp, "PROBE_TIMEOUT_S", 0.2)
+    if answer is None:
+        monkeypatch.setattr(llama_cpp, "PROBE_TIMEOUT_S", 0.2)
     async with listen_on(tmp_path / "s", answer):
         health = await LlamaCpp().probe(tmp_path / "s")
     assert health.verdict is verdict

@@ -269,7 +269,7 @@ async def test_shares_whose_lease_is_over_are_not_reported(leasing: Leasing) -> 
 
 
 async def test_kept_shares_that_the_relay_refuses_end_the_start(leasing: Leasing) -> None:
-    write_shares(leasing.lease.path, build_kept(leasing, age_s=-1, shares_ppm={LIMIT: 7}))
+    write_shares(leasing.lease.path, build_kept(leasing, age_s=-3600, shares_ppm={LIMIT: 7}))
     leasing.relay.refused_leases_s = {7200}
     with pytest.raises(Failed):
         await leasing.lease.load()

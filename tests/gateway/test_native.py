@@ -38,7 +38,7 @@ from keisan.wire.usage import split_usage_batch
 from tests.deadline import wait_until, wait_until_async
 from tests.gateway.small_platform import NO_LIMITS, Reply, Request, build_replica, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
-from tests.gateway.test_process import make_options
+from tests.gateway.test_process import BRIEF_UPLOAD_S, make_options
 
 SECRET = "sk-keisan-native"
 ANSWER = {
@@ -198,7 +198,7 @@ async def test_call_is_answered_and_its_record_handed_in(tmp_path: Path, engine_
 async def test_stopped_platform_stops_no_call_and_loses_no_record(tmp_path: Path, engine_path: Path) -> None:
     platform = Platform(build_snapshot(3, build_tables(engine_path)))
     async with run_platform(platform.answer) as server:
-        options = make_options(tmp_path, server.url)
+        options = replace(make_options(tmp_path, server.url), last_upload_s=BRIEF_UPLOAD_S)
         async with serve(options) as client:
             platform.is_up = False
             assert (await ask(client)).status_code == 200
@@ -227,7 +227,9 @@ async def test_limited_key_is_served_as_long_as_its_share_is_leased(tmp_path: Pa
     snapshot = build_snapshot(3, tables.model_copy(update={"keys": keys}))
     platform = Platform(snapshot, credit={"lease_s": 2, "renew_s": 1, "default_share_ppm": 1_000_000})
     async with run_platform(platform.answer) as server:
-        options = replace(make_options(tmp_path, server.url), relay_limits={"credit_wait_ms": 20})
+        options = replace(
+            make_options(tmp_path, server.url), relay_limits={"credit_wait_ms": 20}, last_upload_s=BRIEF_UPLOAD_S
+        )
         async with serve(options) as client:
             await wait_for_status(client, 200)
             platform.is_up = False

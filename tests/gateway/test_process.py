@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ from tests.gateway.small_platform import (
 )
 from tests.gateway.test_identity import answer_join
 
+# For gateways that end while nobody takes their records.
+BRIEF_UPLOAD_S = 0.3
 CLEAN = """
 import sys
 import keisan.gateway.process
@@ -69,7 +71,6 @@ def make_options(folder: Path, url: str, token: str | None = "jt-keisan-x") -> G
         name="gateway-1",
         join_token=Secret(token) if token else None,
         listener=Listener("127.0.0.1", 0),
-        last_upload_s=0.3,
     )
 
 
@@ -128,12 +129,11 @@ async def test_tickets_do_not_end_while_records_are_not_handed_in(tmp_path: Path
     def refuse_usage(request: Request) -> Reply:
         return (503, None) if request.path == USAGE_PATH else answer_all(request)
 
-    async with (
-        run_platform(refuse_usage) as platform,
-        start_gateway(make_options(tmp_path, platform.url), (b"record",)) as running,
-    ):
-        await wait_announced(running)
-        await wait_until_async(lambda: bool(running.relay.answers), "it has spoken")
+    async with run_platform(refuse_usage) as platform:
+        options = replace(make_options(tmp_path, platform.url), last_upload_s=BRIEF_UPLOAD_S)
+        async with start_gateway(options, (b"record",)) as running:
+            await wait_announced(running)
+            await wait_until_async(lambda: bool(running.relay.answers), "it has spoken")
     assert {(report["is_spool_passed"], report["is_last"]) for report in list_reports(platform)} == {(False, False)}
 
 
@@ -171,7 +171,7 @@ async def test_restart_without_platform_serves_from_disk(tmp_path: Path) -> None
         options = make_options(tmp_path, platform.url)
         async with start_gateway(options) as first:
             await wait_announced(first)
-    options = make_options(tmp_path, "http://127.0.0.1:1", token=None)
+    options = replace(make_options(tmp_path, "http://127.0.0.1:1", token=None), last_upload_s=BRIEF_UPLOAD_S)
     async with start_gateway(options, (b"record",)) as second:
         await wait_announced(second)
     assert second.relay.calls == ["load 3", "start", "drain", "stop"]

@@ -85,8 +85,8 @@ class LiveStage:
 
 
 @asynccontextmanager
-async def open_live(stage: Stage) -> AsyncIterator[LiveStage]:
-    """Open the fleet on the stage's platform, with real time, until the block ends."""
+async def open_live(stage: Stage, port: int = 0) -> AsyncIterator[LiveStage]:
+    """Open the fleet on the stage's platform, with real time, until the block ends; `port` 0: any."""
     control = replace(stage.control, clock=SystemClock())
     watch = FleetWatch(control, NOMINAL_GFLOPS)
     heard = SitePlace(stage.site.id, stage.site.provider_id, stage.site.name, stage.site.region)
@@ -96,7 +96,7 @@ async def open_live(stage: Stage) -> AsyncIterator[LiveStage]:
     urls: list[str] = []
     parts = FleetParts(watch, stage.history, stage.development, Pulse(stage.control))
     server = build_server(PlatformSettings(listen=Address("127.0.0.1", 0)), parts, urls.append)
-    listener = bind_listener(Address("127.0.0.1", 0))
+    listener = bind_listener(Address("127.0.0.1", port))
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(server.answer(listener, stop))

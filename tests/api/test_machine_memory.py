@@ -21,9 +21,7 @@ from tests.telemetry.fleet import build_frame_body, build_inventory_body
 SECRET = Secret("a machine's")
 
 
-@pytest.fixture(autouse=True)
-def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine_memory, "MACHINE_LOOK_S_MAX", 0.02)
+LOOK_S_MAX = 0.02
 
 
 class Lookup:
@@ -43,7 +41,8 @@ class Lookup:
 
 
 @pytest.fixture
-def database() -> Lookup:
+def database(monkeypatch: pytest.MonkeyPatch) -> Lookup:
+    monkeypatch.setattr(machine_memory, "MACHINE_LOOK_S_MAX", LOOK_S_MAX)
     return Lookup(Principal(create_id(), PlatformScope(), frozenset()))
 
 
@@ -109,6 +108,7 @@ async def test_frames_come_in_while_the_database_hangs_and_nothing_else_does(
 
     with monkeypatch.context() as patch:
         patch.setattr(Database, "read", hang)
+        patch.setattr(machine_memory, "MACHINE_LOOK_S_MAX", LOOK_S_MAX)
         async with asyncio.timeout(5):
             answer = await stage.ask("site", "POST", "/site/frame", build_frame_body(sequence=2))
             stranger = await stage.ask("gateway", "POST", "/site/frame", build_frame_body(sequence=3))

@@ -91,16 +91,17 @@ def test_large_prompts_arrive_whole(programs: Programs, engine: Engine, key_path
 
 
 def test_paced_stream_takes_its_time(programs: Programs, engine: Engine, key_path: Path) -> None:
-    engine.set_pace_us(2_000)
+    engine.set_pace_us(20_000)
     result = load(programs, engine.ports[0], key_path, Shape(4, 20.0, 0.0, is_stream=True, calls=4))
-    fastest_us = 67 * 2_000
+    fastest_us = 67 * 20_000
     assert (result.get_us("latency", "p50") or 0) >= fastest_us
     assert (result.get_us("first_byte", "p50") or fastest_us) < fastest_us
 
 
 def test_open_loop_keeps_its_rate(programs: Programs, engine: Engine, key_path: Path) -> None:
     result = load(programs, engine.ports[0], key_path, Shape(64, 1.0, 0.0, rate_per_s=500.0))
-    assert 350 < result.ended < 650
+    # What a host that stands still keeps from being sent is told.
+    assert 350 < result.ended + result.told["unsent"] < 650
     assert result.failed == 0
 
 

@@ -69,6 +69,8 @@ class CommandLine:
 def start_platform(folder: DataFolder) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "keisan.daemon.main", "platform", "--data", str(folder.root)]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("KEISAN_")}
+    # Only tests challenge.
+    environment["KEISAN_PLATFORM__CHALLENGES__PERIOD_S"] = "0"
     with (folder.root / "out").open("wb") as output:
         return subprocess.Popen([*command, "--listen", "127.0.0.1:0"], stdout=output, stderr=output, env=environment)
 

@@ -12,6 +12,8 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceResponse,
 )
 
+# How long it keeps silent at most.
+ANSWER_S = 20.0
 Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
@@ -49,7 +51,7 @@ def run_receiver(port: int = 0) -> Iterator[OtlpReceiver]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["content-length"]))
             receiver.paths.append(self.path)
-            receiver.gate.wait(20)
+            receiver.gate.wait(ANSWER_S)
             if receiver.status == 200:
                 assert self.headers["content-type"] == "application/x-protobuf"
                 assert self.headers["content-encoding"] == "gzip"

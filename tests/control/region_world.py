@@ -21,22 +21,24 @@ from keisan.domain.letter import LetterKind
 from keisan.domain.link import OPEN_STATES
 from keisan.domain.roll_up import CountName, Level, RollUp
 from keisan.domain.site import Site
-from keisan.kit.clock import SystemClock
+from keisan.kit.clock import Clock, SystemClock
 from keisan.telemetry.live_site import SitePlace
 from keisan.telemetry.reading import RollUpQuery, read_rollups
 from keisan.wire.capacity import CapacityView
 from keisan.wire.name import NameBody, encode_body, encode_key_chain
 from tests.control.town import Country, Town
-from tests.deadline import let_time_pass_async
+from tests.deadline import let_time_pass_async, wait_until_async
 from tests.factories import create_key, create_organization, create_project, create_provider, create_site
 from tests.telemetry.fleet import build_head, build_inventory, build_values
+
+CITY_DEVICE = "device-of-the-city"
 
 
 @dataclass
 class AheadClock:
     """A clock that a test puts forward."""
 
-    inner: SystemClock = field(default_factory=SystemClock)
+    inner: Clock = field(default_factory=SystemClock)
     ahead_s: float = 0.0
 
     def now(self) -> datetime:
@@ -129,6 +131,13 @@ class RegionWorld:
         body = NameBody(platform_id=child.id, title=child.name, region=region, epoch=1, keys=keys)
         await parent.put(LetterKind.NAME, child.name, encode_body(body))
 
+    async def cut(self, child: Region, parent: Region) -> None:
+        """Cut a link; returns once the parent has taken what was under way, and seen the end."""
+        before = len(parent.town.hub.open_ids)
+        self.country.cut(child.town)
+        await wait_until_async(lambda: len(parent.town.hub.open_ids) < before, "the parent sees the end")
+        await self.country.settle(parent.town)
+
     async def step(self) -> None:
         for region in self.all.values():
             await region.step()
@@ -178,7 +187,7 @@ async def found_three(world: RegionWorld) -> tuple[Region, Region, Region]:
     taiyuan = await world.found("sx.ty", shanxi, "CN-SX")
     await nation.add_site("CN-BJ", ["n1"])
     await shanxi.add_site("CN-SX", ["s1", "s2"])
-    await taiyuan.add_site("CN-SX", ["t1", "t2", "t3", "t4"])
+    await taiyuan.add_site("CN-SX", [f"{CITY_DEVICE}-{number}" for number in range(4)])
     for each in (shanxi, taiyuan):
         world.country.connect(each.town)
     return nation, shanxi, taiyuan

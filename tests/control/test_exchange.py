@@ -45,7 +45,7 @@ async def test_exchanges_are_ticked_off_as_they_come(world: RegionWorld) -> None
     assert found.subjects is not None
     assert (found.subjects.organization_count, found.subjects.organizations) == (1, None)
     assert found.device_counts[CapacityKind.CONNECTED] == 1
-    world.country.cut(shanxi.town)
+    await world.cut(shanxi, nation)
     world.clock.ahead_s += 16
     await nation.step()
     assert find_exchange(nation, shanxi, Exchange.PLATFORM) == (ExchangeState.PARTLY, ("it is not heard",))

@@ -68,6 +68,8 @@ async def test_letters_go_up_down_and_across_and_arrive_once(country: Country) -
     await country.wait_for(shanghai, "3")
     await wait_until_async(lambda: sorted(country.list_arrived(taiyuan)) == ["4", "5"], "both letters")
     assert country.list_arrived(shanxi) == []
+    for town in country.towns:
+        await country.settle(town)
     assert [await town.list_refused() for town in country.towns] == [[], [], [], []]
 
 

@@ -33,7 +33,7 @@ async def world(tmp_path: Path, migrated_file: Path) -> AsyncIterator[RegionWorl
 async def test_a_cut_region_is_unknown_and_never_gone_and_comes_back_whole(world: RegionWorld) -> None:
     nation, shanxi, taiyuan = await found_three(world)
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 6, "the nation sees six devices")
-    world.country.cut(taiyuan.town)
+    await world.cut(taiyuan, shanxi)
     before = nation.read()["CN-SX"].sources[1].heard_at
     world.clock.ahead_s += 16
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 2, "the city is not heard")
@@ -48,7 +48,7 @@ async def test_a_cut_region_is_unknown_and_never_gone_and_comes_back_whole(world
     free = line.kinds[CapacityKind.SCHEDULABLE].figures[CapacityFigure.DEVICE_COUNT]
     assert (free.value, free.untold_rows) == (2, 2)
     # All of it is silent when the province is, too, and nothing is nought.
-    world.country.cut(shanxi.town)
+    await world.cut(shanxi, nation)
     world.clock.ahead_s += 16
     await nation.step()
     assert nation.read()["CN-SX"].verdict is Verdict.UNKNOWN
@@ -61,8 +61,8 @@ async def test_a_cut_region_is_unknown_and_never_gone_and_comes_back_whole(world
 async def test_another_process_knows_what_was_told_and_that_it_has_heard_nobody(world: RegionWorld) -> None:
     nation, shanxi, taiyuan = await found_three(world)
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 6, "the nation sees six devices")
-    for each in (shanxi, taiyuan):
-        world.country.cut(each.town)
+    await world.cut(taiyuan, shanxi)
+    await world.cut(shanxi, nation)
     again = RegionWatch(nation.watch, nation.regions.sources)
     nation.regions = again
     await nation.step()

@@ -7,12 +7,14 @@ import pytest
 
 from keisan.domain.letter import LetterKind
 from tests.control.region_world import (
+    CITY_DEVICE,
     RegionWorld,
     count,
     found_three,
     read_bodies,
 )
 from tests.control.town import Country
+from tests.factories import FixedClock
 
 
 @pytest.fixture
@@ -28,12 +30,13 @@ async def test_no_word_of_a_device_leaves(world: RegionWorld) -> None:
     bodies = await read_bodies(nation, taiyuan)
     assert {kind for kind, _ in bodies} == {LetterKind.ROLL_UP, LetterKind.INVENTORY, LetterKind.SCENARIO}
     everything = b"".join(bodies.values())
-    for word in (b"t1", b"node-0", b"A Device", b"organization "):
+    for word in (CITY_DEVICE.encode(), b"node-0", b"A Device", b"organization "):
         assert word not in everything
     assert (await read_bodies(taiyuan, shanxi)) == {}
 
 
 async def test_only_what_changed_is_told_and_a_sign_of_life_now_and_then(world: RegionWorld) -> None:
+    world.clock.inner = FixedClock()
     _, shanxi, _ = await found_three(world)
     telling = shanxi.regions.telling
     assert await telling.tell(is_parent_there=True) == 5

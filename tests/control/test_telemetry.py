@@ -382,7 +382,10 @@ class Turns(FixedClock):
             await asyncio.sleep(0)
 
 
-async def test_the_loop_renews_each_second_until_it_is_stopped(control: Control, agent: Principal) -> None:
+async def test_the_loop_renews_each_second_until_it_is_stopped(
+    control: Control, agent: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("keisan.control.telemetry_event.END_S_MAX", 30)
     clock = Turns(40)
     watch = FleetWatch(replace(control, clock=clock), {})
     await watch.accept_inventory(agent, build_inventory_body(COUNT))
@@ -415,7 +418,11 @@ class HangingStorage:
             yield transaction
 
 
-async def test_a_database_that_hangs_holds_up_no_verdict_and_no_stream(control: Control, agent: Principal) -> None:
+async def test_a_database_that_hangs_holds_up_no_verdict_and_no_stream(
+    control: Control, agent: Principal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Turns take no time: all that the database is told, it is told after the last one.
+    monkeypatch.setattr("keisan.control.telemetry_event.END_S_MAX", 30)
     minute = Turns(90)
     watch = FleetWatch(replace(control, clock=minute), {})
     await watch.accept_inventory(agent, build_inventory_body(COUNT))

@@ -24,9 +24,10 @@ from keisan.sdk.telemetry import AsyncTelemetry
 from keisan.sdk.transport import Transport
 from keisan.wire.telemetry import LiveDeviceQuery
 from tests.api.conftest import live
-from tests.api.live_fleet import LiveStage
+from tests.api.live_fleet import LiveStage, open_live
 from tests.api.stage import Stage
 from tests.deadline import wait_until_async
+from tests.ports import find_free_port
 from tests.sdk.platform import connect, script_transport
 from tests.telemetry.fleet import build_frame_body, build_inventory_body
 
@@ -81,9 +82,15 @@ def has_bound(port: int, listeners: list[socket.socket]) -> bool:
     return True
 
 
-async def test_stream_outlives_the_platform(live: LiveStage) -> None:
+async def test_stream_outlives_the_platform(stage: Stage) -> None:
     """The server goes and comes again: the client asks until it is answered, and is told all anew."""
-    port = int(live.url.rpartition(":")[2])
+    # One that no connection is given while nobody listens there.
+    port = find_free_port()
+    async with open_live(stage, port) as live:
+        await follow_over_a_restart(live, port)
+
+
+async def follow_over_a_restart(live: LiveStage, port: int) -> None:
     backoff = NotedBackoff()
     async with await open_client(live, backoff=backoff) as keisan, aclosing(keisan.telemetry.stream()) as updates:
         first = await anext(updates)

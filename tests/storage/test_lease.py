@@ -224,7 +224,7 @@ async def test_taker_passes_by_what_is_being_applied(postgresql_storage: Databas
     await put(postgresql_storage, other)
     async with postgresql_storage.write() as transaction:
         await transaction.outbox.check(slow, NOW)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             assert [lease.noun_id for lease in await take(postgresql_storage, LATER)] == [other]
 
 

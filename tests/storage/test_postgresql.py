@@ -108,7 +108,7 @@ async def test_new_day_waits_for_no_reader(fresh_storage: Database) -> None:
     record = (await plant_world(fresh_storage)).left.record
     async with fresh_storage.read() as view:
         await view.usage.find_digests({record.id: record.day})
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(30):
             await insert(fresh_storage, move_record(record, DAY))
         assert await view.usage.find_digests({record.id: record.day}) == {record.id: record.content_digest}
 

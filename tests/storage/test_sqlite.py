@@ -56,7 +56,7 @@ async def test_connections_are_set_up(
 async def test_readers_do_not_wait_for_the_writer(sqlite_storage: Database) -> None:
     async with sqlite_storage.write() as transaction:
         await transaction.organizations.insert(create_organization())
-        async with asyncio.timeout(5), contextlib.AsyncExitStack() as stack:
+        async with asyncio.timeout(30), contextlib.AsyncExitStack() as stack:
             views = [await stack.enter_async_context(sqlite_storage.read()) for _ in range(sqlite.READERS_MAX)]
             for view in views:
                 assert (await view.organizations.list(EVERYTHING, PageRequest())).items == ()

@@ -39,7 +39,7 @@ async def start_and_wait(executor: Executor, tmp_path: Path, code: str) -> Proce
 
 async def wait_until_ended(executor: Executor, identity: ProcessIdentity) -> None:
     """Return when a process that ends by itself has ended."""
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 30
     while await executor.is_alive(identity):
         assert time.monotonic() < end_s, "it did not end"
         await asyncio.sleep(POLL_S)

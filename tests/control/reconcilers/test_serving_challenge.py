@@ -133,7 +133,8 @@ async def test_latency_beyond_the_limit_disproves(stage: ServingWorld) -> None:
 
 
 async def test_step_that_is_refused_ends_the_ladder_at_the_one_before(stage: ServingWorld) -> None:
-    stage.gateway.habits.calls_max = 1
+    # A call lasts so long that the other caller's come meanwhile.
+    stage.gateway.habits.calls_max, stage.gateway.habits.first_wait_s = 1, 0.3
     judged = await stage.run(concurrency_max=8)
     assert [step.is_held for step in judged.steps] == [True, False]
     assert (judged.verdict, judged.flags, judged.concurrency) == (Verdict.OK, (FLAG.CALLS_FAILED,), 1)
@@ -162,10 +163,10 @@ async def test_records_that_do_not_come_are_awaited_and_leave_it_open(stage: Ser
     stage.gateway.habits.is_recording = False
     started = await stage.start()
     await stage.run_until(started, lambda _: bool(stage.gateway.bodies) and not stage.gateway.open_calls)
-    stage.clock.ahead += timedelta(seconds=SERVING_RECORDS_S_MAX - 5)
+    stage.clock.ahead += timedelta(seconds=SERVING_RECORDS_S_MAX - 15)
     await stage.loop.run_round()
     assert (await stage.get(started)).state is ServingState.RUNNING
-    stage.clock.ahead += timedelta(seconds=6)
+    stage.clock.ahead += timedelta(seconds=16)
     judged = await stage.run_until(started, lambda found: found.state is ServingState.JUDGED)
     assert judged.flags == (FLAG.RECORDS_MISSING, FLAG.NO_TOKENS)
     assert (judged.verdict, judged.rate_milli_per_s) == (Verdict.UNKNOWN, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from keisan.domain.link_log import LinkLog
 from keisan.wire.link import Ack, Items, Registers, decode_message
@@ -24,7 +25,7 @@ class Watch:
         self.problems: list[str] = []
         self.slack_bytes = 0
         self.states: Counter[str] = Counter()
-        self._waited_bytes: dict[int, int] = {}
+        self._waited_bytes = WeakKeyDictionary["Session", int]()
 
     def see(self, session: Session, data: bytes) -> None:
         """Look at one message."""
@@ -56,17 +57,17 @@ class Watch:
         """Let state go first, but not for ever: past four times what logs may send next, they are starved."""
         assert isinstance(message, Registers)
         if session.machine is None or not any(each.is_loaded for each in session.machine._sending.values()):
-            self._waited_bytes.pop(id(session), None)
+            self._waited_bytes.pop(session, None)
             return
-        waited = self._waited_bytes.get(id(session), 0) + sum(map(len, message.letters))
-        self._waited_bytes[id(session)] = waited
+        waited = self._waited_bytes.get(session, 0) + sum(map(len, message.letters))
+        self._waited_bytes[session] = waited
         if waited > self.slack_bytes:
             self.problems.append(
                 f"{session.platform.number} sends {waited} bytes of state to {session.other} while a log waits"
             )
-            self._waited_bytes[id(session)] = 0
+            self._waited_bytes[session] = 0
 
     def _count_log(self, session: Session, message: object) -> None:
         assert isinstance(message, Items)
         sent = sum(map(len, message.letters))
-        self._waited_bytes[id(session)] = max(0, self._waited_bytes.get(id(session), 0) - STATE_PER_LOG * sent)
+        self._waited_bytes[session] = max(0, self._waited_bytes.get(session, 0) - STATE_PER_LOG * sent)

@@ -14,6 +14,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use crate::federation::awake_time::AwakeTime;
 use crate::federation::hearing::{Heard, Hearing};
 use crate::federation::{ANSWER_WINDOW_BYTES, PING_TIME, PING_TIMEOUT, STREAMS_MAX};
 
@@ -94,6 +95,7 @@ impl Connection {
 /// All connections to one platform, and how far it is.
 #[derive(Debug, Default)]
 pub struct Link {
+    awake: Arc<AwakeTime>,
     connections: Mutex<Vec<Arc<Connection>>>,
     /// There and back through all gateways on the way; 0 until it is measured.
     distance_us: AtomicU64,
@@ -166,7 +168,7 @@ impl Link {
 
     /// Asks over a connection, whoever dialled it, until it ends.
     pub async fn drive(&self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
-        let hearing = Arc::new(Hearing::begin());
+        let hearing = Arc::new(Hearing::begin(Arc::clone(&self.awake)));
         let stream = Heard::new(stream, Arc::clone(&hearing));
         let shaken = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
@@ -203,11 +205,15 @@ impl Drop for Listed<'_> {
 
 /// The links to all platforms that were ever named, by their ids.
 #[derive(Debug, Default)]
-pub struct LinkBook(Mutex<HashMap<String, Arc<Link>>>);
+pub struct LinkBook {
+    /// By which their silence is reckoned, while somebody keeps it.
+    pub awake: Arc<AwakeTime>,
+    links: Mutex<HashMap<String, Arc<Link>>>,
+}
 
 impl LinkBook {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Arc<Link>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns the link to a platform, which may have no connection.
@@ -216,7 +222,9 @@ impl LinkBook {
         if let Some(link) = links.get(platform_id) {
             return Arc::clone(link);
         }
-        Arc::clone(links.entry(platform_id.to_owned()).or_default())
+        let link = Arc::new(Link { awake: Arc::clone(&self.awake), ..Link::default() });
+        links.insert(platform_id.to_owned(), Arc::clone(&link));
+        link
     }
 
     pub fn count_up(&self) -> u64 {

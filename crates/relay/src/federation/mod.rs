@@ -3,6 +3,7 @@
 //! Where a call goes is decided by `keisan_route::decide_forward`.
 
 mod answer;
+mod awake_time;
 mod call_block;
 mod credentials;
 mod hearing;
@@ -95,6 +96,7 @@ pub fn start_federation(gateway: &Arc<Gateway>) -> std::io::Result<()> {
     let Some(options) = &gateway.options.federation else { return Ok(()) };
     let Some(credentials) = &gateway.federation.credentials else { return Ok(()) };
     let listened = options.listen.as_ref().map(Listened::bind).transpose()?;
+    tokio::spawn(Arc::clone(&gateway.federation.links.awake).keep());
     tokio::spawn(Arc::clone(credentials).watch());
     if let Some(listened) = listened {
         let _ = gateway.federation.address.set(listened.address);
@@ -103,4 +105,29 @@ pub fn start_federation(gateway: &Arc<Gateway>) -> std::io::Result<()> {
     tokio::spawn(keeper::keep_platforms(Arc::clone(gateway), options.parents.clone()));
     tokio::spawn(keeper::measure_distances(Arc::clone(gateway)));
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::options::parse_options;
+    use crate::spool::Spool;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[tokio::test(start_paused = true)]
+    async fn the_time_that_a_gateway_is_awake_runs_once_it_has_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let options = serde_json::json!({"gateway_id": "g", "platform_id": "p", "incarnation": "i",
+            "listen_host": "127.0.0.1", "listen_port": 0, "spool_directory": path("spool"),
+            "federation": {"certificate_path": path("c"), "certificate_key_path": path("k"), "ca_path": path("a"),
+                "listen": null, "parents": []}});
+        let options = parse_options(&options.to_string()).unwrap();
+        let spool = Spool::open(&options.spool_directory, options.limits.spool_bytes_max).unwrap();
+        let gateway = Arc::new(Gateway::new(options, spool));
+        start_federation(&gateway).unwrap();
+        tokio::time::sleep(2 * SECOND).await;
+        assert!(gateway.federation.links.awake.read() > SECOND);
+    }
 }

@@ -40,6 +40,7 @@ from keisan.wire.link import (
 from tests.federation.link_pair import Pair, Side, copy_disk, describe, list_bodies
 
 LEDGER = LinkLog.LEDGER
+HELD_UP_MS = 60_000
 
 
 @pytest.fixture
@@ -281,11 +282,34 @@ def test_silence_ends_the_connection_and_pings_keep_it(pair: Pair) -> None:
         pair.exchange()
     assert any(effect == NoteOffset(0, 0) for effect in pair.child.seen)
     assert list_closed(pair.child) == []
-    pair.pass_time(LINK_SILENCE_MS_MAX)
-    pair.child.run(pair.child.speaking.tick(pair.now))
+    heard_ms = pair.now.monotonic_ms
+    while not list_closed(pair.child):
+        pair.pass_time(pair.child.speaking.next_tick_ms - pair.now.monotonic_ms)
+        pair.child.run(pair.child.speaking.tick(pair.now))
     assert list_closed(pair.child) == ["silent"]
+    assert pair.now.monotonic_ms - heard_ms == LINK_SILENCE_MS_MAX
     assert pair.child.speaking.tick(pair.now) == []
     assert pair.child.speaking.close("again", "") == []
+
+
+def test_a_side_that_was_held_up_takes_in_what_came_meanwhile_before_it_judges(pair: Pair) -> None:
+    pair.meet()
+    for _ in range(9):
+        pair.pass_time(LINK_PING_MS)
+        pair.parent.run(pair.parent.speaking.tick(pair.now))
+        pair.pass_time(HELD_UP_MS)
+        pair.child.run(pair.child.speaking.tick(pair.now))
+        pair.exchange()
+    assert list_closed(pair.child) == []
+
+
+def test_a_side_that_is_held_up_again_and_again_keeps_no_silent_neighbour(pair: Pair) -> None:
+    pair.meet()
+    for _ in range(1 + LINK_SILENCE_MS_MAX // LINK_PING_MS):
+        assert list_closed(pair.child) == []
+        pair.pass_time(HELD_UP_MS)
+        pair.child.run(pair.child.speaking.tick(pair.now))
+    assert list_closed(pair.child) == ["silent"]
 
 
 def test_nothing_is_sent_between_pings(pair: Pair) -> None:

@@ -102,7 +102,7 @@ class LinkMachine:
         self._registers = RegisterSending(start.offered)
         self._held = RegisterTaking(start.held)
         self._turns = Turns()
-        self._heard_ms = self._pinged_ms = 0
+        self._silent_ms = self._looked_ms = self._pinged_ms = 0
         self._asked: set[int] = set()
         self._questions = 0
         self._to_answer: set[int] = set()
@@ -115,7 +115,7 @@ class LinkMachine:
 
     def open(self, now: LinkTime) -> list[Effect]:
         """Begin: both sides say what they have."""
-        self._heard_ms = self._pinged_ms = now.monotonic_ms
+        self._looked_ms = self._pinged_ms = now.monotonic_ms
         hello = Hello(
             major=LINK_MAJOR,
             minor=self._own.minor,
@@ -131,14 +131,17 @@ class LinkMachine:
 
     def receive(self, data: bytes, now: LinkTime) -> list[Effect]:
         """Take one message of the neighbour."""
-        self._heard_ms = now.monotonic_ms
+        self._silent_ms, self._looked_ms = 0, now.monotonic_ms
         return self._guard(lambda: self._receive(data, now))
 
     def tick(self, now: LinkTime) -> list[Effect]:
         """Take that time has passed: `next_tick_ms` says when to call this."""
         if self.is_closed:
             return []
-        if now.monotonic_ms - self._heard_ms >= LINK_SILENCE_MS_MAX:
+        # A tick is due with each ping at the latest: past that this side was held up, and what was said meanwhile lies unread.
+        self._silent_ms += min(now.monotonic_ms - self._looked_ms, LINK_PING_MS)
+        self._looked_ms = now.monotonic_ms
+        if self._silent_ms >= LINK_SILENCE_MS_MAX:
             return self._close("silent", f"nothing was heard for {LINK_SILENCE_MS_MAX} ms")
         if now.monotonic_ms - self._pinged_ms < LINK_PING_MS:
             return []
@@ -148,7 +151,7 @@ class LinkMachine:
     @property
     def next_tick_ms(self) -> int:
         """Return by the monotonic clock when `tick` has something to do at the earliest."""
-        return min(self._heard_ms + LINK_SILENCE_MS_MAX, self._pinged_ms + LINK_PING_MS)
+        return min(self._looked_ms + LINK_SILENCE_MS_MAX - self._silent_ms, self._pinged_ms + LINK_PING_MS)
 
     def take_hash(self, log: LinkLog, found: bytes | None) -> list[Effect]:
         """Take the answer to FindHash; None where the sequence is not kept."""

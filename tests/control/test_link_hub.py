@@ -6,13 +6,17 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from keisan.control import letter_handler
+from keisan.control import letter_handler, link_hub
 from keisan.domain.access import PlatformScope
 from keisan.domain.letter import LetterKind
 from keisan.storage.sqlite import open_sqlite
 from tests.control.town import NOTE, Country, Town
 from tests.deadline import let_time_pass_async, wait_until_async
+
+# The hub's own look is put off for so long: whatever is told before was rung for.
+NEVER_S = 3_600.0
 
 
 @pytest.fixture
@@ -85,6 +89,27 @@ async def test_what_is_written_while_the_link_is_cut_arrives_after_it_once(count
     await wait_until_async(lambda: not nation.hub.open_ids, "the cut is seen")
     country.connect(shanxi)
     await country.wait_for(nation, *(str(number) for number in range(1, 8)))
+
+
+async def test_what_took_long_to_commit_is_sent_at_once_after_it(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_hub, "LOOK_S", NEVER_S)
+    nation, shanxi, _, _ = await found_nation(country)
+    country.connect(shanxi)
+    await shanxi.send(nation, "1")
+    await country.wait_for(nation, "1")
+    commit = shanxi.storage._commit
+
+    async def commit_late(connection: AsyncConnection) -> None:
+        await let_time_pass_async(10 * link_hub.REST_S)
+        await commit(connection)
+
+    monkeypatch.setattr(shanxi.storage, "_commit", commit_late)
+    await shanxi.send(nation, "2")
+    await country.wait_for(nation, "1", "2")
+    await shanxi.put(LetterKind.OFFER, "m", b"offer")
+    await wait_for_register(nation, shanxi, LetterKind.OFFER, "m", b"offer")
 
 
 async def test_registers_reach_as_far_as_their_kind_and_no_further(country: Country) -> None:

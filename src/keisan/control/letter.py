@@ -40,7 +40,7 @@ async def send_letters(
         letters = [sign_letter(draft, control.platform_id, control.get_identity().signer) for draft in group]
         await transaction.outgoing_logs.append(link.id, log, letters)
         sent += letters
-    control.link_bell.ring()
+    transaction.call_after_commit(control.link_bell.ring)
     return sent
 
 
@@ -60,5 +60,5 @@ async def put_register(transaction: Transaction, control: Control, draft: Letter
     version = 1 if kept is None else kept.version + 1
     letter = sign_letter(replace(draft, version=version), control.platform_id, control.get_identity().signer)
     await transaction.registers.put(letter, None)
-    control.link_bell.ring()
+    transaction.call_after_commit(control.link_bell.ring)
     return letter

@@ -4,7 +4,7 @@ import asyncio
 
 
 class LinkBell:
-    """Rung within the transaction that writes, and so a little early: whoever hears it looks more than once."""
+    """Rung once what was written has committed: whoever hears it finds it at the first look."""
 
     def __init__(self) -> None:
         self._rung = asyncio.Event()

@@ -19,9 +19,9 @@ from keisan.domain.register import RegisterPlace
 from keisan.federation.effect import Close
 from keisan.kit.observe import write_log
 
-# How often the disk is looked at, rung for or not; after a ring twice, since it comes before the commit.
+# How often the disk is looked at, rung for or not, and the rest after a look, in which the writes of a burst gather.
 LOOK_S = 1.0
-AFTER_RING_S = (0.01, 0.05)
+REST_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +78,12 @@ class LinkHub:
     async def watch(self) -> None:
         """Tell the connections of what changes, until it is stopped."""
         while not self._is_stopping:
-            is_rung = await self._control.link_bell.wait(LOOK_S)
-            for wait_s in AFTER_RING_S if is_rung else (0.0,):
-                await self._control.clock.sleep(wait_s)
-                try:
-                    await self._look()
-                except StorageUnavailable as fault:
-                    write_log("link.unseen", code=fault.code)
+            await self._control.link_bell.wait(LOOK_S)
+            try:
+                await self._look()
+            except StorageUnavailable as fault:
+                write_log("link.unseen", code=fault.code)
+            await self._control.clock.sleep(REST_S)
 
     def stop(self) -> None:
         """End all connections, and let nobody begin another: what is being written is still committed."""

@@ -4,7 +4,7 @@ A read takes a Scope; outside the scope a thing is not found. A write transactio
 the only one to do so. Unavailability raises StorageUnavailable (retryable); lost leases raise LeaseLost.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -382,6 +382,13 @@ class Transaction(Protocol):
     snapshot: SnapshotRepository
     outbox: OutboxRepository
     idempotency: IdempotencyRepository
+
+    def call_after_commit(self, act: Callable[[], None]) -> None:
+        """Have `act` called in this process once the transaction has committed; not at all where it does not.
+
+        A process that ends meanwhile calls nothing: what must be done is put into the outbox.
+        """
+        ...
 
 
 class Storage(Protocol):

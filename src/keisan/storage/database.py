@@ -146,7 +146,12 @@ class DatabaseTransaction:
         self.work = OutboxRepository(connection)
         self.outbox: base.OutboxRepository = self.work
         self.idempotency: base.IdempotencyRepository = IdempotencyRepository(connection)
+        self.after_commit: list[Callable[[], None]] = []
         self._open_federation(connection, clock, head)
+
+    def call_after_commit(self, act: Callable[[], None]) -> None:
+        """Have `act` called once the transaction has committed; not at all where it does not."""
+        self.after_commit.append(act)
 
     def _open_federation(self, connection: GuardedConnection, clock: Clock, head: HeadRow) -> None:
         self.links: base_neighbour.LinkRepository = LinkRepository(connection)
@@ -198,6 +203,8 @@ class Database:
             guarded.require_whole()
             await transaction.work.flush()
             await self._commit(connection)
+            for act in transaction.after_commit:
+                act()
 
     async def migrate(self) -> None:
         """Bring the schema to the newest revision, alone. Raises StorageUnavailable for a schema newer than that."""

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.domain.access import PlatformScope
 from keisan.domain.account import AccountKey, AccountKind, Posting
@@ -46,6 +47,44 @@ WRITERS = 8
 
 class DeliberateError(Exception):
     """Ends a block."""
+
+
+async def test_what_waits_for_the_commit_is_called_once_after_it(
+    storage: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    called: list[str] = []
+    commit = storage._commit
+
+    async def commit_seen(connection: AsyncConnection) -> None:
+        await commit(connection)
+        called.append("committed")
+
+    monkeypatch.setattr(storage, "_commit", commit_seen)
+    async with storage.write() as transaction:
+        transaction.call_after_commit(lambda: called.append("told"))
+    async with storage.write():
+        pass
+    assert called == ["committed", "told", "committed"]
+
+
+async def test_nobody_is_told_of_what_was_not_committed(storage: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    called: list[str] = []
+
+    async def refuse(_: AsyncConnection) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    async def write(fault: Exception | None) -> None:
+        async with storage.write() as transaction:
+            transaction.call_after_commit(lambda: called.append("told"))
+            if fault is not None:
+                raise fault
+
+    with pytest.raises(DeliberateError):
+        await write(DeliberateError())
+    monkeypatch.setattr(storage, "_commit", refuse)
+    with pytest.raises(StorageUnavailable):
+        await write(None)
+    assert not called
 
 
 async def test_block_that_raises_leaves_nothing(storage: Database) -> None:

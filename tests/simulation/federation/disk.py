@@ -259,6 +259,9 @@ class MemoryTransaction(MemoryLinkTransaction):
         self.incoming_logs = CountedIncomingLogs(tables.links, clock, world.tally)
         self.links = MemoryNeighbours(tables)
 
+    def call_after_commit(self, act: Callable[[], None]) -> None:
+        """Pass it over: the disk says itself when something was committed."""
+
     @property
     def refused_letters(self) -> CountedRefusedLetters:  # type: ignore[override]  # made when asked for
         return CountedRefusedLetters(self.tables.links, self.world.tally)

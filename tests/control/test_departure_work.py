@@ -14,6 +14,7 @@ from keisan.domain.departure import StepName, StepState
 from keisan.domain.errors import PlatformUnreachable
 from keisan.domain.limits import DEPARTURE_WAIT_S
 from keisan.domain.link import Link, LinkState
+from keisan.domain.link_log import LinkLog
 from keisan.domain.platform_ticket import CrossChargeState, PlatformTicketState
 from tests.control.money_world import EVERYTHING, TRIES, MovedClock, Shop, Trade, open_shop, open_trade
 from tests.control.town import Country
@@ -125,21 +126,46 @@ async def test_where_the_parent_is_silent_its_part_stays_in_suspense(country: Co
     await trade.check_conserved()
 
 
-async def test_a_serving_child_returns_alone_where_the_parent_is_silent(country: Country) -> None:
-    trade, child = await open_both(country, is_child_home=False)
-    country.cut(child.town)
+async def return_credit(child: Shop) -> None:
+    """Have a child that leaves return what it was lent, over a link that is cut, though the parent answers."""
     await leave_parent(child.town.control, child.admin.to_principal(), (await read_link(child)).id)
-    await work(child, is_cut=True)
+    await work(child)
     await child.look_after_tickets()
-    assert list_steps(await work(child, is_cut=True))[StepName.RETURN_LEASES] is DONE
     (ticket,) = await child.list_tickets()
     assert ticket.state is PlatformTicketState.CLOSED
-    # It is asked for nothing more by the way that is being left.
+
+
+async def test_the_goodbye_is_not_said_before_home_has_what_was_returned(country: Country) -> None:
+    trade, child = await open_both(country, is_child_home=False)
+    country.cut(child.town)
+    await return_credit(child)
+    link = await work(child)
+    assert (link.state, list_steps(link)[StepName.RETURN_LEASES]) == (LinkState.LEAVING, StepState.PENDING)
     country.connect(child.town)
-    for _ in range(TRIES):
-        if (await trade.home.list_tickets())[0].state is PlatformTicketState.CLOSED:
-            break
-        await let_time_pass_async(0.02)
+    await leave(trade, child)
     (given,) = await trade.home.list_tickets()
+    # It is asked for nothing more by the way that is being left.
     assert (given.state, given.returned_nano) == (PlatformTicketState.CLOSED, given.ceiling_nano)
     await trade.check_equal()
+
+
+async def test_a_return_that_was_acknowledged_before_a_restart_is_not_waited_for(country: Country) -> None:
+    _, child = await open_both(country, is_child_home=False)
+    country.cut(child.town)
+    await return_credit(child)
+    link = await work(child)
+    async with child.town.storage.write() as transaction:
+        end = await transaction.outgoing_logs.get_end(EVERYTHING, link.id, LinkLog.LEDGER)
+        assert end is not None
+        await transaction.outgoing_logs.acknowledge(link.id, LinkLog.LEDGER, end.incarnation, end.sequence)
+    assert list_steps(await work(child))[StepName.RETURN_LEASES] is DONE
+
+
+async def test_a_return_that_a_silent_parent_never_acknowledges_stays_in_suspense(country: Country) -> None:
+    trade, child = await open_both(country, is_child_home=False)
+    country.cut(child.town)
+    await return_credit(child)
+    trade.clock.ahead += timedelta(seconds=DEPARTURE_WAIT_S + 1)
+    link = await work(child, is_cut=True)
+    assert list_steps(link)[StepName.RETURN_LEASES] is SUSPENSE
+    assert "1 letters that it has not acknowledged" in link.departure[1].detail

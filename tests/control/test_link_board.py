@@ -3,10 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from keisan.domain.access import PlatformScope
 from keisan.domain.errors import Failed, NeighbourUnreachable
+from keisan.domain.link_log import LinkLog
+from keisan.kit.ids import create_id
 from keisan.wire.link_check import CHECK_SUBJECT
 from tests.control.town import Country, Town
 from tests.deadline import wait_until_async
@@ -64,3 +68,20 @@ async def test_whoever_waits_for_an_answer_is_told_that_the_link_was_cut(country
     country.cut(shanxi)
     with pytest.raises(NeighbourUnreachable, match="ended"):
         await task
+
+
+async def test_it_is_known_what_a_connected_neighbour_has_of_this_life_of_a_log(country: Country) -> None:
+    nation, shanxi = await found_pair(country)
+    board = shanxi.control.link_board
+    await shanxi.send(nation, "1", "2")
+    async with shanxi.storage.read() as view:
+        (end,) = (await view.outgoing_logs.list_ends(PlatformScope())).values()
+
+    def find(incarnation: UUID = end.incarnation) -> int:
+        return board.find_acknowledged(nation.id, LinkLog.LEDGER, incarnation)
+
+    await wait_until_async(lambda: find() == end.sequence == 2, "both letters are acknowledged")
+    assert find(create_id()) == 0
+    assert board.find_acknowledged(shanxi.id, LinkLog.LEDGER, end.incarnation) == 0
+    country.cut(shanxi)
+    await wait_until_async(lambda: find() == 0, "the connection is gone, and with it what it knew")

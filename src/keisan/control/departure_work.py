@@ -83,7 +83,10 @@ async def close_periods(transaction: Transaction, control: Control, link: Link) 
 
 
 async def return_leases(transaction: Transaction, control: Control, link: Link) -> StepOutcome:
-    """Stop serving on credit of whoever is beyond the link, and ask back what they hold; done once every such ticket is closed."""
+    """Stop serving on credit of whoever is beyond the link, and ask back what they hold.
+
+    Done once every such ticket is closed, and the neighbour has what was written of it: after the goodbye nothing is sent.
+    """
     beyond = _Beyond(transaction, link)
     tickets = [
         each
@@ -91,7 +94,9 @@ async def return_leases(transaction: Transaction, control: Control, link: Link) 
         if each.state is not PlatformTicketState.CLOSED and await beyond.has_platform(each.counterparty_id)
     ]
     if not tickets:
-        return StepOutcome(True, "nobody holds credit of the other side")
+        waiting = await _count_unheard(transaction, control, link)
+        detail = f", but for {waiting} letters that it has not acknowledged" if waiting else ""
+        return StepOutcome(not waiting, f"nobody holds credit of the other side{detail}")
     await _stop_serving(transaction, control, tickets)
     await _ask_back(transaction, control, tickets)
     held = sum(each.side is CreditSide.SERVING for each in tickets)
@@ -115,6 +120,15 @@ async def ask_anew(transaction: Transaction, control: Control) -> None:
         if await transaction.keys.list_in_force(OrganizationScope(organization_id)):
             owner = await transaction.organizations.get(EVERYTHING, organization_id)
             await send_word(transaction, control, owner, currency, None)
+
+
+async def _count_unheard(transaction: Transaction, control: Control, link: Link) -> int:
+    """Return how many letters of the ledger the neighbour has not acknowledged, on disk or over the connection that is there."""
+    end = await transaction.outgoing_logs.get_end(EVERYTHING, link.id, LinkLog.LEDGER)
+    if end is None:
+        return 0
+    heard = control.link_board.find_acknowledged(link.neighbour_id, LinkLog.LEDGER, end.incarnation)
+    return max(0, end.sequence - max(heard, end.acknowledged_sequence))
 
 
 async def _stop_serving(transaction: Transaction, control: Control, tickets: Iterable[PlatformTicket]) -> None:

@@ -4,9 +4,11 @@ import asyncio
 from collections import Counter
 from collections.abc import Mapping
 from typing import Protocol
+from uuid import UUID
 
 from keisan.domain.errors import Failed, NeighbourUnreachable
 from keisan.domain.ids import PlatformId
+from keisan.domain.link_log import LinkLog
 from keisan.federation.effect import Answered
 
 # Codes are also what a neighbour says: no more of them are told apart than this.
@@ -15,9 +17,13 @@ OTHER_CODE = "other"
 
 
 class LinkLine(Protocol):
-    """A connection over which a question goes; what it returns ends with the connection, by NeighbourUnreachable."""
+    """A connection over which a question goes; what it returns ends with the connection, by NeighbourUnreachable.
+
+    It also knows up to which sequence of an incarnation the neighbour has applied an own log, 0 before it has said.
+    """
 
     def ask(self, subject: str, body: bytes) -> asyncio.Future[Answered]: ...
+    def find_acknowledged(self, log: LinkLog, incarnation: UUID) -> int: ...
 
 
 class LinkBoard:
@@ -44,6 +50,14 @@ class LinkBoard:
     def list_closed(self, neighbour_id: PlatformId) -> Mapping[str, int]:
         """Return how many connections to a neighbour have ended since this process began, by the code of why."""
         return dict(self._closed.get(neighbour_id, {}))
+
+    def find_acknowledged(self, neighbour_id: PlatformId, log: LinkLog, incarnation: UUID) -> int:
+        """Return up to which sequence of an own log a neighbour has applied it; 0 where it is not connected here, or has not said.
+
+        The disk is told of it later, and by whichever process holds the connection.
+        """
+        line = self._lines.get(neighbour_id)
+        return 0 if line is None else line.find_acknowledged(log, incarnation)
 
     async def ask(self, neighbour_id: PlatformId, subject: str, body: bytes, wait_s: float) -> bytes:
         """Ask a neighbour and return what it answers.

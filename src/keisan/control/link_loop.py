@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Protocol
+from uuid import UUID
 
 from keisan.control.context import Control
 from keisan.control.link_place import Ways
@@ -118,6 +119,12 @@ class LinkLoop:
         else:
             answered.set_exception(NeighbourUnreachable("the link takes no question now"))
         return answered
+
+    def find_acknowledged(self, log: LinkLog, incarnation: UUID) -> int:
+        """Return up to which sequence of an incarnation the neighbour has applied an own log, 0 before it has said."""
+        if self._machine is None or self._machine.find_incarnation(log) != incarnation:
+            return 0
+        return self._machine.list_acknowledged().get(log, 0)
 
     def end(self, code: str, text: str) -> None:
         """End the connection from outside: another has taken its place, or the link is over."""

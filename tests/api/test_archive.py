@@ -3,14 +3,19 @@
 import csv
 import io
 import json
+from dataclasses import replace
+from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from keisan.domain.archive import AnalysisKey, ExportFormat
+from keisan.domain.entry import EntryKind
 from keisan.domain.errors import StorageUnavailable
+from keisan.ledger.journal import EntryDraft
 from tests.api.stage import Stage, archive_usage, build_record
+from tests.storage.archive_world import create_posted
 
 DAY = "2026-11-23"
 ALL_KEYS = ",".join(AnalysisKey)
@@ -87,6 +92,21 @@ async def test_answer_says_how_far_it_reaches(stage: Stage) -> None:
     told = (await stage.ask("admin", "GET", "/usage/analysis")).json()
     assert [line["call_count"] for line in told["lines"]] == [2]
     assert (told["reach"]["is_current"], told["reach"]["sequence"]) == (True, reach["sequence"] + 1)
+
+
+async def test_nothing_is_missing_where_no_record_waits(stage: Stage) -> None:
+    """Neither an entry without records, nor that nobody has looked yet for records of before the journal, makes the answer late."""
+    async with stage.storage.write() as transaction:
+        draft = EntryDraft(EntryKind.TOP_UP, (), stage.project.organization_id)
+        await stage.control.journal.write_entry(transaction, draft)
+        cursor = await transaction.archive.get_cursor()
+        await transaction.archive.put_cursor(replace(cursor, is_before_done=False))
+    reach = (await stage.ask("admin", "GET", "/usage/analysis")).json()["reach"]
+    assert (reach["sequence"], reach["is_current"], reach["age_s"]) == (cursor.last_sequence, True, 0)
+    async with stage.storage.write() as transaction:
+        await transaction.usage.insert_many([create_posted(Random(1), None)])
+    reach = (await stage.ask("admin", "GET", "/usage/analysis")).json()["reach"]
+    assert (reach["is_current"], reach["age_s"]) == (False, 0)
 
 
 async def test_export_has_what_the_api_shows_and_no_more(stage: Stage) -> None:

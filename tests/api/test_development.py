@@ -4,7 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from tests.api.stage import Stage
+from keisan.domain.entry import EntryKind
+from keisan.ledger.journal import EntryDraft
+from tests.api.stage import Stage, build_record
 from tests.api.test_history import fill
 
 
@@ -39,6 +41,20 @@ async def test_devices_and_calls_are_told_with_coverage_and_age(stage: Stage) ->
     assert (own["calls"]["last"], own["device_mean_power_milliwatts"]["last"]) == (1, total // 180)
     other = await draw(stage, "?region=CN-GZ&month=2026-11")
     assert (other["calls"]["last"], other["device_mean_power_milliwatts"]["last"]) == (0, None)
+
+
+async def test_calls_are_covered_as_far_as_records_wait_for_the_archive(stage: Stage) -> None:
+    stage.clock.elapsed_s += 86_400
+    async with stage.storage.write() as transaction:
+        await stage.control.journal.write_entry(
+            transaction, EntryDraft(EntryKind.TOP_UP, (), stage.project.organization_id)
+        )
+    assert (await draw(stage))["calls"]["coverage_permille"] == 1000
+    answer = await stage.ask("gateway", "POST", "/gateway/usage", build_record(stage))
+    assert answer.json()["created_count"] == 1, answer.text
+    covered = (await draw(stage))["calls"]["coverage_permille"]
+    assert isinstance(covered, int)
+    assert 900 < covered < 1000
 
 
 async def test_capacity_grows_from_the_first_page_to_the_last(stage: Stage) -> None:

@@ -58,6 +58,20 @@ async def test_entries_of_a_range_are_read_for_an_audit(archive_world: ArchiveWo
     assert [each.record_count for each in pending] == [30, 1, 0, 25]
 
 
+async def test_entries_wait_for_the_archive_only_with_records(archive_world: ArchiveWorld) -> None:
+    async def has_pending() -> bool:
+        async with archive_world.storage.read() as view:
+            return await view.archive.has_pending_records((await view.archive.get_cursor()).last_sequence)
+
+    assert await has_pending()
+    await archive_world.run()
+    await archive_world.post(0)
+    assert not await has_pending()
+    await archive_world.post(1)
+    await archive_world.post(0)
+    assert await has_pending()
+
+
 async def test_entry_whose_records_are_not_all_there_is_not_archived(archive_world: ArchiveWorld) -> None:
     wrong = PendingEntry(9, EntryId(create_id()), 1, NOW)
     async with archive_world.storage.read() as view:

@@ -95,11 +95,12 @@ async def _select(caller: Caller, query: DaysQuery) -> tuple[ArchiveSelection, A
     since, until = choose_days(query.since, query.until, now.date())
     async with caller.read() as view:
         cursor = await view.archive.get_cursor()
-        newer = await view.archive.list_pending(cursor.last_sequence, 1)
+        has_newer = await view.archive.has_pending_records(cursor.last_sequence)
+        has_older = not cursor.is_before_done and bool(await view.archive.list_before(caller.scope, cursor, 1))
         files = await view.archive.list_files(since, until)
     reached_at = cursor.reached_at
-    age_s = 0 if not newer or reached_at is None else max(0, int((now - reached_at).total_seconds()))
-    is_current = not newer and cursor.is_before_done
+    age_s = 0 if not has_newer or reached_at is None else max(0, int((now - reached_at).total_seconds()))
+    is_current = not has_newer and not has_older
     reach = ArchiveReach(sequence=cursor.last_sequence, reached_at=reached_at, is_current=is_current, age_s=age_s)
     return ArchiveSelection(caller.scope, files, since, until), reach
 

@@ -164,11 +164,11 @@ class Development:
         before = (since - timedelta(days=1)).replace(day=1)
         async with self.control.storage.read() as view:
             cursor = await view.archive.get_cursor()
-            newer = await view.archive.list_pending(cursor.last_sequence, 1)
+            has_newer = await view.archive.has_pending_records(cursor.last_sequence)
             sites = {str(each.id) for each in await view.sites.list_all(EVERYTHING) if region in (None, each.region)}
         first = await self._count_usage(region, sites, before, since - timedelta(days=1))
         last = await self._count_usage(region, sites, since, until)
-        coverage = _find_reach(cursor.reached_at, since, self.control.clock.now()) if newer else PERMILLE
+        coverage = _find_reach(cursor.reached_at, since, self.control.clock.now()) if has_newer else PERMILLE
         return [
             DevelopmentFigure(name, unit, first[place], last[place], coverage, cursor.reached_at)
             for place, (name, unit) in enumerate((("calls", "{call}"), ("models_used", "{model}")))

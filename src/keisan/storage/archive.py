@@ -71,6 +71,8 @@ archive_file = Table(
     Index(None, "day"),
 )
 IS_LISTED = archive_file.c.replaced_at.is_(None)
+# The records of the first entry were posted before there was a journal, and do not name it: they go by list_before.
+OWN_COUNT = case((entry.c.kind == EntryKind.OPENING, 0), else_=entry.c.record_count)
 
 
 class ArchiveRepository:
@@ -92,11 +94,14 @@ class ArchiveRepository:
 
     async def list_pending(self, after_sequence: int, limit: int) -> Sequence[PendingEntry]:
         """Return entries in order of sequence, after the given one."""
-        # The records of the first entry were posted before there was a journal, and do not name it: they go by list_before.
-        own_count = case((entry.c.kind == EntryKind.OPENING, 0), else_=entry.c.record_count).label("record_count")
-        columns = (entry.c.sequence, entry.c.id, own_count, entry.c.created_at)
+        columns = (entry.c.sequence, entry.c.id, OWN_COUNT.label("record_count"), entry.c.created_at)
         statement = select(*columns).where(entry.c.sequence > after_sequence).order_by(entry.c.sequence).limit(limit)
         return [PendingEntry(**row) for row in await self._connection.fetch_all(statement)]
+
+    async def has_pending_records(self, after_sequence: int) -> bool:
+        """Tell whether an entry after the given one has records."""
+        wanted = select(entry.c.sequence).where(entry.c.sequence > after_sequence, OWN_COUNT > 0).limit(1)
+        return await self._connection.fetch_first(wanted) is not None
 
     async def list_records(self, scope: Scope, entries: Sequence[PendingEntry]) -> Sequence[ArchivedRecord]:
         """Return all records of these entries; raises InvariantBroken unless each has as many as it says."""

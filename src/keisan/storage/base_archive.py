@@ -41,6 +41,10 @@ class ArchiveRepository(Protocol):
         """Return entries in order of sequence, after the given one."""
         ...
 
+    async def has_pending_records(self, after_sequence: int) -> bool:
+        """Tell whether an entry after the given one has records."""
+        ...
+
     async def list_records(self, scope: Scope, entries: Sequence[PendingEntry]) -> Sequence[ArchivedRecord]:
         """Return all records of these entries; raises InvariantBroken unless each has as many as it says."""
         ...

@@ -40,8 +40,8 @@ class ExportQuery(DaysQuery):
 class ArchiveReach(WireView):
     """How far the archive reaches: all of the journal through entry `sequence`, which was made at `reached_at`.
 
-    `is_current` says that the journal holds nothing newer; if not, the last minutes are not in the answer, and `age_s` is
-    how many seconds ago its newest entry was made.
+    `is_current` says that no record is posted that is not in it; if not, the last minutes are not in the answer, and `age_s`
+    is how many seconds ago its newest entry was made.
     """
 
     sequence: int

@@ -12,9 +12,13 @@ import httpx
 import numpy as np
 import pytest
 
+from keisan.api.authentication import find_principal
 from keisan.api.context import ApiContext
+from keisan.domain.access import Principal
 from keisan.domain.errors import StorageUnavailable
+from keisan.domain.key import Secret
 from keisan.domain.limits import STREAMS_OPEN_MAX
+from keisan.storage.base import Storage
 from keisan.storage.database import Database
 from keisan.wire.telemetry import RollUpUpdate
 from tests.api.live_fleet import LiveStage
@@ -258,16 +262,50 @@ async def test_streams_beyond_the_limit_are_refused(live: LiveStage) -> None:
     context.streams.open_count = 0
 
 
+async def revoke_auditor(live: LiveStage) -> None:
+    key = live.stage.keys["auditor"]
+    async with live.stage.storage.write() as transaction:
+        await transaction.keys.update(replace(key, revoked_at=live.stage.clock.now(), version=key.version + 1))
+
+
 async def test_revoked_key_ends_its_stream(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_LOOK_S", 0)
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_WAIT_S_MAX", 30)
     async with open_stream(live, who="auditor") as events:
         await take(events)
-        key = live.stage.keys["auditor"]
         live.feed(power_milliwatts=1)
         live.tick()
         assert not (await take(events)).update.is_whole
-        async with live.stage.storage.write() as transaction:
-            await transaction.keys.update(replace(key, revoked_at=live.stage.clock.now(), version=key.version + 1))
+        await revoke_auditor(live)
+        live.feed(power_milliwatts=2)
+        live.tick()
+        async with asyncio.timeout(30):
+            assert [event async for event in events] == []
+
+
+async def test_late_look_lets_nothing_more_through(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_LOOK_S", 0)
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_WAIT_S_MAX", 30)
+    has_seen, is_answered = asyncio.Event(), asyncio.Event()
+
+    async def find_late(storage: Storage, secret: Secret) -> Principal:
+        found = await find_principal(storage, secret)
+        has_seen.set()
+        await is_answered.wait()
+        return found
+
+    async with open_stream(live, who="auditor") as events:
+        await take(events)
+        with monkeypatch.context() as patch:
+            patch.setattr("keisan.api.telemetry_stream.STREAM_KEY_WAIT_S_MAX", 0)
+            patch.setattr("keisan.api.telemetry_stream.find_principal", find_late)
+            live.feed(power_milliwatts=1)
+            live.tick()
+            await take(events)
+            async with asyncio.timeout(30):
+                await has_seen.wait()
+        await revoke_auditor(live)
+        is_answered.set()
         live.feed(power_milliwatts=2)
         live.tick()
         async with asyncio.timeout(30):

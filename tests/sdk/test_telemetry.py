@@ -130,6 +130,7 @@ async def test_stream_that_never_began_is_an_error(live: LiveStage) -> None:
 
 async def test_revoked_key_ends_the_stream_with_an_error(live: LiveStage, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_LOOK_S", 0)
+    monkeypatch.setattr("keisan.api.telemetry_stream.STREAM_KEY_WAIT_S_MAX", 30)
     async with await open_client(live, "auditor") as keisan, aclosing(keisan.telemetry.stream()) as updates:
         await anext(updates)
         key = live.stage.keys["auditor"]

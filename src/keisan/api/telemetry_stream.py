@@ -70,15 +70,23 @@ class _KeyLook:
     async def is_in_force(self, group: asyncio.TaskGroup) -> bool:
         """Tell whether the key was in force when the database told last, unless that is too long ago."""
         now_s = self.control.clock.monotonic_s()
+        # A look that was late is taken up before the next: what it saw may no longer be so.
+        if not self._take_up():
+            return False
         if self.task is None and now_s - self.asked_s >= STREAM_KEY_LOOK_S:
             self.asked_s = now_s
             self.task = group.create_task(self._look())
             await asyncio.wait({self.task}, timeout=STREAM_KEY_WAIT_S_MAX)
-        if self.task is not None and self.task.done():
-            if not self.task.result():
-                return False
+        return self._take_up() and now_s - self.known_s < STREAM_KEY_UNSEEN_S_MAX
+
+    def _take_up(self) -> bool:
+        """Forget a look that is done, and tell whether it saw the key in force; one that is not done denies nothing."""
+        if self.task is None or not self.task.done():
+            return True
+        is_in_force = self.task.result()
+        if is_in_force:
             self.task = None
-        return now_s - self.known_s < STREAM_KEY_UNSEEN_S_MAX
+        return is_in_force
 
     async def _look(self) -> bool:
         try:

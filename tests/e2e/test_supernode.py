@@ -13,7 +13,7 @@ import pytest
 from tests.deadline import wait_until
 from tests.e2e.stack import Program, Stack, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 
 SETTINGS = """
 [first_start]
@@ -24,7 +24,7 @@ chip = "nvidia-h20"
 count = 8
 link = [2]
 lost = [3]
-faults_after_s = 12
+faults_after_s = 40
 
 [[site.supernode]]
 name = "board"
@@ -89,12 +89,12 @@ def test_a_board_of_a_real_site_loses_a_device_and_a_link(stack: Stack) -> None:
     rollups = ask(stack, "telemetry", "show", "--by", "supernode", "--site", "local")["items"]
     assert {line["name"]: line["counts"]["devices"] for line in rollups} == {"board": 8, "spare": 0}
 
-    wait_until(lambda: read_board(stack) == ("failed", 7, 8), "a device has fallen off the bus", 60)
+    wait_until(lambda: read_board(stack) == ("failed", 7, 8), "a device has fallen off the bus", 120)
     assert count_devices(stack) == (9, 1)
 
     gone = next(each["hardware_id"] for each in ask(stack, "device", "list") if each["verdict"] == "failed")
     assert ask(stack, "device", "retire", gone, "--reason", "sold")["use"] == "retired"
     wait_until(lambda: read_board(stack) == ("ok", 7, 7), "nobody waits for the device any more", 30)
-    assert count_devices(stack) == (8, 0)
+    wait_until(lambda: count_devices(stack) == (8, 0), "nobody counts it any more", 30)
     assert ask(stack, "device", "reinstate", gone, "--reason", "found again")["use"] == "cordoned"
     wait_until(lambda: read_board(stack) == ("failed", 7, 8), "it is waited for again", 30)

@@ -5,11 +5,13 @@ import pytest
 
 from keisan.catalog.supernode import load_supernode_templates
 from keisan.domain.inventory import SupernodeEntry
+from keisan.domain.roll_up import CountName
 from keisan.domain.sample import FIELD_INDEX, HEALTH_CODES, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.telemetry.device_note import DeviceNotes
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite
+from keisan.telemetry.site_columns import SiteColumns
 from keisan.telemetry.supernode import LiveSupernode, assess_supernodes
 from tests.telemetry.fleet import NOON, build_head, build_inventory, build_values, number_site
 
@@ -36,6 +38,11 @@ def open_site(*names: str, failed: int = 0, silent: int = 0) -> LiveSite:
 
 def assess(site: LiveSite) -> list[LiveSupernode]:
     return list(assess_supernodes(site, TEMPLATES))
+
+
+def retire(site: LiveSite, *names: str) -> None:
+    site.note_devices(DeviceNotes(retired=frozenset(names)))
+    assert site.roll_up(NOON.monotonic_ms)
 
 
 def test_a_whole_one_is_ok() -> None:
@@ -66,7 +73,7 @@ def test_a_template_that_does_not_fit_says_nothing_of_the_wiring() -> None:
 
 def test_one_without_members_is_left_out() -> None:
     site = open_site("node-8-mesh")
-    site.note_devices(DeviceNotes(retired=frozenset(NAMES)))
+    retire(site, *NAMES)
     assert assess(site) == []
 
 
@@ -126,8 +133,22 @@ def test_links_that_are_down_count_where_the_site_says_of_how_many() -> None:
 
 def test_one_that_was_taken_out_leaves_its_place_empty() -> None:
     site = open_site("node-8-mesh", failed=1)
-    site.note_devices(DeviceNotes(retired=frozenset({"device-0"})))
+    retire(site, "device-0")
     for [found] in (assess(site), declare(site, *NAMES)):
         assert (found.assessment.verdict, found.member_count, found.template) == (Verdict.OK, 7, "node-8-mesh")
         assert found.assessment.reasons == ("1 of 8 members taken out: device-0",)
         assert found.assessment.left_ppm == 21 * 1_000_000 // 28
+
+
+def test_one_is_taken_out_with_the_roll_up_that_leaves_it_out() -> None:
+    site = open_site("node-8-mesh", failed=1)
+    site.note_devices(DeviceNotes(retired=frozenset({"device-0"})))
+    for _ in range(2):
+        [found] = assess(site)
+        assert (found.assessment.verdict, found.member_count) == (Verdict.FAILED, 8)
+        assert site.whole.get_counts(0)[CountName.FAILED] == 1
+        # An inventory that has grown meanwhile changes nothing of that.
+        site.grow(SiteColumns.begin(build_inventory([0] * 8, [0]), site.columns.gflops))
+    site.roll_up(NOON.monotonic_ms)
+    [found] = assess(site)
+    assert (found.assessment.verdict, found.member_count) == (Verdict.OK, 7)

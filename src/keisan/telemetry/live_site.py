@@ -26,7 +26,7 @@ from keisan.telemetry.rule_frame import (
 )
 from keisan.telemetry.sample_budget import SampleBudget, SampleRate
 from keisan.telemetry.sequence_set import SequenceSet
-from keisan.telemetry.site_columns import NEVER_MS, Codes, SiteColumns
+from keisan.telemetry.site_columns import NEVER_MS, Codes, Flags, SiteColumns
 from keisan.wire.frame import Numbers, Values
 from keisan.wire.inventory import Inventory
 
@@ -84,7 +84,7 @@ class Tree:
 
 @dataclass(slots=True)
 class LiveSite:
-    """Sums and verdicts are as of the last roll-up, `verdicts_before` as of the one before.
+    """Sums, verdicts and who is `retired` are as of the last roll-up, `verdicts_before` as of the one before.
 
     `seen` are the frames that history has, and `newest` is the one that is live, whether history has it or not.
     `sampled_at_ms` is the newest frame's stamp, by the site's clock; `due_ms` when silence alone will change a verdict.
@@ -106,6 +106,7 @@ class LiveSite:
     whole: Sums = EMPTY
     verdicts: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
     verdicts_before: Codes = field(default_factory=lambda: np.zeros(0, np.int8))
+    retired: Flags = field(default_factory=lambda: np.zeros(0, np.bool_))
     is_changed: bool = True
     notes: DeviceNotes = NO_NOTES
     due_ms: int = NEVER_MS
@@ -125,7 +126,8 @@ class LiveSite:
     @classmethod
     def begin(cls, place: SitePlace, columns: SiteColumns) -> "LiveSite":
         """Return a site of whose devices nothing is known yet."""
-        return cls(place, columns, Tree.grow(columns.inventory), verdicts=_begin_verdicts(columns))
+        tree, verdicts = Tree.grow(columns.inventory), _begin_verdicts(columns)
+        return cls(place, columns, tree, verdicts=verdicts, retired=columns.is_retired.copy())
 
     def find_refusal(self, head: FrameHead, numbers: Numbers, now: Moment) -> Refusal | None:
         """Return why a frame is not taken, None if it is; the reason is counted."""
@@ -196,10 +198,12 @@ class LiveSite:
             columns.keep(known)
         else:
             self.seen, self.newest = SequenceSet(), -1
-        verdicts = _begin_verdicts(columns)
+        verdicts, retired = _begin_verdicts(columns), columns.is_retired.copy()
         if is_same:
             verdicts[: len(self.verdicts)] = self.verdicts
-        self.columns, self.tree, self.verdicts, self.is_changed = columns, Tree.grow(columns.inventory), verdicts, True
+            retired[: len(self.retired)] = self.retired
+        self.verdicts, self.retired = verdicts, retired
+        self.columns, self.tree, self.is_changed = columns, Tree.grow(columns.inventory), True
         self.notes.write(columns)
         # Sums of groups that have other names now are nobody's.
         self.nodes = self.supernodes = EMPTY
@@ -223,6 +227,7 @@ class LiveSite:
         )
         self.whole = self.nodes.merge(self.tree.site)
         self.verdicts_before, self.verdicts = self.verdicts, self.columns.judge(reporting)
+        self.retired = self.columns.is_retired.copy()
         self.is_changed = False
         return True
 

@@ -34,7 +34,7 @@ def assess_supernodes(site: LiveSite, templates: Mapping[str, SupernodeTemplate]
         numbers = np.flatnonzero(inventory.supernode == place).tolist()
         found = {inventory.hardware_ids[number].as_py(): number for number in numbers}
         members = entry.members or tuple(found)
-        removed = frozenset(member for member, number in found.items() if site.columns.is_retired[number])
+        removed = frozenset(member for member, number in found.items() if site.retired[number])
         if not removed.issuperset(members):
             yield _assess_entry(site, entry, templates.get(entry.template), _Members(members, found, removed))
 

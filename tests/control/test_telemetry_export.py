@@ -3,15 +3,19 @@
 import asyncio
 import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 
 import pytest
 
 from keisan.control import telemetry_export
+from keisan.control.telemetry import FleetWatch
 from keisan.control.telemetry_export import FLEET_FAMILIES, FleetExport
+from keisan.control.telemetry_series import list_fleet_series
+from keisan.domain.ids import ProviderId
 from keisan.domain.roll_up import Level
 from keisan.telemetry.reading import RollUpQuery, read_rollups
+from keisan.telemetry.series import SeriesTable
 from tests.api.conftest import live, stage, stage_template
 from tests.api.live_fleet import LiveStage
 from tests.control.otlp_receiver import ANSWER_S, OtlpReceiver, run_receiver
@@ -92,6 +96,26 @@ async def test_what_is_not_known_any_more_is_not_exported(live: LiveStage, recei
         names = {name for name, _ in receiver.list_series()}
     assert not names & {"hw.power", "hw.gpu.utilization", "hw.gpu.memory.usage", "keisan.tokens"}
     assert "hw.gpu.memory.limit" in names
+
+
+async def test_picture_that_comes_while_the_one_before_is_read_is_exported_too(
+    live: LiveStage, receiver: OtlpReceiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_followed = False
+
+    def list_and_tick(watch: FleetWatch, query: RollUpQuery, providers: Mapping[ProviderId, str]) -> SeriesTable:
+        nonlocal is_followed
+        table = list_fleet_series(watch, query, providers)
+        if not is_followed:
+            is_followed = True
+            live.feed(power_milliwatts=1000)
+            live.tick()
+        return table
+
+    monkeypatch.setattr("keisan.control.telemetry_export.list_fleet_series", list_and_tick)
+    async with export_to(live, receiver.port):
+        await wait_for_next(receiver)
+        assert read_power(receiver, hw_type="site") == [4.0]
 
 
 async def test_nation_is_more_than_a_whole_number_of_64_bits(live: LiveStage, receiver: OtlpReceiver) -> None:

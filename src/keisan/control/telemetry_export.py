@@ -94,14 +94,15 @@ class FleetExport:
     def _read(self, family: Family, _: CallbackOptions) -> Iterable[Observation]:
         """Return a family's series; called in the SDK's thread, while the picture belongs to the loop's."""
         if self._watch.fleet.picture is not self._picture:
-            asking: Future[SeriesTable] = asyncio.run_coroutine_threadsafe(self._build_table(), self._loop)
+            asking: Future[tuple[Picture, SeriesTable]] = asyncio.run_coroutine_threadsafe(
+                self._build_table(), self._loop
+            )
             try:
-                self._table = asking.result(EXPORT_TIMEOUT_S)
+                self._picture, self._table = asking.result(EXPORT_TIMEOUT_S)
             except FutureTimeoutError:
                 # A loop that is so busy is not asked again for each family.
                 asking.cancel()
-                self._table = SeriesTable((), ())
-            self._picture = self._watch.fleet.picture
+                self._picture, self._table = self._watch.fleet.picture, SeriesTable((), ())
         table = self._table
         return [
             Observation(_fit_value(value), {**table.owners[owner], **column.extra})
@@ -110,9 +111,10 @@ class FleetExport:
             for owner, value in zip(column.owners, column.values, strict=True)
         ]
 
-    async def _build_table(self) -> SeriesTable:
+    async def _build_table(self) -> tuple[Picture, SeriesTable]:
+        """Return a table and the picture that it is of: by the time it is taken there may be a newer one."""
         providers = await look_up_providers(self._watch)
-        return list_fleet_series(self._watch, RollUpQuery(Level.REGION), providers)
+        return self._watch.fleet.picture, list_fleet_series(self._watch, RollUpQuery(Level.REGION), providers)
 
 
 class _LastWords(logging.Handler):

@@ -15,7 +15,7 @@ from keisan.domain.sample import FIELD_INDEX, MISSING, SampleName
 from keisan.domain.verdict import Verdict
 from keisan.wire.frame import decode_frame, encode_frame
 from tests.agent.frame_agent import number_device
-from tests.agent.many_hosts import CLOCK, PERIOD_S, NodeWorld, SiteWorld
+from tests.agent.many_hosts import CLOCK, OWN_NODE, PERIOD_S, NodeWorld, SiteWorld, describe_devices
 
 AGE = FIELD_INDEX[SampleName.AGE_MS]
 AWAY = PlatformUnreachable("cut")
@@ -135,6 +135,29 @@ async def test_what_a_cut_held_back_comes_late_as_frames_of_the_site(
     assert len(set(stamps)) == len(stamps)
     assert set(site.platform.count_faults()) <= {FrameFault.UNKNOWN_INVENTORY}
     check_clocks(site)
+
+
+async def test_what_a_new_node_tells_while_a_frame_is_made_comes_with_the_next(site: SiteWorld) -> None:
+    numbered = site.desk.list_devices(describe_devices(OWN_NODE, "d0"))
+    node, other = NodeWorld(site, "n1", ("d1",), 1), NodeWorld(site, "n2", ("d1", "d2"), 2)
+    for each in (node, other):
+        each.report()
+        each.way.fault = AWAY
+        await each.send()
+        await site.clock.sleep(PERIOD_S)
+        each.way.fault = None
+        assert await each.send()
+    await site.writer.read(numbered)
+    site.writer.take_late()
+    await site.step()
+    assert site.platform.read_column(CLOCK) == {"d1": 1, "d2": 2}
+    of = site.inventory.numbers
+    late = zip(site.platform.taken, site.platform.bodies, strict=True)
+    told = [read_told(body) for (_, outcome), body in late if outcome is FrameOutcome.LATE]
+    assert {number: clock for each in told for number, clock in each.items()} == {of["d1"]: 1, of["d2"]: 2}
+    check_clocks(site)
+    # The other's d1 is another's, and has no place: nothing waits for one for ever.
+    assert (site.desk._pending, site.desk._late) == ({}, [])
 
 
 async def test_more_late_frames_than_there_is_room_for_wait(

@@ -1,6 +1,7 @@
 """What a site's agent does with what its other nodes send: the platform's rules for sites, and one frame of it all.
 
 A row is sent once. What came late goes to history with its own moment, together with what others measured in that period.
+What a node tells while a frame is made that has no number for its devices yet waits for the next, and for no other.
 """
 
 from collections.abc import Iterable, Sequence
@@ -20,7 +21,7 @@ from keisan.kit.clock import Clock, to_milliseconds
 from keisan.kit.observe import write_warning
 from keisan.telemetry.live import LiveFleet
 from keisan.telemetry.live_site import LiveSite, Moment, SitePlace
-from keisan.telemetry.node_rows import NodeRows, begin_values, fill_rows, list_places
+from keisan.telemetry.node_rows import NodeRows, begin_values, fill_rows, find_unplaced, list_places
 from keisan.telemetry.rule_inventory import check_growth
 from keisan.telemetry.sample_budget import SampleBudget, SampleRate
 from keisan.wire.device import DeviceReport
@@ -148,20 +149,24 @@ class NodeDesk:
             if row.node != self._own_node:
                 values[:, number] = MISSING
         places = self._list_places(rows)
-        for told in self._pending.values():
+        pending, self._pending = self._pending, {}
+        for node, told in pending.items():
             for part in told:
                 fill_rows(values, places, part, round(now_s * 1000))
-        self._pending.clear()
+                if unplaced := find_unplaced(part, places):
+                    self._pending.setdefault(node, []).append(unplaced)
         self._moments.take(to_milliseconds(self._clock.now()))
 
     def take_late(self, rows: Sequence[InventoryRow]) -> tuple[FrameDraft, ...]:
         """Return what came late, once, a draft for each period in which something was measured."""
         late, self._late = self._late, []
+        places = self._list_places(rows)
         by_period: dict[tuple[int, int], list[NodeRows]] = {}
         for each in late:
             key = (each.rows.sampled_ms // each.period_ms, each.period_ms)
             by_period.setdefault(key, []).append(each.rows)
-        places = self._list_places(rows)
+            if unplaced := find_unplaced(each.rows, places):
+                self._late.append(replace(each, rows=unplaced))
         drafts = []
         for (_, period_ms), parts in sorted(by_period.items()):
             values = begin_values(len(rows))

@@ -4,7 +4,7 @@ Rows go by hardware ids, never by numbers: a node's numbers and its site's are d
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,16 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class NodeRows:
-    """What a node told of devices, one column each in the order of `hardware_ids`, as of `sampled_ms`."""
+    """What a node told of devices, one column each in the order of `hardware_ids`, as of `sampled_ms`.
+
+    `has_waited` says that the site had no number for them when it was to write them first.
+    """
 
     node: str
     hardware_ids: Sequence[str]
     values: Values
     sampled_ms: int
+    has_waited: bool = False
 
 
 def begin_values(count: int) -> Values:
@@ -54,6 +58,15 @@ def fill_rows(values: Values, places: Mapping[tuple[str, str], int], rows: NodeR
     # Nothing is below MISSING, so a device that told nothing before has the newer age.
     told[_AGE] = np.maximum(known[_AGE], age)
     values[:, place] = np.where(told == MISSING, known, told)
+
+
+def find_unplaced(rows: NodeRows, places: Mapping[tuple[str, str], int]) -> NodeRows | None:
+    """Return the rows whose devices have no place yet, None if there are none, or they have waited for one before."""
+    columns = [column for column, each in enumerate(rows.hardware_ids) if (rows.node, each) not in places]
+    if rows.has_waited or not columns:
+        return None
+    names = [rows.hardware_ids[column] for column in columns]
+    return replace(rows, hardware_ids=names, values=rows.values[:, columns], has_waited=True)
 
 
 def find_empty(values: Values) -> Flags:

@@ -100,10 +100,10 @@ class Server(UvicornServer):
         if context is None or files[0] is None or files[1] is None:
             return
         certificate, key = Path(files[0]), Path(files[1])
-        seen = _read_times(certificate, key)
+        seen = _look_at(certificate, key)
         while True:
             await clock.sleep(CERTIFICATE_LOOK_S)
-            found = _read_times(certificate, key)
+            found = _look_at(certificate, key)
             if found == seen:
                 continue
             try:
@@ -115,8 +115,9 @@ class Server(UvicornServer):
                 write_warning("certificate.not_loaded", path=str(certificate), fault=str(fault))
 
 
-def _read_times(certificate: Path, key: Path) -> tuple[int, int] | None:
+def _look_at(*files: Path) -> list[tuple[int, int, int]] | None:
+    """Return what tells files from those before them, as the door does: two may have been written at one time."""
     try:
-        return certificate.stat().st_mtime_ns, key.stat().st_mtime_ns
+        return [(stat.st_ino, stat.st_ctime_ns, stat.st_size) for stat in map(Path.stat, files)]
     except FileNotFoundError:
         return None

@@ -15,8 +15,9 @@ from pathlib import Path
 from keisan.domain.errors import WeightsInvalid
 
 POLL_S = 0.25
-# Ten times pip's own timeout on a socket, so that its retries come first.
-STALL_S = 150.0
+# pip's own default, which the environment may have changed: it tries a silent socket again before nothing arriving is the end.
+SOCKET_S = 15
+STALL_S = 10.0 * SOCKET_S
 STOP_S = 5.0
 LAST_WORDS_CHARACTERS_MAX = 300
 
@@ -51,7 +52,8 @@ def plan_pip(download: Download) -> tuple[str, ...] | None:
         return None
     command = (sys.executable, "-m", "pip", "download", "--no-deps", "--require-hashes", "--only-binary", ":all:")
     options = ("--no-cache-dir", "--disable-pip-version-check", "--no-input", "--progress-bar", "off")
-    return (*command, *options, "--dest", str(download.target), "--requirement", str(download.requirements_path))
+    files = ("--dest", str(download.target), "--requirement", str(download.requirements_path))
+    return (*command, *options, "--timeout", str(SOCKET_S), *files)
 
 
 def plan_uv(download: Download) -> tuple[str, ...] | None:

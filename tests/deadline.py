@@ -8,19 +8,26 @@ POLL_S = 0.01
 
 
 def wait_until(is_met: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
-    """Return as soon as `is_met()`; raises AssertionError naming `what` after `deadline_s`."""
+    """Return as soon as `is_met()`; raises AssertionError naming `what` after a look that began `deadline_s` from now or later.
+
+    So a process that stood still for longer than that looks once more before it gives up.
+    """
     end_s = time.monotonic() + deadline_s
+    is_last = False
     while not is_met():
-        assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
+        assert not is_last, f"not within {deadline_s} s: {what}"
         time.sleep(POLL_S)
+        is_last = time.monotonic() >= end_s
 
 
 async def wait_until_async(is_met: Callable[[], bool], what: str, deadline_s: float = 30.0) -> None:
     """Same, and lets the event loop run meanwhile."""
     end_s = time.monotonic() + deadline_s
+    is_last = False
     while not is_met():
-        assert time.monotonic() < end_s, f"not within {deadline_s} s: {what}"
+        assert not is_last, f"not within {deadline_s} s: {what}"
         await asyncio.sleep(POLL_S)
+        is_last = time.monotonic() >= end_s
 
 
 async def let_time_pass_async(duration_s: float) -> None:

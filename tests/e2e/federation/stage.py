@@ -100,7 +100,7 @@ class Member:
 
 @dataclass(slots=True)
 class Federation:
-    """The stage."""
+    """The stage; `cables` by child, if they were laid."""
 
     nation: Member
     coast: Member
@@ -206,17 +206,20 @@ async def run_federation(
     credit_nano: int = PLENTY_NANO,
     *,
     is_direct: bool = False,
+    has_cables: bool = False,
 ) -> AsyncIterator[Federation]:
     """Set the stage and start all gateways; ends everything afterwards. `changes` are made to members' tables.
 
     `credit_nano` is what each platform leases its gateway for coast's organization. `is_direct` tells coast inland's address.
+    `has_cables` lays one to each child, for those who cut: while this process stands still, all cables are silent.
     """
     async with AsyncExitStack() as exits:
         # A short folder, because the path of an engine's socket ends at 107 bytes.
         root = Path(exits.enter_context(tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp")))
         authority = Authority(root / "certificates", "nation")
         port = find_free_port()
-        cables = {member: await exits.enter_async_context(run_cable(("127.0.0.1", port))) for member in (COAST, INLAND)}
+        laid = (COAST, INLAND) if has_cables else ()
+        cables = {member: await exits.enter_async_context(run_cable(("127.0.0.1", port))) for member in laid}
         places = {NATION: f"127.0.0.1:{port}", INLAND: f"127.0.0.1:{find_free_port()}"}
         members = []
         for number, (platform_id, name) in enumerate(NAMES.items()):
@@ -224,7 +227,9 @@ async def run_federation(
             lender.credit_nano[ORGANIZATION_ID] = credit_nano
             engine = await exits.enter_async_context(run_engine(root / f"{name}.sock", script))
             files = authority.issue(platform_id)
-            own: dict[str, object] = {"parents": [cables[platform_id].address]} if platform_id != NATION else {}
+            own: dict[str, object] = {}
+            if platform_id != NATION:
+                own["parents"] = [cables[platform_id].address if has_cables else places[NATION]]
             if platform_id == NATION or (is_direct and platform_id == INLAND):
                 own["listen"] = places[platform_id]
             paths = {"certificate": files.certificate, "certificate_key": files.key, "ca": files.authorities}

@@ -100,7 +100,7 @@ async def test_no_way_is_told_at_once_and_a_parent_that_comes_back_is_found() ->
 
 
 async def test_link_that_fell_silent_is_found_by_pings() -> None:
-    async with run_federation() as federation:
+    async with run_federation(has_cables=True) as federation:
         federation.cables[INLAND].silence()
         begun = time.monotonic()
         await wait_for_links(federation.nation, 1)

@@ -38,7 +38,7 @@ async def reconnect_until(federation: Federation, links: int) -> None:
 
 async def test_replaced_certificate_is_shown_by_the_next_connection() -> None:
     """Coast comes back as a platform that nobody knows, and is no child any more; then as itself."""
-    async with run_federation() as federation:
+    async with run_federation(has_cables=True) as federation:
         files = federation.coast.files
         own = [(path, path.with_suffix(path.suffix + ".own")) for path in (files.certificate, files.key)]
         for path, kept in own:

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 
-from tests.deadline import let_time_pass_async
+from tests.deadline import let_time_pass_async, wait_until_async
 from tests.e2e.federation.stage import (
     COAST,
     INLAND,
@@ -15,6 +15,8 @@ from tests.e2e.federation.stage import (
 )
 
 RECONNECT_S = 0.5
+# What a gateway keeps to its parent's: one to call on, and two for it to call on.
+KEPT_CONNECTIONS = 3
 
 
 async def test_sibling_with_an_address_is_called_without_the_parent() -> None:
@@ -51,5 +53,11 @@ async def test_replaced_certificate_is_shown_by_the_next_connection() -> None:
         for path, kept in own:
             shutil.copy(kept, path)
         await reconnect_until(federation, 2)
+        # Its own files are in force. A connection that began before they were keeps what it began with, so all begin once more.
+        cable = federation.cables[COAST]
+        before = cable.connections
+        cable.disconnect()
+        all_anew = before + KEPT_CONNECTIONS
+        await wait_until_async(lambda: cable.connections >= all_anew, "all connections began anew", LINK_S_MAX)
         await federation.wait_until_linked()
         assert (await federation.coast.call(1)).status == 200

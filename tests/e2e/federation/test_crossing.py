@@ -9,19 +9,20 @@ import pytest
 from keisan.domain.verdict import Verdict
 from keisan.wire.snapshot import SnapshotChip, SnapshotTables
 from keisan.wire.usage_record import parse_usage_record
-from tests.deadline import let_time_pass_async
 from tests.e2e.federation.stage import (
     COAST,
     INLAND,
     NATION,
     TICKET_ID,
     WHOLESALE_ID,
+    Federation,
     build_offer,
     build_ticket,
     run_federation,
     wait_for_links,
 )
-from tests.e2e.relay.engine import Asked
+from tests.e2e.relay.client import ANSWER_S_MAX, Answer, build_request, read_answer
+from tests.e2e.relay.engine import LAST_CHUNK, Asked
 from tests.e2e.relay.snapshot import API_KEY, MODEL
 
 pytestmark = pytest.mark.waits
@@ -113,23 +114,28 @@ async def test_link_that_fell_silent_is_found_by_pings() -> None:
         assert (await federation.coast.call(2)).status == 200
 
 
-async def test_stream_whose_link_is_cut_ends_with_an_error_and_both_ends_bill_what_came() -> None:
-    is_halfway = asyncio.Event()
+async def call_until_cut(federation: Federation, last: bytes) -> Answer:
+    """Stream from inland to coast, and cut inland off as soon as the client has the last token."""
+    async with asyncio.timeout(ANSWER_S_MAX):
+        reader, writer = await asyncio.open_connection(*federation.coast.running.address)
+        writer.write(build_request(1, is_stream=True))
+        begun = await reader.readuntil(last)
+        federation.cables[INLAND].cut()
+        whole = asyncio.StreamReader()
+        whole.feed_data(begun + await reader.readuntil(LAST_CHUNK))
+        writer.close()
+        return await read_answer(whole)
 
+
+async def test_stream_whose_link_is_cut_ends_with_an_error_and_both_ends_bill_what_came() -> None:
     async def stop_halfway(asked: Asked) -> None:
         await asked.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for position in range(1, 4):
             await asked.send_token(position)
-        is_halfway.set()
         await asked.wait_until_closed()
 
-    async with run_federation(stop_halfway) as federation:
-        async with asyncio.TaskGroup() as group:
-            calling = group.create_task(federation.coast.call(1, is_stream=True))
-            await is_halfway.wait()
-            await let_time_pass_async(0.3)
-            federation.cables[INLAND].cut()
-        answer = calling.result()
+    async with run_federation(stop_halfway, has_cables=True) as federation:
+        answer = await call_until_cut(federation, b"tok3")
         assert answer.code == "engine_lost"
         home, serving = await federation.read_both(answer.record_id)
         assert (home["outcome"], serving["outcome"]) == ("engine_cut", "client_closed")

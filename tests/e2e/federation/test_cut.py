@@ -69,8 +69,9 @@ async def run_cut(land: ServedLand) -> Cut:
         cut.cut_s = time.monotonic()
         await asyncio.to_thread(place.drop_both)
         await let_time_pass_async(CUT_S)
-        await asyncio.to_thread(place.mend)
+        # Before, not after: packets pass before this process hears that they do.
         cut.healed_s, healed_at = time.monotonic(), datetime.now(UTC)
+        await asyncio.to_thread(place.mend)
         await wait_until_heard(land, healed_at)
         cut.linked_s = time.monotonic()
         await let_time_pass_async(cut.healed_s + AFTER_S - cut.linked_s)

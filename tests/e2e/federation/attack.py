@@ -3,10 +3,13 @@
 import asyncio
 import ssl
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+from websockets.protocol import State
 
 from keisan.control.fence import begin_life
 from keisan.control.key_book import load_key_book
@@ -31,7 +34,10 @@ EPOCH = 3
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """A parent that a test speaks for, the child it attacks, and that one's own child. `dialled` are the child's connections."""
+    """A parent that a test speaks for, the child it attacks, and that one's own child. `dialled` are the child's connections.
+
+    `closed_before` are the ends that the child had counted when the last connection was taken, by code.
+    """
 
     parent: Town
     child: Town
@@ -39,12 +45,16 @@ class Attack:
     identity: LinkIdentity
     context: ssl.SSLContext
     dialled: asyncio.Queue[SocketChannel]
+    closed_before: Counter[str] = field(default_factory=Counter)
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[SocketChannel]:
-        """Take the child's next connection, and end it at last."""
+        """Take the child's next connection, and end it at last; those that ended by silence before anybody took them are passed over."""
         async with asyncio.timeout(ANSWER_S_MAX):
-            channel = await self.dialled.get()
+            while (channel := await self.dialled.get())._connection.state is not State.OPEN:
+                pass
+        self.closed_before.clear()
+        self.closed_before.update(self.child.control.link_board.list_closed(self.parent.id))
         try:
             yield channel
         finally:
@@ -73,14 +83,14 @@ class Attack:
             return (await load_key_book(view, self.child.control)).find(town.id)
 
     async def wait_for_closed(self, *codes: str) -> None:
-        """Wait until an end of a connection to the parent is counted by each of these codes, and by no other."""
+        """Wait until an end of a connection to the parent is counted by each of these codes, and by no other, since one was taken."""
         board = self.child.control.link_board
 
-        def are_counted() -> bool:
-            return set(codes) <= board.list_closed(self.parent.id).keys()
+        def list_new() -> set[str]:
+            return set(Counter(board.list_closed(self.parent.id)) - self.closed_before)
 
-        await wait_until_async(are_counted, f"{codes} are counted", ANSWER_S_MAX)
-        assert board.list_closed(self.parent.id).keys() == set(codes)
+        await wait_until_async(lambda: set(codes) <= list_new(), f"{codes} are counted", ANSWER_S_MAX)
+        assert list_new() == set(codes)
 
     async def assert_unharmed(self, name: str) -> None:
         """Check that all else goes on: the child's other link, its own writing, and its next dial."""

@@ -163,11 +163,11 @@ async def test_garbage_in_place_of_a_greeting_is_counted_and_harms_nothing_else(
         writer.close()
 
     async with await asyncio.start_server(speak, HOST, 0, ssl=attack.context if is_tls else None) as server:
-        async with attack.child.storage.write() as transaction:
-            link = (await transaction.links.list_neighbour(EVERYTHING, attack.parent.id))[0]
-            url = f"wss://{HOST}:{server.sockets[0].getsockname()[1]}"
-            await transaction.links.update(replace(link, link_url=url, version=link.version + 1))
         async with attack.take() as channel:
+            async with attack.child.storage.write() as transaction:
+                link = (await transaction.links.list_neighbour(EVERYTHING, attack.parent.id))[0]
+                url = f"wss://{HOST}:{server.sockets[0].getsockname()[1]}"
+                await transaction.links.update(replace(link, link_url=url, version=link.version + 1))
             await channel.send(encode_message(Bye(code="other", text="")))
         await attack.wait_for_closed("neighbour_unreachable", "other")
         assert await attack.measure_others_s("meanwhile") < LATENCY_S_MAX

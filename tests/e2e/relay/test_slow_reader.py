@@ -19,8 +19,11 @@ RECEIVE_BYTES = 64 * 1024
 EVENT_TEXT = "x" * 60_000
 # What one stream may hold in the gateway: a read buffer, an event, a write buffer, and what the allocator keeps of them.
 STREAM_BYTES_MAX = 1 << 20
-SLOW_PIECE_BYTES, SLOW_PIECES, SLOW_PAUSE_S = 32 * 1024, 25, 0.2
+# A host that stands still for as long as a client may take nothing makes one of the slow ones: this one is given longer.
+SLOW_IDLE_TIMEOUT_S = 6
+SLOW_PIECE_BYTES, SLOW_PIECES, SLOW_PAUSE_S = 32 * 1024, 65, 0.2
 SETTING = Setting(limits={"client_idle_timeout_s": CLIENT_IDLE_TIMEOUT_S}, slots=CLIENTS)
+SLOW_SETTING = Setting(limits={"client_idle_timeout_s": SLOW_IDLE_TIMEOUT_S}, slots=CLIENTS)
 
 
 async def flood(asked: Asked) -> None:
@@ -89,7 +92,7 @@ async def test_client_that_does_not_read_its_answer_frees_the_engine() -> None:
 
 
 async def test_client_that_reads_slowly_is_waited_for() -> None:
-    async with run_stage(SETTING) as stage:
+    async with run_stage(SLOW_SETTING) as stage:
         await stage.settle()
         stage.engine.script = flood
         client = await ask(stage, 1, is_stream=True)
@@ -98,7 +101,7 @@ async def test_client_that_reads_slowly_is_waited_for() -> None:
         for _ in range(SLOW_PIECES):
             await client.read_exactly(SLOW_PIECE_BYTES)
             await let_time_pass_async(SLOW_PAUSE_S)
-        assert loop.time() > began_s + 2 * CLIENT_IDLE_TIMEOUT_S
+        assert loop.time() > began_s + 2 * SLOW_IDLE_TIMEOUT_S
         health = await stage.gateway.read_health()
         assert health["open_calls"] == 1
         client.reset()

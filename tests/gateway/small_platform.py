@@ -107,11 +107,12 @@ class SpooledBatch:
 
 @dataclass
 class RecordingRelay:
-    """Keeps every snapshot; its spool is a list of payloads and a cursor."""
+    """Keeps every snapshot; its spool is a list of payloads and a cursor. What is `unsynced` is written, and cannot be read yet."""
 
     options: str = "{}"
     snapshots: list[bytes] = field(default_factory=list)
     spool: list[bytes] = field(default_factory=list)
+    unsynced: list[bytes] = field(default_factory=list)
     cursor: int = 0
     calls: list[str] = field(default_factory=list)
     refused_versions: set[int] = field(default_factory=set)
@@ -168,7 +169,9 @@ class RecordingRelay:
         self.calls.append("stop")
 
     def stats(self) -> str:
-        return json.dumps({"spool": {"backlog_records": len(self.spool) - self.cursor}})
+        written = len(self.spool) + len(self.unsynced)
+        counts = {"written_records": written, "synced_records": len(self.spool)}
+        return json.dumps({"spool": counts | {"backlog_records": written - self.cursor}})
 
 
 NO_LIMITS = SnapshotLimits(requests_per_minute=None, tokens_per_minute=None, calls_open_max=None, body_bytes_max=None)

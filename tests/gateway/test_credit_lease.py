@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from keisan.domain.errors import Failed, PlatformUnreachable
-from keisan.gateway.credit_lease import CreditLease, read_backlog
+from keisan.gateway.credit_lease import CreditLease
 from keisan.gateway.link import CREDIT_PATH, PlatformLink
 from keisan.gateway.shares_file import KeptShares, read_shares, write_shares
 from keisan.gateway.usage_upload import UsageUpload
@@ -335,10 +335,3 @@ async def test_loop_outlives_an_outage(leasing: Leasing) -> None:
         leasing.platform.handler = leasing.reply
         await wait_until_async(lambda: bool(leasing.relay.answers), "it is answered")
         running.cancel()
-
-
-def test_backlog_is_read_from_the_relays_statistics() -> None:
-    assert read_backlog('{"spool": {"backlog_records": 7}}') == 7
-    for text in ("", "{}", '{"spool": {}}', '{"spool": null}', '{"spool": {"backlog_records": null}}'):
-        with pytest.raises(Failed):
-            read_backlog(text)

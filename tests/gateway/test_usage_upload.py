@@ -11,14 +11,14 @@ from keisan.domain.errors import Failed, PlatformUnreachable
 from keisan.domain.limits import USAGE_BATCH_RECORDS_MAX
 from keisan.domain.usage import IntakeOutcome
 from keisan.gateway.link import PIECE_BYTES, USAGE_PATH, PlatformLink
-from keisan.gateway.usage_upload import BATCH_RECORDS_MIN, GROW_S, UsageUpload
+from keisan.gateway.usage_upload import BATCH_RECORDS_MIN, GROW_S, UsageUpload, read_spool_count
 from keisan.kit.clock import SystemClock
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.retry import Backoff
 from keisan.wire.usage import USAGE_BATCH_TYPE
 from tests.api.stage import SteppedClock
 from tests.deadline import wait_until_async
-from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, run_platform
+from tests.gateway.small_platform import RecordingRelay, Reply, Request, SmallPlatform, SpooledBatch, run_platform
 
 
 @dataclass
@@ -198,6 +198,50 @@ async def test_late_records_are_found(uploading: Uploading) -> None:
         uploading.relay.spool.append(b"later")
         await wait_until_async(lambda: uploading.received == [b"later"], "the record is uploaded")
         finish.set()
+
+
+async def test_record_that_is_not_on_disk_yet_at_the_end_is_uploaded(uploading: Uploading) -> None:
+    relay, reads = uploading.relay, []
+
+    def read_and_sync(records_max: int) -> SpooledBatch:
+        batch = RecordingRelay.read_batch(relay, records_max)
+        reads.append(batch.count)
+        if len(reads) == 3:
+            relay.spool += relay.unsynced
+            relay.unsynced.clear()
+        return batch
+
+    relay.unsynced = [b"last"]
+    relay.read_batch = read_and_sync  # type: ignore[method-assign]  # for this one
+    finish = asyncio.Event()
+    finish.set()
+    async with asyncio.timeout(30):
+        await uploading.upload.run(finish)
+    assert uploading.received == [b"last"]
+    assert reads == [0, 0, 0, 1, 0]
+
+
+async def test_record_of_a_call_that_ends_during_a_look_is_uploaded(uploading: Uploading) -> None:
+    relay, finish = uploading.relay, asyncio.Event()
+
+    def read_and_end(records_max: int) -> SpooledBatch:
+        batch = RecordingRelay.read_batch(relay, records_max)
+        if not finish.is_set():
+            relay.spool.append(b"last")
+            finish.set()
+        return batch
+
+    relay.read_batch = read_and_end  # type: ignore[method-assign]  # for this one
+    async with asyncio.timeout(30):
+        await uploading.upload.run(finish)
+    assert uploading.received == [b"last"]
+
+
+def test_counts_are_read_from_the_relays_statistics() -> None:
+    assert read_spool_count('{"spool": {"backlog_records": 7}}', "backlog_records") == 7
+    for text in ("", "{}", '{"spool": {}}', '{"spool": null}', '{"spool": {"backlog_records": null}}'):
+        with pytest.raises(Failed):
+            read_spool_count(text, "backlog_records")
 
 
 async def test_backlog_is_passed_when_its_records_are_answered_and_behind_the_cursor(uploading: Uploading) -> None:

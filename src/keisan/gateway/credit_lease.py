@@ -206,11 +206,3 @@ def _is_word_awaited(reports: Sequence[CreditReport], answer: CreditAnswer) -> b
     is_lowered = any(line.share_ppm < reported.get(line.limit_id, 0) for line in answer.rates)
     is_default_lowered = answer.default_share_ppm < reports[0].default_share_ppm
     return is_lowered or is_default_lowered or any(ticket.give_back_nano for ticket in answer.tickets)
-
-
-def read_backlog(stats: str) -> int:
-    """Return how many records lie in the relay's spool; raises Failed if its statistics do not say so."""
-    try:
-        return int(json.loads(stats)["spool"]["backlog_records"])
-    except (ValueError, KeyError, TypeError) as fault:
-        raise Failed("the relay's statistics cannot be read", str(fault)) from fault

@@ -13,7 +13,7 @@ import httpx
 
 from keisan.domain.errors import Failed, KeisanError, PlatformUnreachable, SettingsInvalid
 from keisan.gateway.certificate import CertificateKeeper
-from keisan.gateway.credit_lease import CreditLease, read_backlog
+from keisan.gateway.credit_lease import CreditLease
 from keisan.gateway.identity import Identity, JoinRequest, ensure_identity
 from keisan.gateway.incarnation_file import begin_incarnation
 from keisan.gateway.link import PlatformLink
@@ -22,7 +22,7 @@ from keisan.gateway.relay import Relay
 from keisan.gateway.snapshot_feed import SnapshotFeed
 from keisan.gateway.snapshot_file import read_snapshot
 from keisan.gateway.trace_export import export_traces
-from keisan.gateway.usage_upload import UsageUpload
+from keisan.gateway.usage_upload import UsageUpload, read_spool_count
 from keisan.kit.clock import Clock
 from keisan.kit.http import HttpTarget, open_async_client
 from keisan.kit.observe import write_log, write_warning
@@ -100,7 +100,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     if await _run_unless_stopped(_load_first(feed), stop) is None:
         return
     # Before any call: what is in the spool now is of earlier incarnations.
-    backlog_records = read_backlog(await asyncio.to_thread(parts.relay.stats))
+    backlog_records = read_spool_count(await asyncio.to_thread(parts.relay.stats), "backlog_records")
     upload = UsageUpload(link, parts.relay, ports.clock, backlog_records)
     lease = CreditLease(link, parts.relay, ports.clock, upload, options.shares_path)
     await lease.load()

@@ -5,6 +5,7 @@ A batch that is not answered is handed in again smaller, so that a slow platform
 """
 
 import asyncio
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from random import Random
@@ -21,6 +22,8 @@ from keisan.wire.usage import UsageAnswer
 
 # A record is safe where it lies; an exchange costs as much for one as for hundreds.
 IDLE_S = 1.0
+# What is written is on disk, and can be read, about so much later.
+SYNC_S = 0.005
 # A platform that does not answer so few in time is away.
 BATCH_RECORDS_MIN = 100
 # A batch may grow to twice its size if it took no longer than this.
@@ -52,17 +55,20 @@ class UsageUpload:
         return self._was_empty or self.passed_records >= self.backlog_records
 
     async def run(self, finish: asyncio.Event) -> None:
-        """Upload until `finish` is set and the spool is empty."""
+        """Upload until `finish` is set and the spool is empty, also of what was not on disk yet when it was."""
         attempt = 0
         while True:
             pause_s, wanted = IDLE_S, self._batch_records_max
             try:
+                is_last = finish.is_set() and await self._is_synced()
                 uploaded = await self.upload_batch()
                 attempt = 0
-                if uploaded == 0 and finish.is_set():
+                if uploaded == 0 and is_last:
                     return
-                if uploaded == wanted or finish.is_set():
+                if uploaded == wanted or (uploaded and finish.is_set()):
                     continue
+                if finish.is_set():
+                    pause_s = SYNC_S
             except KeisanError as fault:
                 attempt += 1
                 pause_s = self.backoff.compute_wait_s(attempt, self.random)
@@ -110,11 +116,24 @@ class UsageUpload:
                 record_id = str(answer.record_id) if answer.record_id else None
                 write_warning(f"usage.{answer.outcome}", record_id=record_id, code=answer.code)
 
+    async def _is_synced(self) -> bool:
+        """Tell whether all that is written is on disk: what is not cannot be read yet."""
+        stats = await asyncio.to_thread(self.relay.stats)
+        return read_spool_count(stats, "synced_records") >= read_spool_count(stats, "written_records")
+
     async def _pause(self, pause_s: float, finish: asyncio.Event) -> None:
         if finish.is_set():
             await self.clock.sleep(pause_s)
         else:
             await wait_unless_stopped(self.clock, pause_s, finish)
+
+
+def read_spool_count(stats: str, name: str) -> int:
+    """Return a count of records in the relay's spool by its name; raises Failed if its statistics do not say so."""
+    try:
+        return int(json.loads(stats)["spool"][name])
+    except (ValueError, KeyError, TypeError) as fault:
+        raise Failed("the relay's statistics cannot be read", str(fault)) from fault
 
 
 def _check_answer(answer: UsageAnswer, count: int) -> None:

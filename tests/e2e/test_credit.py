@@ -90,6 +90,7 @@ class Credit:
             join_token=Secret(token),
             listener=Listener("127.0.0.1", 0),
             relay_limits=relay_limits,
+            exchange_s=60.0,
         )
         return await self.gateways.enter_async_context(self.serve(options))
 

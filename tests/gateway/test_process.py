@@ -15,6 +15,7 @@ import pytest
 from keisan.domain.errors import Failed, Unauthenticated
 from keisan.domain.ids import PlatformId
 from keisan.domain.key import Secret
+from keisan.gateway import link
 from keisan.gateway.identity import JOIN_PATH
 from keisan.gateway.link import CREDIT_PATH, USAGE_PATH
 from keisan.gateway.options import GatewayOptions, Listener
@@ -71,6 +72,7 @@ def make_options(folder: Path, url: str, token: str | None = "jt-keisan-x") -> G
         name="gateway-1",
         join_token=Secret(token) if token else None,
         listener=Listener("127.0.0.1", 0),
+        exchange_s=60.0,
     )
 
 
@@ -143,6 +145,26 @@ async def test_last_word_that_is_not_heard_ends_the_process_all_the_same(tmp_pat
 
     async with run_platform(refuse_credit) as platform, start_gateway(make_options(tmp_path, platform.url)) as running:
         await wait_announced(running)
+    assert running.relay.calls[-1] == "stop"
+
+
+async def test_word_on_credit_that_is_never_answered_holds_up_neither_start_nor_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # So that nothing else ends the wait.
+    monkeypatch.setattr(link, "CREDIT_TIMEOUT_S", 3600.0)
+    is_over = asyncio.Event()
+
+    async def hang_on_credit(request: Request) -> Reply:
+        if request.path == CREDIT_PATH:
+            await is_over.wait()
+        return answer_all(request)
+
+    async with run_platform(hang_on_credit) as platform:
+        options = replace(make_options(tmp_path, platform.url), exchange_s=0.1)
+        async with start_gateway(options) as running:
+            await wait_announced(running)
+        is_over.set()
     assert running.relay.calls[-1] == "stop"
 
 

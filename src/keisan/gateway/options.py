@@ -45,6 +45,8 @@ class GatewayOptions:
     """`folder` (0700) holds identity, snapshot, shares and spool. `relay_limits` are those of the relay's options, by name.
 
     `upstream_ca_path` is the certificate file that sites' doors are checked against.
+    `exchange_s` is how long the first and the last word on credit may take: a platform that is away must hold up neither the start
+    nor the end; the next start says the same, and tickets end by time.
     Without `otlp_url` no spans are collected; `trace_sample_ppm` is the part of the traces begun here that is sampled.
     """
 
@@ -60,6 +62,7 @@ class GatewayOptions:
     relay_limits: Mapping[str, int] = field(default_factory=dict)
     drain_s: float = 30.0
     last_upload_s: float = 10.0
+    exchange_s: float = 2.0
     otlp_url: str | None = None
     trace_sample_ppm: int = 10_000
 

@@ -32,8 +32,6 @@ from keisan.wire.snapshot import encode_snapshot
 
 Result = TypeVar("Result")
 _JOIN_BACKOFF = Backoff(most_s=5.0)
-# A platform that is away must not hold up the start, nor the end: the next start says the same, and tickets end by time.
-EXCHANGE_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +103,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     lease = CreditLease(link, parts.relay, ports.clock, upload, options.shares_path)
     await lease.load()
     # So that the first call finds its shares.
-    await _try_exchange(lease.exchange())
+    await _try_exchange(lease.exchange(), options.exchange_s)
     try:
         host, port = await asyncio.to_thread(parts.relay.start)
     except (ValueError, RuntimeError) as fault:
@@ -134,7 +132,7 @@ async def _serve(options: GatewayOptions, ports: GatewayPorts, parts: _Parts, st
     # What is late stays in the spool, and the next start uploads it.
     write_log("gateway.stopped", is_drained=is_drained, is_uploaded=is_uploaded)
     if is_drained and is_uploaded:
-        await _try_exchange(lease.end())
+        await _try_exchange(lease.end(), options.exchange_s)
 
 
 async def _keep_certificate(options: GatewayOptions, link: PlatformLink, feed: SnapshotFeed, clock: Clock) -> None:
@@ -143,10 +141,10 @@ async def _keep_certificate(options: GatewayOptions, link: PlatformLink, feed: S
         await CertificateKeeper(link, feed, clock, options.federation.certificate_path.parent).run()
 
 
-async def _try_exchange(exchange: Coroutine[object, object, object]) -> None:
+async def _try_exchange(exchange: Coroutine[object, object, object], most_s: float) -> None:
     """Speak with the platform of credit, if it answers soon."""
     try:
-        async with asyncio.timeout(EXCHANGE_S):
+        async with asyncio.timeout(most_s):
             await exchange
     except (KeisanError, TimeoutError) as fault:
         write_warning("credit.not_exchanged", fault=str(fault)[:500])

@@ -44,6 +44,8 @@ RESERVED_NANO = 85_000
 # What the stage has leased to another platform, at the rate of its ticket, stands aside from the wallet.
 ASIDE_NANO = 2
 TERMS = CreditTerms(renew_s=1)
+# Who is silent for three times as long is waited for no more.
+PATIENT_TERMS = CreditTerms(renew_s=5)
 
 
 async def wait_for(is_met: Callable[[], Awaitable[bool]]) -> None:
@@ -139,14 +141,20 @@ class Credit:
 
 
 @pytest.fixture
-async def credit(stage: Stage, tmp_path: Path) -> AsyncIterator[Credit]:
+def terms() -> CreditTerms:
+    """What credit is leased by, unless a test says otherwise."""
+    return TERMS
+
+
+@pytest.fixture
+async def credit(stage: Stage, tmp_path: Path, terms: CreditTerms) -> AsyncIterator[Credit]:
     """A prepaid platform with an engine."""
     path = tmp_path / "e.sock"
     engine = await asyncio.start_unix_server(answer_as_engine, path)
     await prepare(stage, path)
     control = replace(stage.control, clock=SystemClock())
     snapshots = SnapshotFeed(control)
-    app = create_app(ApiContext(control, snapshots, FleetWatch(control, {}), "0.1.0", TERMS))
+    app = create_app(ApiContext(control, snapshots, FleetWatch(control, {}), "0.1.0", terms))
     server = uvicorn.Server(uvicorn.Config(app, port=0, lifespan="off", ws="none", log_config=None))
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve())
@@ -251,6 +259,7 @@ async def test_what_one_gateway_does_not_need_comes_to_the_other(credit: Credit)
     assert (await list_balances(credit.stage.storage))[AccountKind.SUSPENSE] == 0
 
 
+@pytest.mark.parametrize("terms", [PATIENT_TERMS])
 async def test_first_call_of_another_gateway_waits_for_its_share(credit: Credit) -> None:
     await credit.top_up(40 * RESERVED_NANO)
     first = await credit.start_gateway(credit_wait_ms=20_000)

@@ -157,9 +157,9 @@ class Reader:
             self.books.differences.append(f"{record_id}: admitted at {admitted_ns}, when its client was not calling")
 
     def list_offsets(self, call: Told) -> list[int]:
-        """Return by how much the call's gateway's clock was off while it ran."""
+        """Return by how much the call's gateway's clock was off while it ran: while the clock is set, by either."""
         own = [each for each in self.ledger.offsets if each.gateway == call.gateway]
-        ends = [each.from_ns for each in own[1:]] + [call.ended_ns + TOLERANCE_NS]
+        ends = [each.until_ns for each in own[1:]] + [call.ended_ns + TOLERANCE_NS]
         return [
             each.offset_s
             for each, end_ns in zip(own, ends, strict=True)

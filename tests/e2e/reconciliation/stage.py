@@ -78,10 +78,11 @@ class Killing:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """From when on (monotonic ns) a gateway's wall clock is off by so many seconds."""
+    """By how many seconds a gateway's wall clock is off, from some moment on between these two (monotonic ns)."""
 
     gateway: int
     from_ns: int
+    until_ns: int
     offset_s: int
 
 
@@ -277,8 +278,9 @@ class Stage:
 
     def step_clock(self, gateway: int, offset_s: int) -> None:
         """Let a gateway's wall clock be off by so much from now on."""
-        self.ledger.offsets.append(Offset(gateway, time.monotonic_ns(), offset_s))
+        from_ns = time.monotonic_ns()
         self.gateway_clocks[gateway].step(offset_s)
+        self.ledger.offsets.append(Offset(gateway, from_ns, time.monotonic_ns(), offset_s))
 
     async def kill(self, victims: Sequence[str], gateway: int) -> None:
         """End processes as `kill -9` does, all of them before the first is started again."""

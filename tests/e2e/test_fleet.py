@@ -68,7 +68,7 @@ def is_whole(regions: dict[str, tuple[str, int, int]]) -> bool:
 
 
 def test_a_cut_region_is_unknown_and_comes_back_whole(folder: DataFolder) -> None:
-    with run_platform(folder) as platform, simulate(folder, "--duration", "24s", "--cut", "CN-SH:8:14") as fleet:
+    with run_platform(folder) as platform, simulate(folder, "--duration", "40s", "--cut", "CN-SH:8:24") as fleet:
         wait_until(lambda: is_whole(read_regions(platform, folder)), "every device is ok", 40)
         expected = dict.fromkeys(REGIONS, ("ok", 500, 500)) | {"CN-SH": ("unknown", 500, 0)}
         wait_until(lambda: read_regions(platform, folder) == expected, "the cut region alone is unknown", 40)

@@ -36,6 +36,8 @@ from tests.domain.samples import ENGINE, build_chip, name_id
 from tests.factories import FixedClock, World, create_key, create_model, create_price
 
 SCOPE = PlatformScope()
+# R10: a key that is revoked is refused within this time.
+REVOKED_S_MAX = 2.0
 GROUPS = {
     SnapshotTable.ORGANIZATIONS: 1,
     SnapshotTable.PROJECTS: 2,
@@ -157,11 +159,13 @@ async def test_waiting_gateway_hears_of_a_change_within_one_look(
         """A clock in whose second wait a key is made."""
 
         waits = 0
+        made_at_s = 0.0
 
         async def sleep(self, duration_s: float) -> None:
             self.waits += 1
             if self.waits == 2:
                 await add_key(storage, world)
+                self.made_at_s = self.monotonic_s()
             await super().sleep(duration_s)
 
     clock = ChangingClock()
@@ -171,6 +175,7 @@ async def test_waiting_gateway_hears_of_a_change_within_one_look(
     assert answer.delta is not None
     assert len(answer.delta.put.keys) == 1
     assert clock.waits == 2
+    assert 0.0 < clock.monotonic_s() - clock.made_at_s < REVOKED_S_MAX
 
 
 async def test_new_key_comes_as_one_row_and_a_revoked_one_goes(

@@ -20,6 +20,8 @@ CALLS_MIN = 2_000
 KEEPING, FRESH, LONG = 4, 4, 2
 LONG_TOKENS, LONG_PAUSE_S = 20, 0.1
 LONG_NUMBER = 500_000
+# A client that stands still for longer finds its connection closed when it calls.
+LIMITS = {"drain_idle_timeout_s": 5}
 
 
 @dataclass(slots=True)
@@ -66,7 +68,7 @@ async def test_no_call_fails_while_gateways_replace_one_another(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     handover = {"handover_path": str(tmp_path / "handover.sock")}
-    async with run_stage(Setting(script=speak, more=handover, has_fixed_port=True)) as stage:
+    async with run_stage(Setting(script=speak, limits=LIMITS, more=handover, has_fixed_port=True)) as stage:
         folders = [stage.add_folder("other", UUID(int=0x1B)), stage.folder]
         tally = Tally()
         async with asyncio.TaskGroup() as group:

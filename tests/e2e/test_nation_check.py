@@ -47,7 +47,7 @@ def measure_load_s(environment: dict[str, str]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """Seconds of the processor: of this process's children that have ended, and of all else on this host."""
+    """Seconds of the processor: of this process's children that have ended, and of all else on this host with what waits for disks."""
 
     own_s: float
     others_s: float
@@ -59,6 +59,6 @@ class Work:
 def read_work() -> Work:
     own = resource.getrusage(resource.RUSAGE_CHILDREN)
     host = psutil.cpu_times()
-    busy_s = sum(host) - host.idle - host.iowait - host.guest - host.guest_nice
+    busy_s = sum(host) - host.idle - host.guest - host.guest_nice
     own_s = own.ru_utime + own.ru_stime
     return Work(own_s, busy_s - own_s)

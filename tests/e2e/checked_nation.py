@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from tests.e2e.test_nation import list_processes
+from tests.e2e.test_nation import list_processes, plant_all_weights
 
 RUN_S_MAX = 400.0
 
@@ -23,6 +23,7 @@ def run_check(environment: dict[str, str], *options: str, provinces: int = 2) ->
     """Run a nation in a folder of its own to its end; nothing of it may be left."""
     with tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp") as folder:
         root = Path(folder) / "nation"
+        plant_all_weights(root)
         keisan = Path(sys.executable).with_name("keisan")
         command = [str(keisan), "demo", "nation", "--check", "--data-directory", str(root)]
         command += ["--provinces", str(provinces)]

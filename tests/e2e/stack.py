@@ -16,6 +16,7 @@ import psutil
 
 from tests.deadline import wait_until
 from tests.ports import find_free_port
+from tests.smollm2 import plant_weights
 
 READY_S_MAX = 120.0
 STOP_S_MAX = 60.0
@@ -103,8 +104,9 @@ def build_command(
 def start_stack(data: Path, program: Program | None = None, options: Sequence[str] = ()) -> Stack:
     """Start a platform and return when it has printed that it is ready; raises AssertionError with its output if not.
 
-    `options` are more words of `keisan up`.
+    `options` are more words of `keisan up`. The weights are there already.
     """
+    plant_weights(data)
     chosen = program or Program()
     output = data.parent / f"{data.name}.out"
     progress = data.parent / f"{data.name}.err"

@@ -16,7 +16,10 @@ import httpx
 import psutil
 import pytest
 
+from keisan.daemon.nation_plan import PROVINCES
+from keisan.kit.private_file import create_private_folder
 from tests.deadline import wait_until
+from tests.smollm2 import plant_weights
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 READY_S_MAX = 240.0
@@ -44,7 +47,16 @@ def build_command(root: Path) -> list[str]:
     return [str(keisan), "demo", "nation", "--json", "--provinces", "2", "--data-directory", str(root)]
 
 
+def plant_all_weights(root: Path) -> None:
+    """Put the weights into the provinces that have a model, so that their first start downloads nothing."""
+    create_private_folder(root)
+    for plan in PROVINCES:
+        if plan.has_model:
+            plant_weights(root / plan.code)
+
+
 def start_nation(root: Path) -> RunningNation:
+    plant_all_weights(root)
     environment = {name: text for name, text in os.environ.items() if not name.startswith("KEISAN_")}
     output, screen = root.parent / "nation.out", root.parent / "nation.screen"
     with output.open("wb") as out, screen.open("wb") as shown:

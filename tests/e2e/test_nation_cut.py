@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.deadline import wait_until
-from tests.e2e.test_nation import STOP_S_MAX, list_processes
+from tests.e2e.test_nation import STOP_S_MAX, list_processes, plant_all_weights
 
 pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(600)]
 READY_S_MAX, CUT_S_MAX, TOLD_S_MAX = 240.0, 60.0, 150.0
@@ -45,6 +45,7 @@ def run_cut(root: Path, *cut: str) -> Iterator[Run]:
     command = [str(keisan), "demo", "nation", "--json", "--provinces", "2", "--data-directory", str(root)]
     environment = {name: text for name, text in os.environ.items() if not name.startswith("KEISAN_")}
     output, screen = root.parent / "out", root.parent / "screen"
+    plant_all_weights(root)
     with output.open("wb") as out, screen.open("wb") as shown:
         process = subprocess.Popen(
             [*command, "--cut", *cut], stdout=out, stderr=shown, env=environment, start_new_session=True

@@ -10,7 +10,8 @@ from openai.types.chat import ChatCompletionMessageParam
 from tests.deadline import wait_until
 from tests.e2e.stack import MODEL, Stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits]
+# The first test starts the platform.
+pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(300)]
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Japan?"}]
 
 

@@ -95,7 +95,10 @@ def test_settings_faults_are_reported_together_and_nothing_starts(data: Path) ->
 
 
 def test_pasted_curl_answers(data: Path) -> None:
-    """Take the curl line from what a person sees, paste it into a shell, and read the answer."""
+    """Take the curl line from what a person sees, paste it into a shell, and read the answer.
+
+    The one start here that downloads its weights, as a person's first one does.
+    """
     command = [part for part in build_command(data) if part != "--json"]
     output = data.parent / "screen"
     with output.open("wb") as screen:

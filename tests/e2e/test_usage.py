@@ -7,7 +7,8 @@ from tests.deadline import wait_until
 from tests.e2e.ledger import ask, assert_balanced, assert_equal_usage, list_records, wait_for_upload
 from tests.e2e.stack import MODEL, Stack
 
-pytestmark = [pytest.mark.e2e]
+# The first test may start the platform.
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
 # The published price of the packaged model: nano-units per 1,000,000 tokens (catalog/data/models).
 
 

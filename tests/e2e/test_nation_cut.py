@@ -79,8 +79,8 @@ def read_lines(path: Path) -> list[Any]:
 def test_a_province_is_cut_off_and_comes_back_while_one_watches() -> None:
     with tempfile.TemporaryDirectory(prefix="keisan-", dir="/tmp") as folder:
         root = Path(folder) / "nation"
-        with run_cut(root, "CN-SX", "12s") as run:
-            run.wait_for("CN-SX is cut off for 12 s", READY_S_MAX)
+        with run_cut(root, "CN-SX", "20s") as run:
+            run.wait_for("CN-SX is cut off for 20 s", READY_S_MAX)
             cut_at = datetime.now(UTC)
             run.wait_for("CN-SX is healed", CUT_S_MAX)
             healed_at = datetime.now(UTC)

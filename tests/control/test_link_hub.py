@@ -1,5 +1,6 @@
 """Links between real disks: letters arrive once, registers reach as far as they should, whatever is cut or restored meanwhile."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,8 +10,13 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from keisan.control import letter_handler, link_hub
+from keisan.control.link_place import Ways
+from keisan.control.link_session import LinkSession
+from keisan.control.office import Office
 from keisan.domain.access import PlatformScope
-from keisan.domain.letter import LetterKind
+from keisan.domain.letter import Arrival, Letter, LetterKind
+from keisan.federation.link import LinkStart
+from keisan.storage.base import Transaction
 from keisan.storage.sqlite import open_sqlite
 from tests.control.town import NOTE, Country, Town
 from tests.deadline import let_time_pass_async, wait_until_async
@@ -188,6 +194,37 @@ async def test_another_connection_takes_the_place_of_the_first(country: Country)
     first = country.pipes["sx", "cn"]
     country.connect(shanxi)
     await wait_until_async(lambda: first.other is None, "the first is ended")
+    await shanxi.send(nation, "2")
+    await country.wait_for(nation, "1", "2")
+
+
+async def test_another_connection_begins_where_the_first_one_s_last_write_left_the_disk(
+    country: Country, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nation, shanxi, _, _ = await found_nation(country)
+    writing, written, looked = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def take_slowly(transaction: Transaction, office: Office, arrival: Arrival, letter: Letter) -> None:
+        writing.set()
+        await written.wait()
+        await country.take_note(transaction, office, arrival, letter)
+
+    async def load_start(session: LinkSession, ways: Ways) -> LinkStart:
+        if writing.is_set() and session._control is nation.control:
+            looked.set()
+        return await real_load_start(session, ways)
+
+    real_load_start = LinkSession.load_start
+    monkeypatch.setattr(LinkSession, "load_start", load_start)
+    monkeypatch.setitem(cast("dict[str, object]", letter_handler.HANDLERS), NOTE, take_slowly)
+    country.connect(shanxi)
+    await shanxi.send(nation, "1")
+    await writing.wait()
+    country.connect(shanxi)
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(looked.wait(), 0.5)
+    written.set()
+    await looked.wait()
     await shanxi.send(nation, "2")
     await country.wait_for(nation, "1", "2")
 

@@ -9,7 +9,7 @@ import pytest
 from keisan.control.link_loop import MESSAGES_WAITING_MAX, LinkLoop, LinkNews
 from keisan.control.link_session import LinkSession
 from keisan.domain.access import PlatformScope
-from keisan.domain.errors import StorageUnavailable
+from keisan.domain.errors import NeighbourUnreachable, StorageUnavailable
 from keisan.domain.link import Link
 from keisan.domain.link_log import LinkLog
 from tests.control.town import Country, Pipe, Town, lay_pipe
@@ -46,7 +46,6 @@ async def test_it_ends_with_its_channel(country: Country) -> None:
 
 async def test_it_ends_when_somebody_says_so_and_the_neighbour_hears_why(country: Country) -> None:
     _, loop, above = await build_loop(country)
-    loop.end("early", "nothing to end yet")
     running = asyncio.ensure_future(loop.run({}))
     assert await above.receive()
     loop.end("over", "the link is over")
@@ -54,6 +53,14 @@ async def test_it_ends_when_somebody_says_so_and_the_neighbour_hears_why(country
     assert (await running).code == "over"
     assert b"over" in await above.receive()
     assert not loop.is_met
+
+
+async def test_one_that_is_ended_before_it_began_says_nothing(country: Country) -> None:
+    _, loop, above = await build_loop(country)
+    loop.end("replaced", "another connection has taken its place")
+    assert (await loop.run({})).code == "replaced"
+    with pytest.raises(NeighbourUnreachable):
+        await above.receive()
 
 
 async def test_what_breaks_the_protocol_ends_it(country: Country) -> None:

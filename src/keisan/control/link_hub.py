@@ -62,12 +62,15 @@ class LinkHub:
         before = self._loops.get(link.id)
         self._loops[link.id] = loop
         self._control.link_board.connect(link.neighbour_id, loop)
-        if before is not None:
-            before.end("replaced", "another connection has taken its place")
         try:
+            if before is not None:
+                before.end("replaced", "another connection has taken its place")
+                # What it is writing moves the cursors at which this one begins.
+                await before.settled.wait()
             _, ways = await self._load_ways()
             outcome = await loop.run(ways)
         finally:
+            loop.settled.set()
             self._control.link_board.disconnect(link.neighbour_id, loop)
             if self._loops.get(link.id) is loop:
                 del self._loops[link.id]

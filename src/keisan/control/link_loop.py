@@ -56,7 +56,7 @@ class LinkQuestion:
 
 
 class LinkLoop:
-    """One connection. `outcome` is why it ended, None while it runs."""
+    """One connection. `outcome` is why it ended, None while it runs; once it is `settled`, it writes nothing more."""
 
     def __init__(self, control: Control, link: Link, channel: LinkChannel, release: str) -> None:
         self._control = control
@@ -73,6 +73,8 @@ class LinkLoop:
         self._offset_ms: int | None = None
         self._noted_s = 0.0
         self.outcome: Close | None = None
+        self.settled = asyncio.Event()
+        self._end_before_begun: Close | None = None
 
     @property
     def is_met(self) -> bool:
@@ -82,6 +84,9 @@ class LinkLoop:
     async def run(self, ways: Ways) -> Close:
         """Speak with the neighbour until either side ends it, and return why. Raises StorageUnavailable."""
         start = await self._session.load_start(ways)
+        if self._end_before_begun is not None:
+            await self._channel.close()
+            return self._end_before_begun
         own = LinkOwn(
             platform_id=self._control.platform_id,
             neighbour_id=self._link.neighbour_id,
@@ -94,6 +99,7 @@ class LinkLoop:
             tasks = [group.create_task(self._read()), group.create_task(self._write())]
             try:
                 await self._work(machine)
+                self.settled.set()
                 await self._send_rest()
             finally:
                 self._forget_questions()
@@ -128,7 +134,9 @@ class LinkLoop:
 
     def end(self, code: str, text: str) -> None:
         """End the connection from outside: another has taken its place, or the link is over."""
-        if self._machine is not None and not self._machine.is_closed:
+        if self._machine is None:
+            self._end_before_begun = Close(code, text)
+        elif not self._machine.is_closed:
             self._enqueue(self._machine.close(code, text))
             self._inbox_put_end()
 

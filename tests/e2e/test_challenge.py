@@ -8,7 +8,7 @@ import pytest
 from tests.deadline import wait_until
 from tests.e2e.stack import Stack, run_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 
 @pytest.fixture(scope="module")

@@ -32,7 +32,7 @@ from tests.gateway.small_platform import Reply, Request, build_snapshot, run_pla
 from tests.gateway.test_identity import answer_join
 from tests.gateway.test_native import ANSWER, SECRET, build_tables
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 START_S_MAX = 60.0
 CALLERS = 4
 # A gateway looks at the file of whom it trusts each second.

@@ -23,7 +23,7 @@ from tests.deadline import wait_until_async
 from tests.e2e.stack import MODEL, Program, Stack, start_stack
 from tests.e2e.test_door import Traffic, ask_door, open_client, run_process, run_traffic
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(290)]
+pytestmark = pytest.mark.e2e
 OPEN_S_MAX = 30.0
 # A real engine on the processor answers a few calls a second on a busy host.
 CALLERS = 2

@@ -15,7 +15,7 @@ from tests.deadline import wait_until
 from tests.e2e.platform_process import Platform
 from tests.e2e.stack import Program
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 
 REGIONS = {"CN-SX", "CN-LN", "CN-SH", "CN-JS"}
 DEVICES = 2000

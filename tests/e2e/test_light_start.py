@@ -12,7 +12,7 @@ import pytest
 from tests.deadline import wait_until
 from tests.e2e.stack import Program, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 # Python imports a module of this name at its start, before anything else.
 SPY = """

@@ -11,7 +11,7 @@ from tests.deadline import wait_until
 from tests.e2e.stack import MODEL, Stack
 
 # The first test starts the platform.
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 QUESTION: list[ChatCompletionMessageParam] = [{"role": "user", "content": "What is the capital of Japan?"}]
 
 

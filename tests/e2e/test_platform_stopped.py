@@ -11,7 +11,7 @@ from tests.deadline import wait_until
 from tests.e2e.ledger import ask, assert_balanced, assert_equal_usage, list_records, wait_for_upload
 from tests.e2e.stack import Stack, run_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 
 @pytest.fixture

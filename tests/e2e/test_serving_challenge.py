@@ -11,7 +11,7 @@ from tests.deadline import wait_until
 from tests.e2e.ledger import list_items, list_records
 from tests.e2e.stack import MODEL, Program, Stack, run_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 # A busy machine may take longer than any stated latency; on an idle one the first try holds.
 TRIES_MAX = 3
 OPTIONS = ("--first-token-ms", "9000", "--step-s", "2", "--max-tokens", "8", "--max-calls", "2")

@@ -20,7 +20,7 @@ from keisan.devices.node import derive_hardware_id
 from tests.deadline import wait_until
 from tests.e2e.stack import Program, Stack, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 
 SETTINGS = """
 [first_start]

@@ -13,7 +13,7 @@ import pytest
 from tests.deadline import wait_until
 from tests.e2e.stack import Program, Stack, start_stack
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 
 SETTINGS = """
 [first_start]

@@ -8,7 +8,7 @@ from tests.e2e.ledger import ask, assert_balanced, assert_equal_usage, list_reco
 from tests.e2e.stack import MODEL, Stack
 
 # The first test may start the platform.
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.e2e
 # The published price of the packaged model: nano-units per 1,000,000 tokens (catalog/data/models).
 
 

@@ -21,7 +21,6 @@ DAYS = 1200
 FIRST = datetime(2023, 1, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.timeout(300)
 async def test_tables_are_taken_whole_and_the_same_twice(storage: Database, clock: FixedClock) -> None:
     world = await plant_world(storage)
     control = Control(storage, clock, world.platform.id, signer=SIGNER)

@@ -14,7 +14,7 @@ from tests.e2e.federation.network import find_obstacle
 from tests.e2e.federation.province import Land, Province, measure_s, run_land
 
 OBSTACLE = find_obstacle()
-pytestmark = [pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE), pytest.mark.timeout(400)]
+pytestmark = pytest.mark.skipif(bool(OBSTACLE), reason=OBSTACLE)
 # What is promised is 10 s to find out and 5 s to be back; a host that other work keeps busy is given as much again.
 FOUND_S_MAX, BACK_S_MAX = 20.0, 10.0
 ARRIVE_S_MAX = 60.0

@@ -23,7 +23,7 @@ from tests.e2e.relay.engine import (
 )
 from tests.e2e.relay.stage import Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.e2e
 CLIENTS = 64
 # With their timings cut out, this many events and the end are 2 KB for the client.
 EVENTS = 27

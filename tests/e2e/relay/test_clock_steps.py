@@ -17,7 +17,7 @@ from tests.e2e.relay.engine import END, LAST_CHUNK, STREAM_HEAD, Asked, build_us
 from tests.e2e.relay.stage import Setting, Stage, answer_plainly, run_stage
 from tests.e2e.relay.wall_clock import WallClock, build_wall_clock
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.asyncio(loop_scope="module")]
 HOUR_S, DAY_S = 3_600, 86_400
 STEPS_S = (HOUR_S, -HOUR_S)
 IDLE_TIMEOUT_S = 2

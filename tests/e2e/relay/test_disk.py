@@ -23,7 +23,7 @@ from tests.e2e.relay.engine import END, STREAM_HEAD, Asked, build_usage_event, w
 from tests.e2e.relay.gateway import start_gateway
 from tests.e2e.relay.stage import Setting, Stage, answer_plainly, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 MIB = 1 << 20
 DISK_BYTES = 2 * MIB
 IMAGE_BYTES = 16 * MIB

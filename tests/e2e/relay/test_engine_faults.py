@@ -23,7 +23,7 @@ from tests.e2e.relay.engine import (
 )
 from tests.e2e.relay.stage import Setting, Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(120), pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.asyncio(loop_scope="module")]
 SLOTS = 4
 HASTY_LIMITS = {"first_byte_timeout_s": 1, "stream_idle_timeout_s": 1, "drain_after_client_s": 1}
 JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"

@@ -14,7 +14,7 @@ from tests.e2e.relay.engine import END, LAST_CHUNK, STREAM_HEAD, Asked, build_an
 from tests.e2e.relay.gateway import GatewayFolder, start_gateway
 from tests.e2e.relay.stage import Setting, Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 RESTARTS = 3
 CALLS_MIN = 2_000
 KEEPING, FRESH, LONG = 4, 4, 2

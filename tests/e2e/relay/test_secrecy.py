@@ -16,7 +16,7 @@ from tests.e2e.relay.collector import Collector, run_collector
 from tests.e2e.relay.engine import END, LAST_CHUNK, STREAM_HEAD, Asked, wrap_chunk
 from tests.e2e.relay.stage import Setting, Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 MARKER = "xyzzy-plugh"
 TEXT = MARKER.encode()
 EVENT = b'data: {"choices":[{"index":0,"delta":{"content":"' + TEXT + b'"}}]}\n\n'

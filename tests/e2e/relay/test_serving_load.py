@@ -32,7 +32,7 @@ from tests.e2e.relay.engine import (
 from tests.e2e.relay.snapshot import API_KEY, MODEL
 from tests.e2e.relay.stage import Setting, Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = pytest.mark.e2e
 TOKENS = 16
 PAUSE_S = 0.005
 # What is asked here is counts: however long a busy host takes, it is not too long.

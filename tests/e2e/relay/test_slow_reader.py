@@ -10,7 +10,7 @@ from tests.e2e.relay.client import RawClient, build_request
 from tests.e2e.relay.engine import STREAM_HEAD, Asked, build_answer, build_event, wrap_chunk
 from tests.e2e.relay.stage import Setting, Stage, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.waits]
 CLIENT_IDLE_TIMEOUT_S = 2
 CUT_S_MAX = 20.0
 CLIENTS = 16

@@ -10,7 +10,7 @@ from tests.e2e.relay.collector import Span, run_collector
 from tests.e2e.relay.engine import Asked
 from tests.e2e.relay.stage import Setting, Stage, answer_plainly, run_stage
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.e2e
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER_ID = "00f067aa0ba902b7"
 SERVER, CLIENT = 2, 3

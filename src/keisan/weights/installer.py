@@ -15,9 +15,10 @@ from pathlib import Path
 from keisan.domain.errors import WeightsInvalid
 
 POLL_S = 0.25
-# pip's own default, which the environment may have changed: it tries a silent socket again before nothing arriving is the end.
-SOCKET_S = 15
-STALL_S = 10.0 * SOCKET_S
+# A socket that is silent for so long is tried again, twice before nothing arriving is the end. The environment may say another
+# time, pip's own is 15 s: too short for a mirror that fetches the file first.
+SOCKET_S = 60
+STALL_S = 150.0
 STOP_S = 5.0
 LAST_WORDS_CHARACTERS_MAX = 300
 

@@ -74,9 +74,9 @@ class Relay:
         """
 
     def stop(self) -> None:
-        """End all threads; open calls are abandoned, each with its record.
+        """End all threads and let go of the spool; open calls are abandoned, each with its record.
 
-        The spool stays readable, and held by this process, until the object is gone.
+        From then on another may open the spool, and this object neither reads nor writes it.
         """
 
     def stats(self) -> str:

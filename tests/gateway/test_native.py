@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -19,7 +19,6 @@ from keisan.gateway.link import CREDIT_PATH
 from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
-from keisan.gateway.relay import Relay
 from keisan.kit.clock import SystemClock
 from keisan.wire.credit import CreditReport
 from keisan.wire.snapshot import (
@@ -35,7 +34,7 @@ from keisan.wire.snapshot import (
     SnapshotTables,
 )
 from keisan.wire.usage import split_usage_batch
-from tests.deadline import wait_until, wait_until_async
+from tests.deadline import wait_until_async
 from tests.gateway.small_platform import NO_LIMITS, Reply, Request, build_replica, build_snapshot, run_platform
 from tests.gateway.test_identity import answer_join
 from tests.gateway.test_process import BRIEF_UPLOAD_S, make_options
@@ -148,19 +147,6 @@ async def engine_path(tmp_path: Path) -> AsyncIterator[Path]:
     await server.wait_closed()
 
 
-def open_when_free(options: str) -> Relay:
-    """Open a relay as soon as the one before, in this same process, has let go of its spool."""
-    opened: list[Relay] = []
-
-    def is_open() -> bool:
-        with suppress(RuntimeError):
-            opened.append(open_relay(options))
-        return bool(opened)
-
-    wait_until(is_open, "the spool is free")
-    return opened[0]
-
-
 @asynccontextmanager
 async def serve(options: GatewayOptions) -> AsyncIterator[httpx.AsyncClient]:
     stop, announced = asyncio.Event(), []
@@ -169,7 +155,7 @@ async def serve(options: GatewayOptions) -> AsyncIterator[httpx.AsyncClient]:
         announced.append(f"http://{host}:{port}")
 
     async with asyncio.TaskGroup() as group:
-        group.create_task(run_gateway(options, GatewayPorts(open_when_free, SystemClock(), announce), stop))
+        group.create_task(run_gateway(options, GatewayPorts(open_relay, SystemClock(), announce), stop))
         await wait_until_async(lambda: bool(announced), "the gateway listens")
         headers = {"authorization": f"Bearer {SECRET}"}
         async with httpx.AsyncClient(base_url=announced[0], headers=headers, timeout=10) as client:

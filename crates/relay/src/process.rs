@@ -127,7 +127,7 @@ impl Relay {
         wait_for_end((&self.gateway.open_calls, &self.gateway.open_connections), draining.as_ref(), timeout)
     }
 
-    /// Ends all threads. Open calls are abandoned, each with its record.
+    /// Ends all threads and lets go of the spool. Open calls are abandoned, each with its record.
     pub fn stop(&self) {
         let serving = self.serving().take();
         if let Some(serving) = serving {

@@ -63,7 +63,7 @@ class Relay(Protocol):
         ...
 
     def stop(self) -> None:
-        """End everything that is still open and release address and spool."""
+        """End everything that is still open and release address and spool: another may open them from then on."""
         ...
 
     def stats(self) -> str:

@@ -95,7 +95,7 @@ fn records_come_in_order_until_the_cursor_passes_them() {
 fn what_is_not_on_disk_is_not_given() {
     let directory = tempfile::tempdir().unwrap();
     let spool = open(&directory);
-    spool.close();
+    spool.end_syncing();
     write(&spool, "unsynced");
     assert_eq!(spool.read(10, |_| {}).unwrap().0, 0);
     let beyond = super::Cursor { segment: 1, offset: 18, taken: 1 };
@@ -239,9 +239,27 @@ fn a_spool_has_one_process() {
     let spool = open(&directory);
     let refused = Spool::open(directory.path(), BYTES_MAX).unwrap_err();
     assert!(refused.to_string().contains("held by another gateway process"), "{refused}");
-    spool.close();
     drop(spool);
     open(&directory);
+}
+
+#[test]
+fn a_closed_spool_is_the_next_ones_and_touched_no_more() {
+    let directory = tempfile::tempdir().unwrap();
+    let spool = open(&directory);
+    write(&spool, "kept");
+    settle(&spool);
+    let (_, cursor) = spool.read(10, |_| {}).unwrap();
+    let room = spool.reserve().unwrap();
+    spool.close();
+    let next = open(&directory);
+    spool.close();
+    assert!(matches!(spool.reserve(), Err(SpoolFault::Failed)));
+    assert!(matches!(room.write(&[], b"late"), Err(SpoolFault::Failed)));
+    assert!(spool.read(10, |_| {}).is_err());
+    assert!(spool.advance(cursor).is_err());
+    drop(spool);
+    assert_eq!(read(&next), ["kept"]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ const RECOVERY_PAUSE: Duration = Duration::from_secs(1);
 pub enum SpoolFault {
     /// The disk, or the limit on the spool, has no room for another record.
     Full,
-    /// A write or a sync failed.
+    /// A write or a sync failed, or the spool was closed.
     Failed,
     /// The record is larger than its room.
     TooLarge,
@@ -51,6 +51,8 @@ pub struct Inner {
     pub is_sync_wanted: bool,
     pub is_closing: bool,
     pub failed_at: Option<Instant>,
+    /// Held until the spool is closed or dropped; the system lets go of it when the process dies.
+    lock: Option<File>,
 }
 
 /// What the spool tells about itself.
@@ -80,8 +82,6 @@ pub struct Spool {
     /// One advance at a time; the lock of `inner` is not held while the cursor is synced.
     advancing: Mutex<()>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    // Held until the spool is dropped; the system lets go of it when the process dies.
-    _lock: File,
 }
 
 /// Room for one record on disk. Dropped unused, it is free again.
@@ -109,6 +109,7 @@ impl Spool {
             is_sync_wanted: false,
             is_closing: false,
             failed_at: None,
+            lock: Some(lock),
         };
         let spool = Arc::new(Self {
             directory: directory.to_owned(),
@@ -121,7 +122,6 @@ impl Spool {
             bytes_max,
             advancing: Mutex::new(()),
             thread: Mutex::new(None),
-            _lock: lock,
         });
         let syncing = Arc::downgrade(&spool);
         let thread = std::thread::Builder::new().name("keisan-spool".to_owned()).spawn(move || run_sync(&syncing))?;
@@ -134,9 +134,18 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Same; fails once the spool is closed: the directory may be another's by now.
+    pub(super) fn lock_held(&self) -> io::Result<MutexGuard<'_, Inner>> {
+        let inner = self.lock();
+        if inner.lock.is_none() {
+            return Err(io::Error::other("the spool is closed"));
+        }
+        Ok(inner)
+    }
+
     /// Takes room for one record, allocating on disk if need be.
     pub fn reserve(self: &Arc<Self>) -> Result<Room, SpoolFault> {
-        let mut inner = self.lock();
+        let mut inner = self.lock_held().map_err(|_| SpoolFault::Failed)?;
         if let Some(failed_at) = inner.failed_at {
             self.recover(&mut inner, failed_at)?;
         }
@@ -212,7 +221,7 @@ impl Spool {
         if size > RECORD_BYTES_MAX || parts.len() > PARTS_MAX {
             return Err(SpoolFault::TooLarge);
         }
-        let mut inner = self.lock();
+        let mut inner = self.lock_held().map_err(|_| SpoolFault::Failed)?;
         if !inner.active.has_room() {
             self.rotate(&mut inner).map_err(|_| inner.fail())?;
         }
@@ -239,8 +248,15 @@ impl Spool {
         }
     }
 
-    /// Syncs what is written and ends the thread that syncs.
+    /// Syncs what is written and lets go of the directory, which another may open from then on. Takes and gives no more.
     pub fn close(&self) {
+        self.end_syncing();
+        let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().let_go();
+    }
+
+    /// Syncs what is written and ends the thread that does.
+    pub(super) fn end_syncing(&self) {
         self.lock().is_closing = true;
         self.wake.notify_all();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -254,7 +270,7 @@ impl Spool {
     pub fn advance(&self, cursor: Cursor) -> io::Result<()> {
         let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
         let passed: Vec<u64> = {
-            let inner = self.lock();
+            let inner = self.lock_held()?;
             let position = (cursor.segment, cursor.offset);
             if position < (inner.cursor.segment, inner.cursor.offset) || position > inner.synced {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the cursor is not one that read_batch gave"));
@@ -277,9 +293,7 @@ impl Spool {
 
 impl Drop for Spool {
     fn drop(&mut self) {
-        let inner = self.inner.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let _ = inner.active.seal();
-        let _ = inner.active.file.sync_all();
+        self.inner.get_mut().unwrap_or_else(PoisonError::into_inner).let_go();
     }
 }
 
@@ -297,6 +311,15 @@ impl Inner {
     pub fn count_bytes(&self) -> u64 {
         let sealed: u64 = self.sealed.values().map(|sealed| sealed.end).sum();
         sealed + self.active.allocated + self.next.as_ref().map_or(0, |next| next.allocated)
+    }
+
+    /// Leaves the directory as the next one should find it, then lets others open it.
+    fn let_go(&mut self) {
+        if let Some(lock) = self.lock.take() {
+            let _ = self.active.seal();
+            let _ = self.active.file.sync_all();
+            drop(lock);
+        }
     }
 
     pub fn fail(&mut self) -> SpoolFault {

@@ -23,6 +23,7 @@ from keisan.domain.page import PageRequest
 from keisan.domain.replica import Endpoint
 from keisan.domain.snapshot import SnapshotTable
 from keisan.domain.ticket import CreditTerms, TicketState
+from keisan.gateway.native import open_relay
 from keisan.gateway.options import GatewayOptions, Listener
 from keisan.gateway.process import GatewayPorts, run_gateway
 from keisan.kit.clock import SystemClock
@@ -31,7 +32,7 @@ from tests.api.conftest import stage, stage_template
 from tests.api.stage import EVERYTHING, NANO_PER_MILLION, Stage
 from tests.deadline import wait_until_async
 from tests.factories import create_door
-from tests.gateway.test_native import answer_as_engine, open_when_free
+from tests.gateway.test_native import answer_as_engine
 from tests.ledger.credit_world import list_balances, list_open, list_tickets
 
 __all__ = ["stage", "stage_template"]
@@ -104,7 +105,7 @@ class Credit:
             announced.append(f"http://{host}:{port}")
 
         async with asyncio.TaskGroup() as group:
-            group.create_task(run_gateway(options, GatewayPorts(open_when_free, SystemClock(), announce), stop))
+            group.create_task(run_gateway(options, GatewayPorts(open_relay, SystemClock(), announce), stop))
             await wait_until_async(lambda: bool(announced), "the gateway listens", 60)
             headers = {"authorization": f"Bearer {self.stage.secrets['developer']}"}
             async with httpx.AsyncClient(base_url=announced[0], headers=headers, timeout=30) as client:

@@ -1,6 +1,7 @@
 """Answers of history: of a folder or a bucket, of any tier, they are what a slow recount of the samples says."""
 
 import asyncio
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from keisan.storage import history_query
 from keisan.storage.base_history import JournalFrame
 from keisan.storage.history_query import HistoryEngine
 from keisan.storage.history_store import HistoryPlace, open_folder
+from keisan.telemetry import history_answer
 from keisan.telemetry.history_answer import HistoryAnswer, HistoryAnswerer
 from keisan.wire.inventory import Inventory
 from tests.factories import FixedClock
@@ -285,3 +287,15 @@ def test_a_question_that_makes_no_sense_is_refused(stage: HistoryStage, wrong: d
     question = HistoryQuestion(FIELDS, HistoryGroup.DEVICE, DAY_START_MS, DAY_START_MS + HOUR_MS)
     with pytest.raises(InvalidInput):
         ask(stage, replace(question, **wrong))  # type: ignore[arg-type]  # each is of its field's type
+
+
+def test_answer_that_takes_too_long_is_cut(stage: HistoryStage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(history_answer, "QUERY_TIMEOUT_S", 0.2)
+    # As good as endless.
+    endless = "SELECT count(*) FROM range(10000000000) a, range(100) b WHERE a.range + b.range != 1"
+    monkeypatch.setattr(HistoryEngine, "_write", lambda *_: (endless, []))
+    begun_s = time.monotonic()
+    with pytest.raises(StorageUnavailable, match="longer"):
+        ask(stage, HistoryQuestion(FIELDS, HistoryGroup.SITE, DAY_START_MS, DAY_START_MS + HOUR_MS, HOUR_MS))
+    # Its thread has ended too, or the loop's end would wait for it.
+    assert time.monotonic() - begun_s < 20

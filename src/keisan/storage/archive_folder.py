@@ -14,6 +14,7 @@ from keisan.domain.limits import ANALYSES_AT_ONCE_MAX, ANALYSIS_TIMEOUT_S, EXPOR
 from keisan.kit.clock import Clock
 from keisan.storage.archive_name import digest_files, sweep_folder
 from keisan.storage.base_archive import ArchiveSelection
+from keisan.storage.interruptible import run_interruptible
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,7 +29,11 @@ async def _run(work: Callable[Arguments, Result], *arguments: Arguments.args, **
     try:
         return await asyncio.to_thread(work, *arguments, **options)
     except OSError as fault:
-        raise StorageUnavailable("the archive's folder cannot be used now", str(fault)) from fault
+        raise _build_fault(fault) from fault
+
+
+def _build_fault(fault: OSError) -> StorageUnavailable:
+    return StorageUnavailable("the archive's folder cannot be used now", str(fault))
 
 
 @dataclass(slots=True)
@@ -81,12 +86,11 @@ class ArchiveFolder:
         analysis = _Analysis(self.root, selection, keys)
         try:
             async with asyncio.timeout(ANALYSIS_TIMEOUT_S), self._turns:
-                return await _run(analysis.run)
+                return await run_interruptible(analysis.run, analysis.interrupt)
         except TimeoutError as fault:
             raise StorageUnavailable(f"the analysis took longer than {ANALYSIS_TIMEOUT_S} s") from fault
-        finally:
-            # Nobody waits for the thread any more.
-            analysis.interrupt()
+        except OSError as fault:
+            raise _build_fault(fault) from fault
 
     async def export(self, selection: ArchiveSelection, written_as: ExportFormat) -> AsyncGenerator[bytes, None]:
         """Yield a file's bytes; raises LimitExceeded while too many others are, StorageUnavailable after EXPORT_TIMEOUT_S."""

@@ -229,16 +229,12 @@ class HistorySelection:
 
 
 class HistoryReader(Protocol):
-    """Answers from files. Its calls block: they belong in a thread."""
+    """Answers from files, in a thread of its own."""
 
-    def read(self, selection: HistorySelection) -> pa.Table:
+    async def read(self, selection: HistorySelection) -> pa.Table:
         """Return rows in order of time and group.
 
-        Raises LimitExceeded for more than QUERY_ROWS_MAX, or sums of more than 63 bits, StorageUnavailable if a file cannot be
-        read, or it was interrupted.
+        Cancelled, it ends when its thread has, which is soon. Raises LimitExceeded for more than QUERY_ROWS_MAX, or sums of
+        more than 63 bits, StorageUnavailable if a file cannot be read.
         """
-        ...
-
-    def interrupt(self) -> None:
-        """End what is being read."""
         ...

@@ -22,6 +22,7 @@ from keisan.domain.sample import SampleName
 from keisan.storage.base_history import HistorySelection
 from keisan.storage.history_file import get_schema
 from keisan.storage.history_store import FolderPlace, HistoryFileStore
+from keisan.storage.interruptible import run_interruptible
 
 THREADS_MAX: Final = 2
 MEMORY_BYTES_MAX: Final = 1024 * 1024 * 1024
@@ -54,8 +55,11 @@ class HistoryEngine:
     store: HistoryFileStore
     _engine: duckdb.DuckDBPyConnection | None = field(default=None)
 
-    def read(self, selection: HistorySelection) -> pa.Table:
+    async def read(self, selection: HistorySelection) -> pa.Table:
         """Return rows in order of time and group; raises LimitExceeded, StorageUnavailable as the contract says."""
+        return await run_interruptible(lambda: self._read(selection), self._interrupt)
+
+    def _read(self, selection: HistorySelection) -> pa.Table:
         try:
             with self._open() as engine:
                 text, values = self._write(engine, selection)
@@ -76,8 +80,7 @@ class HistoryEngine:
             )
         return found
 
-    def interrupt(self) -> None:
-        """End what is being read."""
+    def _interrupt(self) -> None:
         engine = self._engine
         if engine is not None:
             engine.interrupt()

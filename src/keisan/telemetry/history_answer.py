@@ -62,17 +62,13 @@ class HistoryAnswerer:
         """
         now_ms = to_milliseconds(self.keeper.clock.now())
         plan = plan_question(question, self.keeper.terms, now_ms)
-        reader = self.open_reader()
         try:
             async with asyncio.timeout(QUERY_TIMEOUT_S), self._turns:
                 notes = await asyncio.to_thread(self._list_notes, question)
                 selection = self._select(question, plan, notes)
-                rows = await asyncio.to_thread(reader.read, selection)
+                rows = await self.open_reader().read(selection)
         except TimeoutError as fault:
             raise StorageUnavailable(f"history took longer than {QUERY_TIMEOUT_S} s to answer") from fault
-        finally:
-            # Nobody waits for the thread any more.
-            reader.interrupt()
         return describe_answer(selection, rows, now_ms)
 
     def _list_notes(self, question: HistoryQuestion) -> list[InventoryNote]:

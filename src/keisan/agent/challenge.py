@@ -23,9 +23,10 @@ from keisan.wire.challenge import ChallengeAnswer, ChallengeCommit, ChallengeLea
 from keisan.wire.challenge_proof import Commitment
 from keisan.wire.device import DeviceReport
 
-SEND_TRIES_MAX = 5
 SEND_WAIT_S = 0.2
 SEND_WAIT_S_MAX = 5.0
+# Also for what is done when its time is over already.
+SEND_S_MIN = 5.0
 # Fewer than may wait at the platform, and half of the link's connections.
 ANSWERS_AT_ONCE = 4
 Result = TypeVar("Result")
@@ -68,19 +69,17 @@ class ChallengeDesk:
 
     async def _answer(self, order: ChallengeOrder, device: DeviceReport | None) -> None:
         begun_s = self._clock.monotonic_s()
+        end_s = begun_s + order.due_s
         work = ChallengeWork(order.workload, order.width, order.count, order.seed)
         thread = ThreadPoolExecutor(1, "challenge")
         try:
-            commitment = await asyncio.get_running_loop().run_in_executor(
-                thread, self._work, device, work, begun_s + order.due_s
-            )
-            told_us = round((self._clock.monotonic_s() - begun_s) * 1e6)
-            await self._hand_in(order.challenge_id, commitment, told_us)
+            commitment = await asyncio.get_running_loop().run_in_executor(thread, self._work, device, work, end_s)
+            await self._hand_in(order, commitment, begun_s)
         except Failed as failure:
             write_warning("challenge.unable", challenge=order.challenge_id, message=failure.outside)
             message = failure.outside[:CHALLENGE_MESSAGE_CHARACTERS_MAX]
             refusal = ChallengeCommit(commitment=None, told_us=0, message=message)
-            await self._send(lambda: self._link.commit_challenge(order.challenge_id, refusal))
+            await self._send(lambda: self._link.commit_challenge(order.challenge_id, refusal), end_s)
         except KeisanError as failure:
             write_warning("challenge.not_answered", challenge=order.challenge_id, fault=str(failure))
         finally:
@@ -96,12 +95,15 @@ class ChallengeDesk:
                 return benchmark.run(device, work, lambda: self._is_here and self._clock.monotonic_s() < end_s)
         raise Failed(f"nothing here can do {work.workload} on this device")
 
-    async def _hand_in(self, challenge_id: UUID, commitment: Commitment, told_us: int) -> None:
+    async def _hand_in(self, order: ChallengeOrder, commitment: Commitment, begun_s: float) -> None:
+        told_us = round((self._clock.monotonic_s() - begun_s) * 1e6)
         commit = ChallengeCommit(commitment=commitment.build_root(), told_us=told_us)
-        opening = await self._send(lambda: self._link.commit_challenge(challenge_id, commit))
+        opening = await self._send(
+            lambda: self._link.commit_challenge(order.challenge_id, commit), begun_s + order.due_s
+        )
         answer = await asyncio.to_thread(open_parts, commitment, opening.positions)
-        await self._send_answer(lambda: self._link.answer_challenge(challenge_id, answer))
-        write_log("challenge.answered", challenge=challenge_id, told_us=told_us)
+        await self._send_answer(lambda: self._link.answer_challenge(order.challenge_id, answer))
+        write_log("challenge.answered", challenge=order.challenge_id, told_us=told_us)
 
     async def _send_answer(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask at once, so that the platform notes when it came; then, some at a time, until it was checked.
@@ -112,21 +114,17 @@ class ChallengeDesk:
         with suppress(PlatformUnreachable):
             return await ask()
         async with self._turns:
-            attempt = 1
-            while self._clock.monotonic_s() < end_s:
-                await self._clock.sleep(self._backoff.compute_wait_s(attempt, self._random))
-                with suppress(PlatformUnreachable):
-                    return await ask()
-                attempt += 1
-        return await ask()
+            await self._clock.sleep(SEND_WAIT_S)
+            return await self._send(ask, end_s)
 
-    async def _send(self, ask: Callable[[], Awaitable[Result]]) -> Result:
-        """Ask until it is answered; raises what it raises, and PlatformUnreachable after some tries."""
-        for _ in range(SEND_TRIES_MAX - 1):
-            try:
+    async def _send(self, ask: Callable[[], Awaitable[Result]], end_s: float) -> Result:
+        """Ask until it is answered; raises what it raises, and PlatformUnreachable when nobody waits for it any more."""
+        end_s, attempt = max(end_s, self._clock.monotonic_s() + SEND_S_MIN), 0
+        while self._clock.monotonic_s() < end_s:
+            with suppress(PlatformUnreachable):
                 return await ask()
-            except PlatformUnreachable:
-                await self._clock.sleep(SEND_WAIT_S)
+            attempt += 1
+            await self._clock.sleep(self._backoff.compute_wait_s(attempt, self._random))
         return await ask()
 
 

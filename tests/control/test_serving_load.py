@@ -80,3 +80,9 @@ async def test_gateway_that_is_not_there_is_told() -> None:
         port = server.getsockname()[1]
     seen = await run_step(HttpTarget(f"http://127.0.0.1:{port}", "x"), STEP, SystemClock())
     assert [call.code for call in seen.calls] == [UNREACHABLE] * 2
+
+
+async def test_step_that_begins_when_its_time_is_over_has_a_call_of_each_caller(gateway: SmallGateway) -> None:
+    """A host may stand still for as long as a step is; a step without calls would say that the engine gives nothing."""
+    seen = await load(gateway, concurrency=3, work=replace(WORK, step_s=0))
+    assert [call.code for call in seen.calls] == [""] * 3

@@ -71,19 +71,20 @@ class _Watch:
 async def run_step(target: HttpTarget, step: LoadStep, clock: Clock) -> StepSeen:
     """Make calls, one after another by each of so many callers, and return once all have ended or were cut.
 
-    Whoever meets a refusal makes no more calls: the step does not hold any more.
+    Each caller makes one call at least, however late the step began. Whoever meets a refusal makes no more: the step does not
+    hold any more.
     """
     begun_s = clock.monotonic_s()
     last_start_s, cut_s = begun_s + step.work.step_s, begun_s + step.work.step_s + SERVING_DRAIN_S
     numbers, calls = itertools.count(), list[SeenCall]()
 
     async def keep_calling() -> None:
-        while clock.monotonic_s() < last_start_s and len(calls) < SERVING_CALLS_MAX:
+        is_due = True
+        while is_due:
             prompt = build_prompt(step.work, step.number, next(numbers))
             seen = await _call(http, _build_body(step, prompt), cut_s, clock)
             calls.append(seen)
-            if seen.code:
-                return
+            is_due = not seen.code and clock.monotonic_s() < last_start_s and len(calls) < SERVING_CALLS_MAX
 
     bounded = replace(target, connections_max=step.concurrency, timeout_s=step.work.step_s + SERVING_DRAIN_S)
     async with open_async_client(bounded) as http, asyncio.TaskGroup() as group:

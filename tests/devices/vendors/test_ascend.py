@@ -1,5 +1,7 @@
 """Huawei's texts, each with all that it tells."""
 
+import re
+
 import pytest
 
 from keisan.devices.tool import DeviceReading
@@ -114,3 +116,12 @@ def test_a_text_tells_all_of_this_and_no_more(name: str) -> None:
     text = read_sample(name)
     assert is_ascend(text)
     assert tuple(map(round_reading, parse_ascend(text))) == EXPECTED[name]
+
+
+def test_a_chip_whose_measures_are_not_told_is_there_all_the_same() -> None:
+    text = read_sample("ascend/info_910b.txt")
+    blank = re.sub(r"(?m)^(\| 0 +\| 0000:C1:00\.0 +\|).*$", r"\1 |", text)
+    assert blank != text
+    first, second = parse_ascend(blank)
+    assert (first.name, first.memory_mib, first.values[NAMES.UTILIZATION_PERMILLE]) == ("910B3", None, None)
+    assert second.values[NAMES.UTILIZATION_PERMILLE] == 0.0

@@ -86,7 +86,7 @@ def _read_row(above: list[str], below: list[str]) -> DeviceReading:
         memory_mib=take_mib(total),
         verdict=_HEALTH.get(above[1].upper(), Verdict.UNKNOWN),
         values={
-            names.UTILIZATION_PERMILLE: take_number(below[2].split()[0], 10),
+            names.UTILIZATION_PERMILLE: take_number(next(iter(below[2].split()), ""), 10),
             names.MEMORY_USED_MIB: take_mib(used),
             names.MEMORY_UTILIZATION_PERMILLE: share_permille(take_mib(used), take_mib(total)),
             names.POWER_MILLIWATTS: take_number(power, 1000),

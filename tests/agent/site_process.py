@@ -19,6 +19,7 @@ from keisan.devices.base import DeviceSample
 from keisan.devices.cpu import CpuDriver
 from keisan.domain.key import Secret
 from keisan.domain.verdict import Verdict
+from keisan.engines import llama_cpp
 from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
 from keisan.kit.clock import SystemClock
@@ -102,6 +103,8 @@ async def serve(settings: AgentSettings, adapters: AgentAdapters) -> None:
 def run() -> None:
     """Run the agent that the command line describes."""
     start_logs("site")
+    # A host that stands still is no engine that does.
+    llama_cpp.PROBE_TIMEOUT_S = 30.0
     settings = build_settings(sys.argv[1], Path(sys.argv[2]), is_ending_engines="--ends-engines" in sys.argv)
     adapters = build_adapters()
     if "--bad-drivers" in sys.argv:

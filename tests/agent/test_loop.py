@@ -335,7 +335,7 @@ def test_killed_engine_is_started_again(real_site: RealSite) -> None:
         READY_DEADLINE_S,
     )
     assert real_site.find_process() != before
-    assert asyncio.run(real_site.probe()) is Verdict.OK
+    wait_until(lambda: asyncio.run(real_site.probe()) is Verdict.OK, "it answers")
 
 
 def test_engine_outlives_its_killed_agent_and_is_adopted(real_site: RealSite) -> None:
@@ -343,7 +343,7 @@ def test_engine_outlives_its_killed_agent_and_is_adopted(real_site: RealSite) ->
     real_site.wait_for(ReplicaState.READY)
     before = real_site.find_process()
     real_site.end_agent(signal.SIGKILL)
-    assert asyncio.run(real_site.probe()) is Verdict.OK
+    wait_until(lambda: asyncio.run(real_site.probe()) is Verdict.OK, "it answers")
     real_site.platform.reports.clear()
     real_site.start_agent()
     wait_until(lambda: bool(real_site.platform.reports), "it reports", READY_DEADLINE_S)

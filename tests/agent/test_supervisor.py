@@ -49,7 +49,7 @@ async def wait_for_state(
     site: FakeSite, supervisor: Supervisor, state: ReplicaState, replica_id: UUID = REPLICA_ID
 ) -> None:
     """Let the site's time pass until a replica is in `state`."""
-    end_s = time.monotonic() + 10
+    end_s = time.monotonic() + 60
     while list_states(supervisor).get(replica_id) is not state:
         assert time.monotonic() < end_s, list_states(supervisor)
         await site.clock.advance(1.0)

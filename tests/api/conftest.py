@@ -1,16 +1,25 @@
 """Fixtures of the API's tests."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from keisan.api import machine_memory
 from keisan.storage.postgresql import open_postgresql
 from keisan.storage.sqlite import open_sqlite
 from tests.api.live_fleet import LiveStage, open_live
 from tests.api.stage import Stage, SteppedClock, copy_stage, open_stage
 from tests.databases import migrated_file  # noqa: F401  # a fixture, which pytest finds by its name here
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patient_look() -> Iterator[None]:
+    """A new machine's first frame waits for the database, also of a host that stands still for a second."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(machine_memory, "MACHINE_LOOK_S_MAX", 60)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -222,6 +222,8 @@ async def test_many_readers_are_told_by_one_reading(live: LiveStage, monkeypatch
         return real(streams, watch, query, counted)
 
     monkeypatch.setattr("keisan.control.telemetry_stream.RollUpStreams._renew_lane", count_lanes)
+    # The first of so many readers may wait long for the last.
+    monkeypatch.setattr("keisan.control.telemetry_stream.STREAM_HEARTBEAT_S", 600)
     gate = asyncio.Barrier(READERS + 1)
 
     async def read(client: httpx.AsyncClient) -> list[int]:

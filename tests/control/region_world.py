@@ -132,11 +132,12 @@ class RegionWorld:
         await parent.put(LetterKind.NAME, child.name, encode_body(body))
 
     async def cut(self, child: Region, parent: Region) -> None:
-        """Cut a link; returns once the parent has taken what was under way, and seen the end."""
+        """Cut a link; returns once the parent has taken and read what was under way, and seen the end."""
         before = len(parent.town.hub.open_ids)
         self.country.cut(child.town)
         await wait_until_async(lambda: len(parent.town.hub.open_ids) < before, "the parent sees the end")
         await self.country.settle(parent.town)
+        await parent.step()
 
     async def step(self) -> None:
         for region in self.all.values():

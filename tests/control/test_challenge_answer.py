@@ -32,13 +32,13 @@ from tests.control.challenge_world import (
 from tests.deadline import wait_until_async
 from tests.factories import FixedClock, World
 
-FLOOD = 100
+FLOOD = 30
 CHECK_S = 3
 
 
 @pytest.fixture
 async def flood(control: Control, clock: FixedClock, world: World) -> ChallengeWorld:
-    """A site whose node has a hundred devices."""
+    """A site whose node has many devices."""
     opened = await open_challenge_world(control, clock, world)
     opened.device_count = FLOOD
     await opened.report()
@@ -69,7 +69,7 @@ def checked(flood: ChallengeWorld, gate: threading.Event, monkeypatch: pytest.Mo
 
     def check(opened: OpenedResult, works: Sequence[ChallengeWork]) -> int | None:
         commitments.append(opened.commitment)
-        gate.wait(30)
+        gate.wait(300)
         flood.clock.instant += timedelta(seconds=CHECK_S)
         return check_opened(opened, works)
 

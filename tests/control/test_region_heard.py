@@ -34,6 +34,8 @@ async def test_a_cut_region_is_unknown_and_never_gone_and_comes_back_whole(world
     nation, shanxi, taiyuan = await found_three(world)
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 6, "the nation sees six devices")
     await world.cut(taiyuan, shanxi)
+    await world.country.settle(nation.town)
+    await nation.step()
     before = nation.read()["CN-SX"].sources[1].heard_at
     world.clock.ahead_s += 16
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 2, "the city is not heard")

@@ -127,6 +127,9 @@ async def test_a_platform_that_has_moved_is_reached_by_its_new_parent(
     beijing, taiyuan = await country.found("bj"), await country.found("sx.ty")
     await country.join(beijing, nation)
     await country.join(taiyuan, shanxi)
+    # Neither follows by itself what it hears.
+    for town in (nation, taiyuan):
+        await country.still(town)
     await merge(nation, shanxi, await read_letter(shanxi, LetterKind.NAME, "sx.ty"))
     await merge(nation, shanxi, await read_letter(taiyuan, LetterKind.PLATFORM, PLATFORM_REGISTER))
     assert await find_way(nation, taiyuan) == shanxi.id

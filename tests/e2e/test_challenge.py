@@ -27,7 +27,7 @@ def challenge(stack: Stack, **changes: object) -> dict[str, Any]:
     assert started.status_code == 201, started.text
     [challenge_id] = [each["id"] for each in started.json()["challenges"]]
     path = f"/api/v1/challenges/{challenge_id}"
-    wait_until(lambda: api.get(path).json()["state"] == "judged", "it is judged", 120.0)
+    wait_until(lambda: api.get(path).json()["state"] == "judged", "it is judged", 240.0)
     judged: dict[str, Any] = api.get(path).json()
     return judged
 

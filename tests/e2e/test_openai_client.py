@@ -120,6 +120,7 @@ def test_malformed_json_is_refused(stack: Stack) -> None:
             f"{stack.gateway_url}/v1/chat/completions",
             content=text.encode("latin-1"),
             headers={"authorization": f"Bearer {stack.api_key}", "content-type": "application/json"},
+            timeout=60,
         )
         assert answer.status_code == 400, text
         assert answer.json()["error"]["code"] in ("invalid_json", "invalid_type"), text
@@ -135,7 +136,9 @@ def test_wrong_key_is_refused(stack: Stack) -> None:
 
 
 def test_missing_key_is_refused(stack: Stack) -> None:
-    answer = httpx.post(f"{stack.gateway_url}/v1/chat/completions", json={"model": MODEL, "messages": QUESTION})
+    answer = httpx.post(
+        f"{stack.gateway_url}/v1/chat/completions", json={"model": MODEL, "messages": QUESTION}, timeout=60
+    )
     assert answer.status_code == 401
     assert answer.json()["error"]["code"] == "invalid_api_key"
 
@@ -216,7 +219,10 @@ def test_prompt_over_the_context_names_both_numbers(client: openai.OpenAI) -> No
 def post_raw(stack: Stack, body: Any) -> httpx.Response:
     """Post a body as it is, past the client's own checks."""
     return httpx.post(
-        f"{stack.gateway_url}/v1/chat/completions", json=body, headers={"authorization": f"Bearer {stack.api_key}"}
+        f"{stack.gateway_url}/v1/chat/completions",
+        json=body,
+        headers={"authorization": f"Bearer {stack.api_key}"},
+        timeout=60,
     )
 
 

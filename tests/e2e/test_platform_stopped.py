@@ -67,8 +67,11 @@ def test_engine_that_dies_mid_stream_ends_the_stream_with_a_typed_event(own_stac
         "model": "smollm2-135m-instruct",
         "messages": [{"role": "user", "content": "Write a very long story."}],
         "max_tokens": 900,
+        "temperature": 0,
         "stream": True,
     }
+    engine = stack.find_process("engine")
+    assert engine is not None
     headers = {"authorization": f"Bearer {stack.api_key}"}
     lines: list[str] = []
     with httpx.Client(base_url=stack.gateway_url, headers=headers, timeout=60, trust_env=False) as client:
@@ -76,8 +79,6 @@ def test_engine_that_dies_mid_stream_ends_the_stream_with_a_typed_event(own_stac
             for line in filter(None, answer.iter_lines()):
                 lines.append(line)
                 if len(lines) == 8:
-                    engine = stack.find_process("engine")
-                    assert engine is not None
                     engine.send_signal(signal.SIGKILL)
         record_id = answer.headers["keisan-record-id"]
     assert '"code":"engine_lost"' in lines[-1].replace(" ", "")

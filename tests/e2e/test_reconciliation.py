@@ -32,7 +32,7 @@ CALLS = int(os.environ.get("KEISAN_TEST_RECONCILED_CALLS", "6000"))
 RATE_PER_S = min(3_000, max(300, CALLS // 120))
 # With fsync: what is lost here is lost in earnest.
 SERVER_OPTIONS = ("listen_addresses=", "max_connections=60")
-PRICE_AHEAD_S = 1.0
+PRICE_AHEAD_S = 5.0
 PROGRESS_S_MAX = 3_600.0
 DELAY_S_MAX = 0.2
 # After a clock was set or a price made, so that calls are made in between however slow the host is.

@@ -46,6 +46,7 @@ def test_client_that_leaves_is_billed_what_had_run(stack: Stack) -> None:
         "model": MODEL,
         "messages": [{"role": "user", "content": "Write a long story about the sea."}],
         "max_tokens": 400,
+        "temperature": 0,
         "stream": True,
     }
     with open_gateway(stack) as client, client.stream("POST", "/v1/chat/completions", json=body) as answer:

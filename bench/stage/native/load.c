@@ -264,8 +264,10 @@ static double draw_gap_ns(void) {
 /* Begins what is due in the open loop; returns when the next is. */
 static double begin_due(double next_ns, int64_t now_ns) {
     if (calls_max && begun >= calls_max) return (double)INT64_MAX / 2;
-    while (next_ns <= (double)now_ns && !is_ending) {
-        Caller *one = free_callers;
+    /* What fell due before the window closed while this host stood still was not sent. */
+    if (now_ns > window_end_ns) now_ns = window_end_ns;
+    while (next_ns <= (double)now_ns) {
+        Caller *one = is_ending ? NULL : free_callers;
         if (one) {
             free_callers = one->behind;
             begin_call(one, (int64_t)next_ns);
@@ -336,8 +338,8 @@ static void run_load(int64_t start_ns) {
     while (!is_ending || open_now) {
         int64_t now_ns = read_clock_ns();
         if (now_ns >= window_end_ns || (calls_max && ended >= calls_max)) is_ending = 1;
-        if (is_ending && (!open_now || now_ns >= give_up_ns)) break;
         if (calls_per_s > 0) next_ns = begin_due(next_ns, now_ns);
+        if (is_ending && (!open_now || now_ns >= give_up_ns)) break;
         int64_t until_ns = is_ending ? give_up_ns : window_end_ns;
         if (calls_per_s > 0 && !is_ending && (int64_t)next_ns < until_ns) until_ns = (int64_t)next_ns;
         int ready_count = wait_for(ready, until_ns);

@@ -54,6 +54,17 @@ async def wait_closed(town: Town, author: PlatformId, audience: PlatformId, peri
     raise AssertionError(f"{town.name} has {found}; refused {await town.list_refused()}")
 
 
+async def wait_kept(town: Town, count: int) -> None:
+    """Wait until the log to a province's parent keeps so many letters."""
+    found = await count_kept(town)
+    for _ in range(TRIES):
+        if found >= count:
+            return
+        await let_time_pass_async(0.02)
+        found = await count_kept(town)
+    raise AssertionError(f"{town.name} keeps {found} letters")
+
+
 async def count_kept(town: Town) -> int:
     """Return how many letters the log to a province's parent keeps."""
     async with town.storage.read() as view:
@@ -77,10 +88,13 @@ async def test_two_provinces_settle_through_their_nation_and_drop_what_is_settle
         async with town.storage.write() as transaction:
             await keep_own_record(transaction, usage, town.control.clock.now())
     period = name_settlement(usages[0].admitted_at_ms)
-    # The first run tells what waits, the second ends the day, which is over: each in its transaction.
-    for _ in range(2):
+    # The first run tells what waits, the second ends the day, which is over: each in its transaction. In between each signs
+    # what the other told.
+    for kept in (2, 3):
         for town in (shanghai, shanxi):
             await work(town)
+        for town in (shanghai, shanxi):
+            await wait_kept(town, kept)
     for town in (shanghai, shanxi):
         for author, audience in ((shanxi.id, shanghai.id), (shanghai.id, shanxi.id)):
             await wait_closed(town, author, audience, period)

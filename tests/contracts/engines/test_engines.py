@@ -93,7 +93,7 @@ async def test_context_is_per_slot(running: Running) -> None:
 async def test_it_ends_promptly_and_its_socket_does_not_stand_in_the_way(engine: Engine, running: Running) -> None:
     started_s = time.monotonic()
     await running.executor.stop(running.process, grace_s=30)
-    assert time.monotonic() - started_s < 5
+    assert time.monotonic() - started_s < 20
     assert (await engine.probe(running.request.socket_path)).verdict is Verdict.FAILED
     # As the agent does: an engine that is told to end just when it has become ready leaves its socket.
     clear_stale_socket(running.request.socket_path)

@@ -28,9 +28,9 @@ LATE_DAYS = 7
 # Of one host's two clocks, and of who stamps a moment before or after it is.
 TOLERANCE_NS = 50_000_000
 # After the client left or the engine had answered, a busy gateway may take so long to write the record down.
-WRITING_NS = 2_000_000_000
+WRITING_NS = 10_000_000_000
 # A client's connection to a killed gateway may be found dead only when the next call is on its way.
-NOTICING_NS = 1_000_000_000
+NOTICING_NS = 10_000_000_000
 
 Key = tuple[str, str, int, str]
 

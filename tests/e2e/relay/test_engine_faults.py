@@ -25,7 +25,7 @@ from tests.e2e.relay.stage import Setting, Stage, run_stage
 
 pytestmark = [pytest.mark.e2e, pytest.mark.waits, pytest.mark.asyncio(loop_scope="module")]
 SLOTS = 4
-HASTY_LIMITS = {"first_byte_timeout_s": 1, "stream_idle_timeout_s": 1, "drain_after_client_s": 1}
+HASTY_LIMITS = {"first_byte_timeout_s": 3, "stream_idle_timeout_s": 3, "drain_after_client_s": 1}
 JSON_HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
 OLD_HEAD = b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n"
 OLD_STREAM_HEAD = b"HTTP/1.0 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"

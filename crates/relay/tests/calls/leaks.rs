@@ -82,7 +82,7 @@ fn list_gauges(tasks: u64) -> [(&'static str, u64); 10] {
 
 fn open() -> Stage {
     let stage = Stage::open_with(Setting {
-        limits: json!({"first_byte_timeout_s": 1, "stream_idle_timeout_s": 1, "drain_after_client_s": 1, "queue_requests_max": 4,
+        limits: json!({"first_byte_timeout_s": 1, "stream_idle_timeout_s": 5, "drain_after_client_s": 1, "queue_requests_max": 4,
             "head_read_timeout_s": 2}),
         change: Some(change),
         replicas: REPLICAS,

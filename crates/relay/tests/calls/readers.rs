@@ -18,7 +18,12 @@ use crate::stage::{Setting, Stage, WAIT, chat_body, stream};
 const RECEIVE_BYTES: u32 = 65_536;
 
 fn open() -> Stage {
-    Stage::open_with(Setting { limits: json!({"client_idle_timeout_s": 2}), ..Setting::default() })
+    open_for(2)
+}
+
+/// Clients may read nothing for so long.
+fn open_for(seconds: u64) -> Stage {
+    Stage::open_with(Setting { limits: json!({"client_idle_timeout_s": seconds}), ..Setting::default() })
 }
 
 /// Asks for a stream over a socket that takes little; nothing of the answer is read.
@@ -65,19 +70,19 @@ fn a_client_that_stops_reading_is_cut() {
 
 #[test]
 fn a_client_that_reads_slowly_is_waited_for() {
-    let stage = open();
+    let stage = open_for(6);
     stage.run(async {
         let mut engine = stage.engine(1);
         let mut client = ask(&stage).await;
         let speaking = engine.next().await.begin_stream();
         let reading = async {
             let mut bytes = [0; 8_192];
-            for _ in 0..100 {
+            for _ in 0..260 {
                 client.read_exact(&mut bytes).await.unwrap();
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
-        let (is_cut, ()) = tokio::join!(flood(&speaking, Duration::from_secs(5)), reading);
+        let (is_cut, ()) = tokio::join!(flood(&speaking, Duration::from_secs(13)), reading);
         assert!(!is_cut, "it was cut while it read");
     });
 }

@@ -20,7 +20,6 @@ from keisan.devices.cpu import CpuDriver
 from keisan.domain.key import Secret
 from keisan.domain.verdict import Verdict
 from keisan.engines import llama_cpp
-from keisan.engines.llama_cpp import LlamaCpp
 from keisan.executors.local import LocalExecutor
 from keisan.kit.clock import SystemClock
 from keisan.kit.observe import start_logs
@@ -49,7 +48,7 @@ def build_settings(url: str, directory: Path, *, is_ending_engines: bool = False
 def build_adapters() -> AgentAdapters:
     """Return the real adapters."""
     return AgentAdapters(
-        engines={"llama_cpp": LlamaCpp()},
+        engines={"llama_cpp": llama_cpp.LlamaCpp()},
         weights={"path": PathSource(), "package": PackageSource(os.environ)},
         devices={"cpu": CpuDriver()},
         executor=LocalExecutor(os.environ),

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -13,7 +14,8 @@ import pytest
 
 from stage.cache import Programs, compile_programs
 from stage.engine import Engine, Platform, start_engine, start_platform
-from stage.load import LoadResult, Shape, run_load
+from stage.load import LoadResult, Shape, run_load, start_load
+from tests.deadline import let_time_pass, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,19 @@ def test_open_loop_keeps_its_rate(programs: Programs, engine: Engine, key_path: 
     # What a host that stands still keeps from being sent is told.
     assert 350 < result.ended + result.told["unsent"] < 650
     assert result.failed == 0
+
+
+def test_what_falls_due_while_the_host_stands_still_to_the_end_is_told(
+    programs: Programs, engine: Engine, key_path: Path
+) -> None:
+    running = start_load(programs, (engine.ports[0],), key_path, Shape(64, 2.0, 0.0, rate_per_s=500.0))
+    wait_until(lambda: engine.count("json") > 0, "it has begun")
+    running.process.send_signal(signal.SIGSTOP)
+    let_time_pass(2.5)
+    running.process.send_signal(signal.SIGCONT)
+    result = running.finish()
+    assert result.told["unsent"] > 0
+    assert 700 < result.ended + result.told["unsent"] < 1300
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n"

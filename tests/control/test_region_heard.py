@@ -34,6 +34,7 @@ async def test_a_cut_region_is_unknown_and_never_gone_and_comes_back_whole(world
     nation, shanxi, taiyuan = await found_three(world)
     await world.step_until(lambda: count(nation, "CN-SX", CountName.OK) == 6, "the nation sees six devices")
     await world.cut(taiyuan, shanxi)
+    # What the province passes on of the city is read before time goes on, or it would be news then.
     await world.country.settle(nation.town)
     await nation.step()
     before = nation.read()["CN-SX"].sources[1].heard_at

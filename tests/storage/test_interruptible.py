@@ -1,4 +1,4 @@
-"""Work whose caller has gone is interrupted until its thread has ended, and what others do with it is theirs."""
+"""Work whose caller has gone is interrupted until its thread has ended, and no other work is."""
 
 import asyncio
 import threading
@@ -12,12 +12,10 @@ class Forgetful:
     """Ends only when it was interrupted again after it forgot the first time."""
 
     def __init__(self) -> None:
-        self.begun = threading.Event()
         self.interrupted = threading.Event()
         self.has_ended = False
 
     def work(self) -> None:
-        self.begun.set()
         for _ in range(2):
             assert self.interrupted.wait(30)
             self.interrupted.clear()

@@ -25,7 +25,7 @@ from keisan.wire.device import DeviceReport
 
 SEND_WAIT_S = 0.2
 SEND_WAIT_S_MAX = 5.0
-# Also for what is done when its time is over already.
+# So long is asked at least, also when the challenge's time is over already.
 SEND_S_MIN = 5.0
 # Fewer than may wait at the platform, and half of the link's connections.
 ANSWERS_AT_ONCE = 4
@@ -74,7 +74,11 @@ class ChallengeDesk:
         thread = ThreadPoolExecutor(1, "challenge")
         try:
             commitment = await asyncio.get_running_loop().run_in_executor(thread, self._work, device, work, end_s)
-            await self._hand_in(order, commitment, begun_s)
+            told_us = round((self._clock.monotonic_s() - begun_s) * 1e6)
+            commit = ChallengeCommit(commitment=commitment.build_root(), told_us=told_us)
+            opening = await self._send(lambda: self._link.commit_challenge(order.challenge_id, commit), end_s)
+            await self._open(order.challenge_id, commitment, opening.positions)
+            write_log("challenge.answered", challenge=order.challenge_id, told_us=told_us)
         except Failed as failure:
             write_warning("challenge.unable", challenge=order.challenge_id, message=failure.outside)
             message = failure.outside[:CHALLENGE_MESSAGE_CHARACTERS_MAX]
@@ -95,15 +99,9 @@ class ChallengeDesk:
                 return benchmark.run(device, work, lambda: self._is_here and self._clock.monotonic_s() < end_s)
         raise Failed(f"nothing here can do {work.workload} on this device")
 
-    async def _hand_in(self, order: ChallengeOrder, commitment: Commitment, begun_s: float) -> None:
-        told_us = round((self._clock.monotonic_s() - begun_s) * 1e6)
-        commit = ChallengeCommit(commitment=commitment.build_root(), told_us=told_us)
-        opening = await self._send(
-            lambda: self._link.commit_challenge(order.challenge_id, commit), begun_s + order.due_s
-        )
-        answer = await asyncio.to_thread(open_parts, commitment, opening.positions)
-        await self._send_answer(lambda: self._link.answer_challenge(order.challenge_id, answer))
-        write_log("challenge.answered", challenge=order.challenge_id, told_us=told_us)
+    async def _open(self, challenge_id: UUID, commitment: Commitment, positions: Sequence[int]) -> None:
+        answer = await asyncio.to_thread(open_parts, commitment, positions)
+        await self._send_answer(lambda: self._link.answer_challenge(challenge_id, answer))
 
     async def _send_answer(self, ask: Callable[[], Awaitable[Result]]) -> Result:
         """Ask at once, so that the platform notes when it came; then, some at a time, until it was checked.

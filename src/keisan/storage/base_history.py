@@ -229,7 +229,7 @@ class HistorySelection:
 
 
 class HistoryReader(Protocol):
-    """Answers from files, in a thread of its own."""
+    """Answers from files, in a thread."""
 
     async def read(self, selection: HistorySelection) -> pa.Table:
         """Return rows in order of time and group.

@@ -110,7 +110,7 @@ impl Spool {
     /// Gives `take` up to `records_max` records behind the cursor; returns how many, and the cursor behind them. After a
     /// fault nothing that it was given counts.
     pub fn read(&self, records_max: usize, take: impl FnMut(Spooled<'_>)) -> io::Result<(usize, Cursor)> {
-        let position = self.lock_held()?.cursor;
+        let position = self.lock_open()?.cursor;
         let mut reading = Reading { position, count: 0, count_max: records_max, part_count: 0, take };
         while reading.count < records_max {
             match self.look(reading.position) {
@@ -169,7 +169,7 @@ impl Spool {
 
     /// Sets a damaged segment aside; what was readable before the damage has been delivered.
     fn quarantine(&self, number: u64, readable: u64) -> io::Result<()> {
-        let mut inner = self.lock_held()?;
+        let mut inner = self.lock_open()?;
         set_aside(&self.directory, number)?;
         self.quarantined.fetch_add(1, Ordering::Relaxed);
         if inner.active.number == number {

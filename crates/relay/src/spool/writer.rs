@@ -52,7 +52,7 @@ pub struct Inner {
     pub is_closing: bool,
     pub failed_at: Option<Instant>,
     /// Held until the spool is closed or dropped; the system lets go of it when the process dies.
-    lock: Option<File>,
+    directory_lock: Option<File>,
 }
 
 /// What the spool tells about itself.
@@ -109,7 +109,7 @@ impl Spool {
             is_sync_wanted: false,
             is_closing: false,
             failed_at: None,
-            lock: Some(lock),
+            directory_lock: Some(lock),
         };
         let spool = Arc::new(Self {
             directory: directory.to_owned(),
@@ -134,10 +134,10 @@ impl Spool {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Same; fails once the spool is closed: the directory may be another's by now.
-    pub(super) fn lock_held(&self) -> io::Result<MutexGuard<'_, Inner>> {
+    /// The same of a spool that is open; fails once it is closed, for its directory may be another's by then.
+    pub(super) fn lock_open(&self) -> io::Result<MutexGuard<'_, Inner>> {
         let inner = self.lock();
-        if inner.lock.is_none() {
+        if inner.directory_lock.is_none() {
             return Err(io::Error::other("the spool is closed"));
         }
         Ok(inner)
@@ -145,7 +145,7 @@ impl Spool {
 
     /// Takes room for one record, allocating on disk if need be.
     pub fn reserve(self: &Arc<Self>) -> Result<Room, SpoolFault> {
-        let mut inner = self.lock_held().map_err(|_| SpoolFault::Failed)?;
+        let mut inner = self.lock_open().map_err(|_| SpoolFault::Failed)?;
         if let Some(failed_at) = inner.failed_at {
             self.recover(&mut inner, failed_at)?;
         }
@@ -221,7 +221,7 @@ impl Spool {
         if size > RECORD_BYTES_MAX || parts.len() > PARTS_MAX {
             return Err(SpoolFault::TooLarge);
         }
-        let mut inner = self.lock_held().map_err(|_| SpoolFault::Failed)?;
+        let mut inner = self.lock_open().map_err(|_| SpoolFault::Failed)?;
         if !inner.active.has_room() {
             self.rotate(&mut inner).map_err(|_| inner.fail())?;
         }
@@ -270,7 +270,7 @@ impl Spool {
     pub fn advance(&self, cursor: Cursor) -> io::Result<()> {
         let _turn = self.advancing.lock().unwrap_or_else(PoisonError::into_inner);
         let passed: Vec<u64> = {
-            let inner = self.lock_held()?;
+            let inner = self.lock_open()?;
             let position = (cursor.segment, cursor.offset);
             if position < (inner.cursor.segment, inner.cursor.offset) || position > inner.synced {
                 return Err(io::Error::new(io::ErrorKind::InvalidInput, "the cursor is not one that read_batch gave"));
@@ -315,7 +315,7 @@ impl Inner {
 
     /// Leaves the directory as the next one should find it, then lets others open it.
     fn let_go(&mut self) {
-        if let Some(lock) = self.lock.take() {
+        if let Some(lock) = self.directory_lock.take() {
             let _ = self.active.seal();
             let _ = self.active.file.sync_all();
             drop(lock);
